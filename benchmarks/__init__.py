@@ -1,0 +1,94 @@
+"""Timed and measured runs, each a module with a `DESCRIPTION` and a `run`.
+
+``python -m benchmarks --list`` names them; ``python -m benchmarks NAME`` prints a table and, last,
+one line of JSON. To add one, put a module here: it is found by its file. Times are printed, never
+asserted, because a shared machine would fail them for its neighbours' load.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+__all__ = ["Benchmark", "Result", "load", "names"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a benchmark found.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The printed table's headings.
+    rows : sequence of sequences
+        Its rows.
+    figures : mapping of str to values
+        The figures for the line of JSON; NaN becomes null.
+    note : str
+        A line below the table, such as the limit that a figure should keep.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    figures: Mapping[str, object]
+    note: str = ""
+
+
+class Benchmark(Protocol):
+    """The form of a benchmark's module."""
+
+    DESCRIPTION: str
+
+    def run(self, *, quick: bool) -> Result:
+        """Measure.
+
+        Parameters
+        ----------
+        quick : bool
+            Do the least that still exercises everything.
+
+        Returns
+        -------
+        Result
+            What was found.
+        """
+        ...
+
+
+def names() -> list[str]:
+    """List the benchmarks by their modules' names.
+
+    Returns
+    -------
+    list of str
+        Sorted; modules that begin with an underscore are helpers and left out.
+    """
+    found = (info.name for info in pkgutil.iter_modules(__path__))
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def load(name: str) -> Benchmark:
+    """Import one benchmark.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+
+    Returns
+    -------
+    Benchmark
+        Its module.
+
+    Raises
+    ------
+    KeyError
+        If no benchmark has that name.
+    """
+    if name not in names():
+        raise KeyError(name)
+    return cast(Benchmark, importlib.import_module(f"{__name__}.{name}"))

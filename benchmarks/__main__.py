@@ -1,0 +1,60 @@
+"""The command line: ``python -m benchmarks NAME [--quick]`` or ``--list``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from benchmarks import load, names
+from causal_ranker.reporting.blocks import Table
+from causal_ranker.reporting.console import rich_table
+from causal_ranker.reporting.json import to_line
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark, or list them all.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line after the program's name; by default the process's own.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 2 where the name is not one of a benchmark.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run a benchmark.")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="which one (see --list)")
+    parser.add_argument("--quick", action="store_true", help="the least that exercises everything")
+    parser.add_argument("--list", action="store_true", help="list the benchmarks, one per line")
+    chosen = parser.parse_args(arguments)
+    known = names()
+    if chosen.list:
+        width = max(map(len, known))
+        for name in known:
+            print(f"{name:<{width}}  {load(name).DESCRIPTION}")
+        return 0
+    if chosen.name not in known:
+        print(
+            f"expected the name of a benchmark; got {chosen.name!r}. "
+            f"Give one of: {', '.join(known)}.",
+            file=sys.stderr,
+        )
+        return 2
+    benchmark = load(chosen.name)
+    result = benchmark.run(quick=chosen.quick)
+    console = Console()
+    console.print(benchmark.DESCRIPTION)
+    console.print(rich_table(Table(result.columns, result.rows, result.note)))
+    print(to_line({"benchmark": chosen.name, "quick": chosen.quick, **result.figures}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

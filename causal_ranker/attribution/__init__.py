@@ -1,0 +1,1 @@
+"""Attribution: which impression led to a play, and which plays are organic."""

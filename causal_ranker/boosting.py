@@ -1,0 +1,136 @@
+"""Gradient-boosted trees on plain arrays: one config, one fit, one predict.
+
+The base recommender, the nuisances and the effect model all train through here, so that they
+differ only in what the caller can see: objective, rounds, leaves, rows a leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from causal_ranker.config import FrozenConfig
+
+if TYPE_CHECKING:
+    import lightgbm
+
+__all__ = ["BoostConfig", "fit_trees", "predict_trees"]
+
+
+class BoostConfig(FrozenConfig):
+    """Settings of one LightGBM model.
+
+    Parameters
+    ----------
+    rounds : int
+        Number of trees.
+    learning_rate : float
+        Shrinkage of each tree.
+    leaves : int
+        Most leaves of one tree.
+    min_rows_leaf : int
+        Fewest rows of one leaf.
+    feature_share : float
+        Share of the features each tree may use.
+    l2 : float
+        Ridge penalty on leaf values.
+    bins : int
+        Histogram bins of a numeric feature.
+    """
+
+    rounds: Annotated[int, Field(ge=1)] = 100
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    leaves: Annotated[int, Field(ge=2)] = 31
+    min_rows_leaf: Annotated[int, Field(ge=1)] = 200
+    feature_share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    l2: Annotated[float, Field(ge=0)] = 0.0
+    bins: Annotated[int, Field(ge=3, le=65535)] = 127
+
+
+def fit_trees(
+    features: NDArray[np.float32],
+    target: NDArray[np.float64],
+    *,
+    weight: NDArray[np.float64],
+    objective: Literal["binary", "regression"],
+    config: BoostConfig,
+    names: Sequence[str],
+    categorical: Sequence[str],
+    seed: int,
+) -> lightgbm.Booster:
+    """Fit one model; equal input and seed give equal trees.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        Shape (n_rows, n_features); NaN is missing.
+    target : numpy.ndarray
+        Shape (n_rows,); 0 or 1 for the binary objective.
+    weight : numpy.ndarray
+        Shape (n_rows,), non-negative.
+    objective : {"binary", "regression"}
+        Log-loss or squared error.
+    config : BoostConfig
+        Trees and shrinkage.
+    names : sequence of str
+        Names of the columns.
+    categorical : sequence of str
+        Columns whose values are category codes.
+    seed : int
+        Decides the feature draws.
+
+    Returns
+    -------
+    lightgbm.Booster
+        The fitted model.
+    """
+    import lightgbm
+
+    data = lightgbm.Dataset(
+        features,
+        target,
+        weight=weight,
+        feature_name=list(names),
+        categorical_feature=[name for name in categorical if name in names],
+        params={"max_bin": config.bins, "verbose": -1},
+    )
+    parameters = {
+        "objective": objective,
+        "learning_rate": config.learning_rate,
+        "num_leaves": config.leaves,
+        "min_data_in_leaf": config.min_rows_leaf,
+        "feature_fraction": config.feature_share,
+        "lambda_l2": config.l2,
+        "max_bin": config.bins,
+        "seed": seed,
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbose": -1,
+    }
+    return lightgbm.train(parameters, data, num_boost_round=config.rounds)
+
+
+def predict_trees(
+    model: lightgbm.Booster, features: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Predict with one model.
+
+    Parameters
+    ----------
+    model : lightgbm.Booster
+        The fitted model.
+    features : numpy.ndarray
+        Shape (n_rows, n_features).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_rows,): a probability for the binary objective, else the target's unit.
+    """
+    if features.shape[0] == 0:
+        return np.empty(0)
+    return np.asarray(model.predict(features), dtype=np.float64)

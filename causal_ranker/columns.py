@@ -1,0 +1,54 @@
+"""Every column name, once.
+
+All rooms read and write tables through these names, so a renamed column is one change here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["Columns"]
+
+
+class Columns:
+    """Names of the columns that pass from room to room.
+
+    A *request* is one ``(USER, T0)``; a *row* is one ``(USER, ITEM, T0)``.
+    """
+
+    # keys and clocks (all timestamps are UTC-aware)
+    USER: Final = "user_id"
+    ITEM: Final = "item_id"
+    T0: Final = "t0"
+    HORIZON_END: Final = "horizon_end"
+    IMPRESSION: Final = "impression_id"
+    PLAY: Final = "play_id"
+    PLAYED_AT: Final = "played_at"
+
+    # what the logs say
+    POSITION: Final = "position"
+    PROPENSITY: Final = "propensity"
+    SHOWN: Final = "shown"
+    SURFACE: Final = "surface"
+    VIEWABLE: Final = "viewable"
+    SECONDS: Final = "seconds"
+    HOUR: Final = "hour"
+    DEVICE: Final = "device"
+    SESSION_SO_FAR: Final = "session_so_far"
+    ASSIGNMENT_UNIT: Final = "assignment_unit"
+    BASE_SCORE: Final = "base_score"
+    BASE_RANK: Final = "base_rank"
+
+    # what attribution and labels add
+    CREDIT: Final = "credit"
+    TREATMENT: Final = "treatment"
+    OUTCOME: Final = "outcome"
+    LABEL_KIND: Final = "label_kind"
+    SAMPLING_WEIGHT: Final = "sampling_weight"
+    CENSORING_WEIGHT: Final = "censoring_weight"
+    ANALYSIS_WEIGHT: Final = "analysis_weight"
+
+    # what models and policies add
+    UPLIFT: Final = "uplift"
+    SCORE: Final = "score"
+    RANK: Final = "rank"

@@ -1,0 +1,94 @@
+"""Every error the package raises on purpose, under one root.
+
+The tree::
+
+    CausalRankerError
+    ├── ConfigError            a setting that cannot be
+    ├── DataError              a table that breaks the contract
+    │   ├── SchemaError        a column missing, or of the wrong type
+    │   ├── RowError           rows with impossible values
+    │   └── EmptyError         nothing left to work on
+    ├── OverlapError           no comparable rows in the other arm
+    ├── NotFittedError         used before ``fit``
+    ├── BundleError            a model folder that is not one, or was changed
+    ├── UnknownUserError       a user the model has never seen
+    └── MissingExtraError      an optional package is not installed
+
+Each message has three parts: what was expected, what came, what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BundleError",
+    "CausalRankerError",
+    "ConfigError",
+    "DataError",
+    "EmptyError",
+    "MissingExtraError",
+    "NotFittedError",
+    "OverlapError",
+    "RowError",
+    "SchemaError",
+    "UnknownUserError",
+]
+
+
+class CausalRankerError(Exception):
+    """Root of all errors raised on purpose.
+
+    Parameters
+    ----------
+    expected : str
+        What the code needed, e.g. ``"a column 'user_id' in impressions"``.
+    came : str
+        What it got instead, with column, count and a few rows where it can.
+    do : str
+        The next step for the reader, in the imperative.
+    """
+
+    def __init__(self, *, expected: str, came: str, do: str) -> None:
+        self.expected = expected
+        self.came = came
+        self.do = do
+        super().__init__(f"expected {expected}; got {came}. {do}")
+
+
+class ConfigError(CausalRankerError):
+    """A setting that is out of range, unknown, or contradicts another."""
+
+
+class DataError(CausalRankerError):
+    """A table that breaks the contract of the logs."""
+
+
+class SchemaError(DataError):
+    """A column is missing or has the wrong type."""
+
+
+class RowError(DataError):
+    """Some rows hold impossible values; none was dropped."""
+
+
+class EmptyError(DataError):
+    """No row is left to work on."""
+
+
+class OverlapError(CausalRankerError):
+    """One arm has no comparable rows, so the effect is not identified."""
+
+
+class NotFittedError(CausalRankerError):
+    """The object was used before ``fit``."""
+
+
+class BundleError(CausalRankerError):
+    """A model folder is missing a file, was changed, or is not a bundle."""
+
+
+class UnknownUserError(CausalRankerError):
+    """The user is not in the model's snapshot."""
+
+
+class MissingExtraError(CausalRankerError):
+    """An optional package is needed and not installed."""

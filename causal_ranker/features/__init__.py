@@ -1,0 +1,1 @@
+"""Features: what was known about a row strictly before t0."""

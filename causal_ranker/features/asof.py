@@ -1,0 +1,211 @@
+"""Join everything known before t0 onto rows.
+
+`AsOfFeatures` materialises the state of users, items and pairs at the moments of a set of
+requests, once; rows are then joined block by block, so that memory holds one block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import ibis
+from ibis.backends.duckdb import Backend
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.features.config import FeatureConfig
+from causal_ranker.features.history import (
+    group_history,
+    item_history,
+    pair_history,
+    user_history,
+)
+
+__all__ = ["AsOfFeatures", "Levels", "outcome_counts"]
+
+#: Item state is looked up at the start of the hour of t0, so that a log whose every request has
+#: a t0 of its own asks at a few thousand moments and not at millions.
+_CLOCK = "h"
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Category levels in the order of their codes, learned once and kept with the model.
+
+    Attributes
+    ----------
+    by_feature : dict of str to tuple of str
+        Levels of each categorical feature; the code of a level is its position.
+    """
+
+    by_feature: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def learn(
+        cls, rows: ibis.Table, items: ibis.Table | None, *, config: FeatureConfig
+    ) -> Levels:
+        """Read the levels off the item table and the candidate log.
+
+        Parameters
+        ----------
+        rows : ibis.Table
+            Training rows.
+        items : ibis.Table or None
+            Item table.
+        config : FeatureConfig
+            Which columns are categorical.
+
+        Returns
+        -------
+        Levels
+            Sorted levels of each categorical feature.
+        """
+        found = {
+            f"item_{column}": _distinct(items, column)
+            for column in config.item_categories
+            if items is not None
+        }
+        found |= {column: _distinct(rows, column) for column in config.row_categories}
+        return cls(found)
+
+
+class AsOfFeatures:
+    """State at the moments of given requests, ready to be joined onto their rows.
+
+    Parameters
+    ----------
+    connection : ibis.backends.duckdb.Backend
+        Where the state is kept, as temporary tables.
+    plays : ibis.Table
+        ``(user_id, item_id, played_at, credit)``, one row per play.
+    daily : ibis.Table
+        What `outcome_counts` returned.
+    items : ibis.Table or None
+        Item table.
+    requests : ibis.Table
+        Distinct ``(user_id, t0)`` whose rows will be asked for.
+    config : FeatureConfig
+        What to build.
+    levels : Levels
+        Codes of the categorical features.
+    """
+
+    def __init__(
+        self,
+        connection: Backend,
+        *,
+        plays: ibis.Table,
+        daily: ibis.Table,
+        items: ibis.Table | None,
+        requests: ibis.Table,
+        config: FeatureConfig,
+        levels: Levels,
+    ) -> None:
+        self._config = config
+        self._levels = levels
+
+        def keep(table: ibis.Table) -> ibis.Table:
+            return connection.create_table(ibis.util.gen_name("asof"), table, temp=True)
+
+        self.pairs = keep(pair_history(requests, plays, config=config).order_by(C.T0))
+        self.users = keep(user_history(self.pairs, config=config))
+        clocks = requests.select(**{C.T0: requests[C.T0].truncate(_CLOCK)}).distinct()
+        self.items = keep(item_history(clocks, plays, daily=daily, config=config))
+        self.groups: ibis.Table | None = None
+        if items is not None and config.item_group:
+            self.groups = keep(
+                group_history(self.pairs, items, config=config).order_by(C.T0)
+            )
+        self.item_facts = None if items is None else keep(self._facts(items))
+
+    def _facts(self, items: ibis.Table) -> ibis.Table:
+        codes = {
+            f"item_{column}": coded(
+                items[column], self._levels.by_feature[f"item_{column}"]
+            )
+            for column in self._config.item_categories
+        }
+        group = self._config.item_group
+        if group:
+            codes["item_group"] = items[group]
+        return items.select(C.ITEM, **codes)
+
+    def join(self, rows: ibis.Table) -> ibis.Table:
+        """Add the features to rows.
+
+        Parameters
+        ----------
+        rows : ibis.Table
+            Rows with ``user_id, item_id, t0`` and the context columns of the config; their
+            requests were given to the constructor.
+
+        Returns
+        -------
+        ibis.Table
+            The rows in order of user, t0 and item, with every feature as float32. A count that
+            is zero is 0; what is not known (days since a play that never was, a rate without
+            rows, base score and rank before a base recommender has spoken) is null.
+        """
+        config = self._config
+        clocked = rows.mutate(asof_clock=rows[C.T0].truncate(_CLOCK))
+        state = self.items.rename(asof_clock=C.T0)
+        joined = clocked.left_join(self.users, [C.USER, C.T0]).drop(
+            f"{C.USER}_right", f"{C.T0}_right"
+        )
+        joined = _left(joined, state, [C.ITEM, "asof_clock"])
+        if self.item_facts is not None:
+            joined = _left(joined, self.item_facts, [C.ITEM])
+        joined = _left(joined, self.pairs, [C.USER, C.ITEM, C.T0])
+        if self.groups is not None:
+            joined = _left(joined, self.groups, [C.USER, C.T0, "item_group"])
+        columns = {name: self._feature(joined, name) for name in config.names}
+        kept = [name for name in rows.columns if name not in columns]
+        return joined.select(*kept, **columns).order_by([C.USER, C.T0, C.ITEM])
+
+    def _feature(self, joined: ibis.Table, name: str) -> ibis.Value:
+        if name not in joined.columns:
+            return ibis.null("float32")
+        column = joined[name]
+        if name in self._config.row_categories:
+            return coded(column, self._levels.by_feature[name])
+        if "_plays" in name:
+            column = column.fill_null(0)
+        return column.cast("float32")
+
+
+def outcome_counts(rows: ibis.Table) -> ibis.Table:
+    """Count rows and outcomes by item and t0.
+
+    Parameters
+    ----------
+    rows : ibis.Table
+        Labelled rows: ``item_id, t0, horizon_end, treatment, outcome``.
+
+    Returns
+    -------
+    ibis.Table
+        ``(item_id, t0, horizon_end)`` with ``rows, shown_rows, plays, shown_plays``.
+    """
+    treated, played = rows[C.TREATMENT], rows[C.OUTCOME]
+    return rows.group_by([C.ITEM, C.T0, C.HORIZON_END]).aggregate(
+        rows=rows.count(),
+        shown_rows=treated.cast("int64").sum(),
+        plays=played.cast("int64").sum(),
+        shown_plays=(treated * played).cast("int64").sum(),
+    )
+
+
+def coded(column: ibis.Column, levels: tuple[str, ...]) -> ibis.Value:
+    """Return the code of each value: its level's position, or null for an unseen one."""
+    cases = [(level, float(code)) for code, level in enumerate(levels)]
+    text = column.cast("string")
+    return text.cases(*cases).cast("float32") if cases else ibis.null("float32")
+
+
+def _distinct(table: ibis.Table, column: str) -> tuple[str, ...]:
+    values = table.select(level=table[column].cast("string")).distinct().to_pyarrow()
+    return tuple(sorted(v for v in values["level"].to_pylist() if v is not None))
+
+
+def _left(left: ibis.Table, right: ibis.Table, key: list[str]) -> ibis.Table:
+    joined = left.left_join(right, key)
+    return joined.drop(*(f"{name}_right" for name in key))

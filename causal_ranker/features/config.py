@@ -1,0 +1,106 @@
+"""What the as-of builder looks at, and how the columns are called."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import ConfigError
+
+__all__ = ["FeatureConfig"]
+
+
+class FeatureConfig(FrozenConfig):
+    """How far back features look, and which columns of the logs they use.
+
+    Parameters
+    ----------
+    windows_days : tuple of int
+        Trailing windows for counts of plays, in days, ascending; the last one bounds all history.
+    item_group : str, optional
+        Column of the item table to count plays by (a category), or None.
+    item_categories : tuple of str
+        Columns of the item table used as categorical features.
+    row_numbers : tuple of str
+        Numeric columns of the candidate log known before t0 (context).
+    row_categories : tuple of str
+        Categorical columns of the candidate log known before t0.
+    prior_rows : float
+        Rows of the overall rate mixed into an item's play rates (shrinkage).
+    """
+
+    windows_days: Annotated[tuple[int, ...], Field(min_length=1)] = (28, 84, 364)
+    item_group: str | None = None
+    item_categories: tuple[str, ...] = ()
+    row_numbers: tuple[str, ...] = ()
+    row_categories: tuple[str, ...] = ()
+    prior_rows: Annotated[float, Field(gt=0)] = 200.0
+
+    @model_validator(mode="after")
+    def _check_windows(self) -> FeatureConfig:
+        ascending = sorted(set(self.windows_days))
+        if list(self.windows_days) != ascending or ascending[0] < 1:
+            raise ConfigError(
+                expected="windows_days ascending, distinct and at least 1",
+                came=str(self.windows_days),
+                do="Give for example [28, 84, 364].",
+            )
+        return self
+
+    @property
+    def longest(self) -> int:
+        """Length of all history, in days."""
+        return self.windows_days[-1]
+
+    @property
+    def pair_names(self) -> list[str]:
+        """Features of one user with one item."""
+        return [*_plays("pair", self.windows_days), "pair_credited_plays", "pair_days_since_play"]
+
+    @property
+    def group_names(self) -> list[str]:
+        """Features of one user with the item's group."""
+        return _plays("group", self.windows_days) if self.item_group else []
+
+    @property
+    def user_names(self) -> list[str]:
+        """Features of the user."""
+        return [*_plays("user", self.windows_days), "user_credited_share"]
+
+    @property
+    def item_names(self) -> list[str]:
+        """Numeric features of the item."""
+        return [
+            *_plays("item", self.windows_days),
+            "item_shown_share",
+            "item_rate_shown",
+            "item_rate_not_shown",
+            "item_rate_difference",
+        ]
+
+    @property
+    def names(self) -> list[str]:
+        """All features in the order of the matrix; base score and base rank stand last."""
+        return [
+            *self.user_names,
+            *self.item_names,
+            *(f"item_{column}" for column in self.item_categories),
+            *self.pair_names,
+            *self.group_names,
+            *self.row_numbers,
+            *self.row_categories,
+            C.BASE_SCORE,
+            C.BASE_RANK,
+        ]
+
+    @property
+    def categorical(self) -> list[str]:
+        """Names of the categorical features."""
+        return [*(f"item_{column}" for column in self.item_categories), *self.row_categories]
+
+
+def _plays(of: str, windows: tuple[int, ...]) -> list[str]:
+    return [f"{of}_plays_{days}d" for days in windows]

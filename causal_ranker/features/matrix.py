@@ -1,0 +1,168 @@
+"""From joined rows to the arrays that models read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.features.config import FeatureConfig
+
+__all__ = ["FeatureBlock", "concatenate"]
+
+
+@dataclass(frozen=True)
+class FeatureBlock:
+    """Some rows as arrays, in order of user, t0 and item.
+
+    Attributes
+    ----------
+    user, item : numpy.ndarray
+        Ids, shape (n_rows,).
+    t0 : numpy.ndarray
+        Request times as microseconds since 1970 UTC, int64, shape (n_rows,).
+    unit : numpy.ndarray
+        Where T was assigned: the logged assignment unit, or the user.
+    treatment, outcome : numpy.ndarray
+        T and Y, int8, shape (n_rows,); zero where the rows carry no label.
+    weight : numpy.ndarray
+        Analysis weight, float64, shape (n_rows,).
+    propensity : numpy.ndarray
+        Logged propensity of T = 1, float64, NaN where none was logged.
+    features : numpy.ndarray
+        Shape (n_rows, n_features), float32, columns in the order of ``FeatureConfig.names``.
+    """
+
+    user: NDArray[Any]
+    item: NDArray[Any]
+    t0: NDArray[np.int64]
+    unit: NDArray[Any]
+    treatment: NDArray[np.int8]
+    outcome: NDArray[np.int8]
+    weight: NDArray[np.float64]
+    propensity: NDArray[np.float64]
+    features: NDArray[np.float32]
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table, *, config: FeatureConfig) -> FeatureBlock:
+        """Copy an Arrow table into arrays.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            What ``AsOfFeatures.join`` returned.
+        config : FeatureConfig
+            Order of the features.
+
+        Returns
+        -------
+        FeatureBlock
+            The same rows in the same order.
+        """
+        rows = table.num_rows
+        matrix = np.empty((rows, len(config.names)), dtype=np.float32)
+        for place, name in enumerate(config.names):
+            matrix[:, place] = _column(table, name)
+        user = _column(table, C.USER)
+        known = set(table.column_names)
+        return cls(
+            user=user,
+            item=_column(table, C.ITEM),
+            t0=table[C.T0].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
+            unit=_column(table, C.ASSIGNMENT_UNIT) if C.ASSIGNMENT_UNIT in known else user,
+            treatment=_or(table, C.TREATMENT, 0, np.int8),
+            outcome=_or(table, C.OUTCOME, 0, np.int8),
+            weight=_or(table, C.ANALYSIS_WEIGHT, 1.0, np.float64),
+            propensity=_or(table, C.PROPENSITY, np.nan, np.float64),
+            features=matrix,
+        )
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, chosen: NDArray[Any]) -> FeatureBlock:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        chosen : numpy.ndarray
+            A boolean mask of shape (n_rows,), or positions.
+
+        Returns
+        -------
+        FeatureBlock
+            Copies of the chosen rows.
+        """
+        return FeatureBlock(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def request(self) -> NDArray[np.int64]:
+        """Number the requests of the block.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n_rows,): 0 for the rows of the first (user, t0), 1 for the next, and so on.
+        """
+        if not len(self):
+            return np.empty(0, dtype=np.int64)
+        new = np.ones(len(self), dtype=bool)
+        new[1:] = (self.user[1:] != self.user[:-1]) | (self.t0[1:] != self.t0[:-1])
+        return np.cumsum(new) - 1
+
+    def with_base(
+        self, score: NDArray[np.float64], rank: NDArray[np.int64]
+    ) -> FeatureBlock:
+        """Return the block with base score and base rank in their two last columns.
+
+        Parameters
+        ----------
+        score : numpy.ndarray
+            Base scores, shape (n_rows,); NaN where the base recommender has not spoken yet.
+        rank : numpy.ndarray
+            Base ranks within the request, from 1, shape (n_rows,).
+
+        Returns
+        -------
+        FeatureBlock
+            A block with its own matrix.
+        """
+        matrix = self.features.copy()
+        matrix[:, -2] = score
+        matrix[:, -1] = np.where(np.isnan(score), np.nan, rank)
+        return replace(self, features=matrix)
+
+
+def concatenate(blocks: list[FeatureBlock]) -> FeatureBlock:
+    """Put blocks one after the other.
+
+    Parameters
+    ----------
+    blocks : list of FeatureBlock
+        At least one block.
+
+    Returns
+    -------
+    FeatureBlock
+        All rows.
+    """
+    return FeatureBlock(
+        *(
+            np.concatenate([getattr(block, field.name) for block in blocks])
+            for field in fields(FeatureBlock)
+        )
+    )
+
+
+def _column(table: pa.Table, name: str) -> NDArray[Any]:
+    values: NDArray[Any] = table[name].to_numpy(zero_copy_only=False)
+    return values
+
+
+def _or(table: pa.Table, name: str, default: float, dtype: Any) -> NDArray[Any]:
+    if name not in table.column_names:
+        return np.full(table.num_rows, default, dtype=dtype)
+    return _column(table, name).astype(dtype, copy=False)

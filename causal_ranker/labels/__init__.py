@@ -1,0 +1,1 @@
+"""Labels: rows on which an uplift model may be trained."""

@@ -1,0 +1,171 @@
+"""Labels for every candidate row, by one clock for both arms."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Final
+
+import ibis
+from pydantic import AwareDatetime, Field
+
+from causal_ranker.attribution.windows import qualified_plays
+from causal_ranker.columns import Columns as C
+from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import ConfigError
+from causal_ranker.labels.dataset import UpliftDataset
+from causal_ranker.labels.kinds import credited_rows, label_kind, unviewable_rows
+from causal_ranker.labels.outcome import next_play
+from causal_ranker.logs.contract import check_same_ids
+
+__all__ = ["LabelConfig", "collect_labels"]
+
+# What a candidate carries through. Anything else stays behind: it might have been written
+# after t0, and would leak.
+_CARRIED: Final = (
+    C.PROPENSITY,
+    C.BASE_SCORE,
+    C.BASE_RANK,
+    C.ASSIGNMENT_UNIT,
+    C.HOUR,
+    C.DEVICE,
+    C.SESSION_SO_FAR,
+)
+
+
+class LabelConfig(FrozenConfig):
+    """How rows get their outcome.
+
+    Parameters
+    ----------
+    log_end : datetime
+        The end of the play log (excluded), with a time zone.
+    horizon_hours : float, optional
+        Length of the horizon from t0, used when the candidates have no ``horizon_end``.
+    minimum_seconds : float, default 0
+        A play shorter than this does not count. A play of unknown length does.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of its bounds, or ``log_end`` has no time zone.
+    """
+
+    log_end: AwareDatetime
+    horizon_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    minimum_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+
+def collect_labels(
+    candidates: ibis.Table,
+    impressions: ibis.Table,
+    plays: ibis.Table,
+    *,
+    credits: ibis.Table,
+    config: LabelConfig,
+) -> UpliftDataset:
+    """Turn candidate rows into rows an uplift model may be trained on.
+
+    One row per (user, item, t0) whose horizon ends inside the log; T = placed in the slate,
+    Y = a qualified play of the item by the user on *any* surface in ``[t0, horizon_end)``,
+    whatever attribution says. A row whose horizon ends after the log is censored: it is left
+    out even if a play was already seen, and counted. So rows in = rows out + censored.
+
+    Parameters
+    ----------
+    candidates : ibis.Table
+        Candidate log that passed `causal_ranker.logs.contract.check_candidates`.
+    impressions : ibis.Table
+        Impression log; read for ``viewable`` only, where it has that column.
+    plays : ibis.Table
+        Play log, all surfaces.
+    credits : ibis.Table
+        What `causal_ranker.attribution.attribute.attribute` returned; used for ``label_kind``
+        only.
+    config : LabelConfig
+        Horizon, end of the log, qualified plays.
+
+    Returns
+    -------
+    UpliftDataset
+        The rows, lazily.
+
+    Raises
+    ------
+    ConfigError
+        If the candidates have no ``horizon_end`` and no horizon is given.
+    SchemaError
+        If a column is missing, or ids differ in type between the logs.
+    """
+    check_same_ids({"candidates": candidates, "impressions": impressions, "plays": plays})
+    rows = _rows(candidates, config)
+    log_end = ibis.literal(config.log_end.astimezone(UTC))
+    censored = rows.filter(rows[C.HORIZON_END] > log_end)
+    complete = rows.filter(rows[C.HORIZON_END] <= log_end)
+    played = qualified_plays(plays, minimum_seconds=config.minimum_seconds)
+    labelled = _with_outcome(complete, played)
+    return UpliftDataset(table=_with_kind(labelled, impressions, credits), censored=censored)
+
+
+def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
+    if C.HORIZON_END in candidates.columns:
+        end = candidates[C.HORIZON_END]
+    elif config.horizon_hours is not None:
+        length = round(config.horizon_hours * 3_600_000_000)
+        end = candidates[C.T0] + ibis.interval(microseconds=length)
+    else:
+        raise ConfigError(
+            expected="a horizon for every row",
+            came="candidates without the column 'horizon_end', and horizon_hours not set",
+            do="Set horizon_hours, or add horizon_end to the candidates.",
+        )
+    carried = [column for column in _CARRIED if column in candidates.columns]
+    return candidates.select(
+        C.USER,
+        C.ITEM,
+        C.T0,
+        **{C.HORIZON_END: end, C.TREATMENT: candidates[C.SHOWN].cast("int8")},
+        **{column: candidates[column] for column in carried},
+    )
+
+
+def _with_outcome(rows: ibis.Table, plays: ibis.Table) -> ibis.Table:
+    timed = next_play(rows, plays)
+    inside = (timed.next_play < timed[C.HORIZON_END]).fill_null(False)
+    return timed.mutate(**{C.OUTCOME: inside.cast("int8")}).drop("next_play")
+
+
+def _with_kind(rows: ibis.Table, impressions: ibis.Table, credits: ibis.Table) -> ibis.Table:
+    # Both right-hand sides are unique in the key, so rows never multiply.
+    key = [C.USER, C.ITEM, C.T0]
+    joined = _left(rows, credited_rows(credits), key, "first_credited")
+    if C.VIEWABLE in impressions.columns:
+        joined = _left(joined, unviewable_rows(impressions), key, "unviewable")
+        unviewable = joined.unviewable.fill_null(False)
+    else:
+        unviewable = ibis.literal(False)
+    kind = label_kind(
+        treatment=joined[C.TREATMENT],
+        outcome=joined[C.OUTCOME],
+        credited=(joined.first_credited < joined[C.HORIZON_END]).fill_null(False),
+        unviewable=unviewable,
+    )
+    one = ibis.literal(1).cast("float64")
+    carried = [column for column in _CARRIED if column in rows.columns]
+    return joined.select(
+        *key,
+        C.HORIZON_END,
+        C.TREATMENT,
+        C.OUTCOME,
+        **{
+            C.LABEL_KIND: kind,
+            C.SAMPLING_WEIGHT: one,
+            C.CENSORING_WEIGHT: one,
+            C.ANALYSIS_WEIGHT: one,
+        },
+        **{column: joined[column] for column in carried},
+    )
+
+
+def _left(rows: ibis.Table, other: ibis.Table, key: list[str], column: str) -> ibis.Table:
+    joined = rows.left_join(other, [rows[name] == other[name] for name in key])
+    return joined.select(rows, other[column])

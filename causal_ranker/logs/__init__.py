@@ -1,0 +1,1 @@
+"""Logs: from whatever holds them to checked Ibis tables."""

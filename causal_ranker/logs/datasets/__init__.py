@@ -1,0 +1,1 @@
+"""Adapters: each turns one public data set into logs of the contract."""

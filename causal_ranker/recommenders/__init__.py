@@ -1,0 +1,1 @@
+"""Base recommenders: whatever ranks by P(play | shown), behind one method."""

@@ -1,0 +1,259 @@
+"""Small drawings as SVG text, readable on light and on dark paper.
+
+Axes and words are drawn in ``currentColor``, so that a page's own ink colours them; curves take
+middle tones that stand out on both. Drawings of equal data are equal text.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+__all__ = ["Curve", "bars", "calibration_points", "histogram", "line_with_band"]
+
+# Stands in for currentColor, which matplotlib does not know; no curve uses it.
+_INK: Final = "#010203"
+# Contrast of at least 3 to 1 on white and on near-black; each also has its own line style.
+_TONES: Final = ("#3b82c4", "#d9730d", "#2e9467", "#a264c9", "#d1495b", "#7d8790")
+_STYLES: Final = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
+_SIZE: Final = (4.8, 3.3)  # inches; at a phone's width the words keep about 9 points
+_SETTINGS: Final[Any] = {
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 9.0,
+    "legend.edgecolor": "none",
+    "legend.facecolor": "none",
+    "legend.fontsize": 9.0,
+    "legend.labelcolor": _INK,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "causal-ranker",
+    "text.color": _INK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A named line over x, with a band around it where there is one.
+
+    Parameters
+    ----------
+    label : str
+        The name in the legend.
+    y : array of shape (n,)
+        The heights.
+    low, high : array of shape (n,), optional
+        The band's edges, pointwise or simultaneous: the caption says which.
+    """
+
+    label: str
+    y: ArrayLike
+    low: ArrayLike | None = None
+    high: ArrayLike | None = None
+
+
+def _draw(paint: Callable[[Figure, Axes], None], *, size: tuple[float, float] = _SIZE) -> str:
+    """Paint on a figure of its own, without pyplot's global state, and return its SVG."""
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        paint(figure, axes)
+        page = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(page, format="svg", transparent=True, metadata=nothing)
+    svg = page.getvalue()
+    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
+
+
+def _legend_above(figure: Figure, axes: Axes) -> None:
+    """Put the legend over the axes, where it can hide no line."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper left", ncols=min(len(labels), 3))
+
+
+def _rule(axes: Axes, *, x: float | None = None, y: float | None = None) -> None:
+    style: Any = {"color": _INK, "linewidth": 0.6, "alpha": 0.6, "zorder": 0}
+    if x is not None:
+        axes.axvline(x, **style)
+    if y is not None:
+        axes.axhline(y, **style)
+
+
+def line_with_band(x: ArrayLike, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> str:
+    """Draw curves over a common x, with a rule at zero.
+
+    Parameters
+    ----------
+    x : array of shape (n,)
+        The common abscissa.
+    curves : sequence of Curve
+        What to draw, in the order of the legend.
+    xlabel, ylabel : str
+        The axes' names, with their units.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    across = np.asarray(x, dtype=float)
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        _rule(axes, y=0.0)
+        for at, curve in enumerate(curves):
+            tone, style = _TONES[at % len(_TONES)], _STYLES[at % len(_STYLES)]
+            height = np.asarray(curve.y, dtype=float)
+            axes.plot(across, height, color=tone, linestyle=style, label=curve.label)
+            if curve.low is not None and curve.high is not None:
+                low, high = np.asarray(curve.low, float), np.asarray(curve.high, float)
+                axes.fill_between(across, low, high, color=tone, alpha=0.18, linewidth=0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.margins(x=0.01)
+        _legend_above(figure, axes)
+
+    return _draw(paint)
+
+
+def histogram(
+    edges: ArrayLike,
+    groups: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    ylabel: str,
+    marks: Sequence[float] = (),
+) -> str:
+    """Draw already counted histograms over each other, such as propensities by arm.
+
+    Parameters
+    ----------
+    edges : array of shape (n + 1,)
+        The bins' edges.
+    groups : mapping of str to array of shape (n,)
+        The counts or shares of each group.
+    xlabel, ylabel : str
+        The axes' names, with their units.
+    marks : sequence of float
+        Where to draw upright rules, such as clipping bounds.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    bounds = np.asarray(edges, dtype=float)
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        for at, (label, counts) in enumerate(groups.items()):
+            tone, style = _TONES[at % len(_TONES)], _STYLES[at % len(_STYLES)]
+            height = np.asarray(counts, dtype=float)
+            axes.stairs(height, bounds, fill=True, color=tone, alpha=0.25)
+            axes.stairs(height, bounds, color=tone, linestyle=style, label=label)
+        for mark in marks:
+            _rule(axes, x=mark)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.set_ylim(bottom=0.0)
+        _legend_above(figure, axes)
+
+    return _draw(paint)
+
+
+def bars(
+    labels: Sequence[str],
+    values: ArrayLike,
+    *,
+    xlabel: str,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
+    marks: Sequence[float] = (),
+) -> str:
+    """Draw one lying bar for each label, the first on top, with a rule at zero.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The names, n of them.
+    values : array of shape (n,)
+        The bars' lengths.
+    xlabel : str
+        The axis's name, with its unit.
+    low, high : array of shape (n,), optional
+        The ends of an interval around each value.
+    marks : sequence of float
+        Where to draw upright rules, such as the bounds of tolerable imbalance.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element, taller the more bars there are.
+    """
+    length = np.asarray(values, dtype=float)
+    places = np.arange(len(labels))
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        axes.barh(places, length, height=0.6, color=_TONES[0], alpha=0.75)
+        if low is not None and high is not None:
+            ends = np.stack([length - np.asarray(low, float), np.asarray(high, float) - length])
+            axes.errorbar(length, places, xerr=ends, fmt="none", ecolor=_INK, capsize=3)
+        _rule(axes, x=0.0)
+        for mark in marks:
+            _rule(axes, x=mark)
+        axes.set_yticks(places, list(labels))
+        axes.invert_yaxis()
+        axes.set(xlabel=xlabel)
+
+    return _draw(paint, size=(_SIZE[0], 0.9 + 0.27 * max(len(labels), 3)))
+
+
+def calibration_points(
+    predicted: ArrayLike,
+    observed: ArrayLike,
+    *,
+    low: ArrayLike,
+    high: ArrayLike,
+    xlabel: str,
+    ylabel: str,
+) -> str:
+    """Draw observed against predicted means, with error bars and the diagonal.
+
+    Parameters
+    ----------
+    predicted, observed : array of shape (n,)
+        The points, one for each bin of the prediction.
+    low, high : array of shape (n,)
+        The ends of the interval around each observed mean.
+    xlabel, ylabel : str
+        The axes' names, with their units.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    across, up = np.asarray(predicted, dtype=float), np.asarray(observed, dtype=float)
+    ends = np.stack([up - np.asarray(low, float), np.asarray(high, float) - up])
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        reach = [float(across.min()), float(across.max())]
+        axes.plot(reach, reach, color=_INK, linewidth=0.8, linestyle="--", label="perfect")
+        axes.errorbar(
+            across, up, yerr=ends, fmt="o", markersize=4, capsize=2, color=_TONES[0], label="bins"
+        )
+        _rule(axes, y=0.0)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        _legend_above(figure, axes)
+
+    return _draw(paint)

@@ -1,0 +1,1 @@
+"""Policies: from a base score and an uplift to the order that is shown."""

@@ -1,0 +1,1 @@
+"""Serving: a published model folder, and the lists it gives."""

@@ -1,0 +1,112 @@
+"""From a snapshot to the feature matrix of one request."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.errors import SchemaError
+from causal_ranker.serving.schema import FeatureSchema
+from causal_ranker.serving.snapshot import FeatureSnapshot
+
+__all__ = ["FeaturePlan"]
+
+
+class FeaturePlan:
+    """Where each column of a model's matrix comes from, worked out once.
+
+    Parameters
+    ----------
+    schema : FeatureSchema
+        The model's features, in order.
+    snapshot : FeatureSnapshot
+        The tables that hold them.
+
+    Raises
+    ------
+    SchemaError
+        If the snapshot does not hold a feature of the schema.
+    """
+
+    def __init__(self, schema: FeatureSchema, snapshot: FeatureSnapshot) -> None:
+        self._snapshot = snapshot
+        self._width = len(schema.features)
+        tables = {
+            "user": snapshot.users.names,
+            "item": snapshot.items.names,
+            "pair": snapshot.pairs.names,
+        }
+        self._columns = {group: _columns(schema, group, names) for group, names in tables.items()}
+        self._moment = np.full(self._width, np.nan)
+        self._base: dict[str, int] = {}
+        for place, feature in enumerate(schema.features):
+            if feature.group == "moment":
+                if feature.name not in snapshot.moment:
+                    raise _missing(feature.name, "moment", tuple(snapshot.moment))
+                self._moment[place] = feature.code(snapshot.moment[feature.name])
+            elif feature.group == "base":
+                self._base[feature.name] = place
+
+    def matrix(
+        self,
+        user_row: int,
+        item_rows: NDArray[np.int64],
+        *,
+        base_score: NDArray[np.float64] | None = None,
+        base_rank: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Assemble the features of one user with some items.
+
+        Parameters
+        ----------
+        user_row : int
+            Row of the user table.
+        item_rows : ndarray of int64, shape (n,)
+            Rows of the item table; -1 for an item the snapshot does not know, which gets NaN (the
+            model's missing path) for the item's own features.
+        base_score : ndarray of float64, shape (n,), optional
+            The base recommender's scores, in its own unit; NaN without it.
+        base_rank : ndarray of int64, shape (n,), optional
+            Ranks of those scores, from 1; NaN without it.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, features)
+            The matrix, columns in the order of the schema.
+        """
+        snapshot = self._snapshot
+        X = np.tile(self._moment, (item_rows.size, 1))
+        target, source = self._columns["user"]
+        X[:, target] = snapshot.users.values[user_row, source]
+        target, source = self._columns["item"]
+        if target.size:
+            known = item_rows >= 0
+            X[np.ix_(known, target)] = snapshot.items.values[np.ix_(item_rows[known], source)]
+        target, source = self._columns["pair"]
+        if target.size:
+            X[:, target] = snapshot.pairs.lookup(user_row, item_rows)[:, source]
+        for name, values in ((C.BASE_SCORE, base_score), (C.BASE_RANK, base_rank)):
+            if name in self._base and values is not None:
+                X[:, self._base[name]] = values
+        return X
+
+
+def _columns(
+    schema: FeatureSchema, group: str, names: tuple[str, ...]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Places of a group's features in the matrix, and of the same features in its table."""
+    target = [place for place, feature in enumerate(schema.features) if feature.group == group]
+    for place in target:
+        if schema.features[place].name not in names:
+            raise _missing(schema.features[place].name, group, names)
+    source = [names.index(schema.features[place].name) for place in target]
+    return np.array(target, dtype=np.intp), np.array(source, dtype=np.intp)
+
+
+def _missing(name: str, group: str, names: tuple[str, ...]) -> SchemaError:
+    return SchemaError(
+        expected=f"the {group} feature '{name}' of the schema in the snapshot",
+        came=f"{group} features {', '.join(names[:10]) or 'none'}",
+        do="Build snapshot and schema from the same features.",
+    )

@@ -1,0 +1,59 @@
+"""How many lists were asked for, and how many fell back to the base order, by reason."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Literal
+
+__all__ = ["Counts", "FallbackReason"]
+
+FallbackReason = Literal[
+    "unknown_user",  # the snapshot does not know the user
+    "base_model_error",  # the base model raised, or scored something not finite
+    "model_error",  # the uplift model or the policy raised
+    "model_not_finite",  # the uplift model said NaN or infinity
+    "model_wrong_length",  # the uplift model scored another number of items
+]
+
+
+class Counts:
+    """Thread-safe counts of one loaded bundle."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._unknown_items = 0
+        self._fallbacks: Counter[FallbackReason] = Counter()
+
+    def add(self, *, unknown_items: int, fallback: FallbackReason | None) -> None:
+        """Count one list.
+
+        Parameters
+        ----------
+        unknown_items : int
+            Candidates that the snapshot does not know.
+        fallback : str or None
+            Why the list is in base order, or ``None`` where it is not.
+        """
+        with self._lock:
+            self._requests += 1
+            self._unknown_items += unknown_items
+            if fallback is not None:
+                self._fallbacks[fallback] += 1
+
+    @property
+    def requests(self) -> int:
+        """Lists given so far."""
+        return self._requests
+
+    @property
+    def unknown_items(self) -> int:
+        """Candidates so far that the snapshot does not know."""
+        return self._unknown_items
+
+    @property
+    def fallbacks(self) -> dict[str, int]:
+        """Lists in base order so far, by reason."""
+        with self._lock:
+            return {str(reason): self._fallbacks[reason] for reason in sorted(self._fallbacks)}

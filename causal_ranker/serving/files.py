@@ -1,0 +1,192 @@
+"""The parts of a bundle as the bytes of its files, and back."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from causal_ranker.errors import BundleError, SchemaError
+from causal_ranker.reranking.policies import Policy, policy_from_dict, policy_to_dict
+from causal_ranker.serving.candidates import CandidateSource
+from causal_ranker.serving.model import ModelPart
+from causal_ranker.serving.schema import FeatureSchema
+from causal_ranker.serving.snapshot import FeatureSnapshot
+
+__all__ = ["BundleParts", "decode", "encode"]
+
+_REQUIRED: Final = frozenset(
+    {
+        "uplift.txt",
+        "uplift_golden.npz",
+        "policy.json",
+        "schema.json",
+        "snapshot.npz",
+        "moment.json",
+    }
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BundleParts:
+    """The parts of a bundle that lie in files of their own.
+
+    Parameters
+    ----------
+    uplift : ModelPart
+        The uplift model.
+    policy : Policy
+        The policy that orders the candidates.
+    snapshot : FeatureSnapshot
+        Features of users, items and pairs.
+    base : ModelPart, optional
+        The base model.
+    candidates : CandidateSource, optional
+        Each user's candidates; without it, every item is one.
+    """
+
+    uplift: ModelPart
+    policy: Policy
+    snapshot: FeatureSnapshot
+    base: ModelPart | None = None
+    candidates: CandidateSource | None = None
+
+
+def encode(parts: BundleParts) -> dict[str, bytes]:
+    """Write each part as a file.
+
+    Parameters
+    ----------
+    parts : BundleParts
+        The parts.
+
+    Returns
+    -------
+    dict of str to bytes
+        Content by file name.
+
+    Raises
+    ------
+    SchemaError
+        If the base model reads a feature that only the base model makes.
+    ConfigError
+        If the policy is not one that can be read back.
+    """
+    files = {
+        "policy.json": _json(policy_to_dict(parts.policy)),
+        "schema.json": _json(
+            {
+                "uplift": parts.uplift.schema.to_dict(),
+                "base": None if parts.base is None else parts.base.schema.to_dict(),
+            }
+        ),
+        "snapshot.npz": parts.snapshot.to_bytes(),
+        "moment.json": _json(dict(parts.snapshot.moment)),
+        **_model_files("uplift", parts.uplift),
+    }
+    if parts.base is not None:
+        _refuse_circle(parts.base.schema)
+        files.update(_model_files("base", parts.base))
+    if parts.candidates is not None:
+        files["candidates.npz"] = parts.candidates.to_bytes()
+    return files
+
+
+def decode(files: Mapping[str, bytes]) -> BundleParts:
+    """Read each part from its file.
+
+    Parameters
+    ----------
+    files : Mapping of str to bytes
+        Content by file name, hashes already checked.
+
+    Returns
+    -------
+    BundleParts
+        The parts.
+
+    Raises
+    ------
+    BundleError
+        If a file that belongs there is missing or cannot be read.
+    CausalRankerError
+        If the content of a file breaks its own rules.
+    """
+    for name in sorted(_REQUIRED - files.keys()):
+        raise _unreadable(name, "no such file in the manifest")
+    name = ""
+    try:
+        name = "schema.json"
+        schemas = json.loads(files[name])
+        uplift_schema = FeatureSchema.from_dict(schemas["uplift"])
+        base_schema = None if schemas["base"] is None else FeatureSchema.from_dict(schemas["base"])
+        name = "moment.json"
+        moment = json.loads(files[name])
+        name = "snapshot.npz with moment.json"
+        snapshot = FeatureSnapshot.from_bytes(files["snapshot.npz"], moment=moment)
+        name = "policy.json"
+        policy = policy_from_dict(json.loads(files[name]))
+        name = "candidates.npz"
+        candidates = CandidateSource.from_bytes(files[name]) if name in files else None
+        if candidates is not None:
+            candidates.check(n_users=snapshot.users.ids.size, n_items=snapshot.items.ids.size)
+        name = "the uplift model's files"
+        uplift = _model_part("uplift", files, uplift_schema)
+        base = None
+        if base_schema is not None:
+            name = "the base model's files"
+            _refuse_circle(base_schema)
+            base = _model_part("base", files, base_schema)
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(name, f"{type(error).__name__}: {error}") from None
+    return BundleParts(
+        uplift=uplift, base=base, policy=policy, snapshot=snapshot, candidates=candidates
+    )
+
+
+def _model_files(name: str, part: ModelPart) -> dict[str, bytes]:
+    golden = io.BytesIO()
+    np.savez(
+        golden,
+        allow_pickle=False,
+        features=np.asarray(part.golden_features, dtype=np.float64),
+        expected=np.asarray(part.golden_expected, dtype=np.float64),
+    )
+    return {f"{name}.txt": part.text.encode(), f"{name}_golden.npz": golden.getvalue()}
+
+
+def _model_part(name: str, files: Mapping[str, bytes], schema: FeatureSchema) -> ModelPart:
+    with np.load(io.BytesIO(files[f"{name}_golden.npz"]), allow_pickle=False) as golden:
+        return ModelPart(
+            text=files[f"{name}.txt"].decode(),
+            schema=schema,
+            golden_features=golden["features"],
+            golden_expected=golden["expected"],
+        )
+
+
+def _refuse_circle(schema: FeatureSchema) -> None:
+    circle = [feature.name for feature in schema.features if feature.group == "base"]
+    if circle:
+        raise SchemaError(
+            expected="a base model without features that come from the base model",
+            came=", ".join(circle),
+            do="Train the base model on user, item, pair and moment features.",
+        )
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _unreadable(name: str, came: str) -> BundleError:
+    return BundleError(
+        expected=f"a readable {name}",
+        came=" ".join(came.split()),
+        do="Publish the bundle again.",
+    )

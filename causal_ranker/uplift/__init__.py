@@ -1,0 +1,1 @@
+"""Uplift: how many plays showing an item causes, for whom."""

@@ -1,0 +1,279 @@
+"""What every doubly robust learner needs first: propensity and outcome models, cross-fitted.
+
+Fitted once and shared: by the learners that train on the scores, and by the evaluation that
+judges them on later rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import EmptyError, NotFittedError
+from causal_ranker.stats.aipw import aipw_scores
+from causal_ranker.stats.hashing import fold_of
+from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensity
+
+if TYPE_CHECKING:
+    import lightgbm
+
+__all__ = ["NuisanceConfig", "NuisanceValues", "Nuisances"]
+
+
+class NuisanceConfig(FrozenConfig):
+    """How the nuisances are fitted.
+
+    Parameters
+    ----------
+    folds : int
+        Folds of users (and of units, for the propensity).
+    outcome : BoostConfig
+        Trees of P(Y = 1 | X) in each arm.
+    propensity : BoostConfig
+        Trees of P(T = 1 | X).
+    propensity_features : tuple of str, optional
+        Features the propensity model may use: those the assignment can have depended on. All by
+        default.
+    """
+
+    folds: Annotated[int, Field(ge=2)] = 2
+    outcome: BoostConfig = BoostConfig(rounds=80, learning_rate=0.12, min_rows_leaf=200)
+    propensity: BoostConfig = BoostConfig(rounds=60, leaves=15, min_rows_leaf=2000)
+    propensity_features: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class NuisanceValues:
+    """Nuisances of some rows, each from models that did not see the row's user.
+
+    Attributes
+    ----------
+    propensity : numpy.ndarray
+        P(T = 1 | X), logged or estimated, shape (n_rows,).
+    outcome_treated, outcome_control : numpy.ndarray
+        Estimated E[Y | T = 1, X] and E[Y | T = 0, X], shape (n_rows,).
+    """
+
+    propensity: NDArray[np.float64]
+    outcome_treated: NDArray[np.float64]
+    outcome_control: NDArray[np.float64]
+
+    def scores(self, treatment: NDArray[Any], outcome: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the doubly robust scores of the rows.
+
+        Parameters
+        ----------
+        treatment, outcome : numpy.ndarray
+            T and Y, shape (n_rows,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Scores whose mean is the average effect, in plays per impression, shape (n_rows,).
+        """
+        return aipw_scores(
+            outcome,
+            treatment,
+            propensity=self.propensity,
+            mu0=self.outcome_control,
+            mu1=self.outcome_treated,
+        )
+
+
+class Nuisances:
+    """Propensity and outcome models across user folds.
+
+    Parameters
+    ----------
+    config : NuisanceConfig
+        Folds and trees.
+    names, categorical : sequence of str
+        Names of the features, and of the categorical ones.
+    seed : int
+        Decides folds and feature draws.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: NuisanceConfig,
+        names: Sequence[str],
+        categorical: Sequence[str],
+        seed: int,
+    ) -> None:
+        self._config = config
+        self._names = list(names)
+        self._categorical = list(categorical)
+        self._seed = seed
+        self._outcome: dict[tuple[int, int], lightgbm.Booster] = {}
+        self._propensity: CrossFitPropensity | None = None
+
+    def fit(self, rows: Rows, *, advance: Callable[[], None] = lambda: None) -> Nuisances:
+        """Fit all models.
+
+        Parameters
+        ----------
+        rows : Rows
+            Training rows of both arms.
+        advance : callable
+            Called once after each outcome model and once after the propensity.
+
+        Returns
+        -------
+        Nuisances
+            Itself.
+
+        Raises
+        ------
+        EmptyError
+            If an arm has no row in some fold's training rows.
+        RowError
+            If some logged propensities are missing or out of (0, 1).
+        """
+        if logged_propensity(rows.propensity) is None:
+            self._propensity = CrossFitPropensity(
+                config=self._config.propensity,
+                folds=self._config.folds,
+                columns=self._propensity_columns(),
+                names=self._names,
+                categorical=self._categorical,
+                seed=self._seed,
+            ).fit(rows)
+        advance()
+        fold = self._fold(rows.user)
+        for f in range(self._config.folds):
+            for arm in (0, 1):
+                seen = (fold != f) & (rows.treatment == arm)
+                if not seen.any():
+                    raise EmptyError(
+                        expected=f"rows with T = {arm} in the training rows of fold {f}",
+                        came=f"none among {int((fold != f).sum())} rows",
+                        do="Give logs in which both arms occur for many users.",
+                    )
+                self._outcome[f, arm] = fit_trees(
+                    rows.features[seen],
+                    np.asarray(rows.outcome[seen], dtype=np.float64),
+                    weight=rows.weight[seen],
+                    objective="binary",
+                    config=self._config.outcome,
+                    names=self._names,
+                    categorical=self._categorical,
+                    seed=self._seed,
+                )
+                advance()
+        return self
+
+    def cross_fitted(self, rows: Rows) -> NuisanceValues:
+        """Return the nuisances of the training rows, each out of its fold.
+
+        Parameters
+        ----------
+        rows : Rows
+            The rows given to `fit`.
+
+        Returns
+        -------
+        NuisanceValues
+            One value of each per row.
+        """
+        logged = logged_propensity(rows.propensity)
+        if logged is None:
+            logged = self._fitted_propensity().cross_fitted(rows)
+        return self._values(rows.features, rows.user, logged)
+
+    def predict(
+        self,
+        features: NDArray[np.float32],
+        user: NDArray[Any],
+        *,
+        propensity: NDArray[np.float64],
+    ) -> NuisanceValues:
+        """Return the nuisances of later rows.
+
+        Parameters
+        ----------
+        features : numpy.ndarray
+            Shape (n_rows, n_features).
+        user : numpy.ndarray
+            User ids, shape (n_rows,); a row is judged by models that did not see its user.
+        propensity : numpy.ndarray
+            Propensity of the rows, e.g. from `propensity`, shape (n_rows,).
+
+        Returns
+        -------
+        NuisanceValues
+            One value of each per row.
+        """
+        return self._values(features, user, propensity)
+
+    def propensity(
+        self,
+        features: NDArray[np.float32],
+        user: NDArray[Any],
+        *,
+        logged: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return the propensity of later rows: logged where it was logged, else estimated.
+
+        Parameters
+        ----------
+        features : numpy.ndarray
+            Shape (n_rows, n_features).
+        user : numpy.ndarray
+            User ids, shape (n_rows,).
+        logged : numpy.ndarray
+            Logged propensities, or NaN throughout.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n_rows,), in (0, 1).
+        """
+        known = logged_propensity(logged)
+        if known is not None:
+            return known
+        return self._fitted_propensity().predict(features, user)
+
+    def _values(
+        self, features: NDArray[np.float32], user: NDArray[Any], propensity: NDArray[np.float64]
+    ) -> NuisanceValues:
+        if not self._outcome:
+            raise NotFittedError(
+                expected="fitted nuisances", came="none", do="Call fit(rows) first."
+            )
+        fold = self._fold(user)
+        arms = np.empty((2, len(user)))
+        for f in range(self._config.folds):
+            chosen = np.flatnonzero(fold == f)
+            part = features[chosen]
+            for arm in (0, 1):
+                arms[arm, chosen] = predict_trees(self._outcome[f, arm], part)
+        return NuisanceValues(
+            propensity=propensity, outcome_treated=arms[1], outcome_control=arms[0]
+        )
+
+    def _fitted_propensity(self) -> CrossFitPropensity:
+        if self._propensity is None:
+            raise NotFittedError(
+                expected="a fitted propensity model, as these rows have no logged propensity",
+                came="training rows whose propensity was logged",
+                do="Log the propensity of these rows too.",
+            )
+        return self._propensity
+
+    def _propensity_columns(self) -> list[int]:
+        allowed = self._config.propensity_features
+        return [
+            place for place, name in enumerate(self._names) if allowed is None or name in allowed
+        ]
+
+    def _fold(self, user: NDArray[Any]) -> NDArray[np.int64]:
+        return np.asarray(fold_of(user, self._config.folds, salt=f"user-{self._seed}"))

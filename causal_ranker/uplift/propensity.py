@@ -1,0 +1,181 @@
+"""P(T = 1 | X): logged where it was logged, else estimated across folds.
+
+A product that is promoted is promoted for many users at once. Folds by user alone would let a
+model look the promotion up among the other users' rows of the same unit, and report certainty
+where there was chance. So a row's propensity comes from models that saw neither its user's fold
+nor its unit's fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.errors import RowError
+from causal_ranker.stats.hashing import fold_of
+from causal_ranker.uplift.base import Rows
+
+if TYPE_CHECKING:
+    import lightgbm
+
+__all__ = ["CrossFitPropensity", "logged_propensity"]
+
+
+def logged_propensity(propensity: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the logged propensities, or None where none was logged.
+
+    Parameters
+    ----------
+    propensity : numpy.ndarray
+        Shape (n_rows,); all in (0, 1), or all NaN.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        The same array, or None if every value is NaN.
+
+    Raises
+    ------
+    RowError
+        If some rows have a logged propensity and some have not, or one lies outside (0, 1).
+    """
+    missing = np.isnan(propensity)
+    if missing.all():
+        return None
+    bad = missing | (propensity <= 0) | (propensity >= 1)
+    if bad.any():
+        raise RowError(
+            expected="a logged propensity in (0, 1) for every row, or for none",
+            came=f"{int(bad.sum())} of {len(bad)} rows without one, e.g. {propensity[bad][:3]}",
+            do="Log the propensity of every candidate, or drop the column to estimate it.",
+        )
+    return propensity
+
+
+class CrossFitPropensity:
+    """Propensity models across folds of users and of assignment units.
+
+    Parameters
+    ----------
+    config : BoostConfig
+        Trees of each model.
+    folds : int
+        Folds of users, and of units where they differ from users.
+    columns : sequence of int
+        Columns of the feature matrix the models may use.
+    names, categorical : sequence of str
+        Names of all features, and of the categorical ones.
+    seed : int
+        Seed of the models.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: BoostConfig,
+        folds: int,
+        columns: Sequence[int],
+        names: Sequence[str],
+        categorical: Sequence[str],
+        seed: int,
+    ) -> None:
+        self._config = config
+        self._folds = folds
+        self._columns = list(columns)
+        self._names = [names[place] for place in columns]
+        self._categorical = categorical
+        self._seed = seed
+        self._models: dict[tuple[int, int], lightgbm.Booster] = {}
+
+    def fit(self, rows: Rows) -> CrossFitPropensity:
+        """Fit one model for each pair of a user fold and a unit fold.
+
+        Parameters
+        ----------
+        rows : Rows
+            Training rows; weights enter the fits.
+
+        Returns
+        -------
+        CrossFitPropensity
+            Itself.
+        """
+        features = rows.features[:, self._columns]
+        target = np.asarray(rows.treatment, dtype=np.float64)
+        by_user = self._user_folds(rows.user)
+        by_unit = self._unit_folds(rows)
+        for f in range(self._folds):
+            for g in range(int(by_unit.max()) + 1):
+                held_out = by_user == f
+                if by_unit.max() > 0:
+                    held_out |= by_unit == g
+                seen = ~held_out
+                self._models[f, g] = fit_trees(
+                    features[seen],
+                    target[seen],
+                    weight=rows.weight[seen],
+                    objective="binary",
+                    config=self._config,
+                    names=self._names,
+                    categorical=self._categorical,
+                    seed=self._seed,
+                )
+        return self
+
+    def cross_fitted(self, rows: Rows) -> NDArray[np.float64]:
+        """Estimate each training row by the model that saw neither its user nor its unit.
+
+        Parameters
+        ----------
+        rows : Rows
+            The rows given to `fit`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n_rows,), in (0, 1).
+        """
+        features = rows.features[:, self._columns]
+        by_user, by_unit = self._user_folds(rows.user), self._unit_folds(rows)
+        estimate = np.empty(len(rows))
+        for (f, g), model in self._models.items():
+            chosen = (by_user == f) & (by_unit == g)
+            estimate[chosen] = predict_trees(model, features[chosen])
+        return estimate
+
+    def predict(self, features: NDArray[np.float32], user: NDArray[Any]) -> NDArray[np.float64]:
+        """Estimate rows of units that were not in training.
+
+        Parameters
+        ----------
+        features : numpy.ndarray
+            Shape (n_rows, n_features), all features.
+        user : numpy.ndarray
+            User ids, shape (n_rows,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n_rows,): the mean over the models that did not see the row's user.
+        """
+        columns = features[:, self._columns]
+        by_user = self._user_folds(user)
+        estimate = np.zeros(len(user))
+        for f in range(self._folds):
+            chosen = np.flatnonzero(by_user == f)
+            models = [model for (fold, _), model in self._models.items() if fold == f]
+            for model in models:
+                estimate[chosen] += predict_trees(model, columns[chosen]) / len(models)
+        return estimate
+
+    def _user_folds(self, user: NDArray[Any]) -> NDArray[np.int64]:
+        return np.asarray(fold_of(user, self._folds, salt=f"user-{self._seed}"))
+
+    def _unit_folds(self, rows: Rows) -> NDArray[np.int64]:
+        if rows.unit is rows.user or np.array_equal(rows.unit, rows.user):
+            return np.zeros(len(rows), dtype=np.int64)
+        return np.asarray(fold_of(rows.unit, self._folds, salt=f"unit-{self._seed}"))

@@ -1,0 +1,1 @@
+"""Simulated services whose potential outcomes are known."""

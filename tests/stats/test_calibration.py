@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from causal_ranker.errors import ConfigError, RowError, SchemaError
+from causal_ranker.stats.curves import calibration
+
+
+def test_deciles_by_loops() -> None:
+    rng = np.random.default_rng(0)
+    predicted, gamma, weights = (
+        rng.normal(size=200),
+        rng.normal(size=200),
+        rng.exponential(size=200),
+    )
+    found = calibration(predicted, gamma, bins=4, weights=weights)
+    order = np.argsort(predicted)
+    middle = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
+    squared, mass = [], []
+    for b in range(4):
+        rows = order[(middle >= b / 4) & (middle < (b + 1) / 4)]
+        w, g, p = weights[rows], gamma[rows], predicted[rows]
+        assert found.count[b] == rows.size
+        assert found.predicted[b] == pytest.approx(np.average(p, weights=w))
+        mean = np.average(g, weights=w)
+        assert found.observed[b] == pytest.approx(mean)
+        n = rows.size
+        variance = sum((w * (g - mean)) ** 2) / w.sum() ** 2 * n / (n - 1)
+        assert found.standard_error[b] == pytest.approx(np.sqrt(variance))
+        r = g - p
+        pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+        squared.append(
+            sum(w[i] * w[j] * r[i] * r[j] for i, j in pairs) / sum(w[i] * w[j] for i, j in pairs)
+        )
+        mass.append(w.sum())
+    assert found.error == pytest.approx(np.sqrt(max(0.0, np.average(squared, weights=mass))))
+    assert found.count.sum() == 200
+
+
+def test_equal_rows_give_equal_bins_and_the_classical_standard_error() -> None:
+    gamma = np.random.default_rng(1).normal(size=100)
+    found = calibration(np.arange(100.0), gamma, bins=10)
+    np.testing.assert_array_equal(found.count, 10)
+    np.testing.assert_allclose(found.predicted, np.arange(4.5, 100, 10))
+    expected = gamma.reshape(10, 10).std(axis=1, ddof=1) / np.sqrt(10)
+    np.testing.assert_allclose(found.standard_error, expected)
+
+
+def test_equal_predictions_stay_together() -> None:
+    assert calibration(np.zeros(50), np.arange(50.0)).count.tolist() == [50]
+    found = calibration([0.0] * 30 + [1.0] * 10, np.ones(40), bins=4)
+    np.testing.assert_array_equal(found.count, [30, 10])
+    np.testing.assert_allclose(found.predicted, [0.0, 1.0])
+
+
+def test_noise_alone_is_no_error_and_a_shift_is() -> None:
+    rng = np.random.default_rng(2)
+    predicted = rng.normal(size=20_000)
+    noise = 5 * rng.normal(size=20_000)
+    assert calibration(predicted, predicted).error == 0
+    # without taking the noise out, ten bins would read about 5 sqrt(10 / 20000) = .11
+    assert calibration(predicted, predicted + noise).error < 0.08
+    assert calibration(predicted, predicted + noise - 0.5).error == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_squared_error_has_no_bias() -> None:
+    rng = np.random.default_rng(3)
+    predicted = np.zeros(20)
+    squares = []
+    for _ in range(4000):
+        found = calibration(predicted, 1.0 + rng.normal(size=20), bins=1)
+        squares.append(found.error**2)
+    # floor at 0 touches almost no draw here: the gap is 1 with standard error .22
+    standard_error = np.std(squares) / np.sqrt(4000)
+    assert abs(np.mean(squares) - 1.0) < 4 * standard_error
+
+
+def test_a_bin_of_one_row_has_no_standard_error() -> None:
+    found = calibration([0.0, 1.0], [0.0, 1.0], bins=2)
+    assert np.isnan(found.standard_error).all()
+    assert np.isnan(found.error)
+    assert calibration([0.0, 0.0, 1.0], [3.0, 3.0, 9.0], bins=2).error == pytest.approx(3.0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.floats(-5, 5), st.integers(0, 3)), min_size=1, max_size=15
+    ).filter(lambda rows: any(row[2] for row in rows)),
+    st.integers(1, 5),
+)
+def test_a_weight_of_two_is_two_rows(rows: list[tuple[int, float, int]], bins: int) -> None:
+    p, g, w = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    counts = w.astype(int)
+    one = calibration(p, g, bins=bins, weights=w)
+    many = calibration(np.repeat(p, counts), np.repeat(g, counts), bins=bins)
+    np.testing.assert_allclose(one.predicted, many.predicted, atol=1e-12)
+    np.testing.assert_allclose(one.observed, many.observed, atol=1e-12)
+
+
+def test_input_is_checked() -> None:
+    with pytest.raises(ConfigError, match="bins"):
+        calibration([0.0], [0.0], bins=0)
+    with pytest.raises(RowError, match="predicted"):
+        calibration([np.nan], [0.0])
+    with pytest.raises(SchemaError, match="gamma"):
+        calibration([0.0], [0.0, 1.0])
