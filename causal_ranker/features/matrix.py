@@ -25,6 +25,8 @@ class FeatureBlock:
         Ids, shape (n_rows,).
     t0 : numpy.ndarray
         Request times as microseconds since 1970 UTC, int64, shape (n_rows,).
+    horizon_end : numpy.ndarray
+        Ends of the horizons, like `t0`; equal to `t0` where the rows carry none.
     unit : numpy.ndarray
         Where T was assigned: the logged assignment unit, or the user.
     treatment, outcome : numpy.ndarray
@@ -40,6 +42,7 @@ class FeatureBlock:
     user: NDArray[Any]
     item: NDArray[Any]
     t0: NDArray[np.int64]
+    horizon_end: NDArray[np.int64]
     unit: NDArray[Any]
     treatment: NDArray[np.int8]
     outcome: NDArray[np.int8]
@@ -72,7 +75,8 @@ class FeatureBlock:
         return cls(
             user=user,
             item=_column(table, C.ITEM),
-            t0=table[C.T0].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
+            t0=_microseconds(table, C.T0),
+            horizon_end=_microseconds(table, C.HORIZON_END if C.HORIZON_END in known else C.T0),
             unit=_column(table, C.ASSIGNMENT_UNIT) if C.ASSIGNMENT_UNIT in known else user,
             treatment=_or(table, C.TREATMENT, 0, np.int8),
             outcome=_or(table, C.OUTCOME, 0, np.int8),
@@ -99,6 +103,27 @@ class FeatureBlock:
         """
         return FeatureBlock(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
+    def locate(self, part: FeatureBlock) -> NDArray[np.int64]:
+        """Find where the rows of another block stand in this one.
+
+        Parameters
+        ----------
+        part : FeatureBlock
+            Rows that all occur in this block.
+
+        Returns
+        -------
+        numpy.ndarray
+            Positions, shape (len(part),).
+        """
+        keys = np.zeros(len(self), dtype=np.int64)
+        wanted = np.zeros(len(part), dtype=np.int64)
+        for column in ("user", "t0", "item"):
+            values, codes = np.unique(getattr(self, column), return_inverse=True)
+            keys = keys * len(values) + codes
+            wanted = wanted * len(values) + np.searchsorted(values, getattr(part, column))
+        return np.searchsorted(keys, wanted)
+
     def request(self) -> NDArray[np.int64]:
         """Number the requests of the block.
 
@@ -113,8 +138,18 @@ class FeatureBlock:
         new[1:] = (self.user[1:] != self.user[:-1]) | (self.t0[1:] != self.t0[:-1])
         return np.cumsum(new) - 1
 
+    @property
+    def base_score(self) -> NDArray[np.float64]:
+        """Base scores, shape (n_rows,)."""
+        return self.features[:, -2].astype(np.float64)
+
+    @property
+    def base_rank(self) -> NDArray[np.float64]:
+        """Base ranks within the request, shape (n_rows,)."""
+        return self.features[:, -1].astype(np.float64)
+
     def with_base(
-        self, score: NDArray[np.float64], rank: NDArray[np.int64]
+        self, score: NDArray[np.float64], rank: NDArray[np.float64]
     ) -> FeatureBlock:
         """Return the block with base score and base rank in their two last columns.
 
@@ -123,7 +158,7 @@ class FeatureBlock:
         score : numpy.ndarray
             Base scores, shape (n_rows,); NaN where the base recommender has not spoken yet.
         rank : numpy.ndarray
-            Base ranks within the request, from 1, shape (n_rows,).
+            Base ranks within the request, from 1, shape (n_rows,); NaN where the score is.
 
         Returns
         -------
@@ -132,7 +167,7 @@ class FeatureBlock:
         """
         matrix = self.features.copy()
         matrix[:, -2] = score
-        matrix[:, -1] = np.where(np.isnan(score), np.nan, rank)
+        matrix[:, -1] = rank
         return replace(self, features=matrix)
 
 
@@ -160,6 +195,12 @@ def concatenate(blocks: list[FeatureBlock]) -> FeatureBlock:
 def _column(table: pa.Table, name: str) -> NDArray[Any]:
     values: NDArray[Any] = table[name].to_numpy(zero_copy_only=False)
     return values
+
+
+def _microseconds(table: pa.Table, name: str) -> NDArray[np.int64]:
+    moments = table[name].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    microseconds: NDArray[np.int64] = moments.to_numpy()
+    return microseconds
 
 
 def _or(table: pa.Table, name: str, default: float, dtype: Any) -> NDArray[Any]:

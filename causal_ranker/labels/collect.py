@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import Final
 
 import ibis
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator
 
 from causal_ranker.attribution.windows import qualified_plays
 from causal_ranker.columns import Columns as C
@@ -16,11 +16,12 @@ from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.labels.kinds import credited_rows, label_kind, unviewable_rows
 from causal_ranker.labels.outcome import next_play
 from causal_ranker.logs.contract import check_same_ids
+from causal_ranker.logs.rules import require_columns
 
 __all__ = ["LabelConfig", "collect_labels"]
 
-# What a candidate carries through. Anything else stays behind: it might have been written
-# after t0, and would leak.
+# What a candidate carries through, besides the context the caller vouches for. Anything else
+# stays behind: it might have been written after t0, and would leak.
 _CARRIED: Final = (
     C.PROPENSITY,
     C.BASE_SCORE,
@@ -29,6 +30,25 @@ _CARRIED: Final = (
     C.HOUR,
     C.DEVICE,
     C.SESSION_SO_FAR,
+)
+
+# What labels write, and the helper columns they write it with.
+_RESERVED: Final = frozenset(
+    {
+        C.USER,
+        C.ITEM,
+        C.T0,
+        C.HORIZON_END,
+        C.TREATMENT,
+        C.OUTCOME,
+        C.LABEL_KIND,
+        C.SAMPLING_WEIGHT,
+        C.CENSORING_WEIGHT,
+        C.ANALYSIS_WEIGHT,
+        "next_play",
+        "first_credited",
+        "unviewable",
+    }
 )
 
 
@@ -43,16 +63,28 @@ class LabelConfig(FrozenConfig):
         Length of the horizon from t0, used when the candidates have no ``horizon_end``.
     minimum_seconds : float, default 0
         A play shorter than this does not count. A play of unknown length does.
+    context : tuple of str
+        Further columns of the candidate log that were known before t0 and pass through.
 
     Raises
     ------
     ConfigError
-        If a value is out of its bounds, or ``log_end`` has no time zone.
+        If a value is out of its bounds, ``log_end`` has no time zone, or the context names a
+        column that labels write.
     """
 
     log_end: AwareDatetime
     horizon_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     minimum_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    context: tuple[str, ...] = ()
+
+    @field_validator("context")
+    @classmethod
+    def _leave_labels(cls, context: tuple[str, ...]) -> tuple[str, ...]:
+        taken = _RESERVED.intersection(context)
+        if taken:
+            raise ValueError(f"labels write {', '.join(sorted(taken))} themselves")
+        return context
 
 
 def collect_labels(
@@ -118,7 +150,9 @@ def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
             came="candidates without the column 'horizon_end', and horizon_hours not set",
             do="Set horizon_hours, or add horizon_end to the candidates.",
         )
-    carried = [column for column in _CARRIED if column in candidates.columns]
+    require_columns(candidates, config.context, name="candidates")
+    wanted = dict.fromkeys((*_CARRIED, *config.context))
+    carried = [column for column in wanted if column in candidates.columns]
     return candidates.select(
         C.USER,
         C.ITEM,
@@ -150,7 +184,7 @@ def _with_kind(rows: ibis.Table, impressions: ibis.Table, credits: ibis.Table) -
         unviewable=unviewable,
     )
     one = ibis.literal(1).cast("float64")
-    carried = [column for column in _CARRIED if column in rows.columns]
+    carried = [column for column in rows.columns if column not in _RESERVED]
     return joined.select(
         *key,
         C.HORIZON_END,

@@ -77,6 +77,7 @@ def credited_rows(credits: ibis.Table) -> ibis.Table:
     ibis.Table
         ``user_id``, ``item_id``, ``t0`` (together unique) and ``first_credited``, a timestamp.
     """
+    # Organic plays match no row; without them the join's small side is smaller still.
     touched = credits.filter(credits[C.IMPRESSION].notnull())
     grouped = touched.group_by(C.USER, C.ITEM, C.T0)
     return grouped.aggregate(first_credited=touched[C.PLAYED_AT].min())

@@ -18,9 +18,10 @@ def next_play(rows: ibis.Table, plays: ibis.Table) -> ibis.Table:
     """Add to each row the time of the item's next play by the user, at or after t0.
 
     Every play answers for the rows with t0 in ``(previous play, this play]``. These intervals
-    do not overlap, so a row meets at most one play and one plain join is enough: rows never
-    multiply, the candidates (by far the larger side) stream through once, and nothing of their
-    size is sorted or grouped. Surface and credit play no part.
+    do not overlap (that of a second play at the same time is empty), so a row meets at most one
+    play and one plain join is enough: rows never multiply, the candidates (by far the larger
+    side) stream through once, and nothing of their size is sorted or grouped. Surface and
+    credit play no part.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def next_play(rows: ibis.Table, plays: ibis.Table) -> ibis.Table:
     ibis.Table
         The rows, each once, with ``next_play``: a timestamp, null where no play follows.
     """
-    times = plays.select(C.USER, C.ITEM, C.PLAYED_AT).distinct()
+    times = plays.select(C.USER, C.ITEM, C.PLAYED_AT)
     by_time = ibis.window(
         group_by=[times[C.USER], times[C.ITEM]], order_by=times[C.PLAYED_AT].asc()
     )

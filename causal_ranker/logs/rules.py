@@ -232,7 +232,7 @@ _CAST = {
     "so drop the rows without one and use astype('int64').",
     Kind.TIME: "Parse it, e.g. pandas.to_datetime(frame['{column}'], utc=True).",
     Kind.NUMBER: "Cast it to a number.",
-    Kind.FLAG: "Cast it to a boolean, e.g. frame['{column}'].astype('bool').",
+    Kind.FLAG: "Cast it to a boolean, e.g. frame['{column}'].astype('boolean').",
 }
 
 

@@ -70,7 +70,7 @@ def connect(
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
     try:
-        connection = ibis.duckdb.connect(database, **settings)
+        return ibis.duckdb.connect(database, **settings)  # Ibis puts the session on UTC
     except duckdb.Error as error:
         raise ConfigError(
             expected="a DuckDB database that opens with these settings",
@@ -78,8 +78,6 @@ def connect(
             f"({_brief(error)})",
             do="Use threads >= 1, a memory limit such as '2GB', and a file no other process holds.",
         ) from error
-    connection.raw_sql("SET TimeZone = 'UTC'")
-    return connection
 
 
 def read_table(source: Any, connection: Backend, *, name: str) -> ibis.Table:

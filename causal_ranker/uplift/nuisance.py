@@ -18,8 +18,8 @@ from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import EmptyError, NotFittedError
 from causal_ranker.stats.aipw import aipw_scores
-from causal_ranker.stats.hashing import fold_of
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensity
 
 if TYPE_CHECKING:
@@ -276,4 +276,4 @@ class Nuisances:
         ]
 
     def _fold(self, user: NDArray[Any]) -> NDArray[np.int64]:
-        return np.asarray(fold_of(user, self._config.folds, salt=f"user-{self._seed}"))
+        return user_fold(user, self._config.folds, seed=self._seed)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
 from causal_ranker.errors import RowError
-from causal_ranker.stats.hashing import fold_of
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.crossfit import unit_fold, user_fold
 
 if TYPE_CHECKING:
     import lightgbm
@@ -173,9 +173,7 @@ class CrossFitPropensity:
         return estimate
 
     def _user_folds(self, user: NDArray[Any]) -> NDArray[np.int64]:
-        return np.asarray(fold_of(user, self._folds, salt=f"user-{self._seed}"))
+        return user_fold(user, self._folds, seed=self._seed)
 
     def _unit_folds(self, rows: Rows) -> NDArray[np.int64]:
-        if rows.unit is rows.user or np.array_equal(rows.unit, rows.user):
-            return np.zeros(len(rows), dtype=np.int64)
-        return np.asarray(fold_of(rows.unit, self._folds, salt=f"unit-{self._seed}"))
+        return unit_fold(rows.unit, rows.user, folds=self._folds, seed=self._seed)

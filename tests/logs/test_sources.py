@@ -135,18 +135,21 @@ def _truncated_parquet(path: Path) -> Path:
 
 
 def _one_truncated_of_two(path: Path) -> str:
-    _truncated_parquet(path)
+    _truncated_parquet(path).rename(path / "z.parquet")  # the first file alone gives the schema
     return str(path / "*.parquet")
 
 
 def _truncated_gzip(path: Path) -> Path:
-    whole = gzip.compress(frame().to_csv(index=False).encode())
-    (path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    # Cut inside the last value, where what is left still looks like a table.
+    text = frame().assign(seconds=12345.678).to_csv(index=False).strip()
+    whole = gzip.compress(text.encode(), compresslevel=0)
+    (path / "cut.csv.gz").write_bytes(whole[:-12])
     return path / "cut.csv.gz"
 
 
 def _broken_csv_row(path: Path) -> Path:
-    text = frame().to_csv(index=False)
+    # Far below the rows from which the engine guesses the types.
+    text = pd.concat([frame()] * 2000).to_csv(index=False)
     (path / "broken.csv").write_text(text + '99,"u1,2017-01-01')
     return path / "broken.csv"
 

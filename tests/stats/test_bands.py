@@ -141,6 +141,17 @@ def test_bands_are_ordered_and_close_at_the_end() -> None:
         assert band.point[-1] == band.low_everywhere[-1] == band.high_everywhere[-1] == 0
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_simultaneous_band_is_never_inside_the_pointwise_one(seed: int) -> None:
+    # at a single point the two mean the same, and a quantile of few draws may come out lower
+    r = make_rows(ties=False)
+    found = half_sample_bands(
+        r["score"], r["gamma"], r["user"], draws=20, rng=np.random.default_rng(seed), grid=[0.5]
+    )
+    assert found.toc.low_everywhere[0] <= found.toc.low[0]
+    assert found.qini.high_everywhere[0] >= found.qini.high[0]
+
+
 def test_a_constant_score_has_no_uncertainty() -> None:
     r = make_rows(ties=False)
     found = half_sample_bands(

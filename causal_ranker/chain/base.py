@@ -1,0 +1,227 @@
+"""Base scores and base ranks of candidate rows, from whichever base recommender there is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from causal_ranker.chain.logs import to_datetime
+from causal_ranker.columns import Columns as C
+from causal_ranker.errors import RowError
+from causal_ranker.features.matrix import FeatureBlock
+from causal_ranker.recommenders.base import BaseRecommender
+from causal_ranker.recommenders.boosted import BoostedRecommender
+from causal_ranker.reranking.ranks import rank_within
+
+__all__ = ["BaseScores", "BoostedBase", "LoggedBase", "RecommenderBase", "without_base"]
+
+
+class BaseScores(Protocol):
+    """Fills the base score and base rank of every candidate of some requests."""
+
+    def speaks(self, moment: int) -> bool:
+        """Say whether there are base scores at a moment.
+
+        Parameters
+        ----------
+        moment : int
+            Microseconds since 1970 UTC.
+
+        Returns
+        -------
+        bool
+            False where a built-in ranker has not been trained yet.
+        """
+        ...
+
+    def fill(self, block: FeatureBlock) -> FeatureBlock:
+        """Return the block with base score and base rank.
+
+        Parameters
+        ----------
+        block : FeatureBlock
+            All candidates of each of its requests.
+
+        Returns
+        -------
+        FeatureBlock
+            The same rows.
+        """
+        ...
+
+
+class LoggedBase:
+    """The candidate log already carries what the base recommender said."""
+
+    def speaks(self, moment: int) -> bool:
+        """Say whether there are base scores at a moment.
+
+        Parameters
+        ----------
+        moment : int
+            Microseconds since 1970 UTC.
+
+        Returns
+        -------
+        bool
+            Always true.
+        """
+        return True
+
+    def fill(self, block: FeatureBlock) -> FeatureBlock:
+        """Check that every row has a base score.
+
+        Parameters
+        ----------
+        block : FeatureBlock
+            Rows as they were read.
+
+        Returns
+        -------
+        FeatureBlock
+            The same block.
+
+        Raises
+        ------
+        RowError
+            If a row has no base score.
+        """
+        missing = np.isnan(block.base_score)
+        if missing.any():
+            raise RowError(
+                expected="a base_score for every candidate, or a base recommender",
+                came=f"{int(missing.sum())} of {len(block)} rows without one, e.g. items "
+                f"{block.item[missing][:3].tolist()}",
+                do="Log base_score with the candidates, or pass CausalRanker(base=...).",
+            )
+        return block
+
+
+class BoostedBase:
+    """The built-in ranker, which scores the features that are already there.
+
+    Parameters
+    ----------
+    recommender : BoostedRecommender
+        Trained for the times of the blocks.
+    """
+
+    def __init__(self, recommender: BoostedRecommender) -> None:
+        self._recommender = recommender
+
+    def speaks(self, moment: int) -> bool:
+        """Say whether there are base scores at a moment.
+
+        Parameters
+        ----------
+        moment : int
+            Microseconds since 1970 UTC.
+
+        Returns
+        -------
+        bool
+            False before the first model.
+        """
+        return self._recommender.model_at(moment) is not None
+
+    def fill(self, block: FeatureBlock) -> FeatureBlock:
+        """Score the rows by the model in force at the block's first request.
+
+        Parameters
+        ----------
+        block : FeatureBlock
+            All candidates of each of its requests.
+
+        Returns
+        -------
+        FeatureBlock
+            The same rows.
+        """
+        moment = int(block.t0.min())
+        score = self._recommender.score(without_base(block), moment=moment)
+        rank = rank_within(block.request(), score)
+        return block.with_base(score, rank.astype(np.float64))
+
+
+class RecommenderBase:
+    """Any recommender behind the door of `causal_ranker.recommenders.base`.
+
+    Parameters
+    ----------
+    recommender : BaseRecommender
+        The base recommender.
+    """
+
+    def __init__(self, recommender: BaseRecommender) -> None:
+        self._recommender = recommender
+
+    def speaks(self, moment: int) -> bool:
+        """Say whether there are base scores at a moment.
+
+        Parameters
+        ----------
+        moment : int
+            Microseconds since 1970 UTC.
+
+        Returns
+        -------
+        bool
+            Always true.
+        """
+        return True
+
+    def fill(self, block: FeatureBlock) -> FeatureBlock:
+        """Ask the recommender about each request time and look the answers up.
+
+        Parameters
+        ----------
+        block : FeatureBlock
+            All candidates of each of its requests.
+
+        Returns
+        -------
+        FeatureBlock
+            The same rows.
+
+        Raises
+        ------
+        RowError
+            If the recommender does not score a candidate.
+        """
+        score = np.full(len(block), np.nan)
+        for moment in np.unique(block.t0):
+            at = np.flatnonzero(block.t0 == moment)
+            users = pd.unique(block.user[at]).tolist()
+            answer = self._recommender.candidates(users, at=to_datetime(int(moment)))
+            asked = pd.DataFrame({C.USER: block.user[at], C.ITEM: block.item[at]})
+            found = asked.merge(answer, on=[C.USER, C.ITEM], how="left", validate="1:1")
+            score[at] = found[C.BASE_SCORE].to_numpy()
+        missing = np.isnan(score)
+        if missing.any():
+            raise RowError(
+                expected="a base score for every candidate",
+                came=f"none for {int(missing.sum())} of {len(block)} rows, e.g. user "
+                f"{block.user[missing][0]!r} and item {block.item[missing][0]!r}",
+                do="Score every logged candidate, or drop those rows from the candidate log.",
+            )
+        rank = rank_within(block.request(), score)
+        return block.with_base(score, rank.astype(np.float64))
+
+
+def without_base(block: FeatureBlock) -> NDArray[np.float32]:
+    """Return the features without base score and base rank.
+
+    Parameters
+    ----------
+    block : FeatureBlock
+        Rows.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_rows, n_features - 2).
+    """
+    return np.ascontiguousarray(block.features[:, :-2])

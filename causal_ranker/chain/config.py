@@ -1,0 +1,70 @@
+"""All settings of one run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from causal_ranker.attribution.windows import AttributionConfig
+from causal_ranker.boosting import BoostConfig
+from causal_ranker.config import FrozenConfig
+from causal_ranker.features.config import FeatureConfig
+from causal_ranker.uplift.dr import DRConfig
+
+__all__ = ["ChainConfig"]
+
+_Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class ChainConfig(FrozenConfig):
+    """Settings from logs to policy; each has a default that fits a first run.
+
+    Parameters
+    ----------
+    attribution : AttributionConfig
+        Windows and touch model of credits.
+    features : FeatureConfig
+        As-of features.
+    dr : DRConfig
+        DR-learner: nuisances, overlap floor, default final stage.
+    finals : tuple of BoostConfig
+        Final stages that ``learner="auto"`` tries on the choosing rows.
+    base_trials : tuple of BoostConfig
+        Settings the built-in base ranker tries on the choosing rows: as many as `finals`.
+    zero_rate, zero_rate_with_history : float
+        Share of training rows with Y = 0 that are kept: for pairs the user never played, and for
+        those played before t0. Both become weights.
+    choose_days : int
+        The last days of the fit logs, kept for choosing settings and policy.
+    base_first_days, base_refit_days : int
+        Days of log before the built-in base ranker first speaks, and between its refits.
+    blend_weights : tuple of float
+        Weights of uplift that the blend policy tries on the choosing rows.
+    curve_rate : float
+        Share of report rows, drawn evenly, on which curves, calibration and balance stand.
+    block_rows : int
+        Candidate rows scored at a time; decides memory, not results.
+    """
+
+    attribution: AttributionConfig = AttributionConfig()
+    features: FeatureConfig = FeatureConfig()
+    dr: DRConfig = DRConfig()
+    finals: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
+        BoostConfig(rounds=80, learning_rate=0.06, leaves=8, min_rows_leaf=2000),
+        BoostConfig(rounds=80, learning_rate=0.06, leaves=16, min_rows_leaf=1000),
+        BoostConfig(rounds=80, learning_rate=0.06, leaves=31, min_rows_leaf=500),
+    )
+    base_trials: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
+        BoostConfig(rounds=80, learning_rate=0.12, leaves=15, min_rows_leaf=200),
+        BoostConfig(rounds=80, learning_rate=0.12, leaves=31, min_rows_leaf=200),
+        BoostConfig(rounds=80, learning_rate=0.12, leaves=63, min_rows_leaf=200),
+    )
+    zero_rate: _Rate = 1.0
+    zero_rate_with_history: _Rate = 1.0
+    choose_days: Annotated[int, Field(ge=1)] = 28
+    base_first_days: Annotated[int, Field(ge=1)] = 56
+    base_refit_days: Annotated[int, Field(ge=1)] = 49
+    blend_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)
+    curve_rate: _Rate = 1.0
+    block_rows: Annotated[int, Field(ge=1)] = 1_200_000

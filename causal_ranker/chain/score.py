@@ -1,0 +1,221 @@
+"""From candidate lists to evaluation rows: every candidate is scored, few rows are kept.
+
+What decides a list is cheap (base score, uplift, propensity) and computed for every candidate.
+What judges it (the outcome models) is computed only for rows that some policy shows, and for an
+even sample of all rows, on which the curves stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.chain.base import BaseScores
+from causal_ranker.errors import OverlapError
+from causal_ranker.evaluation.rows import EvaluationRows
+from causal_ranker.features.matrix import FeatureBlock
+from causal_ranker.reranking.ranks import rank_within
+from causal_ranker.uplift.dr import DRLearner, inside
+from causal_ranker.uplift.nuisance import Nuisances
+
+__all__ = ["ListScorer", "Ranking", "ScoredLists"]
+
+#: Scores the rows of a block, given their uplift; the largest score of a request comes first.
+Ranking = Callable[[FeatureBlock, NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class ScoredLists:
+    """Rows to evaluate on, and what was left out.
+
+    Attributes
+    ----------
+    rows : EvaluationRows
+        Rows that a policy shows, and the curve sample.
+    covariates : numpy.ndarray
+        Features of the sampled rows, shape (rows.sampled, n_features).
+    candidates : int
+        Candidate rows scored.
+    outside : int
+        Candidate rows outside the overlap band, left out of every list.
+    requests_left_out : int
+        Requests without any candidate inside the band.
+    """
+
+    rows: EvaluationRows
+    covariates: NDArray[np.float32]
+    candidates: int
+    outside: int
+    requests_left_out: int
+
+
+@dataclass(frozen=True)
+class ListScorer:
+    """Everything that turns candidates into ranked, judged rows.
+
+    Attributes
+    ----------
+    base : BaseScores
+        Base scores and ranks.
+    learner : DRLearner
+        Uplift.
+    nuisances : Nuisances
+        Propensity and outcome models of the judge.
+    lowest_propensity : float
+        Overlap band of the primary estimand.
+    """
+
+    base: BaseScores
+    learner: DRLearner
+    nuisances: Nuisances
+    lowest_propensity: float
+
+    def score(
+        self,
+        blocks: Iterable[FeatureBlock],
+        *,
+        rankings: Mapping[str, Ranking],
+        k: int,
+        curve_rate: float,
+        rng: np.random.Generator,
+        advance: Callable[[], None] = lambda: None,
+    ) -> ScoredLists:
+        """Rank every candidate by each ranking and keep the rows that matter.
+
+        Parameters
+        ----------
+        blocks : iterable of FeatureBlock
+            All candidates of each of their requests.
+        rankings : mapping of str to callable
+            Scores by policy name.
+        k : int
+            Slots that are judged.
+        curve_rate : float
+            Share of rows drawn evenly for the curves.
+        rng : numpy.random.Generator
+            Draws that sample.
+        advance : callable
+            Called once per block.
+
+        Returns
+        -------
+        ScoredLists
+            The kept rows.
+
+        Raises
+        ------
+        OverlapError
+            If no candidate of any request lies in the overlap band.
+        """
+        parts: list[_Part] = []
+        for block in blocks:
+            parts.append(self._keep(block, rankings, k=k, sample=rng.random(len(block)) < curve_rate))
+            advance()
+        return _join(parts, sample_weight=1.0 / curve_rate)
+
+    def _keep(
+        self,
+        block: FeatureBlock,
+        rankings: Mapping[str, Ranking],
+        *,
+        k: int,
+        sample: NDArray[np.bool_],
+    ) -> _Part:
+        block = self.base.fill(block)
+        propensity = self.nuisances.propensity(
+            block.features, block.user, logged=block.propensity
+        )
+        primary = inside(propensity, lowest=self.lowest_propensity)
+        uplift = self.learner.predict(block.features).point
+        request = block.request()
+        keep = sample.copy()
+        ranks = {}
+        for name, ranking in rankings.items():
+            # Rows outside the band stand behind all others, so that lists keep one length.
+            score = np.where(primary, ranking(block, uplift), -np.inf)
+            ranks[name] = np.where(primary, rank_within(request, score), 0)
+            keep |= primary & (ranks[name] <= k)
+        alive = np.bincount(request, weights=primary) > 0
+        keep &= alive[request]
+        part = block.take(keep)
+        judged = self.nuisances.predict(
+            part.features, part.user, propensity=propensity[keep]
+        )
+        gamma = np.full(len(part), np.nan)
+        inner = primary[keep]
+        gamma[inner] = judged.scores(part.treatment, part.outcome)[inner]
+        return _Part(
+            block=part,
+            request=(np.cumsum(alive) - 1)[request[keep]],
+            requests=int(alive.sum()),
+            requests_left_out=int((~alive).sum()),
+            propensity=propensity[keep],
+            gamma=gamma,
+            ranks={name: rank[keep] for name, rank in ranks.items()},
+            sample=sample[keep],
+            uplift=uplift[keep],
+            candidates=len(block),
+            outside=int((~primary).sum()),
+        )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The kept rows of one block."""
+
+    block: FeatureBlock
+    request: NDArray[np.int64]
+    requests: int
+    requests_left_out: int
+    propensity: NDArray[np.float64]
+    gamma: NDArray[np.float64]
+    ranks: dict[str, NDArray[np.int64]]
+    sample: NDArray[np.bool_]
+    uplift: NDArray[np.float64]
+    candidates: int
+    outside: int
+
+
+def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
+    requests = sum(part.requests for part in parts)
+    candidates = sum(part.candidates for part in parts)
+    if requests == 0:
+        raise OverlapError(
+            expected="candidates that had a chance in both arms",
+            came=f"none among {candidates} rows: every propensity lies outside the overlap band",
+            do="A deterministic slate has no overlap: explore, and log the propensities.",
+        )
+    offsets = np.cumsum([0, *(part.requests for part in parts[:-1])])
+
+    def all_of(get: Callable[[_Part], NDArray[np.float64]]) -> NDArray[np.float64]:
+        return np.concatenate([get(part) for part in parts]).astype(np.float64, copy=False)
+
+    sample = np.concatenate([part.sample for part in parts])
+    rows = EvaluationRows(
+        user=np.concatenate([part.block.user for part in parts]),
+        unit=np.concatenate([part.block.unit for part in parts]),
+        request=np.concatenate(
+            [part.request + offset for part, offset in zip(parts, offsets, strict=True)]
+        ),
+        treatment=all_of(lambda part: part.block.treatment),
+        outcome=all_of(lambda part: part.block.outcome),
+        propensity=all_of(lambda part: part.propensity),
+        gamma=all_of(lambda part: part.gamma),
+        rank={
+            name: np.concatenate([part.ranks[name] for part in parts]) for name in parts[0].ranks
+        },
+        sample_weight=np.where(sample, sample_weight, 0.0),
+        uplift=all_of(lambda part: part.uplift),
+        base_score=all_of(lambda part: part.block.base_score),
+        requests=requests,
+    )
+    return ScoredLists(
+        rows=rows,
+        covariates=np.concatenate([part.block.features[part.sample] for part in parts]),
+        candidates=candidates,
+        outside=sum(part.outside for part in parts),
+        requests_left_out=sum(part.requests_left_out for part in parts),
+    )

@@ -1,0 +1,306 @@
+"""From labelled logs to everything that ranks: base, nuisances, uplift, and a frozen policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import numpy as np
+from ibis.backends.duckdb import Backend
+from causal_ranker.chain.base import (
+    BaseScores,
+    BoostedBase,
+    LoggedBase,
+    RecommenderBase,
+)
+from causal_ranker.chain.blocks import BlockReader, Span
+from causal_ranker.chain.config import ChainConfig
+from causal_ranker.chain.logs import LabelledLogs
+from causal_ranker.chain.rankings import by_policy
+from causal_ranker.chain.sample import sample_rows
+from causal_ranker.chain.score import ListScorer
+from causal_ranker.chain.tune import tune_base
+from causal_ranker.errors import EmptyError
+from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
+from causal_ranker.features.asof import Levels
+from causal_ranker.features.matrix import FeatureBlock
+from causal_ranker.recommenders.base import BaseRecommender
+from causal_ranker.recommenders.boosted import BoostedRecommender
+from causal_ranker.reporting.progress import Stages
+from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, Policy, UpliftPolicy
+from causal_ranker.seeds import stage_rng, stage_seed
+from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.nuisance import Nuisances
+from causal_ranker.uplift.select import Trial, choose_final
+
+__all__ = ["Trained", "as_rows", "train"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves behind.
+
+    Attributes
+    ----------
+    scorer : ListScorer
+        Base scores, uplift, and the judge.
+    policy : Policy
+        The one policy that was frozen on the choosing rows.
+    blend : BlendPolicy
+        The best blend on the choosing rows, frozen or not.
+    levels : Levels
+        Codes of the categorical features.
+    recommender : BoostedRecommender or None
+        The built-in base ranker, where it is used.
+    base_trials, final_trials : list of Trial
+        Settings tried on the choosing rows, with their loss.
+    choice : PolicyComparison
+        The policies on the choosing rows.
+    rows : dict of str to int
+        Row counts by stage.
+    window : tuple of datetime
+        First t0 of training, and the moment from which rows were for choosing.
+    """
+
+    scorer: ListScorer
+    policy: Policy
+    blend: BlendPolicy
+    levels: Levels
+    recommender: BoostedRecommender | None
+    base_trials: list[Trial]
+    final_trials: list[Trial]
+    choice: PolicyComparison
+    rows: dict[str, int]
+    window: tuple[datetime, datetime]
+
+
+def train(
+    connection: Backend,
+    logs: LabelledLogs,
+    *,
+    base: BaseRecommender | Literal["boosted"] | None,
+    learner: Literal["auto", "dr"],
+    policy: Literal["auto", "uplift", "blend", "base"],
+    k: int,
+    log_end: datetime,
+    config: ChainConfig,
+    seed: int,
+    stages: Stages,
+) -> Trained:
+    """Train on the earlier rows, choose on the later ones.
+
+    Parameters
+    ----------
+    connection : ibis.backends.duckdb.Backend
+        The engine.
+    logs : LabelledLogs
+        Labelled logs.
+    base : BaseRecommender, "boosted" or None
+        The base recommender; None if the candidates carry base scores.
+    learner : {"auto", "dr"}
+        Choose the final stage on the choosing rows, or take the default.
+    policy : {"auto", "uplift", "blend", "base"}
+        Choose the policy on the choosing rows, or take the one named.
+    k : int
+        Slots that are judged.
+    log_end : datetime
+        End of the play log; the choosing rows are the last `choose_days` before it.
+    config : ChainConfig
+        All settings.
+    seed : int
+        The run's seed.
+    stages : Stages
+        Progress.
+
+    Returns
+    -------
+    Trained
+        Models, policy, and what was tried.
+
+    Raises
+    ------
+    EmptyError
+        If no row lies before, or none within, the choosing days.
+    OverlapError
+        If an arm has too few comparable rows.
+    """
+    with stages.stage("Features"):
+        reader = BlockReader(connection, logs=logs, config=config.features)
+        table = sample_rows(
+            connection,
+            dataset=logs.dataset,
+            pairs=reader.features.pairs,
+            config=config,
+            seed=seed,
+        )
+        sample = reader.join(table)
+        spans = reader.spans(block_rows=config.block_rows)
+    choose_from = log_end - timedelta(days=config.choose_days)
+    cut = round(choose_from.timestamp() * 1_000_000)
+    early, late = sample.horizon_end <= cut, sample.t0 >= cut
+    if not early.any() or not late.any():
+        raise EmptyError(
+            expected=f"rows before and after {choose_from:%Y-%m-%d %H:%M} UTC, {config.choose_days} "
+            "days before the end of the log",
+            came=f"{int(early.sum())} rows before and {int(late.sum())} after",
+            do="Give a longer log, or fewer choose_days.",
+        )
+    recommender, base_trials = None, []
+    names, categorical = config.features.names, config.features.categorical
+    if base == "boosted":
+        recommender = BoostedRecommender(
+            reader.candidate_rows,
+            names=names[:-2],
+            categorical=categorical,
+            seed=stage_seed(seed, "base"),
+        )
+        with stages.stage("Base ranker", total=len(config.base_trials) + 1) as advance:
+            base_trials = tune_base(
+                recommender, sample, cut=cut, config=config, advance=advance
+            )
+    scores = _base_scores(base, recommender)
+    if not isinstance(scores, LoggedBase):
+        sample = _fill_sample(sample, scores, reader, spans, stages=stages)
+    rows, later = as_rows(sample.take(early)), as_rows(sample.take(late))
+    nuisances = Nuisances(
+        config=config.dr.nuisance,
+        names=names,
+        categorical=categorical,
+        seed=stage_seed(seed, "nuisance"),
+    )
+    with stages.stage("Nuisances", total=1 + 2 * config.dr.nuisance.folds) as advance:
+        nuisances.fit(rows, advance=advance)
+        values = nuisances.cross_fitted(rows)
+        later_values = nuisances.predict(
+            later.features,
+            later.user,
+            propensity=nuisances.propensity(
+                later.features, later.user, logged=later.propensity
+            ),
+        )
+    finals = config.finals if learner == "auto" else (config.dr.final,)
+    with stages.stage("Uplift", total=len(finals)) as advance:
+        fitted, trials = choose_final(
+            finals,
+            train=rows,
+            train_nuisances=values,
+            choose=later,
+            choose_nuisances=later_values,
+            config=config.dr,
+            names=names,
+            categorical=categorical,
+            seed=stage_seed(seed, "final"),
+            advance=advance,
+        )
+    scorer = ListScorer(
+        base=scores,
+        learner=fitted,
+        nuisances=nuisances,
+        lowest_propensity=config.dr.lowest_propensity,
+    )
+    chosen = [span for span in spans if span.start >= choose_from]
+    with stages.stage("Choosing the policy", total=len(chosen)) as advance:
+        tried: dict[str, Policy] = {"base": BasePolicy(), "uplift": UpliftPolicy()} | {
+            f"blend {weight:g}": BlendPolicy(weight) for weight in config.blend_weights
+        }
+        lists = scorer.score(
+            reader.read_blocks(chosen),
+            rankings={name: by_policy(each) for name, each in tried.items()},
+            k=k,
+            curve_rate=config.curve_rate,
+            rng=stage_rng(seed, "choose"),
+            advance=advance,
+        )
+        comparison = compare_policies(lists.rows, k=k)
+    frozen, blend = _choose(tried, comparison, policy=policy)
+    return Trained(
+        scorer=scorer,
+        policy=frozen,
+        blend=blend,
+        levels=reader.levels,
+        recommender=recommender,
+        base_trials=base_trials,
+        final_trials=trials,
+        choice=comparison,
+        rows={
+            "candidates in the fit logs": sum(span.rows for span in spans),
+            "training rows (sampled)": len(rows),
+            "rows for choosing settings (sampled)": len(later),
+            "candidates for choosing the policy": lists.candidates,
+        },
+        window=(spans[0].start, choose_from),
+    )
+
+
+def as_rows(block: FeatureBlock) -> Rows:
+    """Hand a block to the uplift room.
+
+    Parameters
+    ----------
+    block : FeatureBlock
+        Labelled rows.
+
+    Returns
+    -------
+    Rows
+        The same arrays.
+    """
+    return Rows(
+        features=block.features,
+        treatment=block.treatment,
+        outcome=block.outcome,
+        weight=block.weight,
+        user=block.user,
+        unit=block.unit,
+        propensity=block.propensity,
+    )
+
+
+def _base_scores(
+    base: BaseRecommender | Literal["boosted"] | None, recommender: BoostedRecommender | None
+) -> BaseScores:
+    if recommender is not None:
+        return BoostedBase(recommender)
+    if base is None or base == "boosted":
+        return LoggedBase()
+    return RecommenderBase(base)
+
+
+def _fill_sample(
+    sample: FeatureBlock,
+    scores: BaseScores,
+    reader: BlockReader,
+    spans: list[Span],
+    *,
+    stages: Stages,
+) -> FeatureBlock:
+    """Give sampled rows the base score and base rank they had in their whole list."""
+    score = np.full(len(sample), np.nan)
+    rank = np.full(len(sample), np.nan)
+    with stages.stage("Base scores of the past", total=len(spans)) as advance:
+        for span in spans:
+            start, end = (round(at.timestamp() * 1_000_000) for at in (span.start, span.end))
+            here = np.flatnonzero((sample.t0 >= start) & (sample.t0 < end))
+            if len(here) and scores.speaks(start):
+                block = scores.fill(reader.read(span))
+                found = block.locate(sample.take(here))
+                score[here], rank[here] = block.base_score[found], block.base_rank[found]
+            advance()
+    return sample.with_base(score, rank)
+
+
+def _choose(
+    tried: dict[str, Policy], comparison: PolicyComparison, *, policy: str
+) -> tuple[Policy, BlendPolicy]:
+    """Return the frozen policy and the best blend, by uplift@k on the choosing rows."""
+    value = {result.policy: result.uplift.point for result in comparison.results}
+    blends = {name: each for name, each in tried.items() if isinstance(each, BlendPolicy)}
+    best_blend = blends[max(blends, key=lambda name: value[name])]
+    if policy == "blend":
+        return best_blend, best_blend
+    if policy in tried:
+        return tried[policy], best_blend
+    causal = [name for name in tried if name != "base"]
+    return tried[max(causal, key=lambda name: value[name])], best_blend

@@ -1,0 +1,93 @@
+"""Tune and train the built-in base ranker: as many trials as the causal layer gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.boosting import predict_trees
+from causal_ranker.chain.base import without_base
+from causal_ranker.chain.config import ChainConfig
+from causal_ranker.features.matrix import FeatureBlock
+from causal_ranker.recommenders.boosted import BoostedRecommender
+from causal_ranker.uplift.select import Trial
+
+__all__ = ["tune_base"]
+
+_DAY = 86_400_000_000
+_TINY = 1e-12
+
+
+def tune_base(
+    recommender: BoostedRecommender,
+    sample: FeatureBlock,
+    *,
+    cut: int,
+    config: ChainConfig,
+    advance: Callable[[], None],
+) -> list[Trial]:
+    """Choose the trees on the later rows, and train one model per stretch of the earlier time.
+
+    Parameters
+    ----------
+    recommender : BoostedRecommender
+        Receives the models: each is in force from a moment by which the horizons of all its
+        training rows had ended.
+    sample : FeatureBlock
+        Training and choosing rows.
+    cut : int
+        First microsecond of the choosing rows.
+    config : ChainConfig
+        Trials, and the days between refits.
+    advance : callable
+        Called once per trial and once at the end.
+
+    Returns
+    -------
+    list of Trial
+        Each trial's log-loss on the choosing rows.
+    """
+    features = without_base(sample)
+    late = np.flatnonzero(sample.t0 >= cut)
+
+    def fit(ended_by: int, trees: int) -> None:
+        seen = np.flatnonzero(sample.horizon_end <= ended_by)
+        if not len(seen):
+            return
+        model = recommender.train(
+            features[seen],
+            sample.outcome[seen],
+            weight=sample.weight[seen],
+            config=config.base_trials[trees],
+        )
+        recommender.add(model, valid_from=ended_by)
+
+    trials = []
+    for trees in config.base_trials:
+        seen = np.flatnonzero(sample.horizon_end <= cut)
+        model = recommender.train(
+            features[seen], sample.outcome[seen], weight=sample.weight[seen], config=trees
+        )
+        guess = predict_trees(model, features[late])
+        trials.append(
+            Trial(trees, _log_loss(sample.outcome[late], guess, weight=sample.weight[late]))
+        )
+        advance()
+    best = int(np.argmin([trial.loss for trial in trials]))
+    first = int(sample.t0.min()) + config.base_first_days * _DAY
+    for moment in range(first, cut, config.base_refit_days * _DAY):
+        fit(moment, best)
+    fit(cut, best)
+    advance()
+    return trials
+
+
+def _log_loss(
+    outcome: NDArray[np.int8], guess: NDArray[np.float64], *, weight: NDArray[np.float64]
+) -> float:
+    chance = np.clip(guess, _TINY, 1 - _TINY)
+    return float(
+        np.average(-np.log(np.where(outcome == 1, chance, 1 - chance)), weights=weight)
+    )

@@ -1,0 +1,1 @@
+"""How many plays a ranking causes, how sure that is, and the report that says so."""

@@ -1,0 +1,194 @@
+"""One call from scored rows to every number of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.evaluation.balance import Balance, covariate_balance, require_both_arms
+from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
+from causal_ranker.evaluation.effect import GroupEffects, average_effect, group_effects
+from causal_ranker.evaluation.rows import EvaluationRows
+from causal_ranker.stats.bands import CurveBands, half_sample_bands
+from causal_ranker.stats.intervals import Interval
+from causal_ranker.stats.overlap import Overlap, overlap_summary
+
+__all__ = ["Evaluation", "Scope", "evaluate"]
+
+_GRID = np.linspace(0.01, 1.0, 100)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the evaluation rests on.
+
+    Parameters
+    ----------
+    requests : int
+        Requests, the denominator of every figure at k.
+    users : int
+        Users, the first clustering.
+    units : int or None
+        Units of assignment, the second clustering; None where they are the users.
+    sampled_rows : int
+        Rows of the uniform sample of candidates.
+    curve_rows : int
+        Those of them with overlap, on which effects, curves and balance are estimated.
+    """
+
+    requests: int
+    users: int
+    units: int | None
+    sampled_rows: int
+    curve_rows: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that an evaluation found.
+
+    Parameters
+    ----------
+    comparison : PolicyComparison
+        Policies side by side, in plays per slot.
+    average_effect : Interval
+        Average effect of being shown over all candidates with overlap, in plays per exposure.
+    groups : GroupEffects
+        Predicted against observed effects by group of predicted uplift.
+    curves : mapping of str to CurveBands
+        TOC and Qini curves, AUTOC and QINI: under ``"uplift"`` of the predicted uplift, under
+        ``"base_score"`` of the base recommender's score.
+    overlap : Overlap
+        Propensities by arm and effective sample sizes, over the whole uniform sample.
+    overlap_bounds : tuple of float
+        The propensities between which rows count as overlapping.
+    share_left_out : float
+        Weighted share of the candidates that are outside the primary candidate sets.
+    balance : Balance or None
+        Covariates of the two arms before and after weighting, where covariates were given.
+    scope : Scope
+        Numbers of requests, users, units and rows.
+    draws : int
+        Half-samples behind each band.
+    """
+
+    comparison: PolicyComparison
+    average_effect: Interval
+    groups: GroupEffects
+    curves: Mapping[str, CurveBands]
+    overlap: Overlap
+    overlap_bounds: tuple[float, float]
+    share_left_out: float
+    balance: Balance | None
+    scope: Scope
+    draws: int
+
+
+def evaluate(
+    rows: EvaluationRows,
+    *,
+    k: int,
+    covariates: tuple[Sequence[str], NDArray[np.floating]] | None,
+    rng: np.random.Generator,
+    baseline: str = "base",
+    draws: int = 200,
+    level: float = 0.95,
+    overlap_bounds: tuple[float, float] = (0.02, 0.98),
+) -> Evaluation:
+    """Estimate what the policies and the scores are worth.
+
+    Parameters
+    ----------
+    rows : EvaluationRows
+        Scored candidates.
+    k : int
+        Slots.
+    covariates : tuple of names and ndarray of float, shape (s, p), or None
+        Covariates of the rows of ``rows.sampled``, in that order, for the balance of the arms.
+    rng : numpy.random.Generator
+        Source of the half-samples.
+    baseline : str
+        The policy that the others are compared with.
+    draws : int
+        Half-samples for each band and each clustering.
+    level : float
+        Probability that an interval or a band holds the truth.
+    overlap_bounds : tuple of float
+        The propensities within which the primary candidate sets were taken, for the overlap
+        figures; which rows are primary is said by their ranks alone.
+
+    Returns
+    -------
+    Evaluation
+        Every number of the report.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range or the baseline is unknown.
+    OverlapError
+        If one arm is missing in the curve sample.
+    RowError
+        If a list has gaps, or there is only one user or one unit.
+    SchemaError
+        If the covariates do not fit the sample.
+    """
+    require_both_arms(rows)
+    names, table = covariates if covariates is not None else ((), None)
+    low, high = overlap_bounds
+    at, weight = rows.sampled, rows.sample_weight
+    return Evaluation(
+        comparison=compare_policies(rows, k=k, baseline=baseline, level=level),
+        average_effect=average_effect(rows, level=level),
+        groups=group_effects(rows, level=level),
+        curves={
+            C.UPLIFT: _bands(rows, rows.uplift, draws=draws, rng=rng, level=level),
+            C.BASE_SCORE: _bands(rows, rows.base_score, draws=draws, rng=rng, level=level),
+        },
+        overlap=overlap_summary(
+            rows.propensity[at], rows.treatment[at], low=low, high=high, weights=weight[at]
+        ),
+        overlap_bounds=overlap_bounds,
+        share_left_out=float(weight[at][~rows.primary[at]].sum() / weight[at].sum()),
+        balance=None if table is None else covariate_balance(rows, table, names=names),
+        scope=Scope(
+            requests=int(rows.requests),
+            users=_distinct(rows.user),
+            units=None if rows.second_cluster is None else _distinct(rows.second_cluster),
+            sampled_rows=at.size,
+            curve_rows=rows.curve_rows.size,
+        ),
+        draws=draws,
+    )
+
+
+def _bands(
+    rows: EvaluationRows,
+    score: NDArray[np.float64],
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    level: float,
+) -> CurveBands:
+    at = rows.curve_rows
+    return half_sample_bands(
+        score[at],
+        rows.gamma[at],
+        rows.user[at],
+        second_cluster=None if rows.second_cluster is None else rows.second_cluster[at],
+        draws=draws,
+        rng=rng,
+        grid=_GRID,
+        weights=rows.sample_weight[at],
+        level=level,
+    )
+
+
+def _distinct(labels: NDArray[Any]) -> int:
+    # a set of Python strings is several times faster than sorting them
+    return len(set(labels.tolist())) if labels.dtype.kind in "OUT" else np.unique(labels).size

@@ -1,0 +1,184 @@
+"""The report: a document with its numbers, for the browser, machines, notebooks and consoles."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from causal_ranker.errors import ConfigError
+from causal_ranker.evaluation.evaluate import Evaluation
+from causal_ranker.evaluation.sections import evaluation_sections
+from causal_ranker.evaluation.verdict import verdict
+from causal_ranker.reporting.blocks import Document, Section
+from causal_ranker.reporting.console import print_document
+from causal_ranker.reporting.html import to_html
+from causal_ranker.reporting.json import to_dict, to_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+__all__ = ["Report", "build_report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found, ready to be shown.
+
+    Parameters
+    ----------
+    document : Document
+        Words, tables and drawings; the verdict first.
+    evaluation : Evaluation
+        The numbers behind them.
+    """
+
+    document: Document
+    evaluation: Evaluation
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The evaluation's numbers as nested dictionaries, in plays per slot or exposure."""
+        return asdict(self.evaluation)
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write one self-contained page; readers see the old file or the whole new one.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file to write, in a folder that exists.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be written there.
+        """
+        target = Path(path)
+        page = to_html(self.document)
+        fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            fresh.write_text(page, encoding="utf-8")
+            os.replace(fresh, target)
+        except OSError as error:
+            _remove(fresh)
+            raise ConfigError(
+                expected=f"a folder to write the report {target.name} to",
+                came=f"{error.strerror} at {target.parent}",
+                do="Create the folder, or choose one that is writable.",
+            ) from error
+        return target
+
+    def to_json(self) -> str:
+        """Return the report for machines.
+
+        Returns
+        -------
+        str
+            One JSON object: the document's ``title``, ``verdict``, ``sections`` and ``meta``,
+            and ``figures`` with the evaluation's numbers, effects in plays per slot or exposure.
+        """
+        figures = json.loads(to_line(self.figures))  # what is not finite becomes null
+        whole = {**to_dict(self.document), "figures": figures}
+        return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of policies.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per policy, indexed by its name; play rate@k, uplift@k and the paired
+            difference to the baseline in plays per slot, each with the ends of its interval.
+        """
+        import pandas as pd
+
+        comparison = self.evaluation.comparison
+        records = [
+            {
+                "policy": result.policy,
+                "play_rate": result.play_rate.point,
+                "play_rate_low": result.play_rate.low,
+                "play_rate_high": result.play_rate.high,
+                "uplift": result.uplift.point,
+                "uplift_low": result.uplift.low,
+                "uplift_high": result.uplift.high,
+                "overlap": result.overlap,
+                "difference": result.difference.point,
+                "difference_low": result.difference.low,
+                "difference_high": result.difference.high,
+            }
+            for result in comparison.results
+        ]
+        return pd.DataFrame.from_records(records, index="policy")
+
+    def print(self, console: Console) -> None:
+        """Print the report.
+
+        Parameters
+        ----------
+        console : rich.console.Console
+            Where to print it.
+        """
+        print_document(self.document, console)
+
+
+def build_report(
+    evaluation: Evaluation,
+    *,
+    title: str,
+    policy: str,
+    outcome: str = "plays",
+    background: Sequence[Section] = (),
+    meta: Mapping[str, object] | None = None,
+) -> Report:
+    """Assemble the report of an evaluation.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was found.
+    title : str
+        Name of the report.
+    policy : str
+        The policy that was frozen before these data were read; the verdict is about it.
+    outcome : str
+        What one outcome is called, in the plural.
+    background : sequence of Section
+        What follows the evidence: rows, labels, assumptions, how to repeat it.
+    meta : mapping of str to values, optional
+        How the report came about; shown last.
+
+    Returns
+    -------
+    Report
+        The report.
+
+    Raises
+    ------
+    ConfigError
+        If the policy was not compared.
+    """
+    document = Document(
+        title=title,
+        verdict=verdict(evaluation, policy=policy, outcome=outcome),
+        sections=[*evaluation_sections(evaluation, outcome=outcome), *background],
+        meta=dict(meta or {}),
+    )
+    return Report(document=document, evaluation=evaluation)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError:
+        return  # it was never there

@@ -1,0 +1,250 @@
+"""What the report says: an evaluation as sections of tables, drawings and words.
+
+On the page every effect is per 100 (slots, exposures or candidates), so that small effects can
+be read; the evaluation itself and its JSON are per 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.evaluation.arms import balance_section, overlap_section
+from causal_ranker.evaluation.compare import PolicyResult
+from causal_ranker.evaluation.evaluate import Evaluation
+from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
+from causal_ranker.reporting.blocks import Figure, Section, Table, Text
+from causal_ranker.reporting.figures import Curve, calibration_points, line_with_band
+from causal_ranker.stats.bands import Band
+from causal_ranker.stats.intervals import Interval
+
+__all__ = [
+    "calibration_section",
+    "curves_section",
+    "evaluation_sections",
+    "policies_section",
+]
+
+_SCORE_NAMES = {C.UPLIFT: "predicted uplift", C.BASE_SCORE: "base score"}
+
+
+def evaluation_sections(evaluation: Evaluation, *, outcome: str = "plays") -> list[Section]:
+    """Return all sections of an evaluation, in the report's order.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was found.
+    outcome : str
+        What one outcome is called, in the plural.
+
+    Returns
+    -------
+    list of Section
+        Policies, curves, calibration, overlap and, where covariates were given, balance.
+    """
+    sections = [
+        policies_section(evaluation, outcome=outcome),
+        curves_section(evaluation, outcome=outcome),
+        calibration_section(evaluation, outcome=outcome),
+        overlap_section(evaluation),
+    ]
+    if evaluation.balance is not None:
+        sections.append(balance_section(evaluation.balance))
+    return sections
+
+
+def policies_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section:
+    """Return the table of policies, in the order in which they came.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was found.
+    outcome : str
+        What one outcome is called, in the plural.
+
+    Returns
+    -------
+    Section
+        One table: outcome rate@k, uplift@k, overlap with and difference to the baseline.
+    """
+    comparison = evaluation.comparison
+    k, baseline, level = comparison.k, comparison.baseline, percent(comparison.level)
+    results = comparison.results
+    rate, uplift, gain = (
+        decimals_for(column)
+        for column in (
+            [result.play_rate for result in results],
+            [result.uplift for result in results],
+            [result.difference for result in results],
+        )
+    )
+
+    def cells(result: PolicyResult) -> list[object]:
+        difference = interval_text(result.difference, decimals=gain)
+        return [
+            result.policy,
+            f"{100 * result.play_rate.point:.{rate}f}",
+            interval_text(result.uplift, decimals=uplift),
+            f"{100 * result.overlap:.0f} %",
+            "reference" if result.policy == baseline else difference,
+        ]
+
+    columns = [
+        "policy",
+        f"{outcome.removesuffix('s')} rate@{k}",
+        f"uplift@{k} ({level} interval)",
+        f"overlap with {baseline}",
+        f"difference to {baseline} in uplift@{k} ({level} interval)",
+    ]
+    note = (
+        f"All rates and uplifts in {outcome} per 100 slots, over {evaluation.scope.requests:,} "
+        f"requests with {k} slots. Uplift counts only {outcome} that happen because the item was "
+        "shown, all else at its natural course. Intervals are clustered by "
+        f"{_clusters(evaluation)}."
+    )
+    return Section("Policies", [Table(columns, [cells(result) for result in results], note)])
+
+
+def _clusters(evaluation: Evaluation) -> str:
+    return "user" if evaluation.scope.units is None else "user and by unit of assignment"
+
+
+def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section:
+    """Return TOC and Qini curves with bands, and the areas under them.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was found.
+    outcome : str
+        What one outcome is called, in the plural.
+
+    Returns
+    -------
+    Section
+        Two drawings and a table.
+    """
+    level = percent(evaluation.comparison.level)
+    curves = {_SCORE_NAMES[key]: bands for key, bands in evaluation.curves.items()}
+    q = 100 * next(iter(curves.values())).q
+    shown = "best share of the candidates (%)"
+    band = f"The bands hold the whole true curve with {level} probability."
+
+    def drawing(bands: dict[str, Band], *, ylabel: str) -> str:
+        lines = [
+            Curve(name, 100 * b.point, 100 * b.low_everywhere, 100 * b.high_everywhere)
+            for name, b in bands.items()
+        ]
+        return line_with_band(q, lines, xlabel=shown, ylabel=ylabel)
+
+    toc = drawing(
+        {name: bands.toc for name, bands in curves.items()},
+        ylabel=f"{outcome} per 100 exposures",
+    )
+    qini = drawing(
+        {name: bands.qini for name, bands in curves.items()},
+        ylabel=f"{outcome} per 100 candidates",
+    )
+    return Section(
+        "How well the scores find uplift",
+        [
+            Figure(
+                toc,
+                "TOC: the mean effect in the best share of the candidates by a score, minus the "
+                f"average effect over all of them. {band}",
+                "Targeting curves of predicted uplift and base score with bands",
+            ),
+            Figure(
+                qini,
+                "Qini: what exposing the best share by a score gains over exposing a random "
+                f"share of the same size. {band}",
+                "Qini curves of predicted uplift and base score with bands",
+            ),
+            _areas(evaluation, outcome=outcome),
+        ],
+    )
+
+
+def _areas(evaluation: Evaluation, *, outcome: str) -> Table:
+    level = percent(evaluation.comparison.level)
+    curves = evaluation.curves
+    autoc = decimals_for([bands.autoc_interval for bands in curves.values()])
+    qini = decimals_for([bands.qini_interval for bands in curves.values()])
+    return Table(
+        ["score", f"AUTOC ({level} interval)", f"QINI ({level} interval)"],
+        [
+            [
+                _SCORE_NAMES[key],
+                interval_text(bands.autoc_interval, decimals=autoc),
+                interval_text(bands.qini_interval, decimals=qini),
+            ]
+            for key, bands in curves.items()
+        ],
+        f"Areas under the curves: AUTOC in {outcome} per 100 exposures, QINI in {outcome} per 100 "
+        "candidates; 0 for a score that ranks at random. Neither is divided by the average "
+        f"effect. From {evaluation.draws:,} half-samples clustered by {_clusters(evaluation)}.",
+    )
+
+
+def calibration_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section:
+    """Return predicted against observed effects by group of predicted uplift.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was found.
+    outcome : str
+        What one outcome is called, in the plural.
+
+    Returns
+    -------
+    Section
+        A sentence with the average effect, a drawing and a table.
+    """
+    groups, level = evaluation.groups, percent(evaluation.comparison.level)
+    unit = f"{outcome} per 100 exposures"
+    average = evaluation.average_effect
+    sentence = Text(
+        f"Being shown causes {interval_text(average, decimals=decimals_for([average]))} {unit} on "
+        f"average over all candidates ({level} interval). Calibration error of the predicted "
+        f"uplift, its sampling noise taken out: {100 * groups.error:.2g} {unit}."
+    )
+    drawing = calibration_points(
+        100 * groups.predicted,
+        [100 * group.point for group in groups.observed],
+        low=[100 * _end(group.low, group) for group in groups.observed],
+        high=[100 * _end(group.high, group) for group in groups.observed],
+        xlabel=f"predicted ({unit})",
+        ylabel=f"observed ({unit})",
+    )
+    decimals = decimals_for(groups.observed)
+    rows: list[list[object]] = [
+        [place, int(count), 100 * float(predicted), interval_text(observed, decimals=decimals)]
+        for place, (count, predicted, observed) in enumerate(
+            zip(groups.count, groups.predicted, groups.observed, strict=True), start=1
+        )
+    ]
+    return Section(
+        "Calibration of the predicted uplift",
+        [
+            sentence,
+            Figure(
+                drawing,
+                "Observed against predicted effects in groups of equal size by predicted uplift; "
+                f"bars are {level} intervals. On the dashed line predictions are right.",
+                "Observed against predicted effects with intervals",
+            ),
+            Table(
+                ["group", "rows", "predicted", f"observed ({level} interval)"],
+                rows,
+                f"Lowest predicted uplift first; effects in {unit}.",
+            ),
+        ],
+    )
+
+
+def _end(end: float, interval: Interval) -> float:
+    """Draw no bar where a group has no interval."""
+    return end if np.isfinite(end) else interval.point

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from causal_ranker.evaluation.background import (
+    assumptions_section,
+    labels_section,
+    reproduce_section,
+    sensitivity_section,
+    stages_section,
+)
+from causal_ranker.reporting.blocks import Code, Table, Text
+from causal_ranker.stats.intervals import Interval
+
+
+def test_assumptions_are_numbered() -> None:
+    section = assumptions_section(["No hidden cause.", "No interference."])
+    assert section.blocks == [Text("1. No hidden cause."), Text("2. No interference.")]
+
+
+def test_rows_by_stage() -> None:
+    (table,) = stages_section([("candidates", 1000), ("kept", 10)]).blocks
+    assert isinstance(table, Table)
+    assert table.rows == [["candidates", 1000], ["kept", 10]]
+
+
+def test_label_counts_by_arm() -> None:
+    counts = pd.DataFrame(
+        {
+            "label_kind": ["censored", "censored", "control_negative", "true_negative"],
+            "treatment": [0, 1, 0, 1],
+            "rows": [3, 4, 100, 20],
+        }
+    )
+    (table,) = labels_section(counts).blocks
+    assert isinstance(table, Table)
+    assert table.columns == ["kind", "exposed", "not exposed"]
+    assert table.rows == [
+        ["censored", 4, 3],
+        ["control_negative", 0, 100],
+        ["true_negative", 20, 0],
+    ]
+
+
+def test_sensitivity_keeps_the_order_and_writes_per_hundred() -> None:
+    section = sensitivity_section(
+        {
+            "as planned": {"average effect": Interval(0.0053, 0.0049, 0.0057, 0.0002)},
+            "visited this week": {"average effect": Interval(0.0061, 0.0056, 0.0066, 0.0003)},
+        },
+        note="Visits drive both.",
+        outcome="purchases",
+    )
+    (table,) = section.blocks
+    assert isinstance(table, Table)
+    assert table.columns == ["analysis", "average effect"]
+    assert table.rows == [
+        ["as planned", "+0.530 (0.490 to 0.570)"],
+        ["visited this week", "+0.610 (0.560 to 0.660)"],
+    ]
+    assert table.note == "Purchases per 100, with intervals. Visits drive both."
+
+
+@pytest.mark.parametrize(("reads", "words"), [(1, "read once."), (2, "read 2 times.")])
+def test_how_to_reproduce(reads: int, words: str) -> None:
+    section = reproduce_section(
+        commands=["make demo", "open report.html"], seed=7, versions={"numpy": "2.4"}, reads=reads
+    )
+    code, text, table = section.blocks
+    assert code == Code("make demo\nopen report.html")
+    assert isinstance(text, Text)
+    assert text.text == f"Seed 7. The report window has been {words}"
+    assert isinstance(table, Table)
+    assert table.rows == [["numpy", "2.4"]]

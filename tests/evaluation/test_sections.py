@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from causal_ranker.evaluation.arms import balance_section, overlap_section
+from causal_ranker.evaluation.balance import Balance
+from causal_ranker.evaluation.sections import (
+    calibration_section,
+    evaluation_sections,
+    policies_section,
+)
+from causal_ranker.reporting.blocks import Figure, Section, Table, Text
+from causal_ranker.stats.intervals import Interval
+from tests.evaluation.sample import make_evaluation
+
+EVALUATION = make_evaluation()
+SECTIONS = evaluation_sections(EVALUATION, outcome="purchases")
+ESTIMATE = re.compile(r"^([+-][\d.]+) \((-?[\d.]+) to (-?[\d.]+)\)$")
+
+
+def only(section: Section, kind: type[Any]) -> Any:
+    (found,) = (block for block in section.blocks if isinstance(block, kind))
+    return found
+
+
+def read(cell: object) -> tuple[float, ...]:
+    """The three numbers of a cell like '+1.23 (0.50 to 1.96)'."""
+    found = ESTIMATE.match(str(cell))
+    assert found, cell
+    return tuple(map(float, found.groups()))
+
+
+def close(cell: object, interval: Interval) -> None:
+    """The cell holds the interval per hundred, to what it rounds to."""
+    exact = [100 * end for end in (interval.point, interval.low, interval.high)]
+    assert read(cell) == pytest.approx(exact, abs=rounding(cell))
+
+
+def rounding(cell: object) -> float:
+    """Half a unit of the last digit of the cell's first number."""
+    _, _, decimals = str(cell).split(" ")[0].partition(".")
+    return 0.5001 * 10.0 ** -len(decimals)
+
+
+def test_the_order_of_the_sections() -> None:
+    assert [section.title for section in SECTIONS] == [
+        "Policies",
+        "How well the scores find uplift",
+        "Calibration of the predicted uplift",
+        "Overlap of the exposed and the unexposed",
+        "Balance of the covariates",
+    ]
+    without = evaluation_sections(replace(EVALUATION, balance=None))
+    assert [section.title for section in without] == [section.title for section in SECTIONS[:4]]
+
+
+def test_policies_in_their_order_with_their_numbers() -> None:
+    table = only(SECTIONS[0], Table)
+    assert [row[0] for row in table.rows] == ["base", "uplift", "blend"]
+    assert list(table.columns) == [
+        "policy",
+        "purchase rate@3",
+        "uplift@3 (95 % interval)",
+        "overlap with base",
+        "difference to base in uplift@3 (95 % interval)",
+    ]
+    for row, result in zip(table.rows, EVALUATION.comparison.results, strict=True):
+        assert float(row[1]) == pytest.approx(100 * result.play_rate.point, abs=rounding(row[1]))
+        close(row[2], result.uplift)
+        assert row[3] == f"{100 * result.overlap:.0f} %"
+        if result.policy == "base":
+            assert row[4] == "reference"
+        else:
+            close(row[4], result.difference)
+    assert "purchases per 100 slots" in table.note
+    assert "by user and by unit of assignment" in table.note
+
+
+def test_one_way_clustering_is_said() -> None:
+    alone = replace(EVALUATION, scope=replace(EVALUATION.scope, units=None))
+    assert "clustered by user." in only(policies_section(alone), Table).note
+
+
+def test_areas_under_the_curves() -> None:
+    table = only(SECTIONS[1], Table)
+    assert [row[0] for row in table.rows] == ["predicted uplift", "base score"]
+    for row, bands in zip(table.rows, EVALUATION.curves.values(), strict=True):
+        close(row[1], bands.autoc_interval)
+        close(row[2], bands.qini_interval)
+
+
+def test_calibration_table() -> None:
+    table, groups = only(SECTIONS[2], Table), EVALUATION.groups
+    assert [row[1] for row in table.rows] == groups.count.tolist()
+    for row, predicted, observed in zip(table.rows, groups.predicted, groups.observed, strict=True):
+        assert row[2] == pytest.approx(100 * predicted)
+        close(row[3], observed)
+
+
+def test_a_group_without_an_interval_is_drawn_without_one() -> None:
+    nothing = Interval(0.5, float("nan"), float("nan"), float("nan"))
+    groups = replace(EVALUATION.groups, observed=(nothing, *EVALUATION.groups.observed[1:]))
+    section = calibration_section(replace(EVALUATION, groups=groups))
+    assert only(section, Table).rows[0][3].endswith("(n/a)")
+    assert "nan" not in only(section, Figure).svg
+
+
+def test_overlap_says_what_was_left_out() -> None:
+    shares = replace(EVALUATION.overlap, share_below=0.25, share_above=0.0)
+    section = overlap_section(replace(EVALUATION, share_left_out=0.123, overlap=shares))
+    text = only(section, Text).text
+    assert "other figure: 12.3 % of the candidates" in text
+    assert "below 0.02 for 25 % of all candidates and above 0.98 for 0 %" in text
+    assert [row[0] for row in only(section, Table).rows] == ["exposed", "not exposed"]
+    exposed, _ = only(section, Table).rows
+    assert exposed[1] == round(EVALUATION.overlap.treated_counts.sum())
+    assert exposed[2] == round(EVALUATION.overlap.ess_treated)
+
+
+def test_balance_shows_the_15_worst_after_weighting() -> None:
+    after = np.linspace(-0.3, 0.2, 20)
+    after[3] = np.nan
+    after[4] = np.inf
+    balance = Balance(tuple(f"x{j}" for j in range(20)), np.full(20, 0.5), after)
+    section = balance_section(balance)
+    rows = only(section, Table).rows
+    assert [row[0] for row in rows[:4]] == ["x4", "x0", "x1", "x2"]
+    sizes = [abs(row[2]) for row in rows]
+    assert len(rows) == 15
+    assert sizes == sorted(sizes, reverse=True)
+    over = int((np.abs(after) > 0.1).sum())
+    assert "Of 20 covariates, 20 differ" in only(section, Text).text
+    assert f"and {over} after" in only(section, Text).text
+
+
+def test_every_drawing_names_its_units() -> None:
+    drawings = [block for s in SECTIONS for block in s.blocks if isinstance(block, Figure)]
+    assert len(drawings) == 4
+    for drawing in drawings:
+        # two axes, each with a unit: a percentage, purchases per something, or a probability
+        units = re.findall(r">[^<]*(?:\(%\)|per 100|propensity)[^<]*</text>", drawing.svg)
+        assert len(units) == 2, units
+        assert drawing.caption
+        assert drawing.alt

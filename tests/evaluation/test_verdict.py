@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from causal_ranker.errors import ConfigError
+from causal_ranker.evaluation.evaluate import Evaluation
+from causal_ranker.evaluation.verdict import verdict
+from causal_ranker.stats.intervals import Interval
+from tests.evaluation.sample import make_evaluation
+
+EVALUATION = make_evaluation()
+
+
+def with_difference(point: float, low: float, high: float) -> Evaluation:
+    """The sample evaluation, with another difference of the policy 'blend'."""
+    difference = Interval(point, low, high, (high - low) / 4)
+    results = tuple(
+        replace(result, difference=difference) if result.policy == "blend" else result
+        for result in EVALUATION.comparison.results
+    )
+    return replace(EVALUATION, comparison=replace(EVALUATION.comparison, results=results))
+
+
+@pytest.mark.parametrize(
+    ("interval", "sentence"),
+    [
+        (
+            (0.0123, 0.0050, 0.0196),
+            "Re-ranking by blend causes +1.23 purchases per 100 slots more than the base list "
+            "(95 % 0.50 to 1.96). ",
+        ),
+        (
+            (0.005, -0.003, 0.013),
+            "Re-ranking by blend does not beat the base list: the difference is +0.50 purchases "
+            "per 100 slots (95 % -0.30 to 1.30), and the interval includes 0. ",
+        ),
+        (
+            (0.005, 0.0, 0.010),
+            "Re-ranking by blend does not beat the base list: the difference is +0.50 purchases "
+            "per 100 slots (95 % 0.00 to 1.00), and the interval includes 0. ",
+        ),
+        (
+            (-0.005, -0.009, -0.001),
+            "Re-ranking by blend does not beat the base list: it causes fewer purchases, a "
+            "difference of -0.50 purchases per 100 slots (95 % -0.90 to -0.10). ",
+        ),
+        (
+            (0.0, 0.0, 0.0),
+            "Re-ranking by blend does not beat the base list: both show the same items. ",
+        ),
+    ],
+)
+def test_the_first_sentence(interval: tuple[float, float, float], sentence: str) -> None:
+    found = verdict(with_difference(*interval), policy="blend", outcome="purchases")
+    assert found.startswith(sentence)
+
+
+def test_what_it_rests_on() -> None:
+    found = verdict(EVALUATION, policy="blend")
+    assert "36 requests with 3 slots each" in found
+    assert "clustered by 12 users and by 8 units of assignment" in found
+    assert "Left out for want of overlap: " in found
+    alone = replace(EVALUATION, share_left_out=0.0, scope=replace(EVALUATION.scope, units=None))
+    assert verdict(alone, policy="blend").endswith("the interval is clustered by 12 users.")
+
+
+def test_another_baseline_is_named() -> None:
+    evaluation = replace(
+        EVALUATION, comparison=replace(EVALUATION.comparison, baseline="popularity")
+    )
+    assert "the list of popularity" in verdict(evaluation, policy="blend")
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(ConfigError, match="got 'magic'"):
+        verdict(EVALUATION, policy="magic")
