@@ -114,9 +114,7 @@ def fit_trees(
     return lightgbm.train(parameters, data, num_boost_round=config.rounds)
 
 
-def predict_trees(
-    model: lightgbm.Booster, features: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def predict_trees(model: lightgbm.Booster, features: NDArray[np.float32]) -> NDArray[np.float64]:
     """Predict with one model.
 
     Parameters

@@ -6,7 +6,6 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from causal_ranker.chain.logs import to_datetime
 from causal_ranker.columns import Columns as C
@@ -16,7 +15,7 @@ from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.reranking.ranks import rank_within
 
-__all__ = ["BaseScores", "BoostedBase", "LoggedBase", "RecommenderBase", "without_base"]
+__all__ = ["BaseScores", "BoostedBase", "LoggedBase", "RecommenderBase"]
 
 
 class BaseScores(Protocol):
@@ -37,18 +36,13 @@ class BaseScores(Protocol):
         """
         ...
 
-    def fill(self, block: FeatureBlock) -> FeatureBlock:
-        """Return the block with base score and base rank.
+    def fill(self, block: FeatureBlock) -> None:
+        """Write base score and base rank into the block.
 
         Parameters
         ----------
         block : FeatureBlock
             All candidates of each of its requests.
-
-        Returns
-        -------
-        FeatureBlock
-            The same rows.
         """
         ...
 
@@ -71,18 +65,13 @@ class LoggedBase:
         """
         return True
 
-    def fill(self, block: FeatureBlock) -> FeatureBlock:
+    def fill(self, block: FeatureBlock) -> None:
         """Check that every row has a base score.
 
         Parameters
         ----------
         block : FeatureBlock
             Rows as they were read.
-
-        Returns
-        -------
-        FeatureBlock
-            The same block.
 
         Raises
         ------
@@ -97,7 +86,6 @@ class LoggedBase:
                 f"{block.item[missing][:3].tolist()}",
                 do="Log base_score with the candidates, or pass CausalRanker(base=...).",
             )
-        return block
 
 
 class BoostedBase:
@@ -127,23 +115,23 @@ class BoostedBase:
         """
         return self._recommender.model_at(moment) is not None
 
-    def fill(self, block: FeatureBlock) -> FeatureBlock:
-        """Score the rows by the model in force at the block's first request.
+    def fill(self, block: FeatureBlock) -> None:
+        """Score each request by the model in force at its t0; NaN before the first model.
 
         Parameters
         ----------
         block : FeatureBlock
             All candidates of each of its requests.
-
-        Returns
-        -------
-        FeatureBlock
-            The same rows.
         """
-        moment = int(block.t0.min())
-        score = self._recommender.score(without_base(block), moment=moment)
-        rank = rank_within(block.request(), score)
-        return block.with_base(score, rank.astype(np.float64))
+        score = np.full(len(block), np.nan)
+        turns = self._recommender.turns
+        number = np.searchsorted(turns, block.t0, side="right") - 1
+        for model in np.unique(number[number >= 0]):
+            rows = np.flatnonzero(number == model)
+            features = block.without_base if len(rows) == len(block) else block.without_base[rows]
+            score[rows] = self._recommender.score(features, moment=int(turns[model]))
+        rank = rank_within(block.request(), np.nan_to_num(score, nan=-np.inf))
+        block.set_base(score, np.where(np.isnan(score), np.nan, rank))
 
 
 class RecommenderBase:
@@ -173,18 +161,13 @@ class RecommenderBase:
         """
         return True
 
-    def fill(self, block: FeatureBlock) -> FeatureBlock:
+    def fill(self, block: FeatureBlock) -> None:
         """Ask the recommender about each request time and look the answers up.
 
         Parameters
         ----------
         block : FeatureBlock
             All candidates of each of its requests.
-
-        Returns
-        -------
-        FeatureBlock
-            The same rows.
 
         Raises
         ------
@@ -208,20 +191,4 @@ class RecommenderBase:
                 do="Score every logged candidate, or drop those rows from the candidate log.",
             )
         rank = rank_within(block.request(), score)
-        return block.with_base(score, rank.astype(np.float64))
-
-
-def without_base(block: FeatureBlock) -> NDArray[np.float32]:
-    """Return the features without base score and base rank.
-
-    Parameters
-    ----------
-    block : FeatureBlock
-        Rows.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_rows, n_features - 2).
-    """
-    return np.ascontiguousarray(block.features[:, :-2])
+        block.set_base(score, rank)

@@ -12,7 +12,7 @@ import numpy as np
 from ibis.backends.duckdb import Backend
 from numpy.typing import NDArray
 
-from causal_ranker.chain.logs import LabelledLogs
+from causal_ranker.chain.logs import History
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.asof import AsOfFeatures, Levels
 from causal_ranker.features.config import FeatureConfig
@@ -45,8 +45,12 @@ class BlockReader:
     ----------
     connection : ibis.backends.duckdb.Backend
         The engine.
-    logs : LabelledLogs
-        Rows to read; its plays and outcomes are the history.
+    rows : ibis.Table
+        Rows to read.
+    requests : ibis.Table
+        Their distinct ``(user_id, t0)``.
+    history : History
+        What features look back on.
     config : FeatureConfig
         Features.
     levels : Levels, optional
@@ -57,49 +61,55 @@ class BlockReader:
         self,
         connection: Backend,
         *,
-        logs: LabelledLogs,
+        rows: ibis.Table,
+        requests: ibis.Table,
+        history: History,
         config: FeatureConfig,
         levels: Levels | None = None,
     ) -> None:
-        self._rows = logs.dataset.table
+        self._rows = rows
         self._config = config
-        self.levels = levels or Levels.learn(self._rows, logs.items, config=config)
+        self.levels = levels or Levels.learn(
+            rows, users=history.users, items=history.items, config=config
+        )
         self.features = AsOfFeatures(
             connection,
-            plays=logs.plays,
-            daily=logs.daily,
-            items=logs.items,
-            requests=logs.requests,
+            plays=history.plays,
+            daily=history.daily,
+            users=history.users,
+            items=history.items,
+            requests=requests,
             config=config,
             levels=self.levels,
         )
 
-    def spans(self, *, block_rows: int) -> list[Span]:
+    def spans(self, *, block_rows: int, since: datetime | None = None) -> list[Span]:
         """Cut the rows into spans of whole hours, in order of time.
 
         Parameters
         ----------
         block_rows : int
             Rows of one span, more only where one hour alone has more.
+        since : datetime, optional
+            Leave out the rows with an earlier t0.
 
         Returns
         -------
         list of Span
             They cover every row once.
         """
-        hour = self._rows[C.T0].truncate("h").cast(self._rows[C.T0].type())
-        counts = (
-            self._rows.group_by(hour=hour).aggregate(rows=self._rows.count()).order_by("hour")
-        ).to_pyarrow()
+        rows = self._rows
+        if since is not None:
+            rows = rows.filter(rows[C.T0] >= ibis.literal(since))
+        hour = rows[C.T0].truncate("h").cast(rows[C.T0].type())
+        counts = rows.group_by(hour=hour).aggregate(rows=rows.count()).order_by("hour").to_pyarrow()
         spans: list[Span] = []
-        for start, rows in zip(
-            counts["hour"].to_pylist(), counts["rows"].to_pylist(), strict=True
-        ):
-            end = start + timedelta(hours=1)
-            if spans and spans[-1].rows + rows <= block_rows:
-                spans[-1] = Span(spans[-1].start, end, spans[-1].rows + rows)
+        for hour, n in zip(counts["hour"].to_pylist(), counts["rows"].to_pylist(), strict=True):
+            start, end = hour if since is None else max(hour, since), hour + timedelta(hours=1)
+            if spans and spans[-1].rows + n <= block_rows:
+                spans[-1] = Span(spans[-1].start, end, spans[-1].rows + n)
             else:
-                spans.append(Span(start, end, rows))
+                spans.append(Span(start, end, n))
         return spans
 
     def read(self, span: Span) -> FeatureBlock:
@@ -155,7 +165,7 @@ class BlockReader:
         """
         asked = self._rows[C.USER].isin(list(users))
         block = self.join(self._rows.filter(asked, self._rows[C.T0] == ibis.literal(at)))
-        return block.user, block.item, np.ascontiguousarray(block.features[:, :-2])
+        return block.user, block.item, block.without_base
 
     def join(self, rows: ibis.Table) -> FeatureBlock:
         """Read given rows.
@@ -170,6 +180,4 @@ class BlockReader:
         FeatureBlock
             The rows in order of user, t0 and item.
         """
-        return FeatureBlock.from_arrow(
-            self.features.join(rows).to_pyarrow(), config=self._config
-        )
+        return FeatureBlock.from_arrow(self.features.join(rows).to_pyarrow(), config=self._config)

@@ -32,9 +32,14 @@ class ChainConfig(FrozenConfig):
         Final stages that ``learner="auto"`` tries on the choosing rows.
     base_trials : tuple of BoostConfig
         Settings the built-in base ranker tries on the choosing rows: as many as `finals`.
+    user_share : float
+        Share of the users whose rows train and choose, by a salted hash; histories and
+        evaluation always use everyone.
     zero_rate, zero_rate_with_history : float
         Share of training rows with Y = 0 that are kept: for pairs the user never played, and for
         those played before t0. Both become weights.
+    propensity_rate : float
+        Share of the training rows, drawn evenly, from which the propensity is learned.
     choose_days : int
         The last days of the fit logs, kept for choosing settings and policy.
     base_first_days, base_refit_days : int
@@ -51,17 +56,19 @@ class ChainConfig(FrozenConfig):
     features: FeatureConfig = FeatureConfig()
     dr: DRConfig = DRConfig()
     finals: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
-        BoostConfig(rounds=80, learning_rate=0.06, leaves=8, min_rows_leaf=2000),
-        BoostConfig(rounds=80, learning_rate=0.06, leaves=16, min_rows_leaf=1000),
-        BoostConfig(rounds=80, learning_rate=0.06, leaves=31, min_rows_leaf=500),
+        BoostConfig(rounds=60, learning_rate=0.08, leaves=8, min_rows_leaf=2000),
+        BoostConfig(rounds=60, learning_rate=0.08, leaves=16, min_rows_leaf=1000),
+        BoostConfig(rounds=60, learning_rate=0.08, leaves=31, min_rows_leaf=500),
     )
     base_trials: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
-        BoostConfig(rounds=80, learning_rate=0.12, leaves=15, min_rows_leaf=200),
-        BoostConfig(rounds=80, learning_rate=0.12, leaves=31, min_rows_leaf=200),
-        BoostConfig(rounds=80, learning_rate=0.12, leaves=63, min_rows_leaf=200),
+        BoostConfig(rounds=60, learning_rate=0.12, leaves=15, l2=200.0),
+        BoostConfig(rounds=60, learning_rate=0.12, leaves=31, l2=200.0),
+        BoostConfig(rounds=60, learning_rate=0.12, leaves=63, l2=200.0),
     )
+    user_share: _Rate = 1.0
     zero_rate: _Rate = 1.0
     zero_rate_with_history: _Rate = 1.0
+    propensity_rate: _Rate = 1.0
     choose_days: Annotated[int, Field(ge=1)] = 28
     base_first_days: Annotated[int, Field(ge=1)] = 56
     base_refit_days: Annotated[int, Field(ge=1)] = 49

@@ -15,35 +15,84 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.features.asof import outcome_counts
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.dataset import UpliftDataset
-from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
+from causal_ranker.logs.contract import (
+    check_candidates,
+    check_impressions,
+    check_items,
+    check_plays,
+    check_users,
+)
 from causal_ranker.logs.sources import connect, read_table
 
-__all__ = ["LabelledLogs", "connection_of", "label_logs", "to_datetime"]
+__all__ = [
+    "History",
+    "LabelledLogs",
+    "Logs",
+    "connection_of",
+    "label_logs",
+    "last_event",
+    "read_logs",
+    "to_datetime",
+]
 
 
 @dataclass(frozen=True)
-class LabelledLogs:
-    """One stretch of logs after attribution and labels; tables are lazy or in the engine.
+class History:
+    """What as-of features look back on.
 
     Attributes
     ----------
-    dataset : UpliftDataset
-        One row per candidate whose horizon has ended.
     plays : ibis.Table
         ``(user_id, item_id, played_at, credit)``, one row per play.
     daily : ibis.Table
         Rows and outcomes by item and t0 (see `causal_ranker.features.asof.outcome_counts`).
+    users, items : ibis.Table or None
+        User and item tables.
+    """
+
+    plays: ibis.Table
+    daily: ibis.Table
+    users: ibis.Table | None
+    items: ibis.Table | None
+
+    def followed_by(self, later: History) -> History:
+        """Put the events of a later stretch behind this one's.
+
+        Parameters
+        ----------
+        later : History
+            A stretch that begins where this one ends.
+
+        Returns
+        -------
+        History
+            Events of both; the later tables of users and items, where there are any.
+        """
+        return History(
+            plays=self.plays.union(later.plays),
+            daily=self.daily.union(later.daily),
+            users=self.users if later.users is None else later.users,
+            items=self.items if later.items is None else later.items,
+        )
+
+
+@dataclass(frozen=True)
+class LabelledLogs:
+    """One stretch of logs after attribution and labels.
+
+    Attributes
+    ----------
+    dataset : UpliftDataset
+        One row per candidate whose horizon has ended; lazy.
     requests : ibis.Table
-        Distinct ``(user_id, t0)``.
-    items : ibis.Table or None
-        Item table.
+        Distinct ``(user_id, t0)`` of those rows.
+    history : History
+        The stretch's own events.
     """
 
     dataset: UpliftDataset
-    plays: ibis.Table
-    daily: ibis.Table
     requests: ibis.Table
-    items: ibis.Table | None
+    history: History
 
 
 def connection_of(*sources: Any) -> Backend:
@@ -67,25 +116,82 @@ def connection_of(*sources: Any) -> Backend:
     return connect()
 
 
-def label_logs(
+@dataclass(frozen=True)
+class Logs:
+    """Checked logs on one connection.
+
+    Attributes
+    ----------
+    impressions, plays, candidates : ibis.Table
+        The logs.
+    users, items : ibis.Table or None
+        User and item tables.
+    """
+
+    impressions: ibis.Table
+    plays: ibis.Table
+    candidates: ibis.Table
+    users: ibis.Table | None
+    items: ibis.Table | None
+
+
+def read_logs(
     connection: Backend,
     *,
     impressions: Any,
     plays: Any,
     candidates: Any,
-    items: Any,
-    log_end: datetime,
-    horizon_hours: float | None,
-    config: ChainConfig,
-) -> LabelledLogs:
-    """Check the logs, attribute plays, and label every candidate.
+    users: Any = None,
+    items: Any = None,
+) -> Logs:
+    """Bring the caller's tables onto the engine and check them.
 
     Parameters
     ----------
     connection : ibis.backends.duckdb.Backend
         The engine.
-    impressions, plays, candidates, items : path, data frame, Arrow or Ibis table
-        The logs; `items` may be None.
+    impressions, plays, candidates, users, items : path, data frame, Arrow or Ibis table
+        The logs; `users` and `items` may be None.
+
+    Returns
+    -------
+    Logs
+        The same tables, lazy.
+
+    Raises
+    ------
+    DataError
+        If a table cannot be read or breaks its contract.
+    """
+
+    def read(source: Any, name: str) -> ibis.Table:
+        return read_table(source, connection, name=name)
+
+    return Logs(
+        impressions=check_impressions(read(impressions, "impressions")),
+        plays=check_plays(read(plays, "plays")),
+        candidates=check_candidates(read(candidates, "candidates")),
+        users=None if users is None else check_users(read(users, "users")),
+        items=None if items is None else check_items(read(items, "items")),
+    )
+
+
+def label_logs(
+    connection: Backend,
+    logs: Logs,
+    *,
+    log_end: datetime,
+    horizon_hours: float | None,
+    config: ChainConfig,
+) -> LabelledLogs:
+    """Attribute plays and label every candidate.
+
+    Parameters
+    ----------
+    connection : ibis.backends.duckdb.Backend
+        The engine.
+    logs : Logs
+        Logs that passed `read_logs`.
     log_end : datetime
         End of the play log (excluded).
     horizon_hours : float, optional
@@ -98,20 +204,12 @@ def label_logs(
     LabelledLogs
         Labelled rows and the histories' sources.
 
-    Raises
-    ------
-    DataError
-        If a log breaks its contract.
     """
-    shown = check_impressions(read_table(impressions, connection, name="impressions"))
-    played = check_plays(read_table(plays, connection, name="plays"))
-    listed = check_candidates(read_table(candidates, connection, name="candidates"))
-    listed = _with_base_rank(listed)
-    credits = _keep(connection, attribute(shown, played, config=config.attribution))
+    credits = _keep(connection, attribute(logs.impressions, logs.plays, config=config.attribution))
     dataset = collect_labels(
-        listed,
-        shown,
-        plays=played,
+        _with_base_rank(logs.candidates),
+        logs.impressions,
+        plays=logs.plays,
         credits=credits,
         config=LabelConfig(
             log_end=log_end,
@@ -119,14 +217,37 @@ def label_logs(
             context=(*config.features.row_numbers, *config.features.row_categories),
         ),
     )
-    rows = dataset.table
     return LabelledLogs(
         dataset=dataset,
-        plays=_keep(connection, _credited_plays(played, credits)),
-        daily=_keep(connection, outcome_counts(rows)),
-        requests=_keep(connection, rows.select(C.USER, C.T0).distinct()),
-        items=None if items is None else read_table(items, connection, name="items"),
+        requests=_keep(connection, dataset.table.select(C.USER, C.T0).distinct()),
+        history=History(
+            plays=_keep(connection, _credited_plays(logs.plays, credits)),
+            daily=_keep(connection, outcome_counts(dataset.table)),
+            users=logs.users,
+            items=logs.items,
+        ),
     )
+
+
+def last_event(plays: ibis.Table, candidates: ibis.Table) -> datetime:
+    """Return the moment up to which the logs are known to reach.
+
+    Parameters
+    ----------
+    plays, candidates : ibis.Table
+        The logs.
+
+    Returns
+    -------
+    datetime
+        The later of the last play and the last request, UTC-aware.
+    """
+    ends = [
+        table[column].max().to_pyarrow().as_py()
+        for table, column in ((plays, C.PLAYED_AT), (candidates, C.T0))
+    ]
+    last: datetime = max(ends)
+    return last.astimezone(UTC)
 
 
 def to_datetime(microseconds: int) -> datetime:
@@ -159,9 +280,7 @@ def _credited_plays(plays: ibis.Table, credits: ibis.Table) -> ibis.Table:
     shown = ibis.ifelse(credits[C.IMPRESSION].notnull(), credits[C.CREDIT], 0.0)
     by_play = credits.group_by(C.PLAY).aggregate(**{C.CREDIT: shown.sum()})
     joined = plays.left_join(by_play, C.PLAY)
-    return joined.select(
-        C.USER, C.ITEM, C.PLAYED_AT, **{C.CREDIT: joined[C.CREDIT].fill_null(0.0)}
-    )
+    return joined.select(C.USER, C.ITEM, C.PLAYED_AT, **{C.CREDIT: joined[C.CREDIT].fill_null(0.0)})
 
 
 def _keep(connection: Backend, table: ibis.Table) -> ibis.Table:

@@ -10,7 +10,7 @@ from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.policies import Policy
 
-__all__ = ["by_policy", "by_popularity", "by_chance"]
+__all__ = ["by_chance", "by_policy", "by_popularity"]
 
 
 def by_policy(policy: Policy) -> Ranking:
@@ -52,7 +52,9 @@ def by_popularity(config: FeatureConfig) -> Ranking:
     def score(block: FeatureBlock, _uplift: NDArray[np.float64]) -> NDArray[np.float64]:
         popularity = block.features[:, everyone].astype(np.float64)
         # Own plays are whole numbers; popularity, below 1, only breaks their ties.
-        return block.features[:, own] + popularity / (1.0 + popularity.max(initial=0.0))
+        mine = block.features[:, own].astype(np.float64)
+        total: NDArray[np.float64] = mine + popularity / (1.0 + popularity.max(initial=0.0))
+        return total
 
     return score
 

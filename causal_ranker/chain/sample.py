@@ -13,8 +13,9 @@ from ibis.backends.duckdb import Backend
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.columns import Columns as C
 from causal_ranker.labels.dataset import UpliftDataset
+from causal_ranker.labels.sampling import IN_SAMPLE, mark_sample
 
-__all__ = ["sample_rows"]
+__all__ = ["sample_evenly", "sample_rows"]
 
 
 def sample_rows(
@@ -55,3 +56,31 @@ def sample_rows(
         )
     ]
     return connection.create_table(ibis.util.gen_name("sample"), ibis.union(*parts), temp=True)
+
+
+def sample_evenly(
+    connection: Backend, *, dataset: UpliftDataset, share: float, seed: int
+) -> ibis.Table:
+    """Draw rows evenly, whatever their outcome: what the propensity is learned from.
+
+    Parameters
+    ----------
+    connection : ibis.backends.duckdb.Backend
+        Where the sample is kept.
+    dataset : UpliftDataset
+        All labelled rows.
+    share : float
+        Share of the rows, in (0, 1].
+    seed : int
+        The run's seed.
+
+    Returns
+    -------
+    ibis.Table
+        The sampled rows.
+    """
+    rows = dataset.table
+    if share < 1:
+        marked = mark_sample(rows, share=share, salt=f"even-{seed}")
+        rows = marked.filter(marked[IN_SAMPLE]).drop(IN_SAMPLE)
+    return connection.create_table(ibis.util.gen_name("even"), rows, temp=True)

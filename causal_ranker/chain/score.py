@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +113,9 @@ class ListScorer:
         """
         parts: list[_Part] = []
         for block in blocks:
-            parts.append(self._keep(block, rankings, k=k, sample=rng.random(len(block)) < curve_rate))
+            parts.append(
+                self._keep(block, rankings, k=k, sample=rng.random(len(block)) < curve_rate)
+            )
             advance()
         return _join(parts, sample_weight=1.0 / curve_rate)
 
@@ -124,10 +127,8 @@ class ListScorer:
         k: int,
         sample: NDArray[np.bool_],
     ) -> _Part:
-        block = self.base.fill(block)
-        propensity = self.nuisances.propensity(
-            block.features, block.user, logged=block.propensity
-        )
+        self.base.fill(block)
+        propensity = self.nuisances.propensity(block.features, block.user, logged=block.propensity)
         primary = inside(propensity, lowest=self.lowest_propensity)
         uplift = self.learner.predict(block.features).point
         request = block.request()
@@ -141,12 +142,10 @@ class ListScorer:
         alive = np.bincount(request, weights=primary) > 0
         keep &= alive[request]
         part = block.take(keep)
-        judged = self.nuisances.predict(
-            part.features, part.user, propensity=propensity[keep]
-        )
+        judged = self.nuisances.predict(part.features, part.user, propensity=propensity[keep])
         gamma = np.full(len(part), np.nan)
         inner = primary[keep]
-        gamma[inner] = judged.scores(part.treatment, part.outcome)[inner]
+        gamma[inner] = judged.take(inner).scores(part.treatment[inner], part.outcome[inner])
         return _Part(
             block=part,
             request=(np.cumsum(alive) - 1)[request[keep]],
@@ -190,7 +189,7 @@ def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
         )
     offsets = np.cumsum([0, *(part.requests for part in parts[:-1])])
 
-    def all_of(get: Callable[[_Part], NDArray[np.float64]]) -> NDArray[np.float64]:
+    def all_of(get: Callable[[_Part], NDArray[Any]]) -> NDArray[np.float64]:
         return np.concatenate([get(part) for part in parts]).astype(np.float64, copy=False)
 
     sample = np.concatenate([part.sample for part in parts])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+import ibis
 import numpy as np
+import pyarrow as pa
 from ibis.backends.duckdb import Backend
+
 from causal_ranker.chain.base import (
     BaseScores,
     BoostedBase,
@@ -18,20 +21,22 @@ from causal_ranker.chain.blocks import BlockReader, Span
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import LabelledLogs
 from causal_ranker.chain.rankings import by_policy
-from causal_ranker.chain.sample import sample_rows
+from causal_ranker.chain.sample import sample_evenly, sample_rows
 from causal_ranker.chain.score import ListScorer
 from causal_ranker.chain.tune import tune_base
+from causal_ranker.columns import Columns as C
 from causal_ranker.errors import EmptyError
 from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
 from causal_ranker.features.asof import Levels
 from causal_ranker.features.matrix import FeatureBlock
+from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.reporting.progress import Stages
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, Policy, UpliftPolicy
 from causal_ranker.seeds import stage_rng, stage_seed
+from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
 
@@ -126,11 +131,18 @@ def train(
     OverlapError
         If an arm has too few comparable rows.
     """
+    dataset, requests = _training_users(connection, logs, share=config.user_share, seed=seed)
     with stages.stage("Features"):
-        reader = BlockReader(connection, logs=logs, config=config.features)
+        reader = BlockReader(
+            connection,
+            rows=dataset.table,
+            requests=requests,
+            history=logs.history,
+            config=config.features,
+        )
         table = sample_rows(
             connection,
-            dataset=logs.dataset,
+            dataset=dataset,
             pairs=reader.features.pairs,
             config=config,
             seed=seed,
@@ -142,8 +154,8 @@ def train(
     early, late = sample.horizon_end <= cut, sample.t0 >= cut
     if not early.any() or not late.any():
         raise EmptyError(
-            expected=f"rows before and after {choose_from:%Y-%m-%d %H:%M} UTC, {config.choose_days} "
-            "days before the end of the log",
+            expected=f"rows before and after {choose_from:%Y-%m-%d %H:%M} UTC, "
+            f"{config.choose_days} days before the end of the log",
             came=f"{int(early.sum())} rows before and {int(late.sum())} after",
             do="Give a longer log, or fewer choose_days.",
         )
@@ -157,12 +169,10 @@ def train(
             seed=stage_seed(seed, "base"),
         )
         with stages.stage("Base ranker", total=len(config.base_trials) + 1) as advance:
-            base_trials = tune_base(
-                recommender, sample, cut=cut, config=config, advance=advance
-            )
+            base_trials = tune_base(recommender, sample, cut=cut, config=config, advance=advance)
     scores = _base_scores(base, recommender)
     if not isinstance(scores, LoggedBase):
-        sample = _fill_sample(sample, scores, reader, spans, stages=stages)
+        _fill_sample(sample, scores, reader, spans, stages=stages)
     rows, later = as_rows(sample.take(early)), as_rows(sample.take(late))
     nuisances = Nuisances(
         config=config.dr.nuisance,
@@ -170,15 +180,23 @@ def train(
         categorical=categorical,
         seed=stage_seed(seed, "nuisance"),
     )
+    assignment = None
+    if np.isnan(rows.propensity).all():
+        with stages.stage("Rows for the propensity"):
+            even = sample_evenly(
+                connection,
+                dataset=replace(dataset, table=_ended_by(dataset.table, choose_from)),
+                share=config.propensity_rate,
+                seed=seed,
+            )
+            assignment = as_rows(reader.join(even))
     with stages.stage("Nuisances", total=1 + 2 * config.dr.nuisance.folds) as advance:
-        nuisances.fit(rows, advance=advance)
+        nuisances.fit(rows, assignment=assignment, advance=advance)
         values = nuisances.cross_fitted(rows)
         later_values = nuisances.predict(
             later.features,
             later.user,
-            propensity=nuisances.propensity(
-                later.features, later.user, logged=later.propensity
-            ),
+            propensity=nuisances.propensity(later.features, later.user, logged=later.propensity),
         )
     finals = config.finals if learner == "auto" else (config.dr.final,)
     with stages.stage("Uplift", total=len(finals)) as advance:
@@ -200,11 +218,10 @@ def train(
         nuisances=nuisances,
         lowest_propensity=config.dr.lowest_propensity,
     )
-    chosen = [span for span in spans if span.start >= choose_from]
+    chosen = reader.spans(block_rows=config.block_rows, since=choose_from)
     with stages.stage("Choosing the policy", total=len(chosen)) as advance:
-        tried: dict[str, Policy] = {"base": BasePolicy(), "uplift": UpliftPolicy()} | {
-            f"blend {weight:g}": BlendPolicy(weight) for weight in config.blend_weights
-        }
+        tried: dict[str, Policy] = {"base": BasePolicy(), "uplift": UpliftPolicy()}
+        tried |= {f"blend {weight:g}": BlendPolicy(weight) for weight in config.blend_weights}
         lists = scorer.score(
             reader.read_blocks(chosen),
             rankings={name: by_policy(each) for name, each in tried.items()},
@@ -232,6 +249,25 @@ def train(
         },
         window=(spans[0].start, choose_from),
     )
+
+
+def _ended_by(rows: ibis.Table, moment: datetime) -> ibis.Table:
+    return rows.filter(rows[C.HORIZON_END] <= ibis.literal(moment))
+
+
+def _training_users(
+    connection: Backend, logs: LabelledLogs, *, share: float, seed: int
+) -> tuple[UpliftDataset, ibis.Table]:
+    """Keep the rows of a salted-hash share of the users; histories keep everybody's events."""
+    if share == 1:
+        return logs.dataset, logs.requests
+    users = logs.requests.select(C.USER).distinct().order_by(C.USER).to_pyarrow()
+    draw = uniform_hash(users[C.USER].to_numpy(zero_copy_only=False), salt=f"train-{seed}")
+    chosen = connection.create_table(
+        ibis.util.gen_name("users"), users.filter(pa.array(draw < share)), temp=True
+    )
+    dataset = replace(logs.dataset, table=logs.dataset.table.semi_join(chosen, C.USER))
+    return dataset, logs.requests.semi_join(chosen, C.USER)
 
 
 def as_rows(block: FeatureBlock) -> Rows:
@@ -275,7 +311,7 @@ def _fill_sample(
     spans: list[Span],
     *,
     stages: Stages,
-) -> FeatureBlock:
+) -> None:
     """Give sampled rows the base score and base rank they had in their whole list."""
     score = np.full(len(sample), np.nan)
     rank = np.full(len(sample), np.nan)
@@ -283,12 +319,13 @@ def _fill_sample(
         for span in spans:
             start, end = (round(at.timestamp() * 1_000_000) for at in (span.start, span.end))
             here = np.flatnonzero((sample.t0 >= start) & (sample.t0 < end))
-            if len(here) and scores.speaks(start):
-                block = scores.fill(reader.read(span))
+            if len(here) and scores.speaks(int(sample.t0[here].max())):
+                block = reader.read(span)
+                scores.fill(block)
                 found = block.locate(sample.take(here))
                 score[here], rank[here] = block.base_score[found], block.base_rank[found]
             advance()
-    return sample.with_base(score, rank)
+    sample.set_base(score, rank)
 
 
 def _choose(

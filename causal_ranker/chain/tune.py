@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.boosting import predict_trees
-from causal_ranker.chain.base import without_base
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.recommenders.boosted import BoostedRecommender
@@ -49,7 +48,7 @@ def tune_base(
     list of Trial
         Each trial's log-loss on the choosing rows.
     """
-    features = without_base(sample)
+    features = sample.without_base
     late = np.flatnonzero(sample.t0 >= cut)
 
     def fit(ended_by: int, trees: int) -> None:
@@ -88,6 +87,4 @@ def _log_loss(
     outcome: NDArray[np.int8], guess: NDArray[np.float64], *, weight: NDArray[np.float64]
 ) -> float:
     chance = np.clip(guess, _TINY, 1 - _TINY)
-    return float(
-        np.average(-np.log(np.where(outcome == 1, chance, 1 - chance)), weights=weight)
-    )
+    return float(np.average(-np.log(np.where(outcome == 1, chance, 1 - chance)), weights=weight))

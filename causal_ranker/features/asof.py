@@ -12,13 +12,16 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.errors import SchemaError
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.history import (
+    GROUP,
     group_history,
     item_history,
     pair_history,
     user_history,
 )
+from causal_ranker.logs.rules import require_columns
 
 __all__ = ["AsOfFeatures", "Levels", "outcome_counts"]
 
@@ -41,16 +44,21 @@ class Levels:
 
     @classmethod
     def learn(
-        cls, rows: ibis.Table, items: ibis.Table | None, *, config: FeatureConfig
+        cls,
+        rows: ibis.Table,
+        *,
+        users: ibis.Table | None,
+        items: ibis.Table | None,
+        config: FeatureConfig,
     ) -> Levels:
-        """Read the levels off the item table and the candidate log.
+        """Read the levels off the user and item tables and the candidate log.
 
         Parameters
         ----------
         rows : ibis.Table
             Training rows.
-        items : ibis.Table or None
-            Item table.
+        users, items : ibis.Table or None
+            User and item tables.
         config : FeatureConfig
             Which columns are categorical.
 
@@ -58,11 +66,22 @@ class Levels:
         -------
         Levels
             Sorted levels of each categorical feature.
+
+        Raises
+        ------
+        SchemaError
+            If a table or a column that the config names is missing.
         """
+        _require(users, config.user_categories, name="users")
+        _require(items, config.item_categories, name="items")
         found = {
-            f"item_{column}": _distinct(items, column)
-            for column in config.item_categories
-            if items is not None
+            f"{of}_{column}": _distinct(table, column)
+            for of, table, columns in (
+                ("user", users, config.user_categories),
+                ("item", items, config.item_categories),
+            )
+            for column in columns
+            if table is not None
         }
         found |= {column: _distinct(rows, column) for column in config.row_categories}
         return cls(found)
@@ -79,14 +98,19 @@ class AsOfFeatures:
         ``(user_id, item_id, played_at, credit)``, one row per play.
     daily : ibis.Table
         What `outcome_counts` returned.
-    items : ibis.Table or None
-        Item table.
+    users, items : ibis.Table or None
+        User and item tables.
     requests : ibis.Table
         Distinct ``(user_id, t0)`` whose rows will be asked for.
     config : FeatureConfig
         What to build.
     levels : Levels
         Codes of the categorical features.
+
+    Raises
+    ------
+    SchemaError
+        If a table or a column that the config names is missing.
     """
 
     def __init__(
@@ -95,6 +119,7 @@ class AsOfFeatures:
         *,
         plays: ibis.Table,
         daily: ibis.Table,
+        users: ibis.Table | None,
         items: ibis.Table | None,
         requests: ibis.Table,
         config: FeatureConfig,
@@ -102,6 +127,9 @@ class AsOfFeatures:
     ) -> None:
         self._config = config
         self._levels = levels
+        group = (config.item_group,) if config.item_group else ()
+        _require(users, (*config.user_numbers, *config.user_categories), name="users")
+        _require(items, (*config.item_numbers, *config.item_categories, *group), name="items")
 
         def keep(table: ibis.Table) -> ibis.Table:
             return connection.create_table(ibis.util.gen_name("asof"), table, temp=True)
@@ -112,22 +140,32 @@ class AsOfFeatures:
         self.items = keep(item_history(clocks, plays, daily=daily, config=config))
         self.groups: ibis.Table | None = None
         if items is not None and config.item_group:
-            self.groups = keep(
-                group_history(self.pairs, items, config=config).order_by(C.T0)
+            self.groups = keep(group_history(self.pairs, items, config=config).order_by(C.T0))
+        self.user_facts = None
+        if users is not None:
+            self.user_facts = keep(
+                self._facts(users, C.USER, config.user_numbers, config.user_categories)
             )
-        self.item_facts = None if items is None else keep(self._facts(items))
+        self.item_facts = None
+        if items is not None:
+            facts = self._facts(items, C.ITEM, config.item_numbers, config.item_categories)
+            if config.item_group:
+                group = items.select(C.ITEM, **{GROUP: items[config.item_group]})
+                facts = _left(facts, group, [C.ITEM])
+            self.item_facts = keep(facts)
 
-    def _facts(self, items: ibis.Table) -> ibis.Table:
-        codes = {
-            f"item_{column}": coded(
-                items[column], self._levels.by_feature[f"item_{column}"]
-            )
-            for column in self._config.item_categories
-        }
-        group = self._config.item_group
-        if group:
-            codes["item_group"] = items[group]
-        return items.select(C.ITEM, **codes)
+    def _facts(
+        self, table: ibis.Table, key: str, numbers: tuple[str, ...], categories: tuple[str, ...]
+    ) -> ibis.Table:
+        of = "user" if key == C.USER else "item"
+        return table.select(
+            key,
+            **{f"{of}_{column}": table[column].cast("float32") for column in numbers},
+            **{
+                f"{of}_{column}": _coded(table[column], self._levels.by_feature[f"{of}_{column}"])
+                for column in categories
+            },
+        )
 
     def join(self, rows: ibis.Table) -> ibis.Table:
         """Add the features to rows.
@@ -148,15 +186,15 @@ class AsOfFeatures:
         config = self._config
         clocked = rows.mutate(asof_clock=rows[C.T0].truncate(_CLOCK))
         state = self.items.rename(asof_clock=C.T0)
-        joined = clocked.left_join(self.users, [C.USER, C.T0]).drop(
-            f"{C.USER}_right", f"{C.T0}_right"
-        )
+        joined = _left(clocked, self.users, [C.USER, C.T0])
         joined = _left(joined, state, [C.ITEM, "asof_clock"])
+        if self.user_facts is not None:
+            joined = _left(joined, self.user_facts, [C.USER])
         if self.item_facts is not None:
             joined = _left(joined, self.item_facts, [C.ITEM])
         joined = _left(joined, self.pairs, [C.USER, C.ITEM, C.T0])
         if self.groups is not None:
-            joined = _left(joined, self.groups, [C.USER, C.T0, "item_group"])
+            joined = _left(joined, self.groups, [C.USER, C.T0, GROUP])
         columns = {name: self._feature(joined, name) for name in config.names}
         kept = [name for name in rows.columns if name not in columns]
         return joined.select(*kept, **columns).order_by([C.USER, C.T0, C.ITEM])
@@ -166,8 +204,8 @@ class AsOfFeatures:
             return ibis.null("float32")
         column = joined[name]
         if name in self._config.row_categories:
-            return coded(column, self._levels.by_feature[name])
-        if "_plays" in name:
+            return _coded(column, self._levels.by_feature[name])
+        if "_plays_" in name or name == "pair_credited_plays":
             column = column.fill_null(0)
         return column.cast("float32")
 
@@ -194,7 +232,18 @@ def outcome_counts(rows: ibis.Table) -> ibis.Table:
     )
 
 
-def coded(column: ibis.Column, levels: tuple[str, ...]) -> ibis.Value:
+def _require(table: ibis.Table | None, columns: tuple[str, ...], *, name: str) -> None:
+    if columns and table is None:
+        raise SchemaError(
+            expected=f"a table of {name} with {', '.join(columns)}, which are features",
+            came="no such table",
+            do=f"Pass {name}=..., or take these columns out of the config.",
+        )
+    if table is not None:
+        require_columns(table, columns, name=name)
+
+
+def _coded(column: ibis.Column, levels: tuple[str, ...]) -> ibis.Value:
     """Return the code of each value: its level's position, or null for an unseen one."""
     cases = [(level, float(code)) for code, level in enumerate(levels)]
     text = column.cast("string")

@@ -22,8 +22,10 @@ class FeatureConfig(FrozenConfig):
         Trailing windows for counts of plays, in days, ascending; the last one bounds all history.
     item_group : str, optional
         Column of the item table to count plays by (a category), or None.
-    item_categories : tuple of str
-        Columns of the item table used as categorical features.
+    item_numbers, item_categories : tuple of str
+        Columns of the item table used as features.
+    user_numbers, user_categories : tuple of str
+        Columns of the user table used as features.
     row_numbers : tuple of str
         Numeric columns of the candidate log known before t0 (context).
     row_categories : tuple of str
@@ -34,7 +36,10 @@ class FeatureConfig(FrozenConfig):
 
     windows_days: Annotated[tuple[int, ...], Field(min_length=1)] = (28, 84, 364)
     item_group: str | None = None
+    item_numbers: tuple[str, ...] = ()
     item_categories: tuple[str, ...] = ()
+    user_numbers: tuple[str, ...] = ()
+    user_categories: tuple[str, ...] = ()
     row_numbers: tuple[str, ...] = ()
     row_categories: tuple[str, ...] = ()
     prior_rows: Annotated[float, Field(gt=0)] = 200.0
@@ -50,6 +55,18 @@ class FeatureConfig(FrozenConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_names(self) -> FeatureConfig:
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise ConfigError(
+                expected="features of distinct names",
+                came=f"{', '.join(repeated)} more than once",
+                do="Leave the column out, or rename it: columns of users and items get the "
+                "prefixes user_ and item_.",
+            )
+        return self
+
     @property
     def longest(self) -> int:
         """Length of all history, in days."""
@@ -58,7 +75,12 @@ class FeatureConfig(FrozenConfig):
     @property
     def pair_names(self) -> list[str]:
         """Features of one user with one item."""
-        return [*_plays("pair", self.windows_days), "pair_credited_plays", "pair_days_since_play"]
+        return [
+            *_plays("pair", self.windows_days),
+            "pair_credited_plays",
+            "pair_days_since_play",
+            "pair_days_since_first_play",
+        ]
 
     @property
     def group_names(self) -> list[str]:
@@ -68,7 +90,11 @@ class FeatureConfig(FrozenConfig):
     @property
     def user_names(self) -> list[str]:
         """Features of the user."""
-        return [*_plays("user", self.windows_days), "user_credited_share"]
+        return [
+            *_plays("user", self.windows_days),
+            "user_days_since_first_play",
+            "user_credited_share",
+        ]
 
     @property
     def item_names(self) -> list[str]:
@@ -87,7 +113,8 @@ class FeatureConfig(FrozenConfig):
         return [
             *self.user_names,
             *self.item_names,
-            *(f"item_{column}" for column in self.item_categories),
+            *(f"user_{column}" for column in (*self.user_numbers, *self.user_categories)),
+            *(f"item_{column}" for column in (*self.item_numbers, *self.item_categories)),
             *self.pair_names,
             *self.group_names,
             *self.row_numbers,
@@ -99,7 +126,11 @@ class FeatureConfig(FrozenConfig):
     @property
     def categorical(self) -> list[str]:
         """Names of the categorical features."""
-        return [*(f"item_{column}" for column in self.item_categories), *self.row_categories]
+        return [
+            *(f"user_{column}" for column in self.user_categories),
+            *(f"item_{column}" for column in self.item_categories),
+            *self.row_categories,
+        ]
 
 
 def _plays(of: str, windows: tuple[int, ...]) -> list[str]:

@@ -12,14 +12,15 @@ import ibis
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.config import FeatureConfig
 
-__all__ = ["group_history", "item_history", "pair_history", "user_history"]
+__all__ = ["GROUP", "group_history", "item_history", "pair_history", "user_history"]
+
+#: The column of an item's group; a name no column of the logs has, as features join the logs.
+GROUP = "asof_group"
 
 _SECONDS_A_DAY = 86_400
 
 
-def pair_history(
-    requests: ibis.Table, plays: ibis.Table, *, config: FeatureConfig
-) -> ibis.Table:
+def pair_history(requests: ibis.Table, plays: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
     """Count each user's earlier plays of each item.
 
     Parameters
@@ -61,9 +62,13 @@ def pair_history(
             **{f"pair_plays_{longest}d": seen.count()},
             pair_credited_plays=seen[C.CREDIT].sum(),
             last_play=seen[C.PLAYED_AT].max(),
+            first_play=seen[C.PLAYED_AT].min(),
         )
-        .mutate(pair_days_since_play=_days(ibis._[C.T0]) - _days(ibis._.last_play))
-        .drop("last_play")
+        .mutate(
+            pair_days_since_play=_days(ibis._[C.T0]) - _days(ibis._.last_play),
+            pair_days_since_first_play=_days(ibis._[C.T0]) - _days(ibis._.first_play),
+        )
+        .drop("last_play", "first_play")
     )
 
 
@@ -82,11 +87,11 @@ def group_history(pairs: ibis.Table, items: ibis.Table, *, config: FeatureConfig
     Returns
     -------
     ibis.Table
-        ``(user_id, t0, item_group)`` and ``config.group_names``.
+        ``(user_id, t0, asof_group)`` and ``config.group_names``.
     """
-    groups = items.select(C.ITEM, item_group=items[str(config.item_group)])
+    groups = items.select(C.ITEM, **{GROUP: items[str(config.item_group)]})
     joined = pairs.inner_join(groups, C.ITEM)
-    return joined.group_by([C.USER, C.T0, "item_group"]).aggregate(
+    return joined.group_by([C.USER, C.T0, GROUP]).aggregate(
         **{
             f"group_plays_{days}d": joined[f"pair_plays_{days}d"].sum()
             for days in config.windows_days
@@ -116,6 +121,7 @@ def user_history(pairs: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
             for days in config.windows_days
         },
         # One credited play of four stands for a user of whom nothing is known yet.
+        user_days_since_first_play=pairs.pair_days_since_first_play.max(),
         user_credited_share=(pairs.pair_credited_plays.sum() + 1) / (pairs[longest].sum() + 4),
     )
 
@@ -145,13 +151,13 @@ def item_history(
     """
     counts = _item_plays(clocks, plays, config=config)
     rates = _item_rates(clocks, daily, config=config)
-    joined = rates.left_join(counts, [C.ITEM, C.T0])
-    return joined.select(C.ITEM, C.T0, *config.item_names)
+    # An item has rows without plays, and plays before its first row.
+    joined = rates.outer_join(counts, [C.ITEM, C.T0])
+    keys = {name: ibis.coalesce(joined[name], joined[f"{name}_right"]) for name in (C.ITEM, C.T0)}
+    return joined.select(**keys, **{name: joined[name] for name in config.item_names})
 
 
-def _item_plays(
-    clocks: ibis.Table, plays: ibis.Table, *, config: FeatureConfig
-) -> ibis.Table:
+def _item_plays(clocks: ibis.Table, plays: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
     # Plays before a moment = a running count at that moment; plays in a window = the difference
     # of two. One sort of plays and questions, where a join on an inequality would multiply them.
     utc = plays[C.PLAYED_AT].type()
@@ -193,9 +199,7 @@ def _item_plays(
     )
 
 
-def _item_rates(
-    clocks: ibis.Table, daily: ibis.Table, *, config: FeatureConfig
-) -> ibis.Table:
+def _item_rates(clocks: ibis.Table, daily: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
     asked = clocks.select(asked_at=clocks[C.T0])
     seen = asked.join(daily, [daily[C.T0] < asked.asked_at])
     matured = seen[C.HORIZON_END] <= seen.asked_at

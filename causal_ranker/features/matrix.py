@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.config import FeatureConfig
 
-__all__ = ["FeatureBlock", "concatenate"]
+__all__ = ["FeatureBlock"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ class FeatureBlock:
             The same rows in the same order.
         """
         rows = table.num_rows
-        matrix = np.empty((rows, len(config.names)), dtype=np.float32)
+        # Column by column in memory: Arrow hands over columns, the base columns are written
+        # later, and leaving them out is a view.
+        matrix = np.empty((rows, len(config.names)), dtype=np.float32, order="F")
         for place, name in enumerate(config.names):
             matrix[:, place] = _column(table, name)
         user = _column(table, C.USER)
@@ -101,7 +103,7 @@ class FeatureBlock:
         FeatureBlock
             Copies of the chosen rows.
         """
-        return FeatureBlock(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return FeatureBlock(*(_take(getattr(self, field.name), chosen) for field in fields(self)))
 
     def locate(self, part: FeatureBlock) -> NDArray[np.int64]:
         """Find where the rows of another block stand in this one.
@@ -125,7 +127,7 @@ class FeatureBlock:
         return np.searchsorted(keys, wanted)
 
     def request(self) -> NDArray[np.int64]:
-        """Number the requests of the block.
+        """Return the number of each row's request.
 
         Returns
         -------
@@ -148,10 +150,13 @@ class FeatureBlock:
         """Base ranks within the request, shape (n_rows,)."""
         return self.features[:, -1].astype(np.float64)
 
-    def with_base(
-        self, score: NDArray[np.float64], rank: NDArray[np.float64]
-    ) -> FeatureBlock:
-        """Return the block with base score and base rank in their two last columns.
+    @property
+    def without_base(self) -> NDArray[np.float32]:
+        """Features without base score and base rank, shape (n_rows, n_features - 2)."""
+        return self.features[:, :-2]
+
+    def set_base(self, score: NDArray[np.float64], rank: NDArray[Any]) -> None:
+        """Write base score and base rank into the block's own matrix.
 
         Parameters
         ----------
@@ -159,37 +164,20 @@ class FeatureBlock:
             Base scores, shape (n_rows,); NaN where the base recommender has not spoken yet.
         rank : numpy.ndarray
             Base ranks within the request, from 1, shape (n_rows,); NaN where the score is.
-
-        Returns
-        -------
-        FeatureBlock
-            A block with its own matrix.
         """
-        matrix = self.features.copy()
-        matrix[:, -2] = score
-        matrix[:, -1] = rank
-        return replace(self, features=matrix)
+        self.features[:, -2] = score
+        self.features[:, -1] = rank
 
 
-def concatenate(blocks: list[FeatureBlock]) -> FeatureBlock:
-    """Put blocks one after the other.
-
-    Parameters
-    ----------
-    blocks : list of FeatureBlock
-        At least one block.
-
-    Returns
-    -------
-    FeatureBlock
-        All rows.
-    """
-    return FeatureBlock(
-        *(
-            np.concatenate([getattr(block, field.name) for block in blocks])
-            for field in fields(FeatureBlock)
-        )
-    )
+def _take(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[Any]:
+    if values.ndim == 1:
+        some: NDArray[Any] = values[chosen]
+        return some
+    places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+    taken = np.empty((len(places), values.shape[1]), dtype=values.dtype, order="F")
+    for place in range(values.shape[1]):
+        np.take(values[:, place], places, out=taken[:, place])
+    return taken
 
 
 def _column(table: pa.Table, name: str) -> NDArray[Any]:

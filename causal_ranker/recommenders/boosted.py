@@ -108,6 +108,11 @@ class BoostedRecommender:
         self._models.append((valid_from, model))
         self._models.sort(key=lambda entry: entry[0])
 
+    @property
+    def turns(self) -> NDArray[np.int64]:
+        """Moments from which each model is in force, ascending, microseconds since 1970 UTC."""
+        return np.array([valid_from for valid_from, _ in self._models], dtype=np.int64)
+
     def model_at(self, moment: int) -> lightgbm.Booster | None:
         """Return the model in force at a moment.
 

@@ -13,6 +13,7 @@ A body above 1 MiB is refused before it is read (413, plain text).
 
 from __future__ import annotations
 
+import logging
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -136,7 +137,7 @@ def serve(model_dir: str | Path, *, host: str = "127.0.0.1", port: int = 8000) -
     host : str
         Address to listen on; only this machine by default.
     port : int
-        Port to listen on; 0 takes a free one, which uvicorn's first lines name.
+        Port to listen on; 0 takes a free one. The first lines of the log name the address.
 
     Raises
     ------
@@ -150,7 +151,8 @@ def serve(model_dir: str | Path, *, host: str = "127.0.0.1", port: int = 8000) -
     require("uvicorn", extra="serve")
     import uvicorn
 
-    app = create_app(load_bundle(model_dir))
+    bundle = load_bundle(model_dir)
+    app = create_app(bundle)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
@@ -163,4 +165,9 @@ def serve(model_dir: str | Path, *, host: str = "127.0.0.1", port: int = 8000) -
     with listener:
         # No access log: a line per request costs more than the answer.
         config = uvicorn.Config(app, host=host, port=port, access_log=False, lifespan="off")
+        # Given a socket, uvicorn takes it that whoever opened it has told the address.
+        shown = f"[{host}]" if family is socket.AF_INET6 else host
+        logging.getLogger("uvicorn.error").info(
+            "Serving model %s on http://%s:%d", bundle.version, shown, listener.getsockname()[1]
+        )
         uvicorn.Server(config).run(sockets=[listener])

@@ -43,9 +43,7 @@ class DRConfig(FrozenConfig):
         Smallest effective sample size of an arm, after weighting by 1 / propensity of that arm.
     """
 
-    final: BoostConfig = BoostConfig(
-        rounds=100, learning_rate=0.06, leaves=16, min_rows_leaf=1000
-    )
+    final: BoostConfig = BoostConfig(rounds=100, learning_rate=0.06, leaves=16, min_rows_leaf=1000)
     nuisance: NuisanceConfig = NuisanceConfig()
     lowest_propensity: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
     fewest_effective_rows: Annotated[float, Field(ge=1)] = 100.0
@@ -117,14 +115,9 @@ class DRLearner:
         kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
         self.share_outside_ = float(rows.weight[~kept].sum() / rows.weight.sum())
         self._check_overlap(rows, nuisances.propensity, kept)
-        part = NuisanceValues(
-            propensity=nuisances.propensity[kept],
-            outcome_treated=nuisances.outcome_treated[kept],
-            outcome_control=nuisances.outcome_control[kept],
-        )
         self.model_ = fit_trees(
             rows.features[kept],
-            part.scores(rows.treatment[kept], rows.outcome[kept]),
+            nuisances.take(kept).scores(rows.treatment[kept], rows.outcome[kept]),
             weight=rows.weight[kept],
             objective="regression",
             config=self._config.final,
@@ -163,7 +156,9 @@ class DRLearner:
     ) -> None:
         for arm, chance in ((1, propensity), (0, 1 - propensity)):
             chosen = kept & (rows.treatment == arm)
-            size = effective_sample_size(rows.weight[chosen] / chance[chosen]) if chosen.any() else 0
+            size = (
+                effective_sample_size(rows.weight[chosen] / chance[chosen]) if chosen.any() else 0
+            )
             if size < self._config.fewest_effective_rows:
                 raise OverlapError(
                     expected=f"at least {self._config.fewest_effective_rows:g} effective rows with "

@@ -45,8 +45,8 @@ class NuisanceConfig(FrozenConfig):
     """
 
     folds: Annotated[int, Field(ge=2)] = 2
-    outcome: BoostConfig = BoostConfig(rounds=80, learning_rate=0.12, min_rows_leaf=200)
-    propensity: BoostConfig = BoostConfig(rounds=60, leaves=15, min_rows_leaf=2000)
+    outcome: BoostConfig = BoostConfig(rounds=60, learning_rate=0.12, l2=200.0)
+    propensity: BoostConfig = BoostConfig(rounds=60, leaves=15, min_rows_leaf=500)
     propensity_features: tuple[str, ...] | None = None
 
 
@@ -65,6 +65,25 @@ class NuisanceValues:
     propensity: NDArray[np.float64]
     outcome_treated: NDArray[np.float64]
     outcome_control: NDArray[np.float64]
+
+    def take(self, chosen: NDArray[Any]) -> NuisanceValues:
+        """Return the nuisances of some of the rows.
+
+        Parameters
+        ----------
+        chosen : numpy.ndarray
+            A boolean mask of shape (n_rows,), or positions.
+
+        Returns
+        -------
+        NuisanceValues
+            Copies of the chosen values.
+        """
+        return NuisanceValues(
+            propensity=self.propensity[chosen],
+            outcome_treated=self.outcome_treated[chosen],
+            outcome_control=self.outcome_control[chosen],
+        )
 
     def scores(self, treatment: NDArray[Any], outcome: NDArray[Any]) -> NDArray[np.float64]:
         """Return the doubly robust scores of the rows.
@@ -116,13 +135,22 @@ class Nuisances:
         self._outcome: dict[tuple[int, int], lightgbm.Booster] = {}
         self._propensity: CrossFitPropensity | None = None
 
-    def fit(self, rows: Rows, *, advance: Callable[[], None] = lambda: None) -> Nuisances:
+    def fit(
+        self,
+        rows: Rows,
+        *,
+        assignment: Rows | None = None,
+        advance: Callable[[], None] = lambda: None,
+    ) -> Nuisances:
         """Fit all models.
 
         Parameters
         ----------
         rows : Rows
             Training rows of both arms.
+        assignment : Rows, optional
+            Rows to learn the propensity from, e.g. an even sample: a sample drawn by outcome
+            carries large weights, which an assignment model has no need of. `rows` by default.
         advance : callable
             Called once after each outcome model and once after the propensity.
 
@@ -136,7 +164,7 @@ class Nuisances:
         EmptyError
             If an arm has no row in some fold's training rows.
         RowError
-            If some logged propensities are missing or out of (0, 1).
+            If some logged propensities are missing or out of (0, 1].
         """
         if logged_propensity(rows.propensity) is None:
             self._propensity = CrossFitPropensity(
@@ -146,7 +174,7 @@ class Nuisances:
                 names=self._names,
                 categorical=self._categorical,
                 seed=self._seed,
-            ).fit(rows)
+            ).fit(rows if assignment is None else assignment)
         advance()
         fold = self._fold(rows.user)
         for f in range(self._config.folds):
@@ -235,7 +263,7 @@ class Nuisances:
         Returns
         -------
         numpy.ndarray
-            Shape (n_rows,), in (0, 1).
+            Shape (n_rows,), in (0, 1]; 1 only where it was logged.
         """
         known = logged_propensity(logged)
         if known is not None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
-from causal_ranker.errors import RowError
+from causal_ranker.errors import EmptyError, RowError
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.crossfit import unit_fold, user_fold
 
@@ -31,7 +31,8 @@ def logged_propensity(propensity: NDArray[np.float64]) -> NDArray[np.float64] | 
     Parameters
     ----------
     propensity : numpy.ndarray
-        Shape (n_rows,); all in (0, 1), or all NaN.
+        Shape (n_rows,); all in (0, 1], or all NaN. A row that is shown for certain, 1, has no
+        overlap; whoever computes scores leaves it out.
 
     Returns
     -------
@@ -41,15 +42,15 @@ def logged_propensity(propensity: NDArray[np.float64]) -> NDArray[np.float64] | 
     Raises
     ------
     RowError
-        If some rows have a logged propensity and some have not, or one lies outside (0, 1).
+        If some rows have a logged propensity and some have not, or one lies outside (0, 1].
     """
     missing = np.isnan(propensity)
     if missing.all():
         return None
-    bad = missing | (propensity <= 0) | (propensity >= 1)
+    bad = missing | (propensity <= 0) | (propensity > 1)
     if bad.any():
         raise RowError(
-            expected="a logged propensity in (0, 1) for every row, or for none",
+            expected="a logged propensity in (0, 1] for every row, or for none",
             came=f"{int(bad.sum())} of {len(bad)} rows without one, e.g. {propensity[bad][:3]}",
             do="Log the propensity of every candidate, or drop the column to estimate it.",
         )
@@ -103,6 +104,11 @@ class CrossFitPropensity:
         -------
         CrossFitPropensity
             Itself.
+
+        Raises
+        ------
+        EmptyError
+            If all rows are of one fold's users or units.
         """
         features = rows.features[:, self._columns]
         target = np.asarray(rows.treatment, dtype=np.float64)
@@ -114,6 +120,13 @@ class CrossFitPropensity:
                 if by_unit.max() > 0:
                     held_out |= by_unit == g
                 seen = ~held_out
+                if not seen.any():
+                    raise EmptyError(
+                        expected="users and assignment units enough to hold some of each out",
+                        came=f"{len(np.unique(rows.user))} users and {len(np.unique(rows.unit))} "
+                        "units, all in one fold",
+                        do="Give longer logs, or log the propensities.",
+                    )
                 self._models[f, g] = fit_trees(
                     features[seen],
                     target[seen],
@@ -127,12 +140,12 @@ class CrossFitPropensity:
         return self
 
     def cross_fitted(self, rows: Rows) -> NDArray[np.float64]:
-        """Estimate each training row by the model that saw neither its user nor its unit.
+        """Estimate rows of training's time by the model that saw neither their user nor their unit.
 
         Parameters
         ----------
         rows : Rows
-            The rows given to `fit`.
+            Rows of the users and units of training.
 
         Returns
         -------

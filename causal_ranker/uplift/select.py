@@ -73,7 +73,7 @@ def choose_final(
         Every candidate with its loss, in the order given.
     """
     kept = inside(choose_nuisances.propensity, lowest=config.lowest_propensity)
-    scores = choose_nuisances.scores(choose.treatment, choose.outcome)
+    scores = choose_nuisances.take(kept).scores(choose.treatment[kept], choose.outcome[kept])
     learners, trials = [], []
     for final in candidates:
         learner = DRLearner(
@@ -92,5 +92,5 @@ def choose_final(
 def _loss(
     learner: DRLearner, rows: Rows, scores: NDArray[np.float64], kept: NDArray[np.bool_]
 ) -> float:
-    miss = scores[kept] - learner.predict(rows.features[kept]).point
+    miss = scores - learner.predict(rows.features[kept]).point
     return float(np.average(miss**2, weights=rows.weight[kept]))

@@ -1,0 +1,118 @@
+"""The root of the command line: global options, and what an error looks like."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from causal_ranker import __version__
+from causal_ranker.cli import logs, models
+from causal_ranker.errors import CausalRankerError
+
+__all__ = ["app", "main"]
+
+_DEBUG = "--debug"
+
+
+class _Commands(TyperGroup):
+    """Turns an error raised on purpose into one line and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:  # typer's own type for it is private
+        try:
+            return super().invoke(ctx)
+        except CausalRankerError as error:
+            if ctx.params["debug"]:
+                traceback.print_exception(error)
+            else:
+                typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Rank by uplift: the plays that happen because an item was shown.",
+)
+app.add_typer(models.app)
+app.add_typer(logs.app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after the program's name; by default the process's own.
+
+    Raises
+    ------
+    SystemExit
+        Always, with the exit code.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if _DEBUG in words:  # a global option, which people write where they stand: at the end
+        words = [_DEBUG, *(word for word in words if word != _DEBUG)]
+    app(words, prog_name="causal-ranker")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"causal-ranker {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    # Both are read elsewhere: `debug` where an error arrives, `version` in its callback.
+    del debug, version
+
+
+@app.command("demo")
+def _demo(
+    data: Annotated[
+        Literal["journey", "world"],
+        typer.Option(help="Real grocery logs, or a simulated service whose true uplift is known."),
+    ] = "journey",
+    full: Annotated[bool, typer.Option("--full", help="Use every row; takes longer.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the report and the model.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
+) -> None:
+    """Run the whole chain and show which list causes more."""
+    from rich.console import Console
+
+    from causal_ranker.demo import run_demo
+
+    run_demo(data=data, out=out, full=full, seed=seed, console=Console())
+
+
+@app.command("doctor")
+def _doctor() -> None:
+    """Look at this machine and say what would get in the way."""
+    from rich.console import Console
+
+    from causal_ranker.doctor import as_section, diagnose, worst
+    from causal_ranker.reporting.console import print_section
+
+    findings = diagnose()
+    print_section(as_section(findings), Console())
+    if worst(findings) == "fail":
+        raise typer.Exit(1)

@@ -1,0 +1,231 @@
+"""The commands on log files: ``attribute``, ``label``, ``fit`` and ``evaluate``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from causal_ranker.cli import options as o
+
+if TYPE_CHECKING:
+    from causal_ranker.ranker import CausalRanker
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command("attribute")
+def _attribute(
+    impressions: o.Impressions,
+    plays: o.Plays,
+    touch: Annotated[
+        Literal["last", "first", "linear"],
+        typer.Option(help="Which of the eligible impressions gets the credit."),
+    ] = "last",
+    window_hours: Annotated[float, typer.Option(help="View-through window.")] = 24.0,
+    minimum_seconds: Annotated[float, typer.Option(help="A shorter play does not count.")] = 0.0,
+    viewable_only: Annotated[
+        bool, typer.Option("--viewable-only", help="Leave out impressions known not to be viewable")
+    ] = False,
+    out: o.Table = None,
+) -> None:
+    """Credit each play to the impressions that led to it, or to none."""
+    from rich.console import Console
+
+    from causal_ranker.attribution.attribute import attribute
+    from causal_ranker.attribution.windows import AttributionConfig
+    from causal_ranker.cli.tables import TableFile, credits_section
+    from causal_ranker.logs.contract import check_impressions, check_plays
+    from causal_ranker.logs.sources import connect, read_table
+    from causal_ranker.reporting.console import print_section
+
+    file = None if out is None else TableFile.at(out)
+    config = AttributionConfig(
+        touch=touch,
+        window_hours=window_hours,
+        minimum_seconds=minimum_seconds,
+        viewable_only=viewable_only,
+    )
+    connection = connect()
+    credits = attribute(
+        check_impressions(read_table(impressions, connection, name="impressions")),
+        check_plays(read_table(plays, connection, name="plays")),
+        config=config,
+    )
+    credits = connection.create_table("credits", credits, temp=True)
+    print_section(credits_section(credits), Console())
+    if file is not None:
+        typer.echo(f"credits: {file.write(credits)}")
+
+
+@app.command("label")
+def _label(
+    impressions: o.Impressions,
+    plays: o.Plays,
+    candidates: o.Candidates,
+    horizon_hours: o.HorizonHours = None,
+    log_end: o.LogEnd = None,
+    out: o.Table = None,
+) -> None:
+    """Label every candidate whose horizon has ended, and count the kinds."""
+    from rich.console import Console
+
+    from causal_ranker.chain.config import ChainConfig
+    from causal_ranker.chain.logs import label_logs, last_event, read_logs
+    from causal_ranker.cli.tables import TableFile
+    from causal_ranker.evaluation.background import labels_section
+    from causal_ranker.logs.sources import connect
+    from causal_ranker.reporting.console import print_section
+
+    file = None if out is None else TableFile.at(out)
+    connection = connect()
+    logs = read_logs(connection, impressions=impressions, plays=plays, candidates=candidates)
+    labelled = label_logs(
+        connection,
+        logs,
+        log_end=log_end or last_event(logs.plays, logs.candidates),
+        horizon_hours=horizon_hours,
+        config=ChainConfig(),
+    )
+    print_section(labels_section(labelled.dataset.kinds()), Console())
+    if file is not None:
+        typer.echo(f"labels: {file.write(labelled.dataset.table)}")
+
+
+@app.command("fit")
+def _fit(
+    impressions: o.Impressions,
+    plays: o.Plays,
+    candidates: o.Candidates,
+    users: o.Users = None,
+    items: o.Items = None,
+    horizon_hours: o.HorizonHours = None,
+    log_end: o.LogEnd = None,
+    base: o.Base = "logged",
+    learner: o.Learner = "auto",
+    policy: o.PolicyName = "auto",
+    k: o.Slots = 10,
+    config: o.Config = None,
+    seed: o.Seed = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("runs/model"),
+) -> None:
+    """Learn from logs and publish a model."""
+    from rich.console import Console
+
+    from causal_ranker.evaluation.background import stages_section
+    from causal_ranker.reporting.console import print_section
+
+    ranker = _ranker(
+        base=base,
+        learner=learner,
+        policy=policy,
+        k=k,
+        horizon_hours=horizon_hours,
+        config=config,
+        seed=seed,
+    )
+    ranker.fit(impressions, plays, candidates=candidates, users=users, items=items, log_end=log_end)
+    folder = ranker.save(out)
+    print_section(stages_section(list(ranker.trained_.rows.items())), Console())
+    typer.echo(f"policy: {ranker.policy_name_}")
+    typer.echo(f"model: {folder}")
+
+
+@app.command("evaluate")
+def _evaluate(
+    impressions: o.Impressions,
+    plays: o.Plays,
+    candidates: o.Candidates,
+    holdout_from: Annotated[
+        datetime,
+        typer.Option(
+            parser=o.moment,
+            metavar="ISO",
+            help="Learn from what came before this moment, report on what came from then on.",
+        ),
+    ],
+    users: o.Users = None,
+    items: o.Items = None,
+    horizon_hours: o.HorizonHours = None,
+    log_end: o.LogEnd = None,
+    base: o.Base = "logged",
+    learner: o.Learner = "auto",
+    policy: o.PolicyName = "auto",
+    k: o.Slots = 10,
+    config: o.Config = None,
+    seed: o.Seed = 0,
+    out: Annotated[Path, typer.Option(help="Folder for report.html.")] = Path("runs/evaluate"),
+) -> None:
+    """Learn from the earlier part of the logs and judge the policy on the later part."""
+    from rich.console import Console
+
+    from causal_ranker.chain.logs import read_logs
+    from causal_ranker.chain.split import split_logs
+    from causal_ranker.cli.tables import make_folder
+    from causal_ranker.evaluation.sections import policies_section
+    from causal_ranker.logs.sources import connect
+    from causal_ranker.reporting.console import print_section
+
+    make_folder(out)
+    ranker = _ranker(
+        base=base,
+        learner=learner,
+        policy=policy,
+        k=k,
+        horizon_hours=horizon_hours,
+        config=config,
+        seed=seed,
+    )
+    logs = read_logs(
+        connect(),
+        impressions=impressions,
+        plays=plays,
+        candidates=candidates,
+        users=users,
+        items=items,
+    )
+    past, later = split_logs(logs, at=holdout_from)
+    ranker.fit(
+        past.impressions,
+        past.plays,
+        candidates=past.candidates,
+        users=past.users,
+        items=past.items,
+        log_end=holdout_from,
+    )
+    report = ranker.evaluate(
+        later.impressions, later.plays, candidates=later.candidates, log_end=log_end
+    )
+    print_section(policies_section(report.evaluation), Console())
+    typer.echo(report.document.verdict)
+    typer.echo(f"report: {report.to_html(out / 'report.html')}")
+
+
+def _ranker(
+    *,
+    base: Literal["logged", "boosted"],
+    learner: Literal["auto", "dr"],
+    policy: Literal["auto", "uplift", "blend", "base"],
+    k: int,
+    horizon_hours: float | None,
+    config: Path | None,
+    seed: int,
+) -> CausalRanker:
+    from causal_ranker.chain.config import ChainConfig
+    from causal_ranker.ranker import CausalRanker
+
+    return CausalRanker(
+        learner=learner,
+        policy=policy,
+        base=None if base == "logged" else base,
+        k=k,
+        horizon_hours=horizon_hours,
+        config=None if config is None else ChainConfig.from_toml(config),
+        seed=seed,
+        progress=sys.stderr.isatty(),  # elsewhere an error's one line has to stand alone
+    )

@@ -1,0 +1,84 @@
+"""The commands on a published model: ``rerank`` and ``serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+_Model = Annotated[Path, typer.Option(help="Folder of a published model.")]
+
+
+@app.command("rerank")
+def _rerank(
+    model: _Model,
+    user: Annotated[str, typer.Option(help="The user's id.")],
+    k: Annotated[int, typer.Option(help="Length of the list.")] = 10,
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            help="The base recommender's list, a Parquet or CSV file of item_id and base_score; "
+            "the model's own candidates and base scores by default."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """Print one user's re-ranked list."""
+    from rich.console import Console
+
+    from causal_ranker.reporting.blocks import Table
+    from causal_ranker.reporting.console import rich_table
+    from causal_ranker.reporting.json import to_line
+    from causal_ranker.serving.adapter import rerank
+    from causal_ranker.serving.bundle import load_bundle
+
+    bundle = load_bundle(model)
+    key = bundle.snapshot.users.key(user)
+    offered = None
+    if candidates is not None:
+        from causal_ranker.cli.tables import read_offer
+
+        offered = read_offer(candidates)
+    ranked = rerank(bundle, key, candidates=offered, k=k, strict=True)
+    if as_json:
+        answer = {
+            "user_id": key,
+            "items": ranked.records(),
+            "fallback": ranked.fallback,
+            "version": bundle.version,
+        }
+        typer.echo(to_line(answer))
+        return
+    rows = list(
+        zip(
+            map(str, ranked.items),
+            ranked.base_rank.tolist(),
+            ranked.rank.tolist(),
+            ranked.base_score.tolist(),
+            ranked.uplift.tolist(),
+            strict=True,
+        )
+    )
+    order = f"the policy '{bundle.policy.kind}'" if ranked.fallback is None else "the base score"
+    note = f"In the order of {order}; uplift in plays per impression; model {bundle.version}."
+    if ranked.fallback is not None:
+        note += f" Fell back: {ranked.fallback}."
+    columns = ("item", "base rank", "new rank", "base score", "uplift")
+    Console().print(rich_table(Table(columns, rows, note)))
+
+
+@app.command("serve")
+def _serve(
+    model: _Model,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+) -> None:
+    """Answer over HTTP until told to stop: /v1/rerank, /healthz, /v1/version."""
+    from causal_ranker.serving.app import serve
+
+    serve(model, host=host, port=port)

@@ -1,0 +1,109 @@
+"""Options that several commands share, and how their words become values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from causal_ranker.errors import ConfigError
+
+__all__ = [
+    "Base",
+    "Candidates",
+    "Config",
+    "HorizonHours",
+    "Impressions",
+    "Items",
+    "Learner",
+    "LogEnd",
+    "Plays",
+    "PolicyName",
+    "Seed",
+    "Slots",
+    "Table",
+    "Users",
+    "moment",
+]
+
+
+def moment(text: str) -> datetime:
+    """Read a moment from the command line.
+
+    Parameters
+    ----------
+    text : str
+        ISO 8601 with a time zone, e.g. ``2025-02-01T00:00+00:00``.
+
+    Returns
+    -------
+    datetime
+        The moment, with its time zone.
+
+    Raises
+    ------
+    ConfigError
+        If the text is no such moment.
+    """
+    expected = "a moment in ISO 8601 with a time zone"
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            expected=expected, came=repr(text), do="Write it like 2025-02-01T00:00+00:00."
+        ) from None
+    if value.tzinfo is None:
+        raise ConfigError(
+            expected=expected,
+            came=f"{text!r} without one",
+            do=f"Write {value.isoformat(timespec='minutes')}+00:00 if it is in UTC.",
+        )
+    return value
+
+
+# Tables are text, not Path: a glob or an address has to stay as it was written.
+Impressions = Annotated[
+    str, typer.Option(help="Impression log: a Parquet or CSV file, a folder, or a quoted glob.")
+]
+Plays = Annotated[str, typer.Option(help="Play log, all surfaces.")]
+Candidates = Annotated[
+    str, typer.Option(help="Candidate log: what could have been shown, and whether it was.")
+]
+Users = Annotated[str | None, typer.Option(help="Covariates by user_id.")]
+Items = Annotated[str | None, typer.Option(help="Covariates by item_id.")]
+HorizonHours = Annotated[
+    float | None,
+    typer.Option(help="Length of the horizon, where the candidates have no horizon_end."),
+]
+LogEnd = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=moment,
+        metavar="ISO",
+        help="End of the logs, with a time zone; the last event by default. Rows whose horizon "
+        "ends later are censored.",
+    ),
+]
+Base = Annotated[
+    Literal["logged", "boosted"],
+    typer.Option(help="The candidates' base_score column, or the built-in base ranker."),
+]
+Learner = Annotated[
+    Literal["auto", "dr"],
+    typer.Option(help="Choose the final stage on the last days of the logs, or take the default."),
+]
+PolicyName = Annotated[
+    Literal["auto", "uplift", "blend", "base"],
+    typer.Option(help="The policy; auto takes the best on the last days of the logs."),
+]
+Slots = Annotated[int, typer.Option("--k", help="Slots of a slate.")]
+Config = Annotated[
+    Path | None, typer.Option(help="TOML file with settings of causal_ranker.chain.config.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of the run.")]
+Table = Annotated[
+    Path | None,
+    typer.Option("--out", help="Where to write the rows: a .parquet or .csv file."),
+]

@@ -1,0 +1,164 @@
+"""Tables that a command writes to a file, and what it prints about them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import ibis
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.errors import ConfigError
+from causal_ranker.logs.rules import require_columns
+from causal_ranker.logs.sources import connect, read_table, reading
+from causal_ranker.reporting.blocks import Section, Table
+
+__all__ = ["TableFile", "credits_section", "make_folder", "read_offer"]
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder for results, before work is spent on them.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; its parents are created too.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            expected=f"a folder at {folder}, or a place to create it",
+            came=error.strerror or str(error),
+            do="Choose another path with --out.",
+        ) from error
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file that rows are written to, Parquet or CSV by its name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    path: Path
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Check a path before work is spent on its rows.
+
+        Parameters
+        ----------
+        path : Path
+            The file; its folder is created.
+
+        Returns
+        -------
+        TableFile
+            The file.
+
+        Raises
+        ------
+        ConfigError
+            If the name ends in neither .parquet nor .csv, or the folder cannot be created.
+        """
+        if path.suffix not in {".parquet", ".csv"} or path.is_dir():
+            raise ConfigError(
+                expected="a file to write that ends in .parquet or .csv",
+                came=str(path),
+                do="Choose another name with --out.",
+            )
+        make_folder(path.parent)
+        return cls(path)
+
+    def write(self, table: ibis.Table) -> Path:
+        """Write the rows; readers see the old file or the whole new one.
+
+        Parameters
+        ----------
+        table : ibis.Table
+            The rows.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        DataError
+            If the rows cannot be read or the file cannot be written.
+        """
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        try:
+            with reading(f"the rows of {self.path}"):
+                write = table.to_csv if self.path.suffix == ".csv" else table.to_parquet
+                write(fresh)
+                os.replace(fresh, self.path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return self.path
+
+
+def read_offer(path: str) -> list[tuple[int | str, float]]:
+    """Read a base recommender's list for one request.
+
+    Parameters
+    ----------
+    path : str
+        A Parquet or CSV file with the columns ``item_id`` and ``base_score``.
+
+    Returns
+    -------
+    list of (item id, base score)
+        In the order of the file.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or lacks a column.
+    """
+    table = read_table(path, connect(), name="candidates")
+    require_columns(table, [C.ITEM, C.BASE_SCORE], name="candidates")
+    with reading("candidates"):
+        offer = table.select(C.ITEM, C.BASE_SCORE).to_pyarrow()
+    return list(zip(offer[C.ITEM].to_pylist(), offer[C.BASE_SCORE].to_pylist(), strict=True))
+
+
+def credits_section(credits: ibis.Table) -> Section:
+    """Count plays by whether an impression led to them.
+
+    Parameters
+    ----------
+    credits : ibis.Table
+        What `causal_ranker.attribution.attribute.attribute` returned.
+
+    Returns
+    -------
+    Section
+        One table.
+    """
+    organic = credits[C.IMPRESSION].isnull()
+    counts = credits.aggregate(
+        plays=credits[C.PLAY].nunique(),
+        organic=organic.cast("int64").sum(),
+    )
+    with reading("credits"):
+        found = counts.to_pyarrow().to_pylist()[0]
+    plays, alone = int(found["plays"]), int(found["organic"] or 0)
+    rows = [
+        ("credited to an impression", plays - alone),
+        ("organic", alone),
+        ("plays that count", plays),
+    ]
+    return Section("Attribution", [Table(("plays", "count"), rows)])

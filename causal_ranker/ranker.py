@@ -1,0 +1,420 @@
+"""`CausalRanker`: the whole chain in five lines."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from rich.console import Console
+from sklearn.base import BaseEstimator
+
+from causal_ranker.chain.blocks import BlockReader
+from causal_ranker.chain.config import ChainConfig
+from causal_ranker.chain.infer import infer_features
+from causal_ranker.chain.latest import latest_block
+from causal_ranker.chain.logs import connection_of, label_logs, last_event, read_logs
+from causal_ranker.chain.publish import bundle_contents
+from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
+from causal_ranker.chain.score import ScoredLists
+from causal_ranker.chain.train import Trained, train
+from causal_ranker.errors import NotFittedError
+from causal_ranker.evaluation.background import labels_section, stages_section
+from causal_ranker.evaluation.evaluate import evaluate
+from causal_ranker.evaluation.report import Report, build_report
+from causal_ranker.logs.contract import check_candidates
+from causal_ranker.logs.sources import read_table
+from causal_ranker.recommenders.base import BaseRecommender
+from causal_ranker.reporting.blocks import Section
+from causal_ranker.reporting.progress import Stages
+from causal_ranker.reranking.policies import BasePolicy, Policy, UpliftPolicy
+from causal_ranker.seeds import stage_rng
+from causal_ranker.serving.adapter import RerankedList, rerank
+from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+
+__all__ = ["CausalRanker"]
+
+
+class CausalRanker(BaseEstimator):  # type: ignore[misc]
+    """Re-rank any recommender by the plays that showing an item causes.
+
+    Parameters
+    ----------
+    learner : {"auto", "dr"}
+        The DR-learner with its final stage chosen on the last days of the logs, or with the
+        default one.
+    policy : {"auto", "uplift", "blend", "base"}
+        The policy, or "auto" for the best of uplift and blends on the last days of the logs.
+    base : BaseRecommender, "boosted" or None
+        The base recommender; "boosted" trains the built-in one; None reads the column
+        ``base_score`` of the candidates.
+    k : int
+        Slots of a slate.
+    horizon_hours : float or None
+        Length of the horizon; None where the candidates have a ``horizon_end``.
+    config : ChainConfig or None
+        Everything else; None for defaults and all covariates of the tables.
+    seed : int
+        Seed of the run.
+    progress : bool
+        Whether to draw progress bars.
+
+    Attributes
+    ----------
+    trained_ : Trained
+        Models and policy, after `fit`.
+    config_ : ChainConfig
+        Settings in force, after `fit`.
+    stages_ : Stages
+        Seconds of each stage.
+    """
+
+    def __init__(
+        self,
+        *,
+        learner: Literal["auto", "dr"] = "auto",
+        policy: Literal["auto", "uplift", "blend", "base"] = "auto",
+        base: BaseRecommender | Literal["boosted"] | None = None,
+        k: int = 10,
+        horizon_hours: float | None = None,
+        config: ChainConfig | None = None,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> None:
+        self.learner = learner
+        self.policy = policy
+        self.base = base
+        self.k = k
+        self.horizon_hours = horizon_hours
+        self.config = config
+        self.seed = seed
+        self.progress = progress
+
+    def fit(
+        self,
+        impressions: Any,
+        plays: Any,
+        *,
+        candidates: Any,
+        users: Any = None,
+        items: Any = None,
+        log_end: datetime | None = None,
+    ) -> Self:
+        """Learn from logs.
+
+        Parameters
+        ----------
+        impressions, plays, candidates : path, pandas, Polars, Arrow or Ibis table
+            The logs (see `causal_ranker.logs.contract`).
+        users, items : same, optional
+            Covariates by user and by item.
+        log_end : datetime, optional
+            End of the logs; the last event by default. Rows whose horizon ends later are
+            censored.
+
+        Returns
+        -------
+        CausalRanker
+            Itself.
+
+        Raises
+        ------
+        DataError
+            If a log breaks its contract.
+        OverlapError
+            If what was shown is (nearly) determined by the features.
+        """
+        self._connection = connection_of(candidates, impressions, plays)
+        self.stages_ = Stages(Console(stderr=True) if self.progress else None)
+        with self.stages_.stage("Logs, attribution and labels"):
+            logs = read_logs(
+                self._connection,
+                impressions=impressions,
+                plays=plays,
+                candidates=candidates,
+                users=users,
+                items=items,
+            )
+            self.config_ = self.config or ChainConfig(
+                features=infer_features(logs.candidates, users=logs.users, items=logs.items)
+            )
+            self._log_end = log_end or last_event(logs.plays, logs.candidates)
+            labelled = label_logs(
+                self._connection,
+                logs,
+                log_end=self._log_end,
+                horizon_hours=self.horizon_hours,
+                config=self.config_,
+            )
+        self.trained_: Trained = train(
+            self._connection,
+            labelled,
+            base=self.base,
+            learner=self.learner,
+            policy=self.policy,
+            k=self.k,
+            log_end=self._log_end,
+            config=self.config_,
+            seed=self.seed,
+            stages=self.stages_,
+        )
+        self._history = labelled.history
+        self._candidates = logs.candidates
+        self._summary: dict[str, Any] = {}
+        self._bundle: Bundle | None = None
+        return self
+
+    def evaluate(
+        self,
+        impressions: Any,
+        plays: Any,
+        *,
+        candidates: Any,
+        log_end: datetime | None = None,
+        title: str = "Causal Ranker report",
+        outcome: str = "plays",
+        background: Sequence[Section] = (),
+    ) -> Report:
+        """Judge the frozen policy on later logs.
+
+        Parameters
+        ----------
+        impressions, plays, candidates : path, pandas, Polars, Arrow or Ibis table
+            Logs that begin where those of `fit` end. Their plays become history for features,
+            always strictly before the row's t0.
+        log_end : datetime, optional
+            End of these logs; the last event by default.
+        title : str
+            Title of the report.
+        outcome : str
+            What one outcome is called, in the plural.
+        background : sequence of Section
+            Sections to append: assumptions, sensitivity, how to reproduce.
+
+        Returns
+        -------
+        Report
+            Verdict, tables and curves.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        DataError
+            If a log breaks its contract.
+        OverlapError
+            If no candidate had a chance in both arms.
+        """
+        self._check_fitted()
+        with self.stages_.stage("Labels of the report"):
+            logs = read_logs(
+                self._connection, impressions=impressions, plays=plays, candidates=candidates
+            )
+            end = log_end or last_event(logs.plays, logs.candidates)
+            labelled = label_logs(
+                self._connection,
+                logs,
+                log_end=end,
+                horizon_hours=self.horizon_hours,
+                config=self.config_,
+            )
+            history = self._history.followed_by(labelled.history)
+            reader = BlockReader(
+                self._connection,
+                rows=labelled.dataset.table,
+                requests=labelled.requests,
+                history=history,
+                config=self.config_.features,
+                levels=self.trained_.levels,
+            )
+            kinds = labelled.dataset.kinds()
+        lists = self._score(reader)
+        with self.stages_.stage("Evaluation"):
+            names = self.config_.features.names
+            evaluation = evaluate(
+                lists.rows,
+                k=self.k,
+                covariates=(names, lists.covariates),
+                rng=stage_rng(self.seed, "bands"),
+                overlap_bounds=(
+                    self.config_.dr.lowest_propensity,
+                    1 - self.config_.dr.lowest_propensity,
+                ),
+            )
+            counts = {
+                **self.trained_.rows,
+                "candidates in the report": lists.candidates,
+                "of them outside the overlap band": lists.outside,
+                "requests in the report": lists.rows.requests,
+            }
+            report = build_report(
+                evaluation,
+                title=title,
+                policy=self.policy_name_,
+                outcome=outcome,
+                background=[
+                    stages_section(list(counts.items())),
+                    labels_section(kinds),
+                    *background,
+                ],
+            )
+        self._history, self._candidates, self._log_end = history, logs.candidates, end
+        self._bundle = None
+        difference = evaluation.comparison.result(self.policy_name_).difference
+        self._summary = {
+            "policy": self.policy_name_,
+            "difference_to_base": difference.point,
+            "low": difference.low,
+            "high": difference.high,
+            "candidates": lists.candidates,
+        }
+        return report
+
+    @property
+    def policy_name_(self) -> str:
+        """Name of the frozen policy in the report: uplift, blend or base."""
+        self._check_fitted()
+        return self.trained_.policy.kind
+
+    def rerank(
+        self,
+        user_id: int | str,
+        candidates: Iterable[tuple[int | str, float]] | None = None,
+        *,
+        k: int | None = None,
+    ) -> RerankedList:
+        """Order one user's candidates by the frozen policy.
+
+        Parameters
+        ----------
+        user_id : int or str
+            The user.
+        candidates : iterable of (item_id, base_score), optional
+            What the base recommender offers; the user's candidates of the last request if left
+            out.
+        k : int, optional
+            Longest list to return.
+
+        Returns
+        -------
+        RerankedList
+            Items with base score, uplift and rank; the base order, with a reason, where the user
+            is unknown.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no model.
+        UnknownUserError
+            If the user is unknown and no candidates are given.
+        """
+        if self._loaded() is None:
+            self._check_fitted()
+            with tempfile.TemporaryDirectory() as folder:
+                self._bundle = load_bundle(self.save(Path(folder) / "bundle"))
+        bundle = self._loaded()
+        assert bundle is not None
+        offered = None if candidates is None else list(candidates)
+        return rerank(bundle, user_id, candidates=offered, k=k)
+
+    def save(self, path: str | Path, *, candidates: Any = None, at: datetime | None = None) -> Path:
+        """Publish models, policy and a feature snapshot as a bundle.
+
+        Parameters
+        ----------
+        path : str or Path
+            Folder of the bundle.
+        candidates : path, pandas, Polars, Arrow or Ibis table, optional
+            Candidate log whose last request per user the snapshot describes; by default that of
+            the latest logs seen.
+        at : datetime, optional
+            Moment of the snapshot; the end of the latest logs by default.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        BundleError
+            If the folder cannot be written or is something else.
+        """
+        self._check_fitted()
+        listed = self._candidates
+        if candidates is not None:
+            listed = check_candidates(read_table(candidates, self._connection, name="candidates"))
+        with self.stages_.stage("Publishing"):
+            block = latest_block(
+                self._connection,
+                listed,
+                at=at or self._log_end,
+                history=self._history,
+                config=self.config_.features,
+                levels=self.trained_.levels,
+            )
+            contents = bundle_contents(
+                self.trained_, block, config=self.config_.features, evaluation=self._summary
+            )
+            return publish_bundle(path, contents=contents)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Open a published bundle, for `rerank` only.
+
+        Parameters
+        ----------
+        path : str or Path
+            Folder of the bundle.
+
+        Returns
+        -------
+        CausalRanker
+            A ranker that serves; to evaluate, fit one.
+
+        Raises
+        ------
+        BundleError
+            If the folder is not a bundle, or a file was changed.
+        """
+        ranker = cls()
+        ranker._bundle = load_bundle(path)
+        return ranker
+
+    def _score(self, reader: BlockReader) -> ScoredLists:
+        spans = reader.spans(block_rows=self.config_.block_rows)
+        policies: dict[str, Policy] = {
+            "base": BasePolicy(),
+            "uplift": UpliftPolicy(),
+            "blend": self.trained_.blend,
+        }
+        rankings = {
+            "random": by_chance(stage_rng(self.seed, "random")),
+            "popularity": by_popularity(self.config_.features),
+            **{name: by_policy(policy) for name, policy in policies.items()},
+        }
+        with self.stages_.stage("Scoring every candidate", total=len(spans)) as advance:
+            return self.trained_.scorer.score(
+                reader.read_blocks(spans),
+                rankings=rankings,
+                k=self.k,
+                curve_rate=self.config_.curve_rate,
+                rng=stage_rng(self.seed, "curves"),
+                advance=advance,
+            )
+
+    def _loaded(self) -> Bundle | None:
+        return getattr(self, "_bundle", None)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "trained_"):
+            raise NotFittedError(
+                expected="a fitted CausalRanker",
+                came="one without models" if self._loaded() is None else "one that was loaded",
+                do="Call fit(impressions, plays, candidates=...) first; a loaded one can only "
+                "rerank.",
+            )

@@ -1,0 +1,29 @@
+"""The mean score of cross-fitted nuisances, over many confounded worlds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from causal_ranker.uplift.nuisance import Nuisances
+from tests.uplift.worlds import HOW, NUISANCE, draw
+
+WORLDS, ROWS = 80, 4_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("logged", [True, False])
+def test_intervals_of_the_average_effect_hold_it_as_often_as_they_say(logged: bool) -> None:
+    z = []
+    for seed in range(WORLDS):
+        truth = draw(1_000 + seed, n=ROWS, logged=logged, per_user=1)
+        rows = truth.rows
+        values = Nuisances(config=NUISANCE, **HOW).fit(rows).cross_fitted(rows)
+        gamma = values.scores(rows.treatment, rows.outcome)
+        # the average over the drawn rows moves too: its own error belongs to the estimate
+        z.append((gamma.mean() - 0.125) / (gamma.std() / np.sqrt(ROWS)))
+    held = np.mean(np.abs(z) < 1.96)
+    band = 3 * np.sqrt(0.95 * 0.05 / WORLDS)
+    assert 0.95 - band <= held <= 0.95 + band
+    assert abs(np.mean(z)) < 3.5 / np.sqrt(WORLDS)  # neither above nor below the truth
+    assert 0.75 < np.std(z) < 1.3
