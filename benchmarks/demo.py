@@ -48,7 +48,7 @@ def run(*, quick: bool) -> Result:
     Returns
     -------
     Result
-        Figures ``seconds`` (wall clock, the interpreter's start included), ``rows``,
+        Figures ``seconds`` (wall clock, the interpreter's start included), ``rows`` by stage,
         ``peak_rss_mb`` (MiB), ``uplift_at_10`` by policy, and ``diff_vs_base`` with ``diff_low``
         and ``diff_high``, in purchases per slot.
 
@@ -69,7 +69,7 @@ def run(*, quick: bool) -> Result:
     rows: list[tuple[str, object]] = [
         ("seconds", figures["seconds"]),
         ("peak memory (MiB)", figures["peak_rss_mb"]),
-        ("rows", figures["rows"]),
+        *((f"rows: {stage}", count) for stage, count in told["rows"].items()),
         *((f"uplift@10, {policy}", value) for policy, value in told["uplift_at_10"].items()),
         ("difference to base", figures["diff_vs_base"]),
         ("its interval, low", figures["diff_low"]),

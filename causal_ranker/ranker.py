@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import ibis
 from rich.console import Console
 from sklearn.base import BaseEstimator
 
@@ -15,11 +17,13 @@ from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.latest import latest_block
-from causal_ranker.chain.logs import connection_of, label_logs, last_event, read_logs
+from causal_ranker.chain.logs import check_later, connection_of, label_logs, last_event, read_logs
 from causal_ranker.chain.publish import bundle_contents
 from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
 from causal_ranker.chain.score import ScoredLists
+from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.train import Trained, train
+from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
 from causal_ranker.evaluation.background import labels_section, stages_section
 from causal_ranker.evaluation.evaluate import evaluate
@@ -69,7 +73,11 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         Settings in force, after `fit`.
     stages_ : Stages
         Seconds of each stage.
+    lists_ : ScoredLists
+        The rows that the last `evaluate` stood on.
     """
+
+    _bundle: Bundle | None = None
 
     def __init__(
         self,
@@ -160,10 +168,10 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             seed=self.seed,
             stages=self.stages_,
         )
-        self._history = labelled.history
-        self._candidates = logs.candidates
+        self._history = self._known = labelled.history
+        self._candidates, self._now = logs.candidates, self._log_end
         self._summary: dict[str, Any] = {}
-        self._bundle: Bundle | None = None
+        self._bundle = None
         return self
 
     def evaluate(
@@ -183,7 +191,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         ----------
         impressions, plays, candidates : path, pandas, Polars, Arrow or Ibis table
             Logs that begin where those of `fit` end. Their plays become history for features,
-            always strictly before the row's t0.
+            always strictly before the row's t0. Each call starts from the logs of `fit` alone, so
+            the same logs give the same report again.
         log_end : datetime, optional
             End of these logs; the last event by default.
         title : str
@@ -212,6 +221,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             logs = read_logs(
                 self._connection, impressions=impressions, plays=plays, candidates=candidates
             )
+            check_later(logs, than=self._log_end)
             end = log_end or last_event(logs.plays, logs.candidates)
             labelled = label_logs(
                 self._connection,
@@ -230,7 +240,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 levels=self.trained_.levels,
             )
             kinds = labelled.dataset.kinds()
-        lists = self._score(reader)
+        self.lists_ = lists = self._score(reader)
         with self.stages_.stage("Evaluation"):
             names = self.config_.features.names
             evaluation = evaluate(
@@ -260,7 +270,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                     *background,
                 ],
             )
-        self._history, self._candidates, self._log_end = history, logs.candidates, end
+        self._known, self._candidates, self._now = history, logs.candidates, end
         self._bundle = None
         difference = evaluation.comparison.result(self.policy_name_).difference
         self._summary = {
@@ -271,6 +281,62 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             "candidates": lists.candidates,
         }
         return report
+
+    def reassess(
+        self,
+        impressions: Any,
+        plays: Any,
+        *,
+        candidates: Any,
+        report_from: datetime,
+        log_end: datetime,
+    ) -> Reassessment:
+        """Judge the frozen lists under another definition of the treatment.
+
+        Call it after `evaluate`, whose history it uses.
+
+        Parameters
+        ----------
+        impressions, candidates : path, pandas, Polars, Arrow or Ibis table
+            Logs of the whole time, training and report, in which ``shown`` says what the other
+            treatment is; they may hold some of the users only.
+        plays : same
+            All plays.
+        report_from, log_end : datetime
+            Begin of the report and end of the logs.
+
+        Returns
+        -------
+        Reassessment
+            Average effect and paired difference under the other treatment.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        """
+        self._check_fitted()
+        connection, config = self._connection, self.config_
+        logs = read_logs(connection, impressions=impressions, plays=plays, candidates=candidates)
+        whole: dict[str, Any] = {"horizon_hours": self.horizon_hours, "config": config}
+        choose_from = self.trained_.window[1]
+        late = logs.candidates[C.T0] >= ibis.literal(report_from)
+        with self.stages_.stage("Another treatment"):
+            return reassess(
+                connection,
+                self.trained_,
+                earlier=label_logs(connection, logs, log_end=choose_from, **whole),
+                later=label_logs(
+                    connection,
+                    replace(logs, candidates=logs.candidates.filter(late)),
+                    log_end=log_end,
+                    **whole,
+                ),
+                history=self._known,
+                config=config,
+                k=self.k,
+                seed=self.seed,
+            )
 
     @property
     def policy_name_(self) -> str:
@@ -310,14 +376,25 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         UnknownUserError
             If the user is unknown and no candidates are given.
         """
-        if self._loaded() is None:
-            self._check_fitted()
-            with tempfile.TemporaryDirectory() as folder:
-                self._bundle = load_bundle(self.save(Path(folder) / "bundle"))
-        bundle = self._loaded()
-        assert bundle is not None
+        bundle = self._serving()
         offered = None if candidates is None else list(candidates)
         return rerank(bundle, user_id, candidates=offered, k=k)
+
+    def known_users(self) -> list[int | str]:
+        """Return the users that `rerank` knows without being given candidates.
+
+        Returns
+        -------
+        list of int or str
+            Ids in ascending order.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no model.
+        """
+        users: list[int | str] = self._serving().snapshot.users.ids.tolist()
+        return users
 
     def save(self, path: str | Path, *, candidates: Any = None, at: datetime | None = None) -> Path:
         """Publish models, policy and a feature snapshot as a bundle.
@@ -352,15 +429,17 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             block = latest_block(
                 self._connection,
                 listed,
-                at=at or self._log_end,
-                history=self._history,
+                at=at or self._now,
+                history=self._known,
                 config=self.config_.features,
                 levels=self.trained_.levels,
             )
             contents = bundle_contents(
                 self.trained_, block, config=self.config_.features, evaluation=self._summary
             )
-            return publish_bundle(path, contents=contents)
+            folder = publish_bundle(path, contents=contents)
+        self._bundle = load_bundle(folder)
+        return folder
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -407,14 +486,20 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 advance=advance,
             )
 
-    def _loaded(self) -> Bundle | None:
-        return getattr(self, "_bundle", None)
+    def _serving(self) -> Bundle:
+        """Return the bundle that answers; a fitted ranker publishes one for itself."""
+        if self._bundle is None:
+            self._check_fitted()
+            with tempfile.TemporaryDirectory() as folder:
+                self.save(Path(folder) / "bundle")
+        assert self._bundle is not None
+        return self._bundle
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "trained_"):
             raise NotFittedError(
                 expected="a fitted CausalRanker",
-                came="one without models" if self._loaded() is None else "one that was loaded",
+                came="one without models" if self._bundle is None else "one that was loaded",
                 do="Call fit(impressions, plays, candidates=...) first; a loaded one can only "
                 "rerank.",
             )

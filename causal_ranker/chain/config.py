@@ -40,8 +40,9 @@ class ChainConfig(FrozenConfig):
         those played before t0. Both become weights.
     propensity_rate : float
         Share of the training rows, drawn evenly, from which the propensity is learned.
-    choose_days : int
-        The last days of the fit logs, kept for choosing settings and policy.
+    choose_days : int, optional
+        The last days of the fit logs, kept for choosing settings and policy; the last fifth of
+        their time by default.
     base_first_days, base_refit_days : int
         Days of log before the built-in base ranker first speaks, and between its refits.
     blend_weights : tuple of float
@@ -69,7 +70,7 @@ class ChainConfig(FrozenConfig):
     zero_rate: _Rate = 1.0
     zero_rate_with_history: _Rate = 1.0
     propensity_rate: _Rate = 1.0
-    choose_days: Annotated[int, Field(ge=1)] = 28
+    choose_days: Annotated[int, Field(ge=1)] | None = None
     base_first_days: Annotated[int, Field(ge=1)] = 56
     base_refit_days: Annotated[int, Field(ge=1)] = 49
     blend_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)

@@ -12,6 +12,7 @@ from ibis.backends.duckdb import Backend
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.columns import Columns as C
+from causal_ranker.errors import RowError
 from causal_ranker.features.asof import outcome_counts
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.dataset import UpliftDataset
@@ -28,6 +29,7 @@ __all__ = [
     "History",
     "LabelledLogs",
     "Logs",
+    "check_later",
     "connection_of",
     "label_logs",
     "last_event",
@@ -214,6 +216,7 @@ def label_logs(
         config=LabelConfig(
             log_end=log_end,
             horizon_hours=horizon_hours,
+            minimum_seconds=config.attribution.minimum_seconds,
             context=(*config.features.row_numbers, *config.features.row_categories),
         ),
     )
@@ -227,6 +230,36 @@ def label_logs(
             items=logs.items,
         ),
     )
+
+
+def check_later(logs: Logs, *, than: datetime) -> None:
+    """Refuse logs that reach back into a stretch that is known already.
+
+    Parameters
+    ----------
+    logs : Logs
+        Logs that passed `read_logs`.
+    than : datetime
+        End of the known stretch.
+
+    Raises
+    ------
+    RowError
+        If a play or a request lies before it: the play would be counted twice.
+    """
+    for name, table, clock in (
+        ("candidates", logs.candidates, C.T0),
+        ("plays", logs.plays, C.PLAYED_AT),
+    ):
+        early = table.filter(table[clock] < ibis.literal(than))
+        found = early.aggregate(rows=early.count(), first=early[clock].min()).to_pyarrow()
+        rows, first = (found[column][0].as_py() for column in ("rows", "first"))
+        if rows:
+            raise RowError(
+                expected=f"{name} from {than:%Y-%m-%d %H:%M:%S} UTC on, where the known logs end",
+                came=f"{rows} earlier rows, the first at {first:%Y-%m-%d %H:%M:%S}",
+                do="Leave them out: what came before is remembered from the fit.",
+            )
 
 
 def last_event(plays: ibis.Table, candidates: ibis.Table) -> datetime:
@@ -267,7 +300,8 @@ def to_datetime(microseconds: int) -> datetime:
 
 
 def _with_base_rank(candidates: ibis.Table) -> ibis.Table:
-    if C.BASE_SCORE not in candidates.columns or C.BASE_RANK in candidates.columns:
+    # A logged rank may count items that are no candidates; serving ranks what it is offered.
+    if C.BASE_SCORE not in candidates.columns:
         return candidates
     by_score = ibis.window(
         group_by=[C.USER, C.T0], order_by=[candidates[C.BASE_SCORE].desc(), candidates[C.ITEM]]

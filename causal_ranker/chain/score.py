@@ -36,6 +36,10 @@ class ScoredLists:
     ----------
     rows : EvaluationRows
         Rows that a policy shows, and the curve sample.
+    item : numpy.ndarray
+        Item ids of the rows.
+    t0 : numpy.ndarray
+        Request times of the rows, microseconds since 1970 UTC.
     covariates : numpy.ndarray
         Features of the sampled rows, shape (rows.sampled, n_features).
     candidates : int
@@ -47,6 +51,8 @@ class ScoredLists:
     """
 
     rows: EvaluationRows
+    item: NDArray[Any]
+    t0: NDArray[np.int64]
     covariates: NDArray[np.float32]
     candidates: int
     outside: int
@@ -136,8 +142,10 @@ class ListScorer:
         ranks = {}
         for name, ranking in rankings.items():
             # Rows outside the band stand behind all others, so that lists keep one length.
+            # Equal scores keep the base order, as they do where lists are served.
             score = np.where(primary, ranking(block, uplift), -np.inf)
-            ranks[name] = np.where(primary, rank_within(request, score), 0)
+            rank = rank_within(request, score, tie_break=block.base_rank)
+            ranks[name] = np.where(primary, rank, 0)
             keep |= primary & (ranks[name] <= k)
         alive = np.bincount(request, weights=primary) > 0
         keep &= alive[request]
@@ -213,6 +221,8 @@ def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
     )
     return ScoredLists(
         rows=rows,
+        item=np.concatenate([part.block.item for part in parts]),
+        t0=np.concatenate([part.block.t0 for part in parts]),
         covariates=np.concatenate([part.block.features[part.sample] for part in parts]),
         candidates=candidates,
         outside=sum(part.outside for part in parts),

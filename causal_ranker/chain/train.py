@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -40,7 +41,7 @@ from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
 
-__all__ = ["Trained", "as_rows", "train"]
+__all__ = ["Trained", "as_rows", "fill_sample", "train"]
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def train(
         )
         sample = reader.join(table)
         spans = reader.spans(block_rows=config.block_rows)
-    choose_from = log_end - timedelta(days=config.choose_days)
+    choose_from = _choose_from(spans, log_end=log_end, days=config.choose_days)
     cut = round(choose_from.timestamp() * 1_000_000)
     early, late = sample.horizon_end <= cut, sample.t0 >= cut
     if not early.any() or not late.any():
@@ -172,7 +173,8 @@ def train(
             base_trials = tune_base(recommender, sample, cut=cut, config=config, advance=advance)
     scores = _base_scores(base, recommender)
     if not isinstance(scores, LoggedBase):
-        _fill_sample(sample, scores, reader, spans, stages=stages)
+        with stages.stage("Base scores of the past", total=len(spans)) as advance:
+            fill_sample(sample, scores, reader, spans, advance=advance)
     rows, later = as_rows(sample.take(early)), as_rows(sample.take(late))
     nuisances = Nuisances(
         config=config.dr.nuisance,
@@ -189,7 +191,10 @@ def train(
                 share=config.propensity_rate,
                 seed=seed,
             )
-            assignment = as_rows(reader.join(even))
+            block = reader.join(even)
+            if not isinstance(scores, LoggedBase) and _reads_base(config):
+                fill_sample(block, scores, reader, spans)
+            assignment = as_rows(block)
     with stages.stage("Nuisances", total=1 + 2 * config.dr.nuisance.folds) as advance:
         nuisances.fit(rows, assignment=assignment, advance=advance)
         values = nuisances.cross_fitted(rows)
@@ -251,6 +256,24 @@ def train(
     )
 
 
+def _reads_base(config: ChainConfig) -> bool:
+    """Say whether the propensity may depend on what the base recommender said."""
+    allowed = config.dr.nuisance.propensity_features
+    return allowed is None or C.BASE_SCORE in allowed or C.BASE_RANK in allowed
+
+
+def _choose_from(spans: list[Span], *, log_end: datetime, days: int | None) -> datetime:
+    if not spans:
+        raise EmptyError(
+            expected="candidates whose horizon ends inside the logs",
+            came="none",
+            do="Give a longer log, or a shorter horizon.",
+        )
+    if days is not None:
+        return log_end - timedelta(days=days)
+    return log_end - (log_end - spans[0].start) / 5
+
+
 def _ended_by(rows: ibis.Table, moment: datetime) -> ibis.Table:
     return rows.filter(rows[C.HORIZON_END] <= ibis.literal(moment))
 
@@ -304,27 +327,40 @@ def _base_scores(
     return RecommenderBase(base)
 
 
-def _fill_sample(
+def fill_sample(
     sample: FeatureBlock,
     scores: BaseScores,
     reader: BlockReader,
     spans: list[Span],
     *,
-    stages: Stages,
+    advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Give sampled rows the base score and base rank they had in their whole list."""
+    """Give sampled rows the base score and base rank they had in their whole list.
+
+    Parameters
+    ----------
+    sample : FeatureBlock
+        Sampled rows; their two base columns are written.
+    scores : BaseScores
+        The base recommender.
+    reader : BlockReader
+        Reads the whole lists.
+    spans : list of Span
+        Their times.
+    advance : callable
+        Called once per span.
+    """
     score = np.full(len(sample), np.nan)
     rank = np.full(len(sample), np.nan)
-    with stages.stage("Base scores of the past", total=len(spans)) as advance:
-        for span in spans:
-            start, end = (round(at.timestamp() * 1_000_000) for at in (span.start, span.end))
-            here = np.flatnonzero((sample.t0 >= start) & (sample.t0 < end))
-            if len(here) and scores.speaks(int(sample.t0[here].max())):
-                block = reader.read(span)
-                scores.fill(block)
-                found = block.locate(sample.take(here))
-                score[here], rank[here] = block.base_score[found], block.base_rank[found]
-            advance()
+    for span in spans:
+        start, end = (round(at.timestamp() * 1_000_000) for at in (span.start, span.end))
+        here = np.flatnonzero((sample.t0 >= start) & (sample.t0 < end))
+        if len(here) and scores.speaks(end - 1):
+            block = reader.read(span)
+            scores.fill(block)
+            found = block.locate(sample.take(here))
+            score[here], rank[here] = block.base_score[found], block.base_rank[found]
+        advance()
     sample.set_base(score, rank)
 
 

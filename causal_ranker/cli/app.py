@@ -90,7 +90,9 @@ def _demo(
         Literal["journey", "world"],
         typer.Option(help="Real grocery logs, or a simulated service whose true uplift is known."),
     ] = "journey",
-    full: Annotated[bool, typer.Option("--full", help="Use every row; takes longer.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Train on every row of the grocery logs, not a sample.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the report and the model.")] = Path(
         "runs/demo"
     ),

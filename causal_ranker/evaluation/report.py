@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +120,22 @@ class Report:
             for result in comparison.results
         ]
         return pd.DataFrame.from_records(records, index="policy")
+
+    def with_sections(self, sections: Sequence[Section]) -> Report:
+        """Return the report with further sections at its end.
+
+        Parameters
+        ----------
+        sections : sequence of Section
+            What to append.
+
+        Returns
+        -------
+        Report
+            A new report.
+        """
+        document = replace(self.document, sections=[*self.document.sections, *sections])
+        return replace(self, document=document)
 
     def print(self, console: Console) -> None:
         """Print the report.

@@ -211,7 +211,10 @@ class AsOfFeatures:
 
 
 def outcome_counts(rows: ibis.Table) -> ibis.Table:
-    """Count rows and outcomes by item and t0.
+    """Count rows and outcomes by item and hour.
+
+    Hours are those in which item state is looked up: a horizon that ends within an hour counts
+    from the next one on, a row from the hour after its t0.
 
     Parameters
     ----------
@@ -224,7 +227,17 @@ def outcome_counts(rows: ibis.Table) -> ibis.Table:
         ``(item_id, t0, horizon_end)`` with ``rows, shown_rows, plays, shown_plays``.
     """
     treated, played = rows[C.TREATMENT], rows[C.OUTCOME]
-    return rows.group_by([C.ITEM, C.T0, C.HORIZON_END]).aggregate(
+    utc = rows[C.T0].type()
+    ended = rows[C.HORIZON_END].truncate(_CLOCK).cast(utc)
+    next_hour = ended + ibis.interval(hours=1)
+    whole = ended == rows[C.HORIZON_END]
+    return rows.group_by(
+        [
+            C.ITEM,
+            rows[C.T0].truncate(_CLOCK).cast(utc).name(C.T0),
+            ibis.ifelse(whole, ended, next_hour.cast(utc)).name(C.HORIZON_END),
+        ]
+    ).aggregate(
         rows=rows.count(),
         shown_rows=treated.cast("int64").sum(),
         plays=played.cast("int64").sum(),

@@ -157,79 +157,126 @@ def item_history(
     return joined.select(**keys, **{name: joined[name] for name in config.item_names})
 
 
-def _item_plays(clocks: ibis.Table, plays: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
-    # Plays before a moment = a running count at that moment; plays in a window = the difference
-    # of two. One sort of plays and questions, where a join on an inequality would multiply them.
-    utc = plays[C.PLAYED_AT].type()
-    items = plays.select(C.ITEM).distinct()
-    asked = items.cross_join(clocks.select(asked_at=clocks[C.T0]))
-    questions = ibis.union(
-        *(
-            asked.select(
-                C.ITEM,
-                asked_at=asked.asked_at.cast(utc),
-                moment=(asked.asked_at - ibis.interval(days=days)).cast(utc),
-                days=ibis.literal(days, "int64"),
-                play=ibis.literal(0, "int64"),
-            )
-            for days in (0, *config.windows_days)
-        )
+def _item_plays(
+    clocks: ibis.Table, plays: ibis.Table, *, config: FeatureConfig
+) -> ibis.Table:
+    events = plays.select(C.ITEM, moment=plays[C.PLAYED_AT], plays=ibis.literal(1, "int64"))
+    counts = _sums_before(clocks, events, values=["plays"], days=config.windows_days)
+    return counts.select(
+        C.ITEM, C.T0, **{f"item_plays_{days}d": counts[f"plays_{days}d"] for days in config.windows_days}
     )
-    answers = plays.select(
+
+
+def _item_rates(
+    clocks: ibis.Table, daily: ibis.Table, *, config: FeatureConfig
+) -> ibis.Table:
+    window = config.windows_days[0]
+    shown = daily.select(C.ITEM, moment=daily[C.T0], rows=daily["rows"], shown=daily.shown_rows)
+    recent = _sums_before(clocks, shown, values=["rows", "shown"], days=(window,))
+    matured = daily.select(
         C.ITEM,
-        asked_at=plays[C.PLAYED_AT],
-        moment=plays[C.PLAYED_AT],
-        days=ibis.literal(-1, "int64"),
-        play=ibis.literal(1, "int64"),
+        moment=daily[C.HORIZON_END],
+        shown_rows=daily.shown_rows,
+        shown_plays=daily.shown_plays,
+        other_rows=daily["rows"] - daily.shown_rows,
+        other_plays=daily.plays - daily.shown_plays,
     )
-    both = questions.union(answers)
-    # A question sorts before a play of the same moment, so the count is strictly before.
-    running = both.mutate(
-        before=both.play.sum().over(
-            ibis.cumulative_window(group_by=C.ITEM, order_by=["moment", "play"])
-        )
-    )
-    counts = running.filter(running.play == 0)
-
-    def before(days: int) -> ibis.Column:
-        return ibis.ifelse(counts.days == days, counts.before, 0).sum()
-
-    return counts.group_by([C.ITEM, counts.asked_at.name(C.T0)]).aggregate(
-        **{f"item_plays_{days}d": before(0) - before(days) for days in config.windows_days}
-    )
-
-
-def _item_rates(clocks: ibis.Table, daily: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
-    asked = clocks.select(asked_at=clocks[C.T0])
-    seen = asked.join(daily, [daily[C.T0] < asked.asked_at])
-    matured = seen[C.HORIZON_END] <= seen.asked_at
-    recent = seen[C.T0] >= seen.asked_at - ibis.interval(days=config.windows_days[0])
-    totals = seen.group_by([C.ITEM, "asked_at"]).aggregate(
-        recent_rows=_sum(seen["rows"], recent),
-        recent_shown=_sum(seen.shown_rows, recent),
-        shown_rows=_sum(seen.shown_rows, matured),
-        shown_plays=_sum(seen.shown_plays, matured),
-        other_rows=_sum(seen["rows"] - seen.shown_rows, matured),
-        other_plays=_sum(seen.plays - seen.shown_plays, matured),
-    )
-    at_once = ibis.window(group_by="asked_at")
+    sums = ["shown_rows", "shown_plays", "other_rows", "other_plays"]
+    totals = _sums_before(clocks, matured, values=sums, days=(), at_the_moment=True)
+    at_once = ibis.window(group_by=C.T0)
     prior = config.prior_rows
 
     def shrunk(hits: ibis.Column, rows: ibis.Column) -> ibis.Column:
         overall = hits.sum().over(at_once) / rows.sum().over(at_once).nullif(0)
         return (hits + prior * overall) / (rows + prior)
 
-    return totals.select(
+    rates = totals.select(
         C.ITEM,
-        totals.asked_at.name(C.T0),
-        item_shown_share=totals.recent_shown / totals.recent_rows.nullif(0),
+        C.T0,
         item_rate_shown=shrunk(totals.shown_plays, totals.shown_rows),
         item_rate_not_shown=shrunk(totals.other_plays, totals.other_rows),
     ).mutate(item_rate_difference=ibis._.item_rate_shown - ibis._.item_rate_not_shown)
+    shares = recent.select(
+        C.ITEM,
+        C.T0,
+        item_shown_share=recent[f"shown_{window}d"] / recent[f"rows_{window}d"].nullif(0),
+    )
+    return rates.left_join(shares, [C.ITEM, C.T0]).drop(f"{C.ITEM}_right", f"{C.T0}_right")
 
 
-def _sum(values: ibis.Column, where: ibis.Column) -> ibis.Column:
-    return ibis.ifelse(where, values, 0).sum()
+def _sums_before(
+    clocks: ibis.Table,
+    events: ibis.Table,
+    *,
+    values: list[str],
+    days: tuple[int, ...],
+    at_the_moment: bool = False,
+) -> ibis.Table:
+    """Sum an item's events before each clock: all of them, and within trailing windows.
+
+    A sum before a moment is a running sum at that moment, and a sum within a window is the
+    difference of two. So one sort of events and questions answers everything, where a join on an
+    inequality would multiply them.
+
+    Parameters
+    ----------
+    clocks : ibis.Table
+        Distinct moments in the column ``t0``.
+    events : ibis.Table
+        ``(item_id, moment)`` and the values.
+    values : list of str
+        Columns to sum.
+    days : tuple of int
+        Lengths of the windows.
+    at_the_moment : bool
+        Whether an event exactly at the clock counts.
+
+    Returns
+    -------
+    ibis.Table
+        ``(item_id, t0)``, each value's sum under its own name, and ``{value}_{days}d``.
+    """
+    utc = events.moment.type()
+    asked = events.select(C.ITEM).distinct().cross_join(clocks.select(asked_at=clocks[C.T0]))
+    question, event = (1, 0) if at_the_moment else (0, 1)
+    questions = ibis.union(
+        *(
+            asked.select(
+                C.ITEM,
+                asked_at=asked.asked_at.cast(utc),
+                moment=(asked.asked_at - ibis.interval(days=length)).cast(utc),
+                days=ibis.literal(length, "int64"),
+                kind=ibis.literal(question, "int64"),
+                **{name: ibis.literal(0, "int64") for name in values},
+            )
+            for length in (0, *days)
+        )
+    )
+    answers = events.select(
+        C.ITEM,
+        asked_at=events.moment,
+        moment=events.moment,
+        days=ibis.literal(-1, "int64"),
+        kind=ibis.literal(event, "int64"),
+        **{name: events[name].cast("int64") for name in values},
+    )
+    both = questions.union(answers)
+    # Between a question and an event of one moment, the kind decides which comes first.
+    before = ibis.cumulative_window(group_by=C.ITEM, order_by=["moment", "kind"])
+    running = both.mutate(**{name: both[name].sum().over(before) for name in values})
+    sums = running.filter(running.days >= 0)
+
+    def at(name: str, length: int) -> ibis.Column:
+        return ibis.ifelse(sums.days == length, sums[name], 0).sum()
+
+    return sums.group_by([C.ITEM, sums.asked_at.name(C.T0)]).aggregate(
+        **{name: at(name, 0) for name in values},
+        **{
+            f"{name}_{length}d": at(name, 0) - at(name, length)
+            for name in values
+            for length in days
+        },
+    )
 
 
 def _days(moment: ibis.Column) -> ibis.Column:

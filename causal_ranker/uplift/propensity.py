@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
 from causal_ranker.errors import EmptyError, RowError
+from causal_ranker.stats.distinct import distinct_rows
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.crossfit import unit_fold, user_fold
 
@@ -91,9 +92,10 @@ class CrossFitPropensity:
         self._categorical = categorical
         self._seed = seed
         self._models: dict[tuple[int, int], lightgbm.Booster] = {}
+        self._later: dict[int, lightgbm.Booster] = {}
 
     def fit(self, rows: Rows) -> CrossFitPropensity:
-        """Fit one model for each pair of a user fold and a unit fold.
+        """Fit one model for each user fold, and for each pair of a user fold and a unit fold.
 
         Parameters
         ----------
@@ -115,29 +117,42 @@ class CrossFitPropensity:
         by_user = self._user_folds(rows.user)
         by_unit = self._unit_folds(rows)
         for f in range(self._folds):
+            self._later[f] = self._fit(features, target, rows, held_out=by_user == f)
             for g in range(int(by_unit.max()) + 1):
-                held_out = by_user == f
-                if by_unit.max() > 0:
-                    held_out |= by_unit == g
-                seen = ~held_out
-                if not seen.any():
-                    raise EmptyError(
-                        expected="users and assignment units enough to hold some of each out",
-                        came=f"{len(np.unique(rows.user))} users and {len(np.unique(rows.unit))} "
-                        "units, all in one fold",
-                        do="Give longer logs, or log the propensities.",
-                    )
-                self._models[f, g] = fit_trees(
-                    features[seen],
-                    target[seen],
-                    weight=rows.weight[seen],
-                    objective="binary",
-                    config=self._config,
-                    names=self._names,
-                    categorical=self._categorical,
-                    seed=self._seed,
+                held_out = (by_user == f) | (by_unit == g)
+                self._models[f, g] = (
+                    self._fit(features, target, rows, held_out=held_out)
+                    if by_unit.any()
+                    else self._later[f]
                 )
         return self
+
+    def _fit(
+        self,
+        features: NDArray[np.float32],
+        target: NDArray[np.float64],
+        rows: Rows,
+        *,
+        held_out: NDArray[np.bool_],
+    ) -> lightgbm.Booster:
+        if held_out.all():
+            raise EmptyError(
+                expected="users and assignment units enough to hold some of each out",
+                came=f"{len(np.unique(rows.user))} users and {len(np.unique(rows.unit))} "
+                "units, all in one fold",
+                do="Give longer logs, or log the propensities.",
+            )
+        seen = np.flatnonzero(~held_out)
+        return fit_trees(
+            features[seen],
+            target[seen],
+            weight=rows.weight[seen],
+            objective="binary",
+            config=self._config,
+            names=self._names,
+            categorical=self._categorical,
+            seed=self._seed,
+        )
 
     def cross_fitted(self, rows: Rows) -> NDArray[np.float64]:
         """Estimate rows of training's time by the model that saw neither their user nor their unit.
@@ -173,17 +188,13 @@ class CrossFitPropensity:
         Returns
         -------
         numpy.ndarray
-            Shape (n_rows,): the mean over the models that did not see the row's user.
+            Shape (n_rows,): by the model that did not see the row's user.
         """
-        columns = features[:, self._columns]
-        by_user = self._user_folds(user)
-        estimate = np.zeros(len(user))
-        for f in range(self._folds):
-            chosen = np.flatnonzero(by_user == f)
-            models = [model for (fold, _), model in self._models.items() if fold == f]
-            for model in models:
-                estimate[chosen] += predict_trees(model, columns[chosen]) / len(models)
-        return estimate
+        # An assignment made for a whole unit gives its rows the same features: score each once.
+        columns = np.asfortranarray(features[:, self._columns])
+        first, code = distinct_rows(columns)
+        by_fold = np.stack([predict_trees(self._later[f], columns[first]) for f in self._later])
+        return np.asarray(by_fold[self._user_folds(user), code])
 
     def _user_folds(self, user: NDArray[Any]) -> NDArray[np.int64]:
         return user_fold(user, self._folds, seed=self._seed)

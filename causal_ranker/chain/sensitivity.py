@@ -1,0 +1,130 @@
+"""The same lists, judged under another definition of the treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ibis.backends.duckdb import Backend
+
+from causal_ranker.chain.blocks import BlockReader
+from causal_ranker.chain.config import ChainConfig
+from causal_ranker.chain.logs import History, LabelledLogs
+from causal_ranker.chain.rankings import by_policy
+from causal_ranker.chain.sample import sample_evenly, sample_rows
+from causal_ranker.chain.train import Trained, as_rows, fill_sample
+from causal_ranker.columns import Columns as C
+from causal_ranker.evaluation.compare import PolicyResult, compare_policies
+from causal_ranker.evaluation.effect import average_effect
+from causal_ranker.reranking.policies import BasePolicy
+from causal_ranker.seeds import stage_rng, stage_seed
+from causal_ranker.stats.intervals import Interval
+from causal_ranker.uplift.nuisance import Nuisances
+
+__all__ = ["Reassessment", "reassess"]
+
+
+@dataclass(frozen=True)
+class Reassessment:
+    """What another treatment says of the same lists.
+
+    Attributes
+    ----------
+    average_effect : Interval
+        Plays per exposure, over the candidates with overlap.
+    frozen : PolicyResult
+        The frozen policy, with its paired difference to the base list.
+    treated_share : float
+        Share of the candidates with T = 1 under this treatment.
+    """
+
+    average_effect: Interval
+    frozen: PolicyResult
+    treated_share: float
+
+
+def reassess(
+    connection: Backend,
+    trained: Trained,
+    *,
+    earlier: LabelledLogs,
+    later: LabelledLogs,
+    history: History,
+    config: ChainConfig,
+    k: int,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> Reassessment:
+    """Fit the judge's models for another treatment, and judge the lists that were frozen.
+
+    Parameters
+    ----------
+    connection : ibis.backends.duckdb.Backend
+        The engine.
+    trained : Trained
+        Base scores, uplift model and policy: they stay as they are.
+    earlier, later : LabelledLogs
+        The rows of training and of the report, labelled under the other treatment.
+    history : History
+        What the features of both look back on: that of the main analysis.
+    config : ChainConfig
+        Settings of the main analysis.
+    k : int
+        Slots that are judged.
+    seed : int
+        The run's seed.
+    advance : callable
+        Called once per block of later rows.
+
+    Returns
+    -------
+    Reassessment
+        Average effect and paired difference under the other treatment.
+    """
+
+    def reader_of(logs: LabelledLogs) -> BlockReader:
+        return BlockReader(
+            connection,
+            rows=logs.dataset.table,
+            requests=logs.requests,
+            history=history,
+            config=config.features,
+            levels=trained.levels,
+        )
+
+    reader = reader_of(earlier)
+    sample = reader.join(
+        sample_rows(
+            connection,
+            dataset=earlier.dataset,
+            pairs=reader.features.pairs,
+            config=config,
+            seed=seed,
+        )
+    )
+    fill_sample(sample, trained.scorer.base, reader, reader.spans(block_rows=config.block_rows))
+    even = sample_evenly(
+        connection, dataset=earlier.dataset, share=config.propensity_rate, seed=seed
+    )
+    nuisances = Nuisances(
+        config=config.dr.nuisance,
+        names=config.features.names,
+        categorical=config.features.categorical,
+        seed=stage_seed(seed, "nuisance"),
+    ).fit(as_rows(sample), assignment=as_rows(reader.join(even)))
+    judge = reader_of(later)
+    lists = replace(trained.scorer, nuisances=nuisances).score(
+        judge.read_blocks(judge.spans(block_rows=config.block_rows)),
+        rankings={"base": by_policy(BasePolicy()), "frozen": by_policy(trained.policy)},
+        k=k,
+        curve_rate=config.curve_rate,
+        rng=stage_rng(seed, "sensitivity"),
+        advance=advance,
+    )
+    shown = later.dataset.table.aggregate(share=later.dataset.table[C.TREATMENT].mean())
+    return Reassessment(
+        average_effect=average_effect(lists.rows),
+        frozen=compare_policies(lists.rows, k=k).result("frozen"),
+        treated_share=float(np.asarray(shown.to_pyarrow()["share"])[0]),
+    )

@@ -1,0 +1,49 @@
+"""What a demonstration hands over to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from causal_ranker import __version__
+from causal_ranker.evaluation.report import Report
+from causal_ranker.ranker import CausalRanker
+
+__all__ = ["Demonstration", "package_versions"]
+
+_SHOWN = ("lightgbm", "duckdb", "ibis-framework", "numpy", "pandas")
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A finished run of the chain.
+
+    Attributes
+    ----------
+    ranker : CausalRanker
+        The fitted ranker.
+    report : Report
+        What it found.
+    model : Path
+        The published bundle.
+    truth : mapping of str to float, or None
+        True uplift@k by policy, where the world's truth is known.
+    """
+
+    ranker: CausalRanker
+    report: Report
+    model: Path
+    truth: Mapping[str, float] | None
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions that a reader needs to repeat a run.
+
+    Returns
+    -------
+    dict of str to str
+        Version by package.
+    """
+    return {"causal-ranker": __version__, **{name: version(name) for name in _SHOWN}}

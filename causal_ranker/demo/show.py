@@ -1,0 +1,86 @@
+"""What the demonstration prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from causal_ranker.demo.result import Demonstration
+from causal_ranker.reporting.blocks import Section, Table
+from causal_ranker.reporting.console import print_section
+from causal_ranker.serving.adapter import RerankedList
+
+__all__ = ["show"]
+
+_ON_CONSOLE = ("Rows by stage", "Estimated and true uplift", "Sensitivity")
+
+
+def show(done: Demonstration, *, report_path: Path, console: Console) -> None:
+    """Print rows by stage, policies, the verdict, one user's two lists, and where things lie.
+
+    Parameters
+    ----------
+    done : Demonstration
+        The finished run.
+    report_path : Path
+        Where the report was written.
+    console : rich.console.Console
+        Where to print.
+    """
+    document = done.report.document
+    stages, *others = [each for each in document.sections if each.title in _ON_CONSOLE]
+    print_section(stages, console)
+    print_section(document.sections[0], console)
+    for section in others:
+        print_section(section, console)
+    console.print()
+    console.print(document.verdict, style="bold")
+    user, reranked = _most_moved(done)
+    print_section(_two_lists(user, reranked, k=done.ranker.k), console)
+    console.print()
+    console.print(f"report  {report_path}", soft_wrap=True)
+    console.print(f"model   {done.model}", soft_wrap=True)
+    console.print(
+        f"try     causal-ranker rerank --model {done.model} --user {user}", soft_wrap=True
+    )
+
+
+def _most_moved(done: Demonstration) -> tuple[int | str, RerankedList]:
+    """Pick, of the first hundred users, the one whose first slots change most."""
+    users = done.ranker.known_users()[:100]
+    lists = {user: done.ranker.rerank(user) for user in users}
+    k = done.ranker.k
+
+    def new_in_slate(reranked: RerankedList) -> int:
+        return int((reranked.base_rank[:k] > k).sum())
+
+    user = max(users, key=lambda each: new_in_slate(lists[each]))
+    return user, lists[user]
+
+
+def _two_lists(user: int | str, reranked: RerankedList, *, k: int) -> Section:
+    by_base = sorted(range(len(reranked.items)), key=lambda place: reranked.base_rank[place])
+    rows = []
+    for slot in range(min(k, len(reranked.items))):
+        base = by_base[slot]
+        rows.append(
+            [
+                slot + 1,
+                str(reranked.items[base]),
+                float(reranked.uplift[base]),
+                str(reranked.items[slot]),
+                float(reranked.uplift[slot]),
+                f"{int(reranked.base_rank[slot]) - slot - 1:+d}",
+            ]
+        )
+    return Section(
+        f"User {user}: base list and causal list",
+        [
+            Table(
+                ["slot", "base list", "uplift", "causal list", "uplift ", "places up"],
+                rows,
+                "Uplift in extra plays per impression; places up against the base list.",
+            )
+        ],
+    )

@@ -1,0 +1,55 @@
+"""The demo's benchmark: what it reads, what it measures, and what it does when the demo fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import demo
+
+# Stands in for the demo: holds 150 MiB for a moment and leaves the same file.
+CHILD = """
+import json, sys
+from pathlib import Path
+
+held = bytearray(150 << 20)
+held[::4096] = b"x" * len(held[::4096])
+out = Path(sys.argv[1])
+out.mkdir()
+figures = {
+    "rows": {"report candidates": int(sys.argv[2])},
+    "uplift_at_10": {"base": 0.046, "uplift": 0.051},
+    "diff_vs_base": 0.005,
+    "diff_low": 0.001,
+    "diff_high": 0.009,
+    "more": 1,
+}
+(out / "figures.json").write_text(json.dumps(figures), "utf-8")
+print("much that nobody reads")
+"""
+
+
+@pytest.mark.parametrize(("quick", "permille"), [(True, 100), (False, 1000)])
+def test_time_and_memory_are_those_of_the_child(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], quick: bool, permille: int
+) -> None:
+    monkeypatch.setattr(demo, "_CHILD", CHILD)
+    result = demo.run(quick=quick)
+    figures = dict(result.figures)
+    assert figures.pop("seconds") > 0
+    assert 150 < figures.pop("peak_rss_mb") < 1000
+    assert figures == {
+        "rows": {"report candidates": permille},
+        "uplift_at_10": {"base": 0.046, "uplift": 0.051},
+        "diff_vs_base": 0.005,
+        "diff_low": 0.001,
+        "diff_high": 0.009,
+    }
+    assert ("uplift@10, uplift", 0.051) in result.rows
+    assert ("rows: report candidates", permille) in result.rows
+    assert capfd.readouterr().out == ""
+
+
+def test_a_failed_demo_is_told_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "_CHILD", "import sys; print('the reason'); sys.exit(3)")
+    with pytest.raises(RuntimeError, match=r"exit code 3:\nthe reason"):
+        demo.run(quick=True)

@@ -1,0 +1,125 @@
+"""The commands on log files: what they write is what the rooms say."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal_ranker import CausalRanker
+from causal_ranker.columns import Columns as C
+from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.worlds.logs import WorldLogs
+from tests.cli.calling import MESSAGE, Files, Run
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_credits_are_written(
+    run: Run,
+    files: Files,
+    tables: dict[str, pd.DataFrame],
+    tmp_path: Path,
+    suffix: str,
+) -> None:
+    target = tmp_path / "new" / f"credits.{suffix}"
+    code, out, _ = run("attribute", *files(suffix)[:4], "--touch", "linear", "--out", target)
+    assert code == 0
+    assert str(target) in out.replace("\n", "")
+    credits = pd.read_parquet(target) if suffix == "parquet" else pd.read_csv(target)
+    assert sorted(credits[C.PLAY].unique()) == sorted(tables["plays"][C.PLAY])
+    np.testing.assert_allclose(credits.groupby(C.PLAY)[C.CREDIT].sum(), 1.0)
+    organic = int(credits[C.IMPRESSION].isna().sum())
+    assert 0 < organic < len(tables["plays"])
+    assert re.search(rf"organic +{organic:,}\b", out)
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_labels_are_written(
+    run: Run,
+    files: Files,
+    tables: dict[str, pd.DataFrame],
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "labels.parquet"
+    end = tables["candidates"][C.T0].min() + timedelta(days=3)
+    code, out, _ = run("label", *files(), "--log-end", end.isoformat(), "--out", target)
+    assert code == 0
+    labels = pd.read_parquet(target)
+    whole = tables["candidates"][C.HORIZON_END] <= end
+    assert len(labels) == whole.sum()
+    assert 0 < whole.sum() < whole.size
+    shown = tables["candidates"][C.SHOWN]
+    counts = ((~whole & shown).sum(), (~whole & ~shown).sum())
+    assert re.search(rf"censored +{counts[0]:,} +{counts[1]:,}\b", out)
+    plays, rows = tables["plays"], labels.merge(tables["plays"], on=[C.USER, C.ITEM])
+    inside = (rows[C.PLAYED_AT] >= rows[C.T0]) & (rows[C.PLAYED_AT] < rows[C.HORIZON_END])
+    assert labels[C.OUTCOME].sum() == len(rows[inside].drop_duplicates([C.USER, C.ITEM, C.T0]))
+    assert len(plays) > labels[C.OUTCOME].sum() > 0
+
+
+@pytest.mark.slow
+def test_a_model_is_fitted_and_ranks_a_list(
+    run: Run, month: tuple[WorldLogs, list[str]], tmp_path: Path
+) -> None:
+    logs, words = month
+    folder = tmp_path / "model"
+    code, out, err = run("fit", *words, "--log-end", logs.log_end.isoformat(), "--out", folder)
+    assert (code, err) == (0, "")
+    rows = (logs.candidates[C.HORIZON_END] <= logs.log_end).sum()
+    assert re.search(rf"candidates in the fit logs +{rows:,}\b", out)
+    policy = load_bundle(folder).policy.kind
+    assert f"policy: {policy}\n" in out
+
+    last = logs.candidates[logs.candidates[C.T0] == logs.candidates[C.T0].max()]
+    last = last[last[C.USER] == last[C.USER].iloc[0]]
+    offer = tmp_path / "offer.csv"
+    last[[C.ITEM, C.BASE_SCORE]].to_csv(offer, index=False)
+    user = int(last[C.USER].iloc[0])
+    code, out, _ = run(
+        "rerank", "--model", folder, "--user", user, "--candidates", offer, "--json", "--k", 12
+    )
+    assert code == 0
+    said = json.loads(out)
+    assert sorted(row[C.ITEM] for row in said["items"]) == sorted(last[C.ITEM])
+    assert said["fallback"] is None
+    # the base scores came with the logs, so there is no base model to ask
+    code, _, err = run("rerank", "--model", folder, "--user", user)
+    assert code == 2
+    assert MESSAGE.fullmatch(err.strip()), err
+
+
+@pytest.mark.slow
+def test_evaluation_learns_before_the_cut_and_reports_after_it(
+    run: Run, month: tuple[WorldLogs, list[str]], tmp_path: Path
+) -> None:
+    logs, words = month
+    past, later = logs.split(last_days=6)
+    code, out, err = run(
+        "evaluate",
+        *words,
+        *("--holdout-from", past.log_end.isoformat(), "--log-end", logs.log_end.isoformat()),
+        *("--out", tmp_path / "report"),
+    )
+    assert (code, err) == (0, "")
+    ranker = CausalRanker(k=4).fit(
+        past.impressions,
+        past.plays,
+        candidates=past.candidates,
+        users=past.users,
+        items=past.items,
+        log_end=past.log_end,
+    )
+    report = ranker.evaluate(
+        later.impressions, later.plays, candidates=later.candidates, log_end=later.log_end
+    )
+    assert report.document.verdict in out
+    for policy in ("random", "popularity", "base", "uplift", "blend"):
+        assert re.search(rf"^ *{policy} ", out, re.MULTILINE)
+    page = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert report.document.verdict.split(". ")[0] in html.unescape(page)

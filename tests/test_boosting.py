@@ -1,0 +1,108 @@
+"""Trees on plain arrays: what every model of the house trains through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.errors import ConfigError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(2_000, 3)).astype(np.float32)
+X[:, 2] = RNG.integers(0, 5, 2_000)
+SMALL = BoostConfig(rounds=30, min_rows_leaf=20)
+
+
+def fit(y: Any, *, x: Any = X, weight: Any = None, **other: Any) -> Any:
+    settings = {"objective": "regression", "config": SMALL, "seed": 0, "categorical": []}
+    return fit_trees(
+        x,
+        np.asarray(y, dtype=float),
+        weight=np.ones(len(x)) if weight is None else weight,
+        names=["a", "b", "c"],
+        **(settings | other),
+    )
+
+
+def test_equal_input_gives_equal_trees() -> None:
+    y = X[:, 0] + RNG.normal(size=2_000)
+    one, again, other = (fit(y, seed=seed).model_to_string() for seed in (0, 0, 1))
+    assert one == again
+    assert one != other
+
+
+def test_one_leaf_predicts_the_weighted_mean() -> None:
+    """Too few rows for a split: the closed form of squared error and of log-loss."""
+    y, w = RNG.integers(0, 2, 2_000), RNG.uniform(1, 5, 2_000)
+    stump = BoostConfig(rounds=1, min_rows_leaf=2_000)
+    mean = np.average(y, weights=w)
+    for objective in ("regression", "binary"):
+        model = fit(y, weight=w, objective=objective, config=stump)
+        np.testing.assert_allclose(predict_trees(model, X), mean, rtol=1e-5)
+
+
+def test_probabilities_are_calibrated() -> None:
+    chance = 1 / (1 + np.exp(-2 * X[:, 0]))
+    y = RNG.random(2_000) < chance
+    found = predict_trees(fit(y, objective="binary"), X)
+    assert ((found > 0) & (found < 1)).all()
+    assert np.corrcoef(found, chance)[0, 1] > 0.9
+    assert found.mean() == pytest.approx(y.mean(), abs=0.01)
+
+
+def test_category_codes_have_no_order() -> None:
+    """One split sets the middle code apart from both neighbours."""
+    y = (X[:, 2] == 2).astype(float)
+    one_split = BoostConfig(rounds=1, learning_rate=1.0, leaves=2, min_rows_leaf=5, feature_share=1)
+    by_code, by_size = (
+        predict_trees(fit(y, categorical=categorical, config=one_split), X)
+        for categorical in (["c"], [])
+    )
+    assert by_code[y == 1].min() > by_code[y == 0].max() + 0.5
+    assert by_size[y == 1].min() < by_size[y == 0].max() + 0.5
+
+
+def test_missing_values_have_a_side_of_their_own() -> None:
+    x = X.copy()
+    x[:1_000, 0] = np.nan
+    y = np.isnan(x[:, 0]).astype(float)
+    found = predict_trees(fit(y, x=x), x)
+    assert found[:1_000].min() > 0.9
+    assert found[1_000:].max() < 0.1
+
+
+def test_no_rows_to_predict() -> None:
+    found = predict_trees(fit(X[:, 0]), X[:0])
+    assert found.shape == (0,)
+    assert found.dtype == np.float64
+
+
+def test_the_memory_layout_does_not_matter() -> None:
+    y = X[:, 0] * X[:, 1]
+    one, other = fit(y), fit(y, x=np.asfortranarray(X))
+    np.testing.assert_array_equal(
+        predict_trees(one, X), predict_trees(other, np.asfortranarray(X))
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rounds": 0},
+        {"learning_rate": 0},
+        {"learning_rate": 1.1},
+        {"leaves": 1},
+        {"min_rows_leaf": 0},
+        {"feature_share": 0},
+        {"feature_share": 1.1},
+        {"l2": -1},
+        {"bins": 2},
+        {"depth": 3},
+    ],
+)
+def test_impossible_settings(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        BoostConfig(**settings)
