@@ -40,6 +40,9 @@ class BoostConfig(FrozenConfig):
         Ridge penalty on leaf values.
     bins : int
         Histogram bins of a numeric feature.
+    category_l2, category_smoothing : float
+        Penalty on splits by category, and rows of overall behaviour mixed into each category:
+        without them many-valued categories are learned by heart.
     """
 
     rounds: Annotated[int, Field(ge=1)] = 100
@@ -49,6 +52,8 @@ class BoostConfig(FrozenConfig):
     feature_share: Annotated[float, Field(gt=0, le=1)] = 0.8
     l2: Annotated[float, Field(ge=0)] = 0.0
     bins: Annotated[int, Field(ge=3, le=65535)] = 127
+    category_l2: Annotated[float, Field(ge=0)] = 200.0
+    category_smoothing: Annotated[float, Field(ge=0)] = 200.0
 
 
 def fit_trees(
@@ -105,6 +110,8 @@ def fit_trees(
         "min_data_in_leaf": config.min_rows_leaf,
         "feature_fraction": config.feature_share,
         "lambda_l2": config.l2,
+        "cat_l2": config.category_l2,
+        "cat_smooth": config.category_smoothing,
         "max_bin": config.bins,
         "seed": seed,
         "deterministic": True,

@@ -58,25 +58,21 @@ def season(
     *, users: int = 800, days: int = 12, last_days: float = 4, seed: int = 3
 ) -> tuple[WorldLogs, WorldLogs]:
     """Run a world and cut off its last days. The tables are shared: change copies only."""
-    world = WorldConfig(
-        users=users, items=100, candidates=20, slate_size=K, days=days, seed=seed
-    )
+    world = WorldConfig(users=users, items=100, candidates=20, slate_size=K, days=days, seed=seed)
     past, later = StreamingWorld(world).simulate().split(last_days=last_days)
     return past, later
 
 
 def tables(logs: WorldLogs, kind: Any = lambda table: table) -> dict[str, Any]:
     """Give what `fit` and `evaluate` both take, as tables of another kind."""
-    return {
-        name: kind(getattr(logs, name)) for name in ("impressions", "plays", "candidates")
-    } | {"log_end": logs.log_end}
+    return {name: kind(getattr(logs, name)) for name in ("impressions", "plays", "candidates")} | {
+        "log_end": logs.log_end
+    }
 
 
 def fit(logs: WorldLogs, *, kind: Any = lambda table: table, **settings: Any) -> CausalRanker:
     ranker = CausalRanker(**({"k": K, "config": config(), "seed": 1} | settings))
-    return ranker.fit(
-        **tables(logs, kind), users=kind(logs.users), items=kind(logs.items)
-    )
+    return ranker.fit(**tables(logs, kind), users=kind(logs.users), items=kind(logs.items))
 
 
 def candidates_at_once(past: WorldLogs, later: WorldLogs, *, users: int) -> pd.DataFrame:

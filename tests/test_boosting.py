@@ -83,9 +83,7 @@ def test_no_rows_to_predict() -> None:
 def test_the_memory_layout_does_not_matter() -> None:
     y = X[:, 0] * X[:, 1]
     one, other = fit(y), fit(y, x=np.asfortranarray(X))
-    np.testing.assert_array_equal(
-        predict_trees(one, X), predict_trees(other, np.asfortranarray(X))
-    )
+    np.testing.assert_array_equal(predict_trees(one, X), predict_trees(other, np.asfortranarray(X)))
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def train(
     if not early.any() or not late.any():
         raise EmptyError(
             expected=f"rows before and after {choose_from:%Y-%m-%d %H:%M} UTC, "
-            f"{config.choose_days} days before the end of the log",
+            f"{(log_end - choose_from) / timedelta(days=1):g} days before the end of the log",
             came=f"{int(early.sum())} rows before and {int(late.sum())} after",
             do="Give a longer log, or fewer choose_days.",
         )

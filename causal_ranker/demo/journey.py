@@ -88,7 +88,6 @@ def journey_config(context: tuple[str, ...], *, full: bool) -> ChainConfig:
             nuisance=NuisanceConfig(
                 propensity_features=(
                     *shelf,
-                    "item_category",
                     "item_department",
                     "item_plays_28d",
                     "item_shown_share",
@@ -190,7 +189,7 @@ def run_journey(
             ),
         ]
     )
-    return Demonstration(ranker=ranker, report=result, model=model, truth=None)
+    return Demonstration(ranker=ranker, report=result, model=model, truth=None, offers=None)
 
 
 def _sensitivity(

@@ -30,12 +30,15 @@ class Demonstration:
         The published bundle.
     truth : mapping of str to float, or None
         True uplift@k by policy, where the world's truth is known.
+    offers : mapping of id to list of (item, base score), or None
+        Base lists by user, where the bundle holds no base model of its own.
     """
 
     ranker: CausalRanker
     report: Report
     model: Path
     truth: Mapping[str, float] | None
+    offers: Mapping[int | str, list[tuple[int | str, float]]] | None
 
 
 def package_versions() -> dict[str, str]:

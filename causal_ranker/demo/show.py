@@ -41,15 +41,19 @@ def show(done: Demonstration, *, report_path: Path, console: Console) -> None:
     console.print()
     console.print(f"report  {report_path}", soft_wrap=True)
     console.print(f"model   {done.model}", soft_wrap=True)
-    console.print(
-        f"try     causal-ranker rerank --model {done.model} --user {user}", soft_wrap=True
-    )
+    if done.offers is None:
+        console.print(
+            f"try     causal-ranker rerank --model {done.model} --user {user}", soft_wrap=True
+        )
 
 
 def _most_moved(done: Demonstration) -> tuple[int | str, RerankedList]:
     """Pick, of the first hundred users, the one whose first slots change most."""
     users = done.ranker.known_users()[:100]
-    lists = {user: done.ranker.rerank(user) for user in users}
+    lists = {
+        user: done.ranker.rerank(user, None if done.offers is None else done.offers[user])
+        for user in users
+    }
     k = done.ranker.k
 
     def new_in_slate(reranked: RerankedList) -> int:

@@ -94,7 +94,9 @@ def run_world(*, out: Path, seed: int, progress: bool) -> Demonstration:
             ),
         ]
     )
-    return Demonstration(ranker=ranker, report=found, model=model, truth=truth)
+    return Demonstration(
+        ranker=ranker, report=found, model=model, truth=truth, offers=_last_offers(logs)
+    )
 
 
 def _between(
@@ -131,4 +133,14 @@ def _true_uplift(ranker: CausalRanker, logs: WorldLogs) -> dict[str, float]:
     return {
         name: float(tau[(rank > 0) & (rank <= ranker.k)].sum() / ranker.k / lists.rows.requests)
         for name, rank in lists.rows.rank.items()
+    }
+
+
+def _last_offers(logs: WorldLogs) -> dict[int | str, list[tuple[int | str, float]]]:
+    """Return the base list of each user's last request."""
+    listed = logs.candidates
+    last = listed[listed[C.T0] == listed.groupby(C.USER)[C.T0].transform("max")]
+    return {
+        user: list(zip(offer[C.ITEM].tolist(), offer[C.BASE_SCORE].tolist(), strict=True))
+        for user, offer in last.groupby(C.USER)
     }

@@ -147,7 +147,8 @@ def item_history(
     -------
     ibis.Table
         ``(item_id, t0)`` and ``config.item_names``. A rate uses only rows whose horizon had
-        ended by then, and mixes in ``prior_rows`` rows of the overall rate.
+        ended by then, and mixes in ``prior_rows`` rows of the overall rate; it is null while the
+        item has no such row.
     """
     counts = _item_plays(clocks, plays, config=config)
     rates = _item_rates(clocks, daily, config=config)
@@ -157,19 +158,17 @@ def item_history(
     return joined.select(**keys, **{name: joined[name] for name in config.item_names})
 
 
-def _item_plays(
-    clocks: ibis.Table, plays: ibis.Table, *, config: FeatureConfig
-) -> ibis.Table:
+def _item_plays(clocks: ibis.Table, plays: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
     events = plays.select(C.ITEM, moment=plays[C.PLAYED_AT], plays=ibis.literal(1, "int64"))
     counts = _sums_before(clocks, events, values=["plays"], days=config.windows_days)
     return counts.select(
-        C.ITEM, C.T0, **{f"item_plays_{days}d": counts[f"plays_{days}d"] for days in config.windows_days}
+        C.ITEM,
+        C.T0,
+        **{f"item_plays_{days}d": counts[f"plays_{days}d"] for days in config.windows_days},
     )
 
 
-def _item_rates(
-    clocks: ibis.Table, daily: ibis.Table, *, config: FeatureConfig
-) -> ibis.Table:
+def _item_rates(clocks: ibis.Table, daily: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
     window = config.windows_days[0]
     shown = daily.select(C.ITEM, moment=daily[C.T0], rows=daily["rows"], shown=daily.shown_rows)
     recent = _sums_before(clocks, shown, values=["rows", "shown"], days=(window,))
@@ -185,10 +184,13 @@ def _item_rates(
     totals = _sums_before(clocks, matured, values=sums, days=(), at_the_moment=True)
     at_once = ibis.window(group_by=C.T0)
     prior = config.prior_rows
+    # An item is listed here from its first row on, whenever that is: until a row has ended its
+    # rates are unknown, as those of an item that is in no log.
+    known = totals.shown_rows + totals.other_rows > 0
 
     def shrunk(hits: ibis.Column, rows: ibis.Column) -> ibis.Column:
         overall = hits.sum().over(at_once) / rows.sum().over(at_once).nullif(0)
-        return (hits + prior * overall) / (rows + prior)
+        return ibis.ifelse(known, (hits + prior * overall) / (rows + prior), None)
 
     rates = totals.select(
         C.ITEM,

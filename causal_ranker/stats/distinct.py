@@ -34,10 +34,11 @@ def distinct_rows(
     """
     bits = np.asarray(matrix, dtype=np.float32).view(np.uint32)
     rng = np.random.default_rng(_SEED)
-    factors = rng.integers(1, 2**63, size=bits.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    factors = rng.integers(1, 2**63, size=bits.shape[1], dtype=np.uint64)
+    factors = factors * np.uint64(2) + np.uint64(1)
     key = np.zeros(len(bits), dtype=np.uint64)
-    for column, factor in zip(bits.T, factors, strict=True):
-        key += column.astype(np.uint64) * factor
+    for place in range(bits.shape[1]):
+        key += bits[:, place].astype(np.uint64) * factors[place]
         key ^= key >> np.uint64(29)
     _, first, code = np.unique(key, return_index=True, return_inverse=True)
     if not all(np.array_equal(column[first][code], column) for column in bits.T):

@@ -46,7 +46,7 @@ class NuisanceConfig(FrozenConfig):
 
     folds: Annotated[int, Field(ge=2)] = 2
     outcome: BoostConfig = BoostConfig(rounds=60, learning_rate=0.12, l2=200.0)
-    propensity: BoostConfig = BoostConfig(rounds=60, leaves=15, min_rows_leaf=500)
+    propensity: BoostConfig = BoostConfig(rounds=60, leaves=15, min_rows_leaf=2000)
     propensity_features: tuple[str, ...] | None = None
 
 

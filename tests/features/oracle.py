@@ -68,11 +68,11 @@ def _rates(rows: pd.DataFrame, item: Any, hour: datetime) -> dict[str, float]:
     mine = past[past["item_id"] == item]
     recent = mine[mine["t0"] >= hour - timedelta(days=WINDOWS[0])]
     rate = {}
+    unknown = mine[mine["horizon_end"] <= hour].empty
     for arm, name in ((1, "item_rate_shown"), (0, "item_rate_not_shown")):
         ended = past[(past["horizon_end"] <= hour) & (past["treatment"] == arm)]
         own = ended[ended["item_id"] == item]["outcome"]
-        unknown = mine.empty or ended.empty
-        overall = nan if unknown else ended["outcome"].mean()
+        overall = nan if unknown or ended.empty else ended["outcome"].mean()
         rate[name] = (own.sum() + PRIOR * overall) / (len(own) + PRIOR)
     return {
         "item_shown_share": nan if recent.empty else recent["treatment"].mean(),

@@ -118,6 +118,14 @@ def test_an_outcome_counts_once_its_horizon_has_ended() -> None:
     }
 
 
+def test_an_item_is_as_unknown_before_its_first_row_as_one_that_never_comes() -> None:
+    """Or a row at t0 would tell that there will be rows: served items have none yet."""
+    t0 = at(40)
+    asked = LOGS.plus(rows=[row(1, 77, t0)])
+    found = frame_of(block_of(asked)).loc[(1, 77, pd.Timestamp(t0))]
+    assert found[["item_shown_share", "item_rate_shown", "item_rate_not_shown"]].isna().all()
+
+
 def test_rows_may_come_in_any_order_and_one_at_a_time() -> None:
     shuffled = replace(
         LOGS,

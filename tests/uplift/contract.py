@@ -117,5 +117,3 @@ class UpliftModelContract:
         np.testing.assert_allclose(
             sign * one.predict(x).point, other.predict(x).point, atol=self.tolerance
         )
-
-

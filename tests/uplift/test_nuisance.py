@@ -93,9 +93,7 @@ def test_the_order_of_rows_does_not_matter(truth: Truth, values: NuisanceValues)
 
 def test_swapped_arms_swap_the_outcome_models() -> None:
     rows = draw(21, logged=True).rows
-    swapped = values_of(
-        replace(rows, treatment=1 - rows.treatment, propensity=1 - rows.propensity)
-    )
+    swapped = values_of(replace(rows, treatment=1 - rows.treatment, propensity=1 - rows.propensity))
     found = values_of(rows)
     np.testing.assert_array_equal(found.outcome_treated, swapped.outcome_control)
     np.testing.assert_array_equal(found.outcome_control, swapped.outcome_treated)

@@ -49,10 +49,8 @@ def draw(
     x = rng.normal(size=(n, 4)).astype(np.float32)
     e = 1 / (1 + np.exp(-confounding * x[:, 0].astype(np.float64)))
     e = np.clip(e, 0.05, 0.95)
-    if tau == "step":
-        effect = np.where(x[:, 1] > 0, 0.3, -0.05)
-    else:
-        effect = np.full(n, float(tau))
+    step = np.where(x[:, 1] > 0, 0.3, -0.05)
+    effect = step if tau == "step" else np.full(n, float(tau))
     level = 0.15 + 0.25 * (x[:, 0] > 0) + 0.1 * (x[:, 2] > 0)
     treatment = rng.random(n) < e
     outcome = rng.random(n) < level + effect * treatment
