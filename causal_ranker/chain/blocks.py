@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.chain.logs import History
 from causal_ranker.columns import Columns as C
+from causal_ranker.features.assemble import read_block
 from causal_ranker.features.asof import AsOfFeatures, Levels
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
@@ -180,4 +181,4 @@ class BlockReader:
         FeatureBlock
             The rows in order of user, t0 and item.
         """
-        return FeatureBlock.from_arrow(self.features.join(rows).to_pyarrow(), config=self._config)
+        return read_block(self.features, rows, config=self._config)

@@ -57,14 +57,14 @@ class ChainConfig(FrozenConfig):
     features: FeatureConfig = FeatureConfig()
     dr: DRConfig = DRConfig()
     finals: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
-        BoostConfig(rounds=60, learning_rate=0.08, leaves=8, min_rows_leaf=2000),
-        BoostConfig(rounds=60, learning_rate=0.08, leaves=16, min_rows_leaf=1000),
-        BoostConfig(rounds=60, learning_rate=0.08, leaves=31, min_rows_leaf=500),
+        BoostConfig(rounds=40, learning_rate=0.12, leaves=8, min_rows_leaf=2000),
+        BoostConfig(rounds=40, learning_rate=0.12, leaves=16, min_rows_leaf=1000),
+        BoostConfig(rounds=40, learning_rate=0.12, leaves=31, min_rows_leaf=500),
     )
     base_trials: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
-        BoostConfig(rounds=60, learning_rate=0.12, leaves=15, l2=200.0),
-        BoostConfig(rounds=60, learning_rate=0.12, leaves=31, l2=200.0),
-        BoostConfig(rounds=60, learning_rate=0.12, leaves=63, l2=200.0),
+        BoostConfig(rounds=45, learning_rate=0.15, leaves=15, l2=200.0),
+        BoostConfig(rounds=45, learning_rate=0.15, leaves=31, l2=200.0),
+        BoostConfig(rounds=45, learning_rate=0.15, leaves=63, l2=200.0),
     )
     user_share: _Rate = 1.0
     zero_rate: _Rate = 1.0

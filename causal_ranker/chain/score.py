@@ -153,7 +153,8 @@ class ListScorer:
         judged = self.nuisances.predict(part.features, part.user, propensity=propensity[keep])
         gamma = np.full(len(part), np.nan)
         inner = primary[keep]
-        gamma[inner] = judged.take(inner).scores(part.treatment[inner], part.outcome[inner])
+        if inner.any():
+            gamma[inner] = judged.take(inner).scores(part.treatment[inner], part.outcome[inner])
         return _Part(
             block=part,
             request=(np.cumsum(alive) - 1)[request[keep]],

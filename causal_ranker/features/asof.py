@@ -9,11 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
+from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import SchemaError
-from causal_ranker.features.config import FeatureConfig
+from causal_ranker.features.config import FeatureConfig, is_count
 from causal_ranker.features.history import (
     GROUP,
     group_history,
@@ -199,13 +203,33 @@ class AsOfFeatures:
         kept = [name for name in rows.columns if name not in columns]
         return joined.select(*kept, **columns).order_by([C.USER, C.T0, C.ITEM])
 
+    def codes(self, column: pa.ChunkedArray, feature: str) -> NDArray[np.float32]:
+        """Return the codes of a categorical column that is already in memory.
+
+        Parameters
+        ----------
+        column : pyarrow.ChunkedArray
+            Values.
+        feature : str
+            Name of the categorical feature.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float32 codes, NaN for a value that is no level.
+        """
+        levels = pa.array(self._levels.by_feature[feature], type=pa.string())
+        codes = pc.index_in(column.cast(pa.string()), value_set=levels)
+        filled: NDArray[np.float32] = pc.fill_null(codes.cast(pa.float32()), np.nan).to_numpy()
+        return filled
+
     def _feature(self, joined: ibis.Table, name: str) -> ibis.Value:
         if name not in joined.columns:
             return ibis.null("float32")
         column = joined[name]
         if name in self._config.row_categories:
             return _coded(column, self._levels.by_feature[name])
-        if "_plays_" in name or name == "pair_credited_plays":
+        if is_count(name):
             column = column.fill_null(0)
         return column.cast("float32")
 

@@ -10,7 +10,7 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 
-__all__ = ["FeatureConfig"]
+__all__ = ["FeatureConfig", "is_count"]
 
 
 class FeatureConfig(FrozenConfig):
@@ -135,3 +135,19 @@ class FeatureConfig(FrozenConfig):
 
 def _plays(of: str, windows: tuple[int, ...]) -> list[str]:
     return [f"{of}_plays_{days}d" for days in windows]
+
+
+def is_count(name: str) -> bool:
+    """Say whether a feature counts plays, so that a missing entry means none.
+
+    Parameters
+    ----------
+    name : str
+        Name of the feature.
+
+    Returns
+    -------
+    bool
+        Whether it is a count.
+    """
+    return "_plays_" in name or name == "pair_credited_plays"

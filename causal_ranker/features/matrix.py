@@ -12,7 +12,20 @@ from numpy.typing import NDArray
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.config import FeatureConfig
 
-__all__ = ["FeatureBlock"]
+__all__ = ["BLOCK_COLUMNS", "FeatureBlock"]
+
+#: Columns of a row that a block keeps beside its features.
+BLOCK_COLUMNS = (
+    C.USER,
+    C.ITEM,
+    C.T0,
+    C.HORIZON_END,
+    C.ASSIGNMENT_UNIT,
+    C.TREATMENT,
+    C.OUTCOME,
+    C.ANALYSIS_WEIGHT,
+    C.PROPENSITY,
+)
 
 
 @dataclass(frozen=True)
@@ -66,12 +79,29 @@ class FeatureBlock:
         FeatureBlock
             The same rows in the same order.
         """
-        rows = table.num_rows
         # Column by column in memory: Arrow hands over columns, the base columns are written
         # later, and leaving them out is a view.
-        matrix = np.empty((rows, len(config.names)), dtype=np.float32, order="F")
+        matrix = np.empty((table.num_rows, len(config.names)), dtype=np.float32, order="F")
         for place, name in enumerate(config.names):
             matrix[:, place] = _column(table, name)
+        return cls.from_rows(table, matrix)
+
+    @classmethod
+    def from_rows(cls, table: pa.Table, features: NDArray[np.float32]) -> FeatureBlock:
+        """Put rows and their features together.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            Rows in order of user, t0 and item.
+        features : numpy.ndarray
+            Shape (n_rows, n_features), kept as it is.
+
+        Returns
+        -------
+        FeatureBlock
+            The rows.
+        """
         user = _column(table, C.USER)
         known = set(table.column_names)
         return cls(
@@ -84,7 +114,7 @@ class FeatureBlock:
             outcome=_or(table, C.OUTCOME, 0, np.int8),
             weight=_or(table, C.ANALYSIS_WEIGHT, 1.0, np.float64),
             propensity=_or(table, C.PROPENSITY, np.nan, np.float64),
-            features=matrix,
+            features=features,
         )
 
     def __len__(self) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig
+from causal_ranker.errors import OverlapError
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.dr import DRConfig, DRLearner, inside
 from causal_ranker.uplift.nuisance import NuisanceValues
@@ -71,8 +72,20 @@ def choose_final(
         The fitted winner.
     list of Trial
         Every candidate with its loss, in the order given.
+
+    Raises
+    ------
+    OverlapError
+        If an arm of the training rows has too few comparable rows, or no choosing row lies in
+        the overlap band.
     """
     kept = inside(choose_nuisances.propensity, lowest=config.lowest_propensity)
+    if not kept.any():
+        raise OverlapError(
+            expected="choosing rows whose propensity lies in the overlap band",
+            came=f"none among {len(choose)} rows",
+            do="Explore: show what is shown with some chance, and log its propensity.",
+        )
     scores = choose_nuisances.take(kept).scores(choose.treatment[kept], choose.outcome[kept])
     learners, trials = [], []
     for final in candidates:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from causal_ranker.boosting import BoostConfig
+from causal_ranker.errors import OverlapError
 from causal_ranker.uplift.dr import DRConfig, DRLearner
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
@@ -79,6 +81,22 @@ def test_the_loss_by_hand_and_only_rows_with_overlap_count() -> None:
     gamma = scores(late.rows, e, mu0=values.outcome_control, mu1=values.outcome_treated)
     miss = gamma[kept] - learner.predict(late.rows.features).point[kept]
     assert trials[0].loss == pytest.approx(np.mean(miss**2))
+
+
+def test_choosing_rows_without_overlap_are_refused() -> None:
+    train, late = draw(40), draw(41, n=400)
+    values = Nuisances(config=NUISANCE, **HOW).fit(train.rows).cross_fitted(train.rows)
+    certain = values.take(np.arange(400))
+    with pytest.raises(OverlapError, match="none among 400 rows"):
+        choose_final(
+            [GOOD],
+            train=train.rows,
+            train_nuisances=values,
+            choose=late.rows,
+            choose_nuisances=replace(certain, propensity=np.full(400, 0.999)),
+            config=CONFIG,
+            **HOW,
+        )
 
 
 def test_a_tie_goes_to_the_first() -> None:

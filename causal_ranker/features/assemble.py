@@ -1,0 +1,167 @@
+"""Read rows with their features straight into arrays.
+
+`AsOfFeatures.join` says what the features of a row are, as one expression for any engine. Reading
+a block that way spends most of its time copying 40 columns through five joins. Here the engine
+gives the rows and the (small) states, and the states are looked up by integer codes: the same
+values, bit by bit (a test holds the two together), in less than half the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.features.asof import GROUP, AsOfFeatures
+from causal_ranker.features.config import FeatureConfig, is_count
+from causal_ranker.features.matrix import BLOCK_COLUMNS, FeatureBlock
+
+__all__ = ["read_block"]
+
+_HOUR = "asof_clock"
+
+
+def read_block(
+    features: AsOfFeatures, rows: ibis.Table, *, config: FeatureConfig
+) -> FeatureBlock:
+    """Read rows with everything known before their t0.
+
+    Parameters
+    ----------
+    features : AsOfFeatures
+        State at the moments of the rows' requests.
+    rows : ibis.Table
+        Rows with ``user_id, item_id, t0`` and the context columns of the config.
+    config : FeatureConfig
+        Order of the features.
+
+    Returns
+    -------
+    FeatureBlock
+        The rows in order of user, t0 and item.
+    """
+    wanted = {*BLOCK_COLUMNS, *config.row_numbers, *config.row_categories, C.BASE_SCORE, C.BASE_RANK}
+    # Columns that nobody asks for (the kind of a label, say) are then never computed.
+    needed = rows.select(*[name for name in rows.columns if name in wanted])
+    table = needed.order_by([C.USER, C.T0, C.ITEM]).to_pyarrow()
+    matrix = np.empty((table.num_rows, len(config.names)), dtype=np.float32, order="F")
+    matrix.fill(np.nan)
+    place = {name: position for position, name in enumerate(config.names)}
+    for name in (*config.row_numbers, C.BASE_SCORE, C.BASE_RANK):
+        if name in table.column_names:
+            matrix[:, place[name]] = _numbers(table[name])
+    for name in config.row_categories:
+        matrix[:, place[name]] = features.codes(table[name], name)
+    if table.num_rows:
+        _look_up(features, table, matrix, place)
+    return FeatureBlock.from_rows(table, matrix)
+
+
+def _look_up(
+    features: AsOfFeatures, table: pa.Table, matrix: NDArray[np.float32], place: dict[str, int]
+) -> None:
+    first, last = (pc.min_max(table[C.T0])[end].as_py() for end in ("min", "max"))
+    hours = pc.floor_temporal(table[C.T0], unit="hour")
+    keyed = {C.USER: table[C.USER], C.ITEM: table[C.ITEM], C.T0: table[C.T0], _HOUR: hours}
+    keys = _Keys(keyed)
+    if features.item_facts is not None:
+        facts = features.item_facts.to_pyarrow()
+        found = keys.positions(facts, [C.ITEM])
+        _fill(matrix, place, facts, found)
+        if GROUP in facts.column_names:
+            keys.add(GROUP, facts[GROUP], found)
+    if features.user_facts is not None:
+        users = features.user_facts.to_pyarrow()
+        _fill(matrix, place, users, keys.positions(users, [C.USER]))
+    since, until = first, last + timedelta(microseconds=1)
+    hour = first.replace(minute=0, second=0, microsecond=0)
+    states: list[tuple[ibis.Table | None, list[str], datetime]] = [
+        (features.users, [C.USER, C.T0], since),
+        (features.pairs, [C.USER, C.ITEM, C.T0], since),
+        (features.groups, [C.USER, C.T0, GROUP], since),
+        (features.items, [C.ITEM, _HOUR], hour),
+    ]
+    for state, names, start in states:
+        if state is None:
+            continue
+        inside = state.filter(
+            state[C.T0] >= ibis.literal(start).cast(state[C.T0].type()),
+            state[C.T0] < ibis.literal(until).cast(state[C.T0].type()),
+        ).to_pyarrow()
+        if _HOUR in names:
+            inside = inside.rename_columns(
+                [_HOUR if name == C.T0 else name for name in inside.column_names]
+            )
+        _fill(matrix, place, inside, keys.positions(inside, names))
+
+
+def _fill(
+    matrix: NDArray[np.float32],
+    place: dict[str, int],
+    state: pa.Table,
+    found: NDArray[np.int64],
+) -> None:
+    for name in state.column_names:
+        if name in place:
+            missing = 0.0 if is_count(name) else np.nan
+            values = np.append(_numbers(state[name], missing), np.float32(missing))
+            # Position -1, nothing found, reads the missing value at the end.
+            np.take(values, found, out=matrix[:, place[name]], mode="wrap")
+
+
+class _Keys:
+    """Integer codes of the rows' keys, in which states are looked up."""
+
+    def __init__(self, columns: dict[str, pa.ChunkedArray]) -> None:
+        self._codes: dict[str, NDArray[np.int64]] = {}
+        self._values: dict[str, pa.Array] = {}
+        for name, column in columns.items():
+            encoded = column.combine_chunks().dictionary_encode()
+            if isinstance(encoded, pa.ChunkedArray):
+                encoded = encoded.combine_chunks()
+            self._codes[name] = encoded.indices.to_numpy().astype(np.int64)
+            self._values[name] = encoded.dictionary
+
+    def add(self, name: str, column: pa.ChunkedArray, found: NDArray[np.int64]) -> None:
+        """Code a key that rows have through another: `column` at the positions `found`."""
+        encoded = column.combine_chunks().dictionary_encode()
+        codes = pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64)
+        self._codes[name] = np.append(codes, -1)[found]
+        self._values[name] = encoded.dictionary
+
+    def positions(self, state: pa.Table, names: Sequence[str]) -> NDArray[np.int64]:
+        """Find each row's entry in a state table, -1 where it has none."""
+        wanted: NDArray[np.int64] | None = None
+        kept: NDArray[np.int64] | None = None
+        known = np.ones(state.num_rows, dtype=bool)
+        for name in names:
+            values = self._values[name]
+            column = state[name].combine_chunks().cast(values.type)
+            code = pc.fill_null(pc.index_in(column, value_set=values), -1)
+            codes = code.to_numpy(zero_copy_only=False).astype(np.int64)
+            known &= codes >= 0
+            size = len(values) + 1
+            wanted = (0 if wanted is None else wanted * size) + self._codes[name] + 1
+            kept = (0 if kept is None else kept * size) + codes + 1
+        assert wanted is not None
+        assert kept is not None
+        entries = np.flatnonzero(known)
+        if not len(entries):
+            return np.full(len(wanted), -1, dtype=np.int64)
+        order = entries[np.argsort(kept[entries])]
+        ordered = kept[order]
+        at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+        return np.where(ordered[at] == wanted, order[at], -1)
+
+
+def _numbers(column: pa.ChunkedArray, missing: float = np.nan) -> NDArray[np.float32]:
+    values = column.cast(pa.float32(), safe=False)
+    filled: NDArray[Any] = pc.fill_null(values, missing).to_numpy()
+    return filled.astype(np.float32, copy=False)

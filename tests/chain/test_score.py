@@ -1,0 +1,184 @@
+"""From candidate lists to evaluation rows, with models that say what they are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from causal_ranker.chain.base import LoggedBase
+from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
+from causal_ranker.chain.score import ListScorer, ScoredLists
+from causal_ranker.errors import OverlapError
+from causal_ranker.features.config import FeatureConfig
+from causal_ranker.features.matrix import FeatureBlock
+from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
+from causal_ranker.uplift.base import Effect
+from causal_ranker.uplift.nuisance import NuisanceValues
+from tests.chain.blocks import block, requests
+
+RANKINGS = {"base": by_policy(BasePolicy()), "uplift": by_policy(UpliftPolicy())}
+
+
+class Learner:
+    """The first feature is the uplift."""
+
+    def predict(self, features: NDArray[np.float32]) -> Effect:
+        return Effect(features[:, 0].astype(np.float64))
+
+
+class Judge:
+    """Plays come half of the time without showing, and the second feature says how often with."""
+
+    def __init__(self) -> None:
+        self.judged = 0
+
+    def propensity(self, features: Any, user: Any, *, logged: Any) -> Any:
+        return logged
+
+    def predict(self, features: Any, user: Any, *, propensity: Any) -> NuisanceValues:
+        self.judged += len(user)
+        return NuisanceValues(propensity, features[:, 1].astype(float), np.full(len(user), 0.5))
+
+
+def scorer(judge: Any = None) -> ListScorer:
+    return ListScorer(
+        base=LoggedBase(), learner=Learner(), nuisances=judge or Judge(), lowest_propensity=0.1
+    )
+
+
+def lists(n: int = 6, per_request: int = 5, seed: int = 0, **columns: Any) -> FeatureBlock:
+    rng = np.random.default_rng(seed)
+    rows = n * per_request
+    features = rng.random((rows, 4)).astype(np.float32)
+    features[:, 3] = np.concatenate(
+        [np.argsort(np.argsort(-part)) + 1 for part in features[:, 2].reshape(n, -1)]
+    )
+    return requests(
+        n,
+        per_request,
+        **{
+            "features": features,
+            "propensity": rng.uniform(0.02, 0.98, rows),
+            "treatment": rng.integers(0, 2, rows),
+            "outcome": rng.integers(0, 2, rows),
+        }
+        | columns,
+    )
+
+
+def score(
+    *blocks: FeatureBlock, k: int = 2, rate: float = 1.0, judge: Any = None, **rankings: Any
+) -> ScoredLists:
+    return scorer(judge).score(
+        blocks, rankings=rankings or RANKINGS, k=k, curve_rate=rate, rng=np.random.default_rng(1)
+    )
+
+
+def test_ranks_propensities_and_scores_by_hand() -> None:
+    rows = lists()
+    found = score(rows).rows
+    inside = (rows.propensity >= 0.1) & (rows.propensity <= 0.9)
+    assert 0 < inside.sum() < len(rows)
+    for name, values in (("base", rows.base_score), ("uplift", rows.features[:, 0])):
+        for request in range(6):
+            here = rows.request() == request
+            order = np.argsort(-values[here & inside], kind="stable")
+            ranks = np.empty(len(order))
+            ranks[order] = np.arange(1, len(order) + 1)
+            np.testing.assert_array_equal(found.rank[name][here & inside], ranks)
+    assert (found.rank["base"][~inside] == 0).all()
+    mu1, e = rows.features[:, 1].astype(float), rows.propensity
+    t, y = rows.treatment, rows.outcome
+    gamma = mu1 - 0.5 + np.where(t == 1, (y - mu1) / e, -(y - 0.5) / (1 - e))
+    np.testing.assert_allclose(found.gamma[inside], gamma[inside])
+    assert np.isnan(found.gamma[~inside]).all()
+    np.testing.assert_array_equal(found.uplift, rows.features[:, 0].astype(float))
+    np.testing.assert_array_equal(found.outcome, y)
+
+
+def test_equal_uplifts_keep_the_base_order_as_they_do_where_they_are_served() -> None:
+    rows = lists(propensity=np.full(30, 0.5))
+    rows.features[:, 0] = 0.25
+    found = score(rows).rows
+    np.testing.assert_array_equal(found.rank["uplift"], rows.base_rank)
+
+
+def test_without_a_curve_sample_only_shown_rows_are_judged() -> None:
+    rows, judge = lists(n=200, propensity=np.full(1_000, 0.5)), Judge()
+    found = score(rows, k=1, rate=0.05, judge=judge)
+    top = (found.rows.rank["base"] == 1) | (found.rows.rank["uplift"] == 1)
+    sampled = found.rows.sample_weight > 0
+    assert (top | sampled).all()
+    assert judge.judged == len(found.rows.user) < 500
+    assert (found.rows.rank["base"] == 1).sum() == found.rows.requests == 200
+    assert set(found.rows.sample_weight) == {0.0, 20.0}
+    assert found.rows.sample_weight.sum() == pytest.approx(1_000, rel=0.4)
+    assert len(found.covariates) == sampled.sum()
+    assert found.candidates == 1_000
+
+
+def test_blocks_are_joined_as_if_they_were_one() -> None:
+    rows = lists()
+    halves = [rows.take(np.arange(15)), rows.take(np.arange(15, 30))]
+    one, other = score(rows), score(*halves)
+    for name in ("user", "request", "gamma", "uplift", "propensity", "sample_weight"):
+        np.testing.assert_array_equal(getattr(one.rows, name), getattr(other.rows, name))
+    np.testing.assert_array_equal(one.item, other.item)
+    np.testing.assert_array_equal(one.t0, other.t0)
+    np.testing.assert_array_equal(one.covariates, other.covariates)
+    assert one.rows.requests == other.rows.requests == 6
+
+
+def test_requests_without_overlap_are_left_out_and_counted() -> None:
+    propensity = np.full(30, 0.5)
+    propensity[5:10] = 0.999  # the second request
+    propensity[10:12] = 0.001
+    found = score(lists(propensity=propensity))
+    assert found.rows.requests == 5
+    assert found.requests_left_out == 1
+    assert found.outside == 7
+    assert 1 not in found.rows.user
+    assert sorted(set(found.rows.request)) == [0, 1, 2, 3, 4]
+
+
+def test_certain_rows_are_outside() -> None:
+    propensity = np.full(30, 0.5)
+    propensity[::5] = 1.0
+    found = score(lists(propensity=propensity))
+    assert found.outside == 6
+    assert np.isfinite(found.rows.gamma[found.rows.rank["base"] > 0]).all()
+
+
+def test_no_overlap_at_all_is_refused() -> None:
+    with pytest.raises(OverlapError, match="none among 30 rows"):
+        score(lists(propensity=np.full(30, 0.999)))
+    with pytest.raises(OverlapError, match="none among 0 rows"):
+        score()
+
+
+def test_popularity_is_own_plays_first() -> None:
+    config = FeatureConfig(windows_days=(7, 28))
+    own, everyone = (config.names.index(n) for n in ("pair_plays_28d", "item_plays_7d"))
+    features = np.zeros((4, len(config.names)), dtype=np.float32)
+    features[:, own] = [0, 2, 2, 0]
+    features[:, everyone] = [90, 1, 5, 10]
+    found = by_popularity(config)(block(4, features=features), np.zeros(4))
+    assert np.argsort(-found).tolist() == [2, 1, 0, 3]
+
+
+def test_chance_depends_on_its_generator_alone() -> None:
+    rows = lists()
+    one, again, other = (by_chance(np.random.default_rng(s))(rows, np.zeros(30)) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).all()
+
+
+def test_a_blend_is_between_its_ends() -> None:
+    rows = lists(propensity=np.full(30, 0.5))
+    rankings = {f"{w:g}": by_policy(BlendPolicy(w)) for w in (0.0, 1.0)}
+    found = score(rows, **rankings, **RANKINGS).rows
+    np.testing.assert_array_equal(found.rank["0"], found.rank["base"])
+    np.testing.assert_array_equal(found.rank["1"], found.rank["uplift"])
