@@ -19,21 +19,17 @@ from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.latest import latest_block
 from causal_ranker.chain.logs import check_later, connection_of, label_logs, last_event, read_logs
 from causal_ranker.chain.publish import bundle_contents
-from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
-from causal_ranker.chain.score import ScoredLists
+from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.train import Trained, train
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
-from causal_ranker.evaluation.background import labels_section, stages_section
-from causal_ranker.evaluation.evaluate import evaluate
-from causal_ranker.evaluation.report import Report, build_report
+from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.contract import check_candidates
 from causal_ranker.logs.sources import read_table
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.reporting.blocks import Section
 from causal_ranker.reporting.progress import Stages
-from causal_ranker.reranking.policies import BasePolicy, Policy, UpliftPolicy
 from causal_ranker.seeds import stage_rng
 from causal_ranker.serving.adapter import RerankedList, rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
@@ -240,46 +236,31 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 levels=self.trained_.levels,
             )
             kinds = labelled.dataset.kinds()
-        self.lists_ = lists = self._score(reader)
-        with self.stages_.stage("Evaluation"):
-            names = self.config_.features.names
-            evaluation = evaluate(
-                lists.rows,
+        spans = reader.spans(block_rows=self.config_.block_rows)
+        with self.stages_.stage("Scoring every candidate", total=len(spans)) as advance:
+            self.lists_ = lists = self.trained_.scorer.score(
+                reader.read_blocks(spans),
+                rankings=compared(self.trained_, config=self.config_.features, seed=self.seed),
                 k=self.k,
-                covariates=(names, lists.covariates),
-                rng=stage_rng(self.seed, "bands"),
-                overlap_bounds=(
-                    self.config_.dr.lowest_propensity,
-                    1 - self.config_.dr.lowest_propensity,
-                ),
+                curve_rate=self.config_.curve_rate,
+                rng=stage_rng(self.seed, "curves"),
+                advance=advance,
             )
-            counts = {
-                **self.trained_.rows,
-                "candidates in the report": lists.candidates,
-                "of them outside the overlap band": lists.outside,
-                "requests in the report": lists.rows.requests,
-            }
-            report = build_report(
-                evaluation,
+        with self.stages_.stage("Evaluation"):
+            report = make_report(
+                lists,
+                self.trained_,
+                kinds=kinds,
+                k=self.k,
+                config=self.config_,
+                seed=self.seed,
                 title=title,
-                policy=self.policy_name_,
                 outcome=outcome,
-                background=[
-                    stages_section(list(counts.items())),
-                    labels_section(kinds),
-                    *background,
-                ],
+                background=background,
             )
         self._known, self._candidates, self._now = history, logs.candidates, end
         self._bundle = None
-        difference = evaluation.comparison.result(self.policy_name_).difference
-        self._summary = {
-            "policy": self.policy_name_,
-            "difference_to_base": difference.point,
-            "low": difference.low,
-            "high": difference.high,
-            "candidates": lists.candidates,
-        }
+        self._summary = summary(report, policy=self.policy_name_)
         return report
 
     def reassess(
@@ -463,28 +444,6 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         ranker = cls()
         ranker._bundle = load_bundle(path)
         return ranker
-
-    def _score(self, reader: BlockReader) -> ScoredLists:
-        spans = reader.spans(block_rows=self.config_.block_rows)
-        policies: dict[str, Policy] = {
-            "base": BasePolicy(),
-            "uplift": UpliftPolicy(),
-            "blend": self.trained_.blend,
-        }
-        rankings = {
-            "random": by_chance(stage_rng(self.seed, "random")),
-            "popularity": by_popularity(self.config_.features),
-            **{name: by_policy(policy) for name, policy in policies.items()},
-        }
-        with self.stages_.stage("Scoring every candidate", total=len(spans)) as advance:
-            return self.trained_.scorer.score(
-                reader.read_blocks(spans),
-                rankings=rankings,
-                k=self.k,
-                curve_rate=self.config_.curve_rate,
-                rng=stage_rng(self.seed, "curves"),
-                advance=advance,
-            )
 
     def _serving(self) -> Bundle:
         """Return the bundle that answers; a fitted ranker publishes one for itself."""

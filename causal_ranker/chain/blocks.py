@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from causal_ranker.chain.logs import History
 from causal_ranker.columns import Columns as C
-from causal_ranker.features.assemble import read_block
 from causal_ranker.features.asof import AsOfFeatures, Levels
+from causal_ranker.features.assemble import read_block
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
 

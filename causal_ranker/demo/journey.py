@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import ibis
 from rich.console import Console
@@ -78,7 +79,7 @@ def journey_config(context: tuple[str, ...], *, full: bool) -> ChainConfig:
     # Who decides on promotions sees shelves, not households: the propensity model sees the same.
     of_the_household = ("visits_8_weeks", "visits_last_week", "usual_store_share", "week_of_year")
     shelf = tuple(name for name in context if name not in of_the_household)
-    rates = {} if full else _SAMPLE
+    rates: dict[str, Any] = {} if full else _SAMPLE
     return ChainConfig(
         attribution=AttributionConfig(window_hours=_WEEK_HOURS),
         features=FeatureConfig(
@@ -99,7 +100,7 @@ def journey_config(context: tuple[str, ...], *, full: bool) -> ChainConfig:
     )
 
 
-_SAMPLE = {
+_SAMPLE: dict[str, Any] = {
     "user_share": 0.5,
     "zero_rate": 0.013,
     "zero_rate_with_history": 0.35,
@@ -217,9 +218,7 @@ def _sensitivity(
     )
 
 
-def _between(
-    logs: JourneyLogs, start: datetime | None, end: datetime
-) -> dict[str, ibis.Table]:
+def _between(logs: JourneyLogs, start: datetime | None, end: datetime) -> dict[str, ibis.Table]:
     def cut(table: ibis.Table, column: str) -> ibis.Table:
         table = table.filter(table[column] < ibis.literal(end))
         return table if start is None else table.filter(table[column] >= ibis.literal(start))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,9 +55,7 @@ def run_world(*, out: Path, seed: int, progress: bool) -> Demonstration:
         logs = StreamingWorld(world).simulate()
     report = world.start + timedelta(days=_DAYS - _REPORT_DAYS)
     ranker = CausalRanker(horizon_hours=world.horizon_hours, seed=seed, progress=progress)
-    ranker.fit(
-        **_between(logs, None, report), users=logs.users, items=logs.items, log_end=report
-    )
+    ranker.fit(**_between(logs, None, report), users=logs.users, items=logs.items, log_end=report)
     reads = count_read(out / "report_reads.json", f"world {seed}, last {_REPORT_DAYS} days")
     found = ranker.evaluate(
         **_between(logs, report, None), log_end=logs.log_end, title="A world with known truth"
@@ -99,9 +98,7 @@ def run_world(*, out: Path, seed: int, progress: bool) -> Demonstration:
     )
 
 
-def _between(
-    logs: WorldLogs, start: datetime | None, end: datetime | None
-) -> dict[str, pd.DataFrame]:
+def _between(logs: WorldLogs, start: datetime | None, end: datetime | None) -> dict[str, Any]:
     def cut(table: pd.DataFrame, column: str) -> pd.DataFrame:
         inside = np.ones(len(table), dtype=bool)
         if start is not None:
@@ -140,7 +137,7 @@ def _last_offers(logs: WorldLogs) -> dict[int | str, list[tuple[int | str, float
     """Return the base list of each user's last request."""
     listed = logs.candidates
     last = listed[listed[C.T0] == listed.groupby(C.USER)[C.T0].transform("max")]
-    return {
-        user: list(zip(offer[C.ITEM].tolist(), offer[C.BASE_SCORE].tolist(), strict=True))
-        for user, offer in last.groupby(C.USER)
-    }
+    offers: dict[int | str, list[tuple[int | str, float]]] = {}
+    for user, item, score in last[[C.USER, C.ITEM, C.BASE_SCORE]].itertuples(index=False):
+        offers.setdefault(user, []).append((item, score))
+    return offers

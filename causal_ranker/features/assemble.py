@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
-from causal_ranker.features.asof import GROUP, AsOfFeatures
+from causal_ranker.features.asof import AsOfFeatures
 from causal_ranker.features.config import FeatureConfig, is_count
+from causal_ranker.features.history import GROUP
 from causal_ranker.features.matrix import BLOCK_COLUMNS, FeatureBlock
 
 __all__ = ["read_block"]
@@ -28,9 +29,7 @@ __all__ = ["read_block"]
 _HOUR = "asof_clock"
 
 
-def read_block(
-    features: AsOfFeatures, rows: ibis.Table, *, config: FeatureConfig
-) -> FeatureBlock:
+def read_block(features: AsOfFeatures, rows: ibis.Table, *, config: FeatureConfig) -> FeatureBlock:
     """Read rows with everything known before their t0.
 
     Parameters
@@ -47,7 +46,13 @@ def read_block(
     FeatureBlock
         The rows in order of user, t0 and item.
     """
-    wanted = {*BLOCK_COLUMNS, *config.row_numbers, *config.row_categories, C.BASE_SCORE, C.BASE_RANK}
+    wanted = {
+        *BLOCK_COLUMNS,
+        *config.row_numbers,
+        *config.row_categories,
+        C.BASE_SCORE,
+        C.BASE_RANK,
+    }
     # Columns that nobody asks for (the kind of a label, say) are then never computed.
     needed = rows.select(*[name for name in rows.columns if name in wanted])
     table = needed.order_by([C.USER, C.T0, C.ITEM]).to_pyarrow()

@@ -34,8 +34,8 @@ def distinct_rows(
     """
     bits = np.asarray(matrix, dtype=np.float32).view(np.uint32)
     rng = np.random.default_rng(_SEED)
-    factors: NDArray[np.uint64] = rng.integers(1, 2**63, size=bits.shape[1], dtype=np.uint64)
-    factors = factors * np.uint64(2) + np.uint64(1)
+    drawn = rng.integers(1, 2**63, size=bits.shape[1], dtype=np.uint64)
+    factors = np.bitwise_or(drawn, np.uint64(1))
     key = np.zeros(len(bits), dtype=np.uint64)
     for place in range(bits.shape[1]):
         key += bits[:, place].astype(np.uint64) * factors[place]

@@ -1,0 +1,141 @@
+"""From scored lists to a report: the policies compared, and what stands around the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from causal_ranker.chain.config import ChainConfig
+from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
+from causal_ranker.chain.score import Ranking, ScoredLists
+from causal_ranker.chain.train import Trained
+from causal_ranker.evaluation.background import labels_section, stages_section
+from causal_ranker.evaluation.evaluate import evaluate
+from causal_ranker.evaluation.report import Report, build_report
+from causal_ranker.features.config import FeatureConfig
+from causal_ranker.reporting.blocks import Section
+from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy
+from causal_ranker.seeds import stage_rng
+
+__all__ = ["compared", "make_report", "summary"]
+
+
+def compared(trained: Trained, *, config: FeatureConfig, seed: int) -> dict[str, Ranking]:
+    """Return the policies of a report, in the order of its table.
+
+    Parameters
+    ----------
+    trained : Trained
+        Holds the best blend.
+    config : FeatureConfig
+        Names of the features.
+    seed : int
+        The run's seed.
+
+    Returns
+    -------
+    dict of str to callable
+        Rankings by policy name.
+    """
+    return {
+        "random": by_chance(stage_rng(seed, "random")),
+        "popularity": by_popularity(config),
+        "base": by_policy(BasePolicy()),
+        "uplift": by_policy(UpliftPolicy()),
+        "blend": by_policy(trained.blend),
+    }
+
+
+def make_report(
+    lists: ScoredLists,
+    trained: Trained,
+    *,
+    kinds: pd.DataFrame,
+    k: int,
+    config: ChainConfig,
+    seed: int,
+    title: str,
+    outcome: str,
+    background: Sequence[Section],
+) -> Report:
+    """Evaluate the lists and write down what was found.
+
+    Parameters
+    ----------
+    lists : ScoredLists
+        Rows to evaluate on.
+    trained : Trained
+        The frozen policy, and row counts of training.
+    kinds : pandas.DataFrame
+        Label counts of the report's rows.
+    k : int
+        Slots that are judged.
+    config : ChainConfig
+        All settings.
+    seed : int
+        The run's seed.
+    title : str
+        Title of the report.
+    outcome : str
+        What one outcome is called, in the plural.
+    background : sequence of Section
+        Sections to append.
+
+    Returns
+    -------
+    Report
+        Verdict, tables and curves.
+    """
+    lowest = config.dr.lowest_propensity
+    evaluation = evaluate(
+        lists.rows,
+        k=k,
+        covariates=(config.features.names, lists.covariates),
+        rng=stage_rng(seed, "bands"),
+        overlap_bounds=(lowest, 1 - lowest),
+    )
+    counts = {
+        **trained.rows,
+        "candidates in the report": lists.candidates,
+        "of them outside the overlap band": lists.outside,
+        "requests in the report": lists.rows.requests,
+        "requests without any candidate in the band": lists.requests_left_out,
+    }
+    return build_report(
+        evaluation,
+        title=title,
+        policy=trained.policy.kind,
+        outcome=outcome,
+        background=[
+            stages_section(list(counts.items())),
+            labels_section(kinds),
+            *background,
+        ],
+    )
+
+
+def summary(report: Report, *, policy: str) -> dict[str, Any]:
+    """Return what a bundle's manifest says of its evaluation.
+
+    Parameters
+    ----------
+    report : Report
+        The evaluation.
+    policy : str
+        Name of the frozen policy.
+
+    Returns
+    -------
+    dict
+        The paired difference to the base list in uplift@k, in plays per slot.
+    """
+    difference = report.evaluation.comparison.result(policy).difference
+    return {
+        "policy": policy,
+        "difference_to_base": difference.point,
+        "low": difference.low,
+        "high": difference.high,
+        "requests": report.evaluation.scope.requests,
+    }
