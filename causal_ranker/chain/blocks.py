@@ -38,6 +38,23 @@ class Span:
     end: datetime
     rows: int
 
+    def of(self, rows: ibis.Table) -> ibis.Table:
+        """Return the rows of the span.
+
+        Parameters
+        ----------
+        rows : ibis.Table
+            Rows with a ``t0``.
+
+        Returns
+        -------
+        ibis.Table
+            Those with t0 inside.
+        """
+        return rows.filter(
+            rows[C.T0] >= ibis.literal(self.start), rows[C.T0] < ibis.literal(self.end)
+        )
+
 
 class BlockReader:
     """Rows of one stretch of logs, with features.
@@ -126,10 +143,7 @@ class BlockReader:
         FeatureBlock
             Rows in order of user, t0 and item.
         """
-        rows = self._rows.filter(
-            self._rows[C.T0] >= ibis.literal(span.start), self._rows[C.T0] < ibis.literal(span.end)
-        )
-        return self.join(rows)
+        return self.join(span.of(self._rows))
 
     def read_blocks(self, spans: list[Span]) -> Iterator[FeatureBlock]:
         """Read spans one after the other.

@@ -13,7 +13,7 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import History, LabelledLogs
 from causal_ranker.chain.rankings import by_policy
 from causal_ranker.chain.sample import sample_evenly, sample_rows
-from causal_ranker.chain.train import Trained, as_rows, fill_sample
+from causal_ranker.chain.train import Trained, as_rows, fill_sample, reads_base
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.compare import PolicyResult, compare_policies
 from causal_ranker.evaluation.effect import average_effect
@@ -103,16 +103,19 @@ def reassess(
             seed=seed,
         )
     )
-    fill_sample(sample, trained.scorer.base, reader, reader.spans(block_rows=config.block_rows))
-    even = sample_evenly(
-        connection, dataset=earlier.dataset, share=config.propensity_rate, seed=seed
+    spans = reader.spans(block_rows=config.block_rows)
+    fill_sample(sample, trained.scorer.base, reader, spans)
+    even = reader.join(
+        sample_evenly(connection, dataset=earlier.dataset, share=config.propensity_rate, seed=seed)
     )
+    if reads_base(config):
+        fill_sample(even, trained.scorer.base, reader, spans)
     nuisances = Nuisances(
         config=config.dr.nuisance,
         names=config.features.names,
         categorical=config.features.categorical,
         seed=stage_seed(seed, "nuisance"),
-    ).fit(as_rows(sample), assignment=as_rows(reader.join(even)))
+    ).fit(as_rows(sample), assignment=as_rows(even))
     judge = reader_of(later)
     lists = replace(trained.scorer, nuisances=nuisances).score(
         judge.read_blocks(judge.spans(block_rows=config.block_rows)),

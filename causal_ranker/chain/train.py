@@ -22,7 +22,12 @@ from causal_ranker.chain.blocks import BlockReader, Span
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import LabelledLogs
 from causal_ranker.chain.rankings import by_policy
-from causal_ranker.chain.sample import sample_evenly, sample_rows
+from causal_ranker.chain.sample import (
+    read_sample,
+    sample_evenly,
+    sample_rows,
+    samples_nothing,
+)
 from causal_ranker.chain.score import ListScorer
 from causal_ranker.chain.tune import tune_base
 from causal_ranker.columns import Columns as C
@@ -41,7 +46,7 @@ from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
 
-__all__ = ["Trained", "as_rows", "fill_sample", "train"]
+__all__ = ["Trained", "as_rows", "fill_sample", "reads_base", "train"]
 
 
 @dataclass(frozen=True)
@@ -148,8 +153,8 @@ def train(
             config=config,
             seed=seed,
         )
-        sample = reader.join(table)
         spans = reader.spans(block_rows=config.block_rows)
+        sample = read_sample(reader, table, spans=spans, width=len(config.features.names))
     choose_from = _choose_from(spans, log_end=log_end, days=config.choose_days)
     cut = round(choose_from.timestamp() * 1_000_000)
     early, late = sample.horizon_end <= cut, sample.t0 >= cut
@@ -183,7 +188,7 @@ def train(
         seed=stage_seed(seed, "nuisance"),
     )
     assignment = None
-    if np.isnan(rows.propensity).all():
+    if np.isnan(rows.propensity).all() and not samples_nothing(config):
         with stages.stage("Rows for the propensity"):
             even = sample_evenly(
                 connection,
@@ -192,7 +197,7 @@ def train(
                 seed=seed,
             )
             block = reader.join(even)
-            if not isinstance(scores, LoggedBase) and _reads_base(config):
+            if not isinstance(scores, LoggedBase) and reads_base(config):
                 fill_sample(block, scores, reader, spans)
             assignment = as_rows(block)
     with stages.stage("Nuisances", total=1 + 2 * config.dr.nuisance.folds) as advance:
@@ -256,8 +261,19 @@ def train(
     )
 
 
-def _reads_base(config: ChainConfig) -> bool:
-    """Say whether the propensity may depend on what the base recommender said."""
+def reads_base(config: ChainConfig) -> bool:
+    """Say whether the propensity may depend on what the base recommender said.
+
+    Parameters
+    ----------
+    config : ChainConfig
+        Settings of the run.
+
+    Returns
+    -------
+    bool
+        Then the rows it is learned from need base scores too.
+    """
     allowed = config.dr.nuisance.propensity_features
     return allowed is None or C.BASE_SCORE in allowed or C.BASE_RANK in allowed
 

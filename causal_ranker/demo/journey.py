@@ -203,9 +203,8 @@ def _sensitivity(
         logs.candidates[C.T0] < ibis.literal(serve),
     )
     visited = logs.visited.mutate(visited=True)
-    joined = some.left_join(visited, key)
-    shown = joined.visited.fill_null(False)
-    candidates = joined.select(some.drop(C.SHOWN), **{C.SHOWN: shown})
+    joined = some.drop(C.SHOWN).left_join(visited, key)
+    candidates = joined.mutate(**{C.SHOWN: joined.visited.fill_null(False)}).select(*some.columns)
     impressions = candidates.filter(candidates[C.SHOWN]).select(
         *key, **{C.IMPRESSION: ibis.row_number().over(order_by=key)}
     )
