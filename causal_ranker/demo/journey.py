@@ -38,7 +38,7 @@ __all__ = ["journey_config", "run_journey"]
 _FIRST, _CHOOSE, _REPORT, _SERVE = 2, 31, 35, 53
 _WEEK_HOURS = 168.0
 #: The sensitivity analysis reads the households whose id leaves this remainder.
-_SENSITIVITY_OF, _SENSITIVITY_REST = 5, 0
+_SENSITIVITY_OF, _SENSITIVITY_REST = 10, 0
 
 _ASSUMPTIONS = (
     "The data are observational: nobody drew lots. T = 1 means that in this week the product is "
@@ -77,7 +77,8 @@ def journey_config(context: tuple[str, ...], *, full: bool) -> ChainConfig:
         All settings.
     """
     # Who decides on promotions sees shelves, not households: the propensity model sees the same.
-    of_the_household = ("visits_8_weeks", "visits_last_week", "usual_store_share", "week_of_year")
+    # (The week tells it how much history a share of promoted weeks stands on.)
+    of_the_household = ("visits_8_weeks", "visits_last_week", "usual_store_share")
     shelf = tuple(name for name in context if name not in of_the_household)
     rates: dict[str, Any] = {} if full else _SAMPLE
     return ChainConfig(

@@ -4,84 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import ibis
-import numpy as np
 import pandas as pd
 import pytest
 
 from causal_ranker.attribution.windows import AttributionConfig
-from causal_ranker.chain.blocks import BlockReader
-from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.logs import (
-    LabelledLogs,
-    Logs,
     check_later,
     connection_of,
-    label_logs,
     last_event,
-    read_logs,
     to_datetime,
 )
-from causal_ranker.chain.sample import sample_evenly, sample_rows
 from causal_ranker.errors import ConfigError, DataError, RowError, SchemaError
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.logs.sources import connect, read_table
-
-ENGINE = connect(threads=1)
-START = datetime(2025, 1, 6, tzinfo=UTC)
-FEATURES = FeatureConfig(windows_days=(7,))
-
-
-def at(hours: float) -> datetime:
-    return START + timedelta(hours=hours)
-
-
-def tables() -> dict[str, pd.DataFrame]:
-    """Two users, three items and four requests, a day apart; the last one is censored."""
-    keys = [(1, 0), (2, 1), (1, 30), (2, 100)]
-    candidates = pd.DataFrame(
-        [
-            {
-                "user_id": user,
-                "item_id": item,
-                "t0": at(hour),
-                "shown": item == user,
-                "base_score": [0.1, 0.5, 0.3][item],
-                "base_rank": 17 + item,
-            }
-            for user, hour in keys
-            for item in range(3)
-        ]
-    )
-    shown = candidates[candidates["shown"]]
-    impressions = shown[["user_id", "item_id", "t0"]].assign(impression_id=range(len(shown)))
-    plays = pd.DataFrame(
-        [
-            (1, 1, 1, at(2), 600.0),  # credited to the impression at hour 0
-            (2, 1, 2, at(3), 600.0),  # organic: never shown to user 1
-            (3, 2, 2, at(24.5), 20.0),  # credited, and very short
-            (4, 1, 1, at(90), None),  # after every horizon of user 1
-        ],
-        columns=["play_id", "user_id", "item_id", "played_at", "seconds"],
-    )
-    return {"impressions": impressions, "plays": plays, "candidates": candidates}
-
-
-def logs(**changed: pd.DataFrame) -> Logs:
-    return read_logs(ENGINE, **{**tables(), **changed})
-
-
-def label(some: Logs | None = None, *, hours: float | None = 24, **settings: Any) -> LabelledLogs:
-    config = ChainConfig(**{"features": FEATURES} | settings)
-    return label_logs(ENGINE, some or logs(), log_end=at(110), horizon_hours=hours, config=config)
-
-
-def frame(table: ibis.Table) -> pd.DataFrame:
-    return table.to_pyarrow().to_pandas()
+from tests.chain.tables import ENGINE, START, at, frame, label, logs, tables
 
 
 def test_rows_labels_requests_and_histories() -> None:
@@ -190,134 +130,6 @@ def test_ibis_tables_bring_their_connection() -> None:
 def test_microseconds_become_moments(moment: datetime) -> None:
     microseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert to_datetime(microseconds) == moment
-
-
-# ---------------------------------------------------------------- spans and samples
-
-
-def many(n: int = 300, seed: int = 0) -> LabelledLogs:
-    rng = np.random.default_rng(seed)
-    requests = pd.DataFrame(
-        {
-            "user_id": rng.integers(0, 20, n),
-            "t0": [at(float(h)) for h in rng.uniform(0, 80, n)],
-        }
-    )
-    candidates = requests.merge(pd.DataFrame({"item_id": range(4)}), how="cross")
-    candidates["shown"] = rng.random(len(candidates)) < 0.5
-    candidates["base_score"] = rng.random(len(candidates))
-    plays = pd.DataFrame(
-        {
-            "play_id": range(200),
-            "user_id": rng.integers(0, 20, 200),
-            "item_id": rng.integers(0, 4, 200),
-            "played_at": [at(float(h)) for h in rng.uniform(0, 80, 200)],
-        }
-    )
-    return label(logs(candidates=candidates, plays=plays), hours=2)
-
-
-@pytest.fixture(scope="module")
-def labelled() -> LabelledLogs:
-    return many()
-
-
-@pytest.fixture(scope="module")
-def reader(labelled: LabelledLogs) -> BlockReader:
-    return BlockReader(
-        ENGINE,
-        rows=labelled.dataset.table,
-        requests=labelled.requests,
-        history=labelled.history,
-        config=FEATURES,
-    )
-
-
-@pytest.mark.parametrize("since", [None, at(40.3)])
-@pytest.mark.parametrize("rows", [1, 100, 10**6])
-def test_spans_cover_every_row_once(
-    labelled: LabelledLogs, reader: BlockReader, rows: int, since: datetime | None
-) -> None:
-    spans = reader.spans(block_rows=rows, since=since)
-    t0 = frame(labelled.dataset.table)["t0"]
-    expected = t0[t0 >= (since or START)]
-    assert sum(span.rows for span in spans) == len(expected)
-    assert all(a.end <= b.start for a, b in pairwise(spans))
-    for span in spans:
-        assert span.rows == ((expected >= span.start) & (expected < span.end)).sum()
-        assert span.rows <= rows or span.end - span.start <= timedelta(hours=1)
-    if rows == 10**6:
-        assert len(spans) == 1
-    if since is not None:
-        assert spans[0].start >= since
-
-
-def test_blocks_are_the_rows_of_their_spans(labelled: LabelledLogs, reader: BlockReader) -> None:
-    spans = reader.spans(block_rows=200)
-    blocks = list(reader.read_blocks(spans))
-    assert [len(block) for block in blocks] == [span.rows for span in spans]
-    whole = reader.join(labelled.dataset.table)
-    for block in blocks:
-        found = whole.locate(block)
-        np.testing.assert_array_equal(whole.features[found], block.features)
-        np.testing.assert_array_equal(whole.item[found], block.item)
-
-
-def test_candidates_of_a_request_are_its_rows(reader: BlockReader, labelled: LabelledLogs) -> None:
-    asked = frame(labelled.requests).iloc[0]
-    user, item, features = reader.candidate_rows(
-        [asked["user_id"], 999], asked["t0"].to_pydatetime()
-    )
-    assert set(user) == {asked["user_id"]}
-    assert sorted(item) == [0, 1, 2, 3]
-    assert features.shape == (4, len(FEATURES.names) - 2)
-
-
-def test_plays_are_all_kept_and_zeros_at_their_rates(
-    labelled: LabelledLogs, reader: BlockReader
-) -> None:
-    config = ChainConfig(features=FEATURES, zero_rate=0.2, zero_rate_with_history=0.6)
-    sample = frame(
-        sample_rows(
-            ENGINE, dataset=labelled.dataset, pairs=reader.features.pairs, config=config, seed=1
-        )
-    )
-    rows = frame(labelled.dataset.table)
-    key = ["user_id", "item_id", "t0"]
-    assert not sample.duplicated(key).any()
-    pairs = set(map(tuple, frame(reader.features.pairs)[key].to_numpy()))
-    known = [tuple(k) in pairs for k in rows[key].to_numpy()]
-    weights = sample[[*key, "sampling_weight"]].rename(columns={"sampling_weight": "weight"})
-    rows = rows.assign(known=known).merge(weights, on=key, how="left")
-    kept = rows["weight"].notna()
-    played = rows["outcome"] == 1
-    assert kept[played].all()
-    assert (rows["weight"][played] == 1).all()
-    for has_history, rate in ((True, 0.6), (False, 0.2)):
-        zeros = ~played & (rows["known"] == has_history)
-        spread = 4 * np.sqrt(rate * (1 - rate) / zeros.sum())
-        assert kept[zeros].mean() == pytest.approx(rate, abs=spread)
-        assert np.allclose(rows["weight"][zeros & kept], 1 / rate)
-    assert sample["sampling_weight"].sum() == pytest.approx(len(rows), rel=0.15)
-
-
-def test_an_even_sample_is_blind_to_the_outcome(labelled: LabelledLogs) -> None:
-    rows = labelled.dataset.table
-    key = ["user_id", "item_id", "t0"]
-
-    def draw(table: ibis.Table, seed: int = 3) -> set[Any]:
-        even = sample_evenly(
-            ENGINE, dataset=replace(labelled.dataset, table=table), share=0.3, seed=seed
-        )
-        return set(map(tuple, frame(even)[key].to_numpy()))
-
-    chosen = draw(rows)
-    total = rows.count().to_pyarrow().as_py()
-    assert len(chosen) / total == pytest.approx(0.3, abs=4 * np.sqrt(0.21 / total))
-    assert draw(rows) == chosen
-    assert draw(rows, seed=4) != chosen
-    turned = rows.mutate(outcome=(1 - rows.outcome).cast("int8"))
-    assert draw(turned) == chosen
 
 
 def test_features_are_inferred_from_the_tables() -> None:

@@ -40,7 +40,7 @@ def up_to(table: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     return table[table.index.get_level_values("t0") <= moment]
 
 
-@settings(max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # no shrinking
+@settings(max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # no shrinking
 @given(
     cut=st.sampled_from(T0S),
     plays=st.lists(st.tuples(ids, ids, delays), min_size=1, max_size=8),

@@ -8,7 +8,7 @@ import pytest
 from causal_ranker.uplift.nuisance import Nuisances
 from tests.uplift.worlds import HOW, NUISANCE, draw
 
-WORLDS, ROWS = 80, 4_000
+WORLDS, ROWS = 60, 4_000
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ CREATE OR REPLACE TEMP TABLE journey_requests AS
 WITH visits AS (
     SELECT DISTINCT household_id, store_id, basket_id, week FROM journey_rows
 ), logged_stores AS (
-    SELECT DISTINCT store_id FROM read_parquet('{promotions}')
+    SELECT store_id, min(week) AS first_week FROM read_parquet('{promotions}') GROUP BY store_id
 ), recent AS (
     SELECT household_id, w.week, store_id, count(*) AS visits,
            count(*) FILTER (WHERE v.week = w.week - 1) AS last_week
@@ -62,7 +62,8 @@ WITH visits AS (
     FROM recent GROUP BY household_id, week
 ), usual AS (
     SELECT household_id, week, store_id, visits AS store_visits
-    FROM recent SEMI JOIN logged_stores USING (store_id)
+    FROM recent JOIN logged_stores USING (store_id)
+    WHERE first_week < week
     QUALIFY row_number() OVER (
         PARTITION BY household_id, week ORDER BY visits DESC, store_id) = 1
 )

@@ -1,0 +1,121 @@
+"""What is served is what was judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal_ranker.errors import (
+    EmptyError,
+    UnknownUserError,
+)
+from causal_ranker.evaluation.report import Report
+from causal_ranker.ranker import CausalRanker
+from tests.ranker.season import (
+    K,
+    candidates_at_once,
+    config,
+    fit,
+    season,
+    tables,
+)
+from tests.ranker.shared import offer, small
+
+
+def served_as_judged(ranker: CausalRanker, folder: Path) -> tuple[pd.DataFrame, CausalRanker]:
+    """Judge requests at one moment, and publish for the same requests at the same moment."""
+    past, later = small()
+    asked = candidates_at_once(past, later, users=40)
+    ranker.evaluate(later.impressions, later.plays, candidates=asked, log_end=later.log_end)
+    lists = ranker.lists_
+    offline = pd.DataFrame(
+        {
+            "user_id": lists.rows.user,
+            "item_id": lists.item,
+            "uplift": lists.rows.uplift,
+            "base_score": lists.rows.base_score,
+            **{f"{name} rank": rank for name, rank in lists.rows.rank.items()},
+        }
+    )
+    ranker.save(folder, candidates=asked, at=past.log_end)
+    return offline, CausalRanker.load(folder)
+
+
+@pytest.mark.parametrize("base", [None, "boosted"])
+def test_uplift_and_order_are_served_as_they_were_judged(base: Any, tmp_path: Path) -> None:
+    wide = config(dr=config().dr.model_copy(update={"lowest_propensity": 1e-5}))
+    ranker = fit(small()[0], base=base, config=wide)
+    offline, served = served_as_judged(ranker, tmp_path / "model")
+    assert offline["user_id"].nunique() == 40
+    for user, rows in offline.groupby("user_id"):
+        offered = None
+        if base is None:
+            offered = list(zip(rows["item_id"], rows["base_score"], strict=True))
+        found = served.rerank(user, offered)
+        assert found.fallback is None
+        mine = rows.set_index("item_id").loc[list(found.items)]
+        np.testing.assert_allclose(found.uplift, mine["uplift"], rtol=1e-9)
+        np.testing.assert_allclose(found.base_score, mine["base_score"], rtol=1e-6)
+        np.testing.assert_array_equal(found.base_rank, mine["base rank"])
+        np.testing.assert_array_equal(found.rank, mine[f"{ranker.policy_name_} rank"])
+
+
+def test_a_published_folder_serves_what_the_ranker_serves(
+    ranker: CausalRanker, report: Report, tmp_path: Path
+) -> None:
+    later = season()[1]
+    ranker.evaluate(**tables(later))  # the latest logs are those that are published
+    folder = ranker.save(tmp_path / "model")
+    loaded = CausalRanker.load(folder)
+    users = later.candidates["user_id"].unique()[:20]
+    for user in users:
+        offered = offer(later.candidates, user)
+        one, other = (each.rerank(user, offered, k=K) for each in (ranker, loaded))
+        assert one.records() == other.records()
+        assert one.fallback is None
+        assert len(one.items) == K
+        assert set(one.items) <= {item for item, _ in offered}
+        assert sorted(one.score.tolist(), reverse=True) == one.score.tolist()
+    assert any(
+        list(loaded.rerank(user, offer(later.candidates, user)).base_rank) != list(range(1, 21))
+        for user in users
+    )
+
+
+def test_an_unknown_user_gets_the_base_order(ranker: CausalRanker) -> None:
+    found = ranker.rerank(987_654_321, [(1, 0.2), (2, 0.9), (3, 0.5)])
+    assert found.items == (2, 3, 1)
+    assert found.fallback == "unknown_user"
+    with pytest.raises(UnknownUserError):
+        ranker.rerank(987_654_321)
+
+
+def test_an_unknown_item_is_ranked_too(ranker: CausalRanker) -> None:
+    user = season()[0].candidates["user_id"].iloc[0]
+    found = ranker.rerank(int(user), [(1, 0.2), (987_654_321, 0.9)])
+    assert set(found.items) == {1, 987_654_321}
+    assert np.isfinite(found.uplift).all()
+
+
+def test_the_built_in_base_serves_without_an_offer(tmp_path: Path) -> None:
+    past, later = small()
+    ranker = fit(past, base="boosted", policy="base")
+    ranker.save(tmp_path / "model")
+    user = int(past.candidates["user_id"].iloc[0])
+    found = CausalRanker.load(tmp_path / "model").rerank(user)
+    mine = past.candidates[past.candidates["user_id"] == user]
+    last = mine[mine["t0"] == mine["t0"].max()]
+    assert set(found.items) == set(last["item_id"])
+    assert found.base_rank.tolist() == found.rank.tolist() == list(range(1, len(last) + 1))
+    table = ranker.evaluate(**tables(later)).to_frame()
+    assert table.loc["base", "play_rate"] > 1.3 * table.loc["random", "play_rate"]
+
+
+def test_a_logged_base_serves_only_with_an_offer(ranker: CausalRanker) -> None:
+    user = int(season()[0].candidates["user_id"].iloc[0])
+    with pytest.raises(EmptyError, match="no base model"):
+        ranker.rerank(user)
