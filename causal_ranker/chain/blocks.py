@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -146,7 +147,7 @@ class BlockReader:
         return self.join(span.of(self._rows))
 
     def read_blocks(self, spans: list[Span]) -> Iterator[FeatureBlock]:
-        """Read spans one after the other.
+        """Read spans one after the other, each while the caller works on the one before.
 
         Parameters
         ----------
@@ -156,10 +157,15 @@ class BlockReader:
         Yields
         ------
         FeatureBlock
-            The rows of one span.
+            The rows of one span. At most three blocks exist at a time.
         """
-        for span in spans:
-            yield self.read(span)
+        with ThreadPoolExecutor(max_workers=1) as ahead:
+            waiting: list[Future[FeatureBlock]] = []
+            for span in spans:
+                waiting.append(ahead.submit(self.read, span))
+                if len(waiting) > 1:
+                    yield waiting.pop(0).result()
+            yield from (block.result() for block in waiting)
 
     def candidate_rows(
         self, users: Sequence[Any], at: datetime

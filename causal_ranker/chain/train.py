@@ -11,6 +11,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
+from numpy.typing import NDArray
 
 from causal_ranker.chain.base import (
     BaseScores,
@@ -368,14 +369,20 @@ def fill_sample(
     """
     score = np.full(len(sample), np.nan)
     rank = np.full(len(sample), np.nan)
+    places: list[NDArray[np.int64]] = []
+    wanted: list[Span] = []
     for span in spans:
         start, end = (round(at.timestamp() * 1_000_000) for at in (span.start, span.end))
         here = np.flatnonzero((sample.t0 >= start) & (sample.t0 < end))
         if len(here) and scores.speaks(end - 1):
-            block = reader.read(span)
-            scores.fill(block)
-            found = block.locate(sample.take(here))
-            score[here], rank[here] = block.base_score[found], block.base_rank[found]
+            places.append(here)
+            wanted.append(span)
+        else:
+            advance()
+    for here, block in zip(places, reader.read_blocks(wanted), strict=True):
+        scores.fill(block)
+        found = block.locate(sample.take(here))
+        score[here], rank[here] = block.base_score[found], block.base_rank[found]
         advance()
     sample.set_base(score, rank)
 

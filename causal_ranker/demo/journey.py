@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+from ibis.backends.duckdb import Backend
 from rich.console import Console
 
 from causal_ranker.attribution.windows import AttributionConfig
@@ -150,7 +151,7 @@ def run_journey(
         title="The Complete Journey: lists by incremental purchases",
         outcome="purchases",
     )
-    other = _sensitivity(ranker, logs, report=report, serve=serve)
+    other = _sensitivity(connection, ranker, logs, report=report, serve=serve)
     model = ranker.save(
         out / "model", candidates=logs.candidates.filter(logs.candidates[C.T0] == serve), at=serve
     )
@@ -195,7 +196,12 @@ def run_journey(
 
 
 def _sensitivity(
-    ranker: CausalRanker, logs: JourneyLogs, *, report: datetime, serve: datetime
+    connection: Backend,
+    ranker: CausalRanker,
+    logs: JourneyLogs,
+    *,
+    report: datetime,
+    serve: datetime,
 ) -> Reassessment:
     """Judge the same lists with T = promoted in a store that the household visits this week."""
     key = [C.USER, C.ITEM, C.T0]
@@ -205,7 +211,12 @@ def _sensitivity(
     )
     visited = logs.visited.mutate(visited=True)
     joined = some.drop(C.SHOWN).left_join(visited, key)
-    candidates = joined.mutate(**{C.SHOWN: joined.visited.fill_null(False)}).select(*some.columns)
+    # Kept as a table: the view behind it joins all visits with all promotions each time it is read.
+    candidates = connection.create_table(
+        ibis.util.gen_name("visited"),
+        joined.mutate(**{C.SHOWN: joined.visited.fill_null(False)}).select(*some.columns),
+        temp=True,
+    )
     impressions = candidates.filter(candidates[C.SHOWN]).select(
         *key, **{C.IMPRESSION: ibis.row_number().over(order_by=key)}
     )
