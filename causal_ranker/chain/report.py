@@ -14,9 +14,10 @@ from causal_ranker.chain.train import Trained
 from causal_ranker.evaluation.background import labels_section, stages_section
 from causal_ranker.evaluation.evaluate import evaluate
 from causal_ranker.evaluation.report import Report, build_report
+from causal_ranker.evaluation.wording import decimals_for, interval_text
 from causal_ranker.features.config import FeatureConfig
-from causal_ranker.reporting.blocks import Section
-from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy
+from causal_ranker.reporting.blocks import Section, Table, Text
+from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy, policy_to_dict
 from causal_ranker.seeds import stage_rng
 
 __all__ = ["compared", "make_report", "summary"]
@@ -109,9 +110,49 @@ def make_report(
         policy=trained.policy.kind,
         outcome=outcome,
         background=[
+            _choice_section(trained, k=k, outcome=outcome),
             stages_section(list(counts.items())),
             labels_section(kinds),
             *background,
+        ],
+    )
+
+
+def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
+    """Say what was tried on the choosing rows, and what was frozen there."""
+    choice = trained.choice
+    intervals = [result.difference for result in choice.results]
+    digits = decimals_for(intervals)
+    policies = [
+        [result.policy, interval_text(result.difference, decimals=digits)]
+        for result in choice.results
+    ]
+    trials = [
+        [name, f"{trial.config.leaves} leaves, {trial.config.rounds} trees", trial.loss]
+        for name, tried in (("base", trained.base_trials), ("uplift", trained.final_trials))
+        for trial in tried
+    ]
+    settings = policy_to_dict(trained.policy)
+    frozen = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "kind")
+    said = trained.policy.kind + (f" ({frozen})" if frozen else "")
+    return Section(
+        "How the policy was chosen",
+        [
+            Text(
+                f"On the choosing rows (from {trained.window[1]:%Y-%m-%d %H:%M} UTC to the end of "
+                f"the training logs), before the report's rows were read. Frozen there: {said}."
+            ),
+            Table(
+                ["policy", f"difference to base in uplift@{k}"],
+                policies,
+                f"{outcome[:1].upper()}{outcome[1:]} per 100 slots, with 95 % intervals.",
+            ),
+            Table(
+                ["model", "tried", "loss on the choosing rows"],
+                trials,
+                "Log-loss for the base ranker, squared distance from the doubly robust scores for "
+                "the uplift model. The smallest of each was kept.",
+            ),
         ],
     )
 

@@ -38,6 +38,7 @@ __all__ = ["journey_config", "run_journey"]
 
 _FIRST, _CHOOSE, _REPORT, _SERVE = 2, 31, 35, 53
 _WEEK_HOURS = 168.0
+_NAME_WIDTH = 34
 #: The sensitivity analysis reads the households whose id leaves this remainder.
 _SENSITIVITY_OF, _SENSITIVITY_REST = 10, 0
 
@@ -182,6 +183,7 @@ def run_journey(
                     *_ASSUMPTIONS,
                     f"{logs.dropped_requests:,} household-weeks have no promotion-logged store in "
                     "the eight weeks before, so no T; they are left out.",
+                    _sampling(config, seed=seed),
                 ]
             ),
             reproduce_section(
@@ -192,7 +194,18 @@ def run_journey(
             ),
         ]
     )
-    return Demonstration(ranker=ranker, report=result, model=model, truth=None, offers=None)
+    items = logs.items.select(C.ITEM, "product_type").to_pyarrow().to_pydict()
+    return Demonstration(
+        ranker=ranker,
+        report=result,
+        model=model,
+        truth=None,
+        offers=None,
+        names={
+            item: f"{item} {str(kind).lower()}"[:_NAME_WIDTH]
+            for item, kind in zip(items[C.ITEM], items["product_type"], strict=True)
+        },
+    )
 
 
 def _sensitivity(
@@ -226,6 +239,19 @@ def _sensitivity(
         candidates=candidates,
         report_from=report,
         log_end=serve,
+    )
+
+
+def _sampling(config: ChainConfig, *, seed: int) -> str:
+    if config.user_share == config.zero_rate == config.zero_rate_with_history == 1:
+        return "Every training row was used; the report scores every candidate."
+    return (
+        f"Training used {config.user_share:.0%} of the households (by salted hash, seed "
+        f"{seed}), all their rows with a purchase, {config.zero_rate_with_history:.0%} of the rows "
+        "without one where the household had bought the product before, and "
+        f"{config.zero_rate:.1%} of the others; the inverse rates are weights in every fit. The "
+        f"propensity was learned from an even {config.propensity_rate:.0%} of the rows. The report "
+        "scores every candidate of every household."
     )
 
 

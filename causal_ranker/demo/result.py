@@ -32,6 +32,8 @@ class Demonstration:
         True uplift@k by policy, where the world's truth is known.
     offers : mapping of id to list of (item, base score), or None
         Base lists by user, where the bundle holds no base model of its own.
+    names : mapping of id to str
+        What to call an item on the console; its id where it has no name.
     """
 
     ranker: CausalRanker
@@ -39,6 +41,7 @@ class Demonstration:
     model: Path
     truth: Mapping[str, float] | None
     offers: Mapping[int | str, list[tuple[int | str, float]]] | None
+    names: Mapping[int | str, str]
 
 
 def package_versions() -> dict[str, str]:

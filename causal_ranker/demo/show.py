@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -37,7 +38,7 @@ def show(done: Demonstration, *, report_path: Path, console: Console) -> None:
     console.print()
     console.print(document.verdict, style="bold")
     user, reranked = _most_moved(done)
-    print_section(_two_lists(user, reranked, k=done.ranker.k), console)
+    print_section(_two_lists(user, reranked, k=done.ranker.k, names=done.names), console)
     console.print()
     console.print(f"report  {report_path}", soft_wrap=True)
     console.print(f"model   {done.model}", soft_wrap=True)
@@ -63,17 +64,24 @@ def _most_moved(done: Demonstration) -> tuple[int | str, RerankedList]:
     return user, lists[user]
 
 
-def _two_lists(user: int | str, reranked: RerankedList, *, k: int) -> Section:
+def _two_lists(
+    user: int | str, reranked: RerankedList, *, k: int, names: Mapping[int | str, str]
+) -> Section:
     by_base = sorted(range(len(reranked.items)), key=lambda place: reranked.base_rank[place])
     rows = []
+
+    def name(place: int) -> str:
+        item = reranked.items[place]
+        return names.get(item, str(item))
+
     for slot in range(min(k, len(reranked.items))):
         base = by_base[slot]
         rows.append(
             [
                 slot + 1,
-                str(reranked.items[base]),
+                name(base),
                 float(reranked.uplift[base]),
-                str(reranked.items[slot]),
+                name(slot),
                 float(reranked.uplift[slot]),
                 f"{int(reranked.base_rank[slot]) - slot - 1:+d}",
             ]

@@ -94,7 +94,12 @@ def run_world(*, out: Path, seed: int, progress: bool) -> Demonstration:
         ]
     )
     return Demonstration(
-        ranker=ranker, report=found, model=model, truth=truth, offers=_last_offers(logs)
+        ranker=ranker,
+        report=found,
+        model=model,
+        truth=truth,
+        offers=_last_offers(logs),
+        names={},
     )
 
 
