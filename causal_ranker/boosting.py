@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __all__ = ["BoostConfig", "fit_trees", "predict_trees"]
+
+
+_IN_MEMORY = 2**30
+_BATCH = 2**20
 
 
 class BoostConfig(FrozenConfig):
@@ -66,6 +70,7 @@ def fit_trees(
     features: NDArray[np.float32],
     target: NDArray[np.float64],
     *,
+    rows: NDArray[np.int64] | None = None,
     weight: NDArray[np.float64],
     objective: Literal["binary", "regression"],
     config: BoostConfig,
@@ -81,6 +86,9 @@ def fit_trees(
         Shape (n_rows, n_features); NaN is missing.
     target : numpy.ndarray
         Shape (n_rows,); 0 or 1 for the binary objective.
+    rows : numpy.ndarray, optional
+        Positions of the rows to fit on; all by default. Above a gigabyte they are handed over in
+        batches, so that a matrix that lies in a file is never copied into memory as a whole.
     weight : numpy.ndarray
         Shape (n_rows,), non-negative.
     objective : {"binary", "regression"}
@@ -101,10 +109,12 @@ def fit_trees(
     """
     import lightgbm
 
+    chosen = np.arange(len(features)) if rows is None else rows
+    large = len(chosen) * features.shape[1] * features.itemsize > _IN_MEMORY
     data = lightgbm.Dataset(
-        features,
-        target,
-        weight=weight,
+        _batches(features, chosen) if large else features if rows is None else features[rows],
+        target[chosen],
+        weight=weight[chosen],
         feature_name=list(names),
         categorical_feature=[name for name in categorical if name in names],
         params={"max_bin": config.bins, "verbose": -1},
@@ -127,7 +137,28 @@ def fit_trees(
     return lightgbm.train(parameters, data, num_boost_round=config.rounds)
 
 
-def predict_trees(model: lightgbm.Booster, features: NDArray[np.float32]) -> NDArray[np.float64]:
+def _batches(features: NDArray[np.float32], rows: NDArray[np.int64]) -> lightgbm.Sequence:
+    """Give LightGBM rows of a matrix in batches."""
+    import lightgbm
+
+    class Batches(lightgbm.Sequence):
+        batch_size = _BATCH
+
+        def __getitem__(self, index: Any) -> NDArray[np.float64]:
+            return np.asarray(features[rows[index]], dtype=np.float64)
+
+        def __len__(self) -> int:
+            return len(rows)
+
+    return Batches()
+
+
+def predict_trees(
+    model: lightgbm.Booster,
+    features: NDArray[np.float32],
+    *,
+    rows: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:
     """Predict with one model.
 
     Parameters
@@ -136,12 +167,21 @@ def predict_trees(model: lightgbm.Booster, features: NDArray[np.float32]) -> NDA
         The fitted model.
     features : numpy.ndarray
         Shape (n_rows, n_features).
+    rows : numpy.ndarray, optional
+        Positions of the rows to predict, taken batch by batch; all by default.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n_rows,): a probability for the binary objective, else the target's unit.
+        Shape (n_rows,), or that of `rows`: a probability for the binary objective, else the
+        target's unit.
     """
-    if features.shape[0] == 0:
-        return np.empty(0)
-    return np.asarray(model.predict(features), dtype=np.float64)
+    if rows is None:
+        return (
+            np.asarray(model.predict(features), dtype=np.float64) if len(features) else np.empty(0)
+        )
+    parts = [
+        np.asarray(model.predict(features[rows[start : start + _BATCH]]), dtype=np.float64)
+        for start in range(0, len(rows), _BATCH)
+    ]
+    return np.concatenate([np.empty(0), *parts])

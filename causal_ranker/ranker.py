@@ -302,22 +302,21 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         whole: dict[str, Any] = {"horizon_hours": self.horizon_hours, "config": config}
         choose_from = self.trained_.window[1]
         late = logs.candidates[C.T0] >= ibis.literal(report_from)
-        with self.stages_.stage("Another treatment"):
-            return reassess(
-                connection,
-                self.trained_,
-                earlier=label_logs(connection, logs, log_end=choose_from, **whole),
-                later=label_logs(
-                    connection,
-                    replace(logs, candidates=logs.candidates.filter(late)),
-                    log_end=log_end,
-                    **whole,
-                ),
-                history=self._known,
-                config=config,
-                k=self.k,
-                seed=self.seed,
-            )
+        with self.stages_.stage("Another treatment: labels"):
+            earlier = label_logs(connection, logs, log_end=choose_from, **whole)
+            late_logs = replace(logs, candidates=logs.candidates.filter(late))
+            later = label_logs(connection, late_logs, log_end=log_end, **whole)
+        return reassess(
+            connection,
+            self.trained_,
+            earlier=earlier,
+            later=later,
+            history=self._known,
+            config=config,
+            k=self.k,
+            seed=self.seed,
+            stages=self.stages_,
+        )
 
     @property
     def policy_name_(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from causal_ranker import boosting
 from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
 from causal_ranker.errors import ConfigError
 
@@ -104,3 +105,28 @@ def test_the_memory_layout_does_not_matter() -> None:
 def test_impossible_settings(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         BoostConfig(**settings)
+
+
+def test_rows_in_batches_give_the_same_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    x = np.asfortranarray(rng.normal(size=(5000, 4)).astype(np.float32))
+    y = (rng.random(5000) < 0.3 + 0.2 * (x[:, 0] > 0)).astype(float)
+    rows = np.flatnonzero(rng.random(5000) < 0.7)
+    settings = {
+        "rows": rows,
+        "weight": rng.random(5000) + 0.5,
+        "objective": "binary",
+        "config": BoostConfig(rounds=5, min_rows_leaf=20),
+        "names": list("abcd"),
+        "categorical": [],
+        "seed": 0,
+    }
+    whole = fit_trees(x, y, **settings)
+    copied = fit_trees(
+        x[rows], y[rows], **{**settings, "rows": None, "weight": settings["weight"][rows]}
+    )
+    monkeypatch.setattr(boosting, "_IN_MEMORY", 0)
+    monkeypatch.setattr(boosting, "_BATCH", 257)
+    batched = fit_trees(x, y, **settings)
+    assert batched.model_to_string() == whole.model_to_string() == copied.model_to_string()
+    assert np.array_equal(predict_trees(whole, x, rows=rows), predict_trees(whole, x[rows]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from causal_ranker.attribution.windows import AttributionConfig
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import ConfigError
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.uplift.dr import DRConfig
 
@@ -31,7 +32,8 @@ class ChainConfig(FrozenConfig):
     finals : tuple of BoostConfig
         Final stages that ``learner="auto"`` tries on the choosing rows.
     base_trials : tuple of BoostConfig
-        Settings the built-in base ranker tries on the choosing rows: as many as `finals`.
+        Settings the built-in base ranker tries on the choosing rows, by log-loss: as many as
+        `finals`. (The weight of the blend, chosen after them, is the causal layer's alone.)
     user_share : float
         Share of the users whose rows train and choose, by a salted hash; histories and
         evaluation always use everyone.
@@ -50,7 +52,8 @@ class ChainConfig(FrozenConfig):
     curve_rate : float
         Share of report rows, drawn evenly, on which curves, calibration and balance stand.
     block_rows : int
-        Candidate rows scored at a time; decides memory, not results.
+        Candidate rows scored at a time: decides memory. The random policy and the curve sample are
+        drawn block by block, so another size draws them anew.
     """
 
     attribution: AttributionConfig = AttributionConfig()
@@ -76,3 +79,13 @@ class ChainConfig(FrozenConfig):
     blend_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)
     curve_rate: _Rate = 1.0
     block_rows: Annotated[int, Field(ge=1)] = 1_200_000
+
+    @model_validator(mode="after")
+    def _check_budgets(self) -> ChainConfig:
+        if len(self.base_trials) != len(self.finals):
+            raise ConfigError(
+                expected="as many base_trials as finals, so that neither side is tuned harder",
+                came=f"{len(self.base_trials)} and {len(self.finals)}",
+                do="Give both lists the same length.",
+            )
+        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -97,6 +98,8 @@ def make_report(
         rng=stage_rng(seed, "bands"),
         overlap_bounds=(lowest, 1 - lowest),
     )
+    # Of all candidates: requests wholly outside the band have no row in the sample.
+    evaluation = replace(evaluation, share_left_out=lists.outside / lists.candidates)
     counts = {
         **trained.rows,
         "candidates in the report": lists.candidates,
@@ -109,6 +112,7 @@ def make_report(
         title=title,
         policy=trained.policy.kind,
         outcome=outcome,
+        observational=trained.scorer.nuisances.estimates_propensity,
         background=[
             _choice_section(trained, k=k, outcome=outcome),
             stages_section(list(counts.items())),

@@ -1,8 +1,7 @@
-"""The same lists, judged under another definition of the treatment."""
+"""The frozen policy, judged under another definition of the treatment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +12,11 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import History, LabelledLogs
 from causal_ranker.chain.rankings import by_policy
 from causal_ranker.chain.sample import sample_evenly, sample_rows
-from causal_ranker.chain.train import Trained, as_rows, fill_sample, reads_base
+from causal_ranker.chain.train import Trained, as_rows, fill_sample
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.compare import PolicyResult, compare_policies
 from causal_ranker.evaluation.effect import average_effect
+from causal_ranker.reporting.progress import Stages
 from causal_ranker.reranking.policies import BasePolicy
 from causal_ranker.seeds import stage_rng, stage_seed
 from causal_ranker.stats.intervals import Interval
@@ -27,7 +27,7 @@ __all__ = ["Reassessment", "reassess"]
 
 @dataclass(frozen=True)
 class Reassessment:
-    """What another treatment says of the same lists.
+    """What another treatment says of the same policy.
 
     Attributes
     ----------
@@ -54,9 +54,13 @@ def reassess(
     config: ChainConfig,
     k: int,
     seed: int,
-    advance: Callable[[], None] = lambda: None,
+    stages: Stages,
 ) -> Reassessment:
-    """Fit the judge's models for another treatment, and judge the lists that were frozen.
+    """Fit the judge's models for another treatment, and judge the policy that was frozen.
+
+    Another treatment has another overlap band, so lists can differ where candidates fall out of
+    it. Its propensity may read every feature but the base score: what the main treatment does not
+    depend on may drive this one.
 
     Parameters
     ----------
@@ -74,14 +78,17 @@ def reassess(
         Slots that are judged.
     seed : int
         The run's seed.
-    advance : callable
-        Called once per block of later rows.
+    stages : Stages
+        Progress.
 
     Returns
     -------
     Reassessment
         Average effect and paired difference under the other treatment.
     """
+    everything = tuple(config.features.names[:-2])
+    nuisance = config.dr.nuisance.model_copy(update={"propensity_features": everything})
+    config = config.model_copy(update={"dr": config.dr.model_copy(update={"nuisance": nuisance})})
 
     def reader_of(logs: LabelledLogs) -> BlockReader:
         return BlockReader(
@@ -93,38 +100,41 @@ def reassess(
             levels=trained.levels,
         )
 
-    reader = reader_of(earlier)
-    sample = reader.join(
-        sample_rows(
-            connection,
-            dataset=earlier.dataset,
-            pairs=reader.features.pairs,
-            config=config,
-            seed=seed,
+    with stages.stage("Another treatment: models"):
+        reader = reader_of(earlier)
+        sample = reader.join(
+            sample_rows(
+                connection,
+                dataset=earlier.dataset,
+                pairs=reader.features.pairs,
+                config=config,
+                seed=seed,
+            )
         )
-    )
-    spans = reader.spans(block_rows=config.block_rows)
-    fill_sample(sample, trained.scorer.base, reader, spans)
-    even = reader.join(
-        sample_evenly(connection, dataset=earlier.dataset, share=config.propensity_rate, seed=seed)
-    )
-    if reads_base(config):
-        fill_sample(even, trained.scorer.base, reader, spans)
-    nuisances = Nuisances(
-        config=config.dr.nuisance,
-        names=config.features.names,
-        categorical=config.features.categorical,
-        seed=stage_seed(seed, "nuisance"),
-    ).fit(as_rows(sample), assignment=as_rows(even))
+        spans = reader.spans(block_rows=config.block_rows)
+        fill_sample(sample, trained.scorer.base, reader, spans)
+        even = reader.join(
+            sample_evenly(
+                connection, dataset=earlier.dataset, share=config.propensity_rate, seed=seed
+            )
+        )
+        nuisances = Nuisances(
+            config=config.dr.nuisance,
+            names=config.features.names,
+            categorical=config.features.categorical,
+            seed=stage_seed(seed, "nuisance"),
+        ).fit(as_rows(sample), assignment=as_rows(even))
     judge = reader_of(later)
-    lists = replace(trained.scorer, nuisances=nuisances).score(
-        judge.read_blocks(judge.spans(block_rows=config.block_rows)),
-        rankings={"base": by_policy(BasePolicy()), "frozen": by_policy(trained.policy)},
-        k=k,
-        curve_rate=config.curve_rate,
-        rng=stage_rng(seed, "sensitivity"),
-        advance=advance,
-    )
+    later_spans = judge.spans(block_rows=config.block_rows)
+    with stages.stage("Another treatment: lists", total=len(later_spans)) as advance:
+        lists = replace(trained.scorer, nuisances=nuisances).score(
+            judge.read_blocks(later_spans),
+            rankings={"base": by_policy(BasePolicy()), "frozen": by_policy(trained.policy)},
+            k=k,
+            curve_rate=config.curve_rate,
+            rng=stage_rng(seed, "sensitivity"),
+            advance=advance,
+        )
     shown = later.dataset.table.aggregate(share=later.dataset.table[C.TREATMENT].mean())
     return Reassessment(
         average_effect=average_effect(lists.rows),

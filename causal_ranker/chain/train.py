@@ -44,10 +44,11 @@ from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, Policy, Up
 from causal_ranker.seeds import stage_rng, stage_seed
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.dr import inside
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
 
-__all__ = ["Trained", "as_rows", "fill_sample", "reads_base", "train"]
+__all__ = ["Trained", "as_rows", "fill_sample", "train"]
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def train(
                 seed=seed,
             )
             block = reader.join(even)
-            if not isinstance(scores, LoggedBase) and reads_base(config):
+            if not isinstance(scores, LoggedBase) and _reads_base(config):
                 fill_sample(block, scores, reader, spans)
             assignment = as_rows(block)
     with stages.stage("Nuisances", total=1 + 2 * config.dr.nuisance.folds) as advance:
@@ -223,6 +224,7 @@ def train(
             seed=stage_seed(seed, "final"),
             advance=advance,
         )
+    outside = int((~inside(values.propensity, lowest=config.dr.lowest_propensity)).sum())
     scorer = ListScorer(
         base=scores,
         learner=fitted,
@@ -256,13 +258,14 @@ def train(
             "candidates in the fit logs": sum(span.rows for span in spans),
             "training rows (sampled)": len(rows),
             "rows for choosing settings (sampled)": len(later),
+            "training rows (sampled) outside the overlap band": outside,
             "candidates for choosing the policy": lists.candidates,
         },
         window=(spans[0].start, choose_from),
     )
 
 
-def reads_base(config: ChainConfig) -> bool:
+def _reads_base(config: ChainConfig) -> bool:
     """Say whether the propensity may depend on what the base recommender said.
 
     Parameters

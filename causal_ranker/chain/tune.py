@@ -56,9 +56,10 @@ def tune_base(
         if not len(seen):
             return
         model = recommender.train(
-            features[seen],
-            sample.outcome[seen],
-            weight=sample.weight[seen],
+            features,
+            sample.outcome,
+            rows=seen,
+            weight=sample.weight,
             config=config.base_trials[trees],
         )
         recommender.add(model, valid_from=ended_by)
@@ -67,7 +68,7 @@ def tune_base(
     for trees in config.base_trials:
         seen = np.flatnonzero(sample.horizon_end <= cut)
         model = recommender.train(
-            features[seen], sample.outcome[seen], weight=sample.weight[seen], config=trees
+            features, sample.outcome, rows=seen, weight=sample.weight, config=trees
         )
         guess = predict_trees(model, features[late])
         trials.append(

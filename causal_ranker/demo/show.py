@@ -87,7 +87,7 @@ def _two_lists(
             ]
         )
     return Section(
-        f"User {user}: base list and causal list",
+        f"User {user} (of the first hundred the one whose list changes most): both lists",
         [
             Table(
                 ["slot", "base list", "uplift", "causal list", "uplift ", "places up"],

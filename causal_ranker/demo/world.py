@@ -53,10 +53,10 @@ def run_world(*, out: Path, seed: int, progress: bool) -> Demonstration:
     with Stages(Console(stderr=True) if progress else None).stage("Simulating the world"):
         world = WorldConfig(days=_DAYS, seed=seed)
         logs = StreamingWorld(world).simulate()
+    reads = count_read(out / "report_reads.json", f"world {seed}, last {_REPORT_DAYS} days")
     report = world.start + timedelta(days=_DAYS - _REPORT_DAYS)
     ranker = CausalRanker(horizon_hours=world.horizon_hours, seed=seed, progress=progress)
     ranker.fit(**_between(logs, None, report), users=logs.users, items=logs.items, log_end=report)
-    reads = count_read(out / "report_reads.json", f"world {seed}, last {_REPORT_DAYS} days")
     found = ranker.evaluate(
         **_between(logs, report, None), log_end=logs.log_end, title="A world with known truth"
     )

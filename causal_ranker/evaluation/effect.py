@@ -28,7 +28,8 @@ class GroupEffects:
     count : ndarray of int64, shape (b,)
         Rows of the curve sample.
     error : float
-        Root mean square calibration error with the sampling noise taken out, in plays per
+        Root mean square calibration error with the noise of single rows taken out (noise that
+        rows of one cluster share remains, so it errs on the high side), in plays per
         exposure; see `causal_ranker.stats.calibration`.
     """
 

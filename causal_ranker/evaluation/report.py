@@ -148,12 +148,19 @@ class Report:
         print_document(self.document, console)
 
 
+_OBSERVATIONAL = (
+    " The logs are observational: this holds if what stands under 'What has to be true for this' "
+    "does."
+)
+
+
 def build_report(
     evaluation: Evaluation,
     *,
     title: str,
     policy: str,
     outcome: str = "plays",
+    observational: bool = False,
     background: Sequence[Section] = (),
     meta: Mapping[str, object] | None = None,
 ) -> Report:
@@ -169,6 +176,9 @@ def build_report(
         The policy that was frozen before these data were read; the verdict is about it.
     outcome : str
         What one outcome is called, in the plural.
+    observational : bool
+        Whether the propensities were estimated and not logged: the verdict then says on what it
+        rests.
     background : sequence of Section
         What follows the evidence: rows, labels, assumptions, how to repeat it.
     meta : mapping of str to values, optional
@@ -186,7 +196,8 @@ def build_report(
     """
     document = Document(
         title=title,
-        verdict=verdict(evaluation, policy=policy, outcome=outcome),
+        verdict=verdict(evaluation, policy=policy, outcome=outcome)
+        + (_OBSERVATIONAL if observational else ""),
         sections=[*evaluation_sections(evaluation, outcome=outcome), *background],
         meta=dict(meta or {}),
     )

@@ -209,7 +209,7 @@ def calibration_section(evaluation: Evaluation, *, outcome: str = "plays") -> Se
     sentence = Text(
         f"Being shown causes {interval_text(average, decimals=decimals_for([average]))} {unit} on "
         f"average over all candidates ({level} interval). Calibration error of the predicted "
-        f"uplift, its sampling noise taken out: {100 * groups.error:.2g} {unit}."
+        f"uplift, the noise of single rows taken out: {100 * groups.error:.2g} {unit}."
     )
     drawing = calibration_points(
         100 * groups.predicted,

@@ -63,6 +63,7 @@ class BoostedRecommender:
         features: NDArray[np.float32],
         outcome: NDArray[Any],
         *,
+        rows: NDArray[np.int64] | None = None,
         weight: NDArray[np.float64],
         config: BoostConfig,
     ) -> lightgbm.Booster:
@@ -74,6 +75,8 @@ class BoostedRecommender:
             Shape (n_rows, n_features).
         outcome : numpy.ndarray
             Y, shape (n_rows,).
+        rows : numpy.ndarray, optional
+            Positions of the rows to learn from; all by default.
         weight : numpy.ndarray
             Analysis weights, shape (n_rows,).
         config : BoostConfig
@@ -87,6 +90,7 @@ class BoostedRecommender:
         return fit_trees(
             features,
             np.asarray(outcome, dtype=np.float64),
+            rows=rows,
             weight=weight,
             objective="binary",
             config=config,

@@ -115,10 +115,13 @@ class DRLearner:
         kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
         self.share_outside_ = float(rows.weight[~kept].sum() / rows.weight.sum())
         self._check_overlap(rows, nuisances.propensity, kept)
+        scores = np.zeros(len(rows))
+        scores[kept] = nuisances.take(kept).scores(rows.treatment[kept], rows.outcome[kept])
         self.model_ = fit_trees(
-            rows.features[kept],
-            nuisances.take(kept).scores(rows.treatment[kept], rows.outcome[kept]),
-            weight=rows.weight[kept],
+            rows.features,
+            scores,
+            rows=np.flatnonzero(kept),
+            weight=rows.weight,
             objective="regression",
             config=self._config.final,
             names=self._names,

@@ -187,9 +187,10 @@ class Nuisances:
                         do="Give logs in which both arms occur for many users.",
                     )
                 self._outcome[f, arm] = fit_trees(
-                    rows.features[seen],
-                    np.asarray(rows.outcome[seen], dtype=np.float64),
-                    weight=rows.weight[seen],
+                    rows.features,
+                    np.asarray(rows.outcome, dtype=np.float64),
+                    rows=np.flatnonzero(seen),
+                    weight=rows.weight,
                     objective="binary",
                     config=self._config.outcome,
                     names=self._names,
@@ -198,6 +199,11 @@ class Nuisances:
                 )
                 advance()
         return self
+
+    @property
+    def estimates_propensity(self) -> bool:
+        """Whether the propensity is estimated, because none was logged."""
+        return self._propensity is not None
 
     def cross_fitted(self, rows: Rows) -> NuisanceValues:
         """Return the nuisances of the training rows, each out of its fold.
@@ -281,9 +287,8 @@ class Nuisances:
         arms = np.empty((2, len(user)))
         for f in range(self._config.folds):
             chosen = np.flatnonzero(fold == f)
-            part = features[chosen]
             for arm in (0, 1):
-                arms[arm, chosen] = predict_trees(self._outcome[f, arm], part)
+                arms[arm, chosen] = predict_trees(self._outcome[f, arm], features, rows=chosen)
         return NuisanceValues(
             propensity=propensity, outcome_treated=arms[1], outcome_control=arms[0]
         )

@@ -144,9 +144,10 @@ class CrossFitPropensity:
             )
         seen = np.flatnonzero(~held_out)
         return fit_trees(
-            features[seen],
-            target[seen],
-            weight=rows.weight[seen],
+            features,
+            target,
+            rows=seen,
+            weight=rows.weight,
             objective="binary",
             config=self._config,
             names=self._names,
@@ -172,7 +173,7 @@ class CrossFitPropensity:
         estimate = np.empty(len(rows))
         for (f, g), model in self._models.items():
             chosen = (by_user == f) & (by_unit == g)
-            estimate[chosen] = predict_trees(model, features[chosen])
+            estimate[chosen] = predict_trees(model, features, rows=np.flatnonzero(chosen))
         return estimate
 
     def predict(self, features: NDArray[np.float32], user: NDArray[Any]) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ def test_the_slice_runs_from_logs_to_report(printed: tuple[DemoResult, str], fol
         assert said in text
 
 
-def test_the_base_ranker_beats_repeat_popularity_or_the_table_says_so(
+def test_base_and_popularity_are_far_above_chance(
     printed: tuple[DemoResult, str],
 ) -> None:
     rates = printed[0].figures["play_rate_at_10"]

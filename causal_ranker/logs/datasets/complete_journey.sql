@@ -45,13 +45,15 @@ SELECT row_number() OVER (ORDER BY basket_id, product_id) AS play_id,
 FROM journey_rows SEMI JOIN journey_items ON journey_items.item_id = journey_rows.product_id
 GROUP BY basket_id, household_id, product_id;
 
+-- Weeks in which a store kept a promotion log. Outside them nobody knows what it promoted.
+CREATE OR REPLACE TEMP TABLE journey_logged AS
+SELECT DISTINCT store_id, week::INTEGER AS week FROM read_parquet('{promotions}');
+
 -- Who is a row is decided before t0: a visit in the previous eight weeks, anywhere. The store is the
--- most visited one that keeps a promotion log; ties go to the smaller id.
+-- most visited one whose promotion log covers the week; ties go to the smaller id.
 CREATE OR REPLACE TEMP TABLE journey_requests AS
 WITH visits AS (
     SELECT DISTINCT household_id, store_id, basket_id, week FROM journey_rows
-), logged_stores AS (
-    SELECT store_id, min(week) AS first_week FROM read_parquet('{promotions}') GROUP BY store_id
 ), recent AS (
     SELECT household_id, w.week, store_id, count(*) AS visits,
            count(*) FILTER (WHERE v.week = w.week - 1) AS last_week
@@ -62,8 +64,7 @@ WITH visits AS (
     FROM recent GROUP BY household_id, week
 ), usual AS (
     SELECT household_id, week, store_id, visits AS store_visits
-    FROM recent JOIN logged_stores USING (store_id)
-    WHERE first_week < week
+    FROM recent SEMI JOIN journey_logged USING (store_id, week)
     QUALIFY row_number() OVER (
         PARTITION BY household_id, week ORDER BY visits DESC, store_id) = 1
 )
@@ -75,13 +76,14 @@ FROM totals LEFT JOIN usual USING (household_id, week) JOIN journey_weeks USING 
 -- What the store's promotion log said before the week began.
 CREATE OR REPLACE TEMP TABLE journey_shelf AS
 WITH grid AS (
-    SELECT s.store_id, i.item_id, w.week, (p.week IS NOT NULL)::FLOAT AS promoted,
-           p.week AS promoted_week
-    FROM (SELECT DISTINCT store_id FROM journey_requests WHERE store_id IS NOT NULL) AS s
+    SELECT s.store_id, i.item_id, w.week, p.week AS promoted_week,
+           CASE WHEN l.week IS NOT NULL THEN (p.week IS NOT NULL)::FLOAT END AS promoted
+    FROM (SELECT DISTINCT store_id FROM journey_logged) AS s
     CROSS JOIN (SELECT item_id FROM journey_items) AS i
     CROSS JOIN (SELECT unnest(range(1, 54))::INTEGER AS week) AS w
     LEFT JOIN journey_promoted AS p
       ON p.store_id = s.store_id AND p.item_id = i.item_id AND p.week = w.week
+    LEFT JOIN journey_logged AS l ON l.store_id = s.store_id AND l.week = w.week
 ), history AS (
     SELECT store_id, item_id, week, promoted > 0 AS promoted,
            lag(promoted, 1) OVER past AS promoted_1_week_ago,
