@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import ibis
 from rich.console import Console
@@ -23,7 +24,7 @@ from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.train import Trained, train
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import NotFittedError
+from causal_ranker.errors import ConfigError, NotFittedError
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.contract import check_candidates
 from causal_ranker.logs.sources import read_table
@@ -35,6 +36,9 @@ from causal_ranker.serving.adapter import RerankedList, rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
 
 __all__ = ["CausalRanker"]
+
+_LEARNERS: Final = ("auto", "dr")
+_POLICIES: Final = ("auto", "uplift", "blend", "base")
 
 
 class CausalRanker(BaseEstimator):  # type: ignore[misc]
@@ -125,11 +129,14 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        ConfigError
+            If a setting is not one of those above.
         DataError
             If a log breaks its contract.
         OverlapError
             If what was shown is (nearly) determined by the features.
         """
+        _check_settings(self)
         self._connection = connection_of(candidates, impressions, plays)
         self.stages_ = Stages(Console(stderr=True) if self.progress else None)
         with self.stages_.stage("Logs, attribution and labels"):
@@ -338,8 +345,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         user_id : int or str
             The user.
         candidates : iterable of (item_id, base_score), optional
-            What the base recommender offers; the user's candidates of the last request if left
-            out.
+            What the base recommender offers. If left out, the built-in base ranker scores the
+            user's candidates of the last request, or every item for an unknown user.
         k : int, optional
             Longest list to return.
 
@@ -354,7 +361,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         NotFittedError
             If there is no model.
         UnknownUserError
-            If the user is unknown and no candidates are given.
+            If the user is unknown, no candidates are given, and the ranker holds no built-in base.
+        ConfigError, DataError
+            If `k` or `candidates` cannot be (see `causal_ranker.serving.adapter.rerank`).
         """
         bundle = self._serving()
         offered = None if candidates is None else list(candidates)
@@ -461,3 +470,29 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 do="Call fit(impressions, plays, candidates=...) first; a loaded one can only "
                 "rerank.",
             )
+
+
+def _check_settings(ranker: CausalRanker) -> None:
+    """Refuse a setting that would act as another one, or fail only deep inside."""
+    base, config = ranker.base, ranker.config
+    named = base is None or (isinstance(base, str) and base == "boosted")
+    # A class has the method, too, but nobody to call it on.
+    other = isinstance(base, BaseRecommender) and not isinstance(base, type)
+    rules: dict[str, tuple[bool, str]] = {
+        "learner": (ranker.learner in _LEARNERS, " or ".join(map(repr, _LEARNERS))),
+        "policy": (ranker.policy in _POLICIES, " or ".join(map(repr, _POLICIES))),
+        "base": (named or other, "None, 'boosted' or an object with the method candidates"),
+        "k": (_is_whole(ranker.k, least=1), "a whole number of 1 or more"),
+        "seed": (_is_whole(ranker.seed, least=0), "a whole number of 0 or more"),
+        "config": (config is None or isinstance(config, ChainConfig), "None or a ChainConfig"),
+    }
+    for name, (kept, rule) in rules.items():
+        if not kept:
+            value = getattr(ranker, name)
+            came = repr(value) if isinstance(value, str | int | float) else str(type(value))
+            do = f"Set {name} of CausalRanker so and fit again."
+            raise ConfigError(expected=f"{rule} as {name}", came=came, do=do)
+
+
+def _is_whole(value: Any, *, least: int) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least

@@ -12,7 +12,7 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import History, LabelledLogs
 from causal_ranker.chain.rankings import by_policy
 from causal_ranker.chain.sample import sample_evenly, sample_rows
-from causal_ranker.chain.train import Trained, as_rows, fill_sample
+from causal_ranker.chain.train import Trained, as_rows, fill_sample, reads_base
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.compare import PolicyResult, compare_policies
 from causal_ranker.evaluation.effect import average_effect
@@ -59,8 +59,8 @@ def reassess(
     """Fit the judge's models for another treatment, and judge the policy that was frozen.
 
     Another treatment has another overlap band, so lists can differ where candidates fall out of
-    it. Its propensity may read every feature but the base score: what the main treatment does not
-    depend on may drive this one.
+    it. Where the main propensity is kept to some features, this one reads all but the base score:
+    what the main treatment does not depend on may drive the other.
 
     Parameters
     ----------
@@ -86,9 +86,10 @@ def reassess(
     Reassessment
         Average effect and paired difference under the other treatment.
     """
-    everything = tuple(config.features.names[:-2])
-    nuisance = config.dr.nuisance.model_copy(update={"propensity_features": everything})
-    config = config.model_copy(update={"dr": config.dr.model_copy(update={"nuisance": nuisance})})
+    nuisance = config.dr.nuisance
+    if nuisance.propensity_features is not None:
+        everything = tuple(config.features.names[:-2])
+        nuisance = nuisance.model_copy(update={"propensity_features": everything})
 
     def reader_of(logs: LabelledLogs) -> BlockReader:
         return BlockReader(
@@ -118,8 +119,10 @@ def reassess(
                 connection, dataset=earlier.dataset, share=config.propensity_rate, seed=seed
             )
         )
+        if reads_base(nuisance):
+            fill_sample(even, trained.scorer.base, reader, spans)
         nuisances = Nuisances(
-            config=config.dr.nuisance,
+            config=nuisance,
             names=config.features.names,
             categorical=config.features.categorical,
             seed=stage_seed(seed, "nuisance"),

@@ -45,10 +45,10 @@ from causal_ranker.seeds import stage_rng, stage_seed
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.dr import inside
-from causal_ranker.uplift.nuisance import Nuisances
+from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
 
-__all__ = ["Trained", "as_rows", "fill_sample", "train"]
+__all__ = ["Trained", "as_rows", "fill_sample", "reads_base", "train"]
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def train(
                 seed=seed,
             )
             block = reader.join(even)
-            if not isinstance(scores, LoggedBase) and _reads_base(config):
+            if not isinstance(scores, LoggedBase) and reads_base(config.dr.nuisance):
                 fill_sample(block, scores, reader, spans)
             assignment = as_rows(block)
     with stages.stage("Nuisances", total=1 + 2 * config.dr.nuisance.folds) as advance:
@@ -265,20 +265,20 @@ def train(
     )
 
 
-def _reads_base(config: ChainConfig) -> bool:
+def reads_base(config: NuisanceConfig) -> bool:
     """Say whether the propensity may depend on what the base recommender said.
 
     Parameters
     ----------
-    config : ChainConfig
-        Settings of the run.
+    config : NuisanceConfig
+        Settings of the nuisances.
 
     Returns
     -------
     bool
         Then the rows it is learned from need base scores too.
     """
-    allowed = config.dr.nuisance.propensity_features
+    allowed = config.propensity_features
     return allowed is None or C.BASE_SCORE in allowed or C.BASE_RANK in allowed
 
 

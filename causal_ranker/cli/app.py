@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from causal_ranker import __version__
 from causal_ranker.cli import logs, models
-from causal_ranker.errors import CausalRankerError
+from causal_ranker.errors import CausalRankerError, ConfigError
 
 __all__ = ["app", "main"]
 
@@ -99,6 +99,12 @@ def _demo(
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
 ) -> None:
     """Run the whole chain and show which list causes more."""
+    if full and data != "journey":
+        raise ConfigError(
+            expected="--full with --data journey, whose training rows are otherwise a sample",
+            came=f"--full with --data {data}, which is never sampled",
+            do="Leave out --full.",
+        )
     from rich.console import Console
 
     from causal_ranker.demo import run_demo

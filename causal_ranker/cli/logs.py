@@ -119,7 +119,9 @@ def _fit(
 
     from causal_ranker.evaluation.background import stages_section
     from causal_ranker.reporting.console import print_section
+    from causal_ranker.serving.bundle import check_target
 
+    check_target(out)  # before the training, not after it
     ranker = _ranker(
         base=base,
         learner=learner,

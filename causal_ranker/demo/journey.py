@@ -38,7 +38,7 @@ __all__ = ["journey_config", "run_journey"]
 
 _CHOOSE, _REPORT, _SERVE = 31, 35, 53
 _WEEK_HOURS = 168.0
-_NAME_WIDTH = 34
+_NAME_WIDTH = 28
 #: The sensitivity analysis reads the households whose id leaves this remainder.
 _SENSITIVITY_OF, _SENSITIVITY_REST = 10, 0
 
@@ -174,7 +174,7 @@ def run_journey(
                         "frozen policy minus base, uplift@10": other.frozen.difference,
                     },
                 },
-                note="The second line calls a product shown if a store visited *this* week "
+                note="The second line calls a product shown if a store visited in that very week "
                 "promotes it. Visits then drive T and Y both, so its effect is inflated; it is "
                 f"read on {share:.0%} of the households, and {other.treated_share:.1%} of its "
                 "candidates are shown.",

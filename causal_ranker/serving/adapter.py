@@ -87,7 +87,9 @@ def rerank(
 
     An item the snapshot does not know is scored on the model's missing path. If the user is not
     known, or a model raises, says something not finite or scores another number of items, the
-    list is in base order, says why, and is counted in ``bundle.counts``.
+    list is in base order, says why, and is counted in ``bundle.counts``. The base order of a user
+    who is not known and for whom no candidates come is the base model's, over every item of the
+    snapshot, with the user's features missing.
 
     Parameters
     ----------
@@ -97,7 +99,8 @@ def rerank(
         The user's id, of the type of the snapshot's ids.
     candidates : sequence of (item id, base score), optional
         The base recommender's list, in any order; equal base scores keep it. Without it, the
-        bundle's candidates are scored by its base model.
+        user's candidates in the bundle (of a user who is not known: every item) are scored by its
+        base model.
     k : int, optional
         Length of the list, at least 1; all candidates by default.
     strict : bool
@@ -113,11 +116,12 @@ def rerank(
     ConfigError
         If `k` is below 1.
     EmptyError
-        If `candidates` is empty, or is not given and the bundle has no base model.
+        If `candidates` is empty, or is not given for a known user and the bundle has no base model.
     RowError
         If a candidate comes twice or its base score is not finite.
     UnknownUserError
-        If the user is not known, and `strict` is set or there are no candidates to fall back to.
+        If the user is not known, and `strict` is set or there is nothing to fall back to: neither
+        `candidates` nor a base model. The latter is counted, too.
     """
     if k is not None and k < 1:
         raise ConfigError(
@@ -125,7 +129,10 @@ def rerank(
         )
     given = None if candidates is None else _checked(candidates)
     user_row = bundle.snapshot.users.row(user)
-    if user_row < 0 and (strict or given is None):
+    nothing = given is None and bundle.base is None
+    if user_row < 0 and (strict or nothing):
+        if not strict:
+            bundle.counts.add(unknown_items=0, fallback="unknown_user")
         raise UnknownUserError(
             expected=f"one of the {bundle.snapshot.users.ids.size} users of the model's snapshot",
             came=f"user {user!r}",
@@ -140,7 +147,8 @@ def rerank(
     else:
         item_rows = _candidates_of(bundle, user_row)
         items = item_table.ids[item_rows].tolist()
-        base_score, reason = _base_scores(_base_of(bundle), user_row, item_rows)
+        base_score, failed = _base_scores(_base_of(bundle), user_row, item_rows)
+        reason = failed or reason  # without base scores the order is not even the base's
     base_rank = _base_rank(base_score)
 
     uplift = score = None
@@ -199,7 +207,7 @@ def _checked(candidates: Sequence[tuple[Id, float]]) -> tuple[list[Id], NDArray[
 
 
 def _candidates_of(bundle: Bundle, user_row: int) -> NDArray[np.int64]:
-    if bundle.candidates is None:
+    if bundle.candidates is None or user_row < 0:
         return np.arange(bundle.snapshot.items.ids.size)
     return bundle.candidates.items_of(user_row)
 

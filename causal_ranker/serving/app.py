@@ -6,8 +6,9 @@
 ``GET /v1/version``       the bundle, its policy, and fall-backs since start, by reason
 ========================= ======================================================
 
-Errors are ``{"error": "..."}``: 400 for a request that cannot be, 404 for a user who is not known
-when no candidates came to fall back to. An unknown user *with* candidates gets them in base order.
+An unknown user gets the base order: of the candidates that came, or else of every item, by the
+bundle's base model. Errors are ``{"error": "..."}``: 400 for a request that cannot be, 404 for an
+unknown user where there is neither; the version page counts that one among the fall-backs, too.
 A body above 1 MiB is refused before it is read (413, plain text).
 """
 

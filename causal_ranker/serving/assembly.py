@@ -61,7 +61,8 @@ class FeaturePlan:
         Parameters
         ----------
         user_row : int
-            Row of the user table.
+            Row of the user table; -1 for a user the snapshot does not know, who gets NaN for the
+            user's own features and the default of every pair.
         item_rows : ndarray of int64, shape (n,)
             Rows of the item table; -1 for an item the snapshot does not know, which gets NaN (the
             model's missing path) for the item's own features.
@@ -78,7 +79,8 @@ class FeaturePlan:
         snapshot = self._snapshot
         X = np.tile(self._moment, (item_rows.size, 1))
         target, source = self._columns["user"]
-        X[:, target] = snapshot.users.values[user_row, source]
+        if user_row >= 0:
+            X[:, target] = snapshot.users.values[user_row, source]
         target, source = self._columns["item"]
         if target.size:
             known = item_rows >= 0

@@ -46,7 +46,7 @@ from causal_ranker.serving.model import ModelPart, Scorer, TextModel
 from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
 from causal_ranker.serving.snapshot import FeatureSnapshot
 
-__all__ = ["Bundle", "BundleContents", "load_bundle", "publish_bundle"]
+__all__ = ["Bundle", "BundleContents", "check_target", "load_bundle", "publish_bundle"]
 
 # A folder that is replaced while it is read is read again; nobody publishes this often.
 _ATTEMPTS: Final = 5
@@ -142,8 +142,7 @@ def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
     ConfigError
         If the training window has no time zone, or the evaluation summary is not JSON.
     """
-    target = Path(path).resolve()
-    _refuse_foreign(target)
+    target = check_target(path)
     start, end = (_utc(moment) for moment in contents.training_window)
     files = encode(contents)
     manifest = Manifest(
@@ -173,6 +172,42 @@ def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
             do="Check the path, its permissions and the free space.",
         ) from error
     return target
+
+
+def check_target(path: str | Path) -> Path:
+    """Refuse a place that something else than a bundle has taken.
+
+    Publishing asks this first; whoever works long before publishing may ask it earlier.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder that a bundle is to be published in.
+
+    Returns
+    -------
+    Path
+        The folder, absolute.
+
+    Raises
+    ------
+    BundleError
+        If it exists, and is neither an empty folder nor a bundle.
+    """
+    target = Path(path).resolve()
+    if not os.path.lexists(target):
+        return target
+    came = "a file"
+    if target.is_dir():
+        manifest = target / MANIFEST
+        if not any(target.iterdir()) or (manifest.is_file() and is_manifest(manifest.read_bytes())):
+            return target
+        came = "a folder with other things in it"
+    raise BundleError(
+        expected=f"no file, an empty folder or a model bundle at {target}",
+        came=came,
+        do="Choose another path; nothing was overwritten.",
+    )
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -268,22 +303,6 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _refuse_foreign(target: Path) -> None:
-    if not os.path.lexists(target):
-        return
-    came = "a file"
-    if target.is_dir():
-        manifest = target / MANIFEST
-        if not any(target.iterdir()) or (manifest.is_file() and is_manifest(manifest.read_bytes())):
-            return
-        came = "a folder with other things in it"
-    raise BundleError(
-        expected=f"no file, an empty folder or a model bundle at {target}",
-        came=came,
-        do="Choose another path; nothing was overwritten.",
-    )
 
 
 def _utc(moment: datetime) -> str:

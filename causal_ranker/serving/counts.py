@@ -1,4 +1,4 @@
-"""How many lists were asked for, and how many fell back to the base order, by reason."""
+"""How many lists were asked for, and how many could not be the policy's, by reason."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Counts:
         self._fallbacks: Counter[FallbackReason] = Counter()
 
     def add(self, *, unknown_items: int, fallback: FallbackReason | None) -> None:
-        """Count one list.
+        """Count one list, or one unknown user for whom there was nothing to fall back to.
 
         Parameters
         ----------
         unknown_items : int
             Candidates that the snapshot does not know.
         fallback : str or None
-            Why the list is in base order, or ``None`` where it is not.
+            Why the list is not the policy's, or ``None`` where it is.
         """
         with self._lock:
             self._requests += 1
@@ -44,7 +44,7 @@ class Counts:
 
     @property
     def requests(self) -> int:
-        """Lists given so far."""
+        """Lists asked for so far; requests that cannot be do not count."""
         return self._requests
 
     @property
@@ -54,6 +54,6 @@ class Counts:
 
     @property
     def fallbacks(self) -> dict[str, int]:
-        """Lists in base order so far, by reason."""
+        """Lists so far that were not the policy's, by reason."""
         with self._lock:
             return {str(reason): self._fallbacks[reason] for reason in sorted(self._fallbacks)}

@@ -158,7 +158,7 @@ class Scorer:
         Parameters
         ----------
         user_row : int
-            Row of the snapshot's user table.
+            Row of the snapshot's user table, -1 for a user who is not known.
         item_rows : ndarray of int64, shape (n,)
             Rows of the item table, -1 for an item that is not known.
         base_score : ndarray of float64, shape (n,), optional

@@ -179,7 +179,7 @@ class PairTable:
         Parameters
         ----------
         user_row : int
-            Row of the user.
+            Row of the user, -1 for a user who is not known.
         item_rows : ndarray of int64, shape (n,)
             Rows of the items, -1 for an item that is not known.
 
@@ -188,8 +188,10 @@ class PairTable:
         ndarray of float64, shape (n, features)
             Values of the pairs; the default row where a pair has no entry.
         """
-        first, last = self.starts[user_row], self.starts[user_row + 1]
         out = np.tile(self.default, (item_rows.size, 1))
+        if user_row < 0:
+            return out
+        first, last = self.starts[user_row], self.starts[user_row + 1]
         items = self.items[first:last]
         if items.size:
             place = np.minimum(np.searchsorted(items, item_rows), items.size - 1)

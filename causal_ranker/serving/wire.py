@@ -32,7 +32,8 @@ class RerankRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_id : int or str
         The user; integers and strings are different ids.
     candidates : list of Candidate, optional
-        The base recommender's list; the bundle's own candidates without it.
+        The base recommender's list. Without it the bundle's own candidates of the user, or every
+        item for a user who is not known; either needs a base model in the bundle.
     k : int, optional
         Length of the answer; all candidates without it.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,16 @@ import pytest
 
 from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.chain.base import BoostedBase, LoggedBase, RecommenderBase
+from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
+from causal_ranker.chain.logs import label_logs
 from causal_ranker.chain.tune import tune_base
 from causal_ranker.errors import RowError
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.recommenders.frame import FrameRecommender
 from tests.chain.blocks import DAY, block, requests
+from tests.chain.tables import ENGINE, FEATURES, at, logs
 
 TREES = BoostConfig(rounds=20, leaves=4, min_rows_leaf=20, feature_share=1.0)
 START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,10 +51,9 @@ def history(days: int = 40, per_day: int = 60, seed: int = 0) -> FeatureBlock:
     return made
 
 
-def config(**settings: Any) -> ChainConfig:
-    return ChainConfig(
-        **{"base_trials": (TREES,), "base_first_days": 7, "base_refit_days": 5} | settings
-    )
+def config(*, trials: tuple[BoostConfig, ...] = (TREES,), **settings: Any) -> ChainConfig:
+    both = {"base_trials": trials, "finals": trials}  # the two sides try equally many
+    return ChainConfig(**both | {"base_first_days": 7, "base_refit_days": 5} | settings)
 
 
 def tuned(rows: FeatureBlock, *, cut: int, **settings: Any) -> BoostedRecommender:
@@ -120,7 +123,7 @@ def test_the_trial_that_predicts_later_plays_best_is_kept() -> None:
         made,
         rows,
         cut=cut,
-        config=config(base_trials=(wild, TREES)),
+        config=config(trials=(wild, TREES)),
         advance=lambda: told.append(1),
     )
     assert [trial.config for trial in trials] == [wild, TREES]
@@ -179,3 +182,65 @@ def test_a_candidate_the_recommender_does_not_score_is_named() -> None:
     rows = block(2, user=[0, 0], item=[0, 7])
     with pytest.raises(RowError, match=r"user .*0.* and item .*7"):
         RecommenderBase(FrameRecommender(scores)).fill(rows)
+
+
+def test_the_shortcut_says_what_the_door_says() -> None:
+    """On blocks read from logs: by the features at hand, or asked through `candidates`."""
+    fine = BoostConfig(rounds=20, leaves=8, min_rows_leaf=3, feature_share=1.0)
+    rng = np.random.default_rng(4)
+    days, users, items = 8, 12, 6
+    keys = list(product(range(users), range(items), range(days)))
+    candidates = pd.DataFrame(keys, columns=["user_id", "item_id", "day"])
+    candidates = candidates[rng.random(len(candidates)) < 0.8]  # not everyone chooses from all
+    candidates["t0"] = [at(24.0 * day) for day in candidates.pop("day")]
+    candidates["shown"] = rng.random(len(candidates)) < 0.5
+    plays = pd.DataFrame(
+        {
+            "play_id": range(400),
+            "user_id": rng.integers(0, users, 400),
+            "item_id": rng.integers(0, items, 400),
+            "played_at": [at(float(h)) for h in rng.uniform(0, 24 * days, 400)],
+        }
+    )
+    shown = candidates[candidates["shown"]]
+    impressions = shown[["user_id", "item_id", "t0"]].assign(impression_id=range(len(shown)))
+    labelled = label_logs(
+        ENGINE,
+        logs(candidates=candidates, plays=plays, impressions=impressions),
+        log_end=at(24 * days),
+        horizon_hours=24,
+        config=ChainConfig(features=FEATURES),
+    )
+    reader = BlockReader(
+        ENGINE,
+        rows=labelled.dataset.table,
+        requests=labelled.requests,
+        history=labelled.history,
+        config=FEATURES,
+    )
+    made = BoostedRecommender(
+        reader.candidate_rows,
+        names=FEATURES.names[:-2],
+        categorical=FEATURES.categorical,
+        seed=0,
+    )
+    whole = reader.join(labelled.dataset.table)
+    cut = round(at(24 * 6).timestamp() * 1_000_000)
+    tune_base(
+        made,
+        whole,
+        cut=cut,
+        config=config(trials=(fine,), base_first_days=2, base_refit_days=2),
+        advance=lambda: None,
+    )
+    assert len(made.turns) == 3
+    late = [span for span in reader.spans(block_rows=100) if span.start >= at(24 * 3)]
+    assert len(late) == 5
+    for span in late:
+        short, asked = reader.read(span), reader.read(span)
+        BoostedBase(made).fill(short)
+        RecommenderBase(made).fill(asked)
+        np.testing.assert_array_equal(short.base_score, asked.base_score)
+        np.testing.assert_array_equal(short.base_rank, asked.base_rank)
+        assert np.unique(short.base_score).size > 10
+        assert np.unique(short.base_rank).size >= 5

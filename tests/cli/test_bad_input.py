@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from causal_ranker.columns import Columns as C
-from tests.cli.calling import MESSAGE, Edit, Files, Run, environment, program
+from tests.cli.calling import MESSAGE, TABLES, Edit, Files, Run, environment, program
 from tests.serving.shop import USER_IDS
 
 USER = int(USER_IDS[5])
@@ -224,6 +224,31 @@ def test_a_folder_that_cannot_be_made_is_one_line(run: Run, files: Files, tmp_pa
     code, _, err = run("evaluate", *files(), *words)
     assert code == 2
     assert MESSAGE.fullmatch(err.strip()), err
+
+
+@pytest.mark.parametrize("make", [not_a_folder, no_bundle])
+def test_a_folder_of_other_things_is_refused_before_training(
+    run: Run, tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    target = make(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    # logs that are not there would be the next complaint
+    logs = [f"--{name}=absent.parquet" for name in TABLES]
+    code, out, err = run("fit", *logs, "--out", target)
+    assert (code, out) == (2, "")
+    assert MESSAGE.fullmatch(err.strip()), err
+    assert str(target) in err
+    assert "nothing was overwritten" in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_world_is_refused(run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "demo"
+    code, out, err = run("demo", "--data", "world", "--full", "--out", target)
+    assert (code, out) == (2, "")
+    assert MESSAGE.fullmatch(err.strip()), err
+    assert "--full" in err
+    assert not target.exists()
 
 
 def test_a_setting_that_nobody_knows_is_one_line(run: Run, files: Files, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def config(**settings: Any) -> ChainConfig:
         "features": FEATURES,
         "dr": DRConfig(final=TREES, nuisance=NuisanceConfig(outcome=TREES, propensity=TREES)),
         "finals": FINALS,
-        "base_trials": (TREES,),
+        "base_trials": FINALS,
         "choose_days": 2,
         "base_first_days": 2,
         "base_refit_days": 2,

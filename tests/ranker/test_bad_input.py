@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from causal_ranker.errors import (
+    ConfigError,
+    DataError,
     EmptyError,
     OverlapError,
     RowError,
@@ -89,3 +92,59 @@ def test_a_log_shorter_than_its_choosing_days_is_refused() -> None:
     past, _ = small()
     with pytest.raises(EmptyError, match="30 days"):
         fit(past, config=config(choose_days=30))
+
+
+class Nothing:
+    """Not a recommender."""
+
+
+class Asked:
+    """A recommender, that is never asked here."""
+
+    def candidates(self, users: Any, *, at: Any, k: Any = None) -> Any:
+        raise AssertionError("nobody asks")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "came"),
+    [
+        ("learner", "x", "'x'"),
+        ("learner", None, "NoneType"),
+        ("policy", "upliftt", "'upliftt'"),
+        ("policy", "random", "'random'"),
+        ("base", "bosted", "'bosted'"),
+        ("base", Nothing(), "Nothing"),
+        ("base", Asked, "type"),  # the class, not one of it
+        ("base", pd.DataFrame({"base_score": [1.0]}), "DataFrame"),
+        ("k", 0, "0"),
+        ("k", -3, "-3"),
+        ("k", 2.5, "2.5"),
+        ("k", True, "True"),
+        ("k", "10", "'10'"),
+        ("seed", -1, "-1"),
+        ("seed", None, "NoneType"),
+        ("config", {}, "dict"),
+    ],
+)
+def test_impossible_settings_are_refused_before_a_log_is_read(
+    name: str, value: Any, came: str
+) -> None:
+    ranker = CausalRanker(**{name: value})
+    with pytest.raises(ConfigError, match=f"as {name}; got .*{came}.*Set {name}"):
+        ranker.fit("absent.parquet", "absent.parquet", candidates="absent.parquet")
+    assert not hasattr(ranker, "stages_")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"learner": "dr", "policy": "blend", "base": "boosted"},
+        {"policy": "uplift", "base": Asked(), "k": np.int64(3), "seed": np.int32(0)},
+        {"policy": "base", "config": config()},
+    ],
+)
+def test_possible_settings_reach_the_logs(settings: Any) -> None:
+    ranker = CausalRanker(**settings)
+    with pytest.raises(DataError, match="absent"):
+        ranker.fit("absent.parquet", "absent.parquet", candidates="absent.parquet")

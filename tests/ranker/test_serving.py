@@ -110,6 +110,13 @@ def test_the_built_in_base_serves_without_an_offer(tmp_path: Path) -> None:
     mine = past.candidates[past.candidates["user_id"] == user]
     last = mine[mine["t0"] == mine["t0"].max()]
     assert set(found.items) == set(last["item_id"])
+    assert {*found.items} < {*past.candidates["item_id"]}
+    stranger = CausalRanker.load(tmp_path / "model").rerank(987_654_321)
+    assert stranger.fallback == "unknown_user"
+    assert {*stranger.items} >= {*found.items}
+    assert len(stranger.items) > len(found.items)
+    assert np.isfinite(stranger.base_score).all()
+    assert sorted(stranger.base_score.tolist(), reverse=True) == stranger.base_score.tolist()
     assert found.base_rank.tolist() == found.rank.tolist() == list(range(1, len(last) + 1))
     table = ranker.evaluate(**tables(later)).to_frame()
     assert table.loc["base", "play_rate"] > 1.3 * table.loc["random", "play_rate"]

@@ -165,12 +165,71 @@ def test_an_unknown_user_gets_the_base_order(bundle: Bundle) -> None:
     assert bundle.counts.fallbacks == {"unknown_user": 2}
 
 
-@pytest.mark.parametrize("arguments", [{"candidates": SENT, "strict": True}, {}])
-def test_an_unknown_user_is_an_error_when_asked_or_without_a_list(
-    bundle: Bundle, arguments: dict[str, Any]
+@pytest.mark.parametrize("few", [False, True])
+def test_an_unknown_user_without_a_list_gets_the_base_order_of_every_item(
+    shop: Shop, bundle: Bundle, few: bool
 ) -> None:
+    if few:  # what others may choose from says nothing of this user
+        bundle = replace(bundle, candidates=few_candidates())
+    X = shop.base_features(0, np.arange(ITEMS))
+    X[:, 1], X[:, 2] = 0.0, np.nan  # no history, and an age that nobody knows
+    base = np.asarray(shop.base.predict(X, num_threads=1))
+    order = np.lexsort((np.arange(ITEMS), -base))
+    assert np.unique(base).size > 1
+
+    got = rerank(bundle, 99)
+    assert got.fallback == "unknown_user"
+    assert got.items == tuple(ITEM_IDS[order])
+    np.testing.assert_array_equal(got.base_score, base[order])
+    np.testing.assert_array_equal(got.base_rank, np.arange(1, ITEMS + 1))
+    assert np.isnan(got.uplift).all()
+    assert rerank(bundle, "105", k=3).items == got.items[:3]
+    assert bundle.counts.fallbacks == {"unknown_user": 2}
+    assert bundle.counts.requests == 2
+    assert bundle.counts.unknown_items == 0
+
+
+def test_an_unknown_user_has_no_features_not_those_of_somebody_else(
+    shop: Shop, bundle: Bundle
+) -> None:
+    seen: list[Any] = []
+
+    def watch(X: Any) -> Any:
+        seen.append(X)
+        return np.zeros(len(X))
+
+    rerank(broken(bundle, watch, which="base"), 99)
+    expected = shop.base_features(0, np.arange(ITEMS))
+    expected[:, 1], expected[:, 2] = 0.0, np.nan
+    np.testing.assert_array_equal(seen, [expected])
+    X = bundle.uplift.plan.matrix(-1, np.arange(ITEMS))
+    assert np.isnan(X[:, [1, 5]]).all()  # age, and the days since a play that never was
+    assert (X[:, 0] == 0).all()
+
+
+def test_a_failing_base_model_is_told_of_an_unknown_user_too(bundle: Bundle) -> None:
+    got = rerank(broken(bundle, explode, which="base"), 99)
+    assert got.fallback == "base_model_error"
+    assert got.items == tuple(ITEM_IDS)
+    assert bundle.counts.fallbacks == {"base_model_error": 1}
+
+
+def test_an_unknown_user_with_nothing_to_fall_back_to_is_an_error_that_counts(
+    bundle: Bundle,
+) -> None:
+    bare = replace(bundle, base=None)
     with pytest.raises(UnknownUserError, match="user 99"):
-        rerank(bundle, 99, **arguments)
+        rerank(bare, 99)
+    assert bare.counts.fallbacks == {"unknown_user": 1}
+    assert bare.counts.requests == 1
+    assert_base_order(rerank(bare, 99, candidates=SENT), "unknown_user")
+
+
+@pytest.mark.parametrize("arguments", [{"candidates": SENT}, {}])
+def test_an_unknown_user_is_an_error_when_asked(bundle: Bundle, arguments: dict[str, Any]) -> None:
+    with pytest.raises(UnknownUserError, match="user 99"):
+        rerank(bundle, 99, strict=True, **arguments)
+    assert bundle.counts.requests == 0
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def test_health(service: Running) -> None:
 
 def test_a_list_equals_that_of_the_library(service: Running, bundle: Bundle) -> None:
     sent = [(c["item_id"], c["base_score"]) for c in SENT]
-    for user, candidates, k in ((100, None, None), (117, None, 3), (103, sent, None), (9, sent, 1)):
+    asked = ((100, None, None), (117, None, 3), (103, sent, None), (9, sent, 1), (9, None, 2))
+    for user, candidates, k in asked:
         body: dict[str, Any] = {"user_id": user}
         if candidates is not None:
             body["candidates"] = SENT
@@ -68,8 +69,20 @@ def test_an_unknown_user(service: Running) -> None:
     assert [row["item_id"] for row in answer["items"]] == ["item-07", "item-03"]
     assert [row["uplift"] for row in answer["items"]] == [None, None]
     status, answer = service.post({"user_id": "nobody"})
+    assert (status, answer["fallback"]) == (200, "unknown_user")
+    assert sorted(row["item_id"] for row in answer["items"]) == ITEM_IDS.tolist()
+    scores = [row["base_score"] for row in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_an_unknown_user_with_nothing_to_fall_back_to_is_404_and_counted(bundle: Bundle) -> None:
+    with Running(create_app(replace(bundle, base=None))) as service:
+        status, answer = service.post({"user_id": "nobody"})
+        counted = service.get("/v1/version")[1]["fallbacks"]
     assert status == 404
     assert "user 'nobody'" in answer["error"]
+    assert "send candidates" in answer["error"]
+    assert counted == {"unknown_user": 1}
 
 
 def test_version_and_counts(published: Path) -> None:

@@ -59,3 +59,10 @@ def test_the_block_is_the_first_one_under_its_heading() -> None:
 def test_a_block_of_a_later_heading_does_not_count() -> None:
     with pytest.raises(AssertionError, match="no python block"):
         quickstart("## Quickstart\n\n```sh\n# not a heading\n```\n## B\n```python\n2\n```\n")
+
+
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    block = text.split("<!-- demo-output -->")[1].split("```")[1]
+    for said in ("random", "popularity", "base", "uplift", "blend", "report.html", "causal list"):
+        assert said in block
