@@ -77,7 +77,8 @@ class JourneyLogs:
     context : tuple of str
         Names of the candidate log's covariates.
     dropped_requests : int
-        Requests without a promotion-logged store in the eight weeks before, so without a T.
+        Requests without a T: no store visited in the eight weeks before has a promotion log of
+        the week.
     """
 
     impressions: ibis.Table
