@@ -183,8 +183,8 @@ def run_journey(
             assumptions_section(
                 [
                     *_ASSUMPTIONS,
-                    f"{logs.dropped_requests:,} household-weeks have no T, as no store visited in the "
-                    "eight weeks before has a promotion log of the week; they are left out.",
+                    f"{logs.dropped_requests:,} household-weeks have no T, as no store visited in "
+                    "the eight weeks before has a promotion log of the week; they are left out.",
                     _sampling(config, seed=seed),
                 ]
             ),
