@@ -1,19 +1,54 @@
-"""What holds for every test: a skip fails in CI, and Hypothesis keeps no deadline there."""
+"""What holds for every test: a skip fails in CI, and Hypothesis keeps no deadline there.
+
+Tests marked ``needs_data("folder")`` read a data set that is not ours to ship, found below
+``CAUSAL_RANKER_DATA`` (by default ``../shared/data`` beside the project). Without it they are
+skipped on a developer's machine; in CI they are left out of the run and counted in its header.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
+DATA = Path(
+    os.environ.get("CAUSAL_RANKER_DATA", Path(__file__).parents[2] / "shared" / "data")
+).expanduser()
+
 # Shared machines stall: a deadline would fail tests for the neighbours' load. In CI the examples
 # are the same at every run, so that a red build is red for everyone.
 settings.register_profile("house", deadline=None, derandomize=IN_CI)
 settings.load_profile("house")
+
+
+def _missing_data(item: pytest.Item) -> str | None:
+    names = [str(name) for mark in item.iter_markers("needs_data") for name in mark.args]
+    return next((name for name in names if not (DATA / name).is_dir()), None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    without = [(item, name) for item in items if (name := _missing_data(item)) is not None]
+    if IN_CI and without:
+        left_out = [item for item, _ in without]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+        folders = ", ".join(sorted({name for _, name in without}))
+        print(f"left out: {len(left_out)} tests of the data sets {folders}, not found at {DATA}")
+        return
+    for item, name in without:
+        reason = f"no data set '{name}' at {DATA}; say where with CAUSAL_RANKER_DATA"
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """Where the data sets lie that tests marked ``needs_data`` read."""
+    return DATA
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
