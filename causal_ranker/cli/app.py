@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from causal_ranker import __version__
-from causal_ranker.cli import logs, models
+from causal_ranker.cli import logs, models, monitor
 from causal_ranker.errors import CausalRankerError, ConfigError
 
 __all__ = ["app", "main"]
@@ -43,6 +43,7 @@ app = typer.Typer(
 )
 app.add_typer(models.app)
 app.add_typer(logs.app)
+app.add_typer(monitor.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

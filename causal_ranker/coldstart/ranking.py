@@ -1,0 +1,178 @@
+"""Ranks of cold items for every user, in blocks of users.
+
+The scores of all users never lie in memory at once: a block of users is scored, ranked and
+handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from causal_ranker.errors import RowError, SchemaError
+
+__all__ = ["Audience", "RankedBlock", "checked_embeddings", "ranked_blocks"]
+
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who liked which of the ranked items.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array
+        Shape (n_users, n_items), ones at positives, no explicit zeros.
+    """
+
+    matrix: csr_array
+
+    @classmethod
+    def from_pairs(
+        cls, users: NDArray[np.int64], items: NDArray[np.int64], *, shape: tuple[int, int]
+    ) -> Audience:
+        """Build the audience from pairs of positions.
+
+        Parameters
+        ----------
+        users, items : numpy.ndarray
+            Shape (n_pairs,): rows of the user embeddings and of the item embeddings.
+        shape : tuple of int
+            Number of users and of items.
+
+        Returns
+        -------
+        Audience
+            The audience; a pair given twice counts once.
+
+        Raises
+        ------
+        RowError
+            If a position is outside the shape.
+        """
+        for name, positions, size in (("users", users, shape[0]), ("items", items, shape[1])):
+            bad = np.flatnonzero((positions < 0) | (positions >= size))
+            if bad.size:
+                raise RowError(
+                    expected=f"{name} from 0 to {size - 1}",
+                    came=f"{bad.size} of {len(positions)} pairs outside, "
+                    f"e.g. {positions[bad[:3]].tolist()}",
+                    do="Number users and items as the rows of their embeddings.",
+                )
+        ones = np.ones(len(users), dtype=np.float64)
+        matrix = csr_array((ones, (users, items)), shape=shape)
+        matrix.sum_duplicates()
+        matrix.data[:] = 1.0
+        return cls(matrix)
+
+
+@dataclass(frozen=True)
+class RankedBlock:
+    """The positives of a block of users, with their ranks.
+
+    Parameters
+    ----------
+    users : numpy.ndarray
+        Shape (n_positives,): the user of each positive, ascending.
+    items : numpy.ndarray
+        Shape (n_positives,): the item.
+    ranks : numpy.ndarray
+        Shape (n_positives,): the item's rank for the user among all items, from 1.
+    """
+
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+
+
+def checked_embeddings(values: NDArray[np.floating], *, name: str) -> NDArray[np.float32]:
+    """Check a matrix of embeddings.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (n_rows, width).
+    name : str
+        What it is called, for messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float32, shape (n_rows, width).
+
+    Raises
+    ------
+    SchemaError
+        If it is not a matrix with at least one row and column.
+    RowError
+        If a row holds NaN or infinity.
+    """
+    matrix = np.asarray(values)
+    if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "fiu":
+        raise SchemaError(
+            expected=f"numbers of shape (rows, width) in '{name}'",
+            came=f"shape {matrix.shape} of type {matrix.dtype}",
+            do="Pass one embedding per row.",
+        )
+    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if bad.size:
+        raise RowError(
+            expected=f"finite numbers in '{name}'",
+            came=f"{bad.size} of {len(matrix)} rows with NaN or infinity, e.g. rows "
+            f"{bad[:3].tolist()}",
+            do="Leave these rows out, or give their items content.",
+        )
+    return matrix.astype(np.float32, copy=False)
+
+
+def ranked_blocks(
+    users: NDArray[np.float32], items: NDArray[np.float32], *, audience: Audience
+) -> Iterator[RankedBlock]:
+    """Rank all items for each user by the product of embeddings, and yield the positives' ranks.
+
+    Equal scores rank in the order of the items' positions, as a stable sort leaves them.
+
+    Parameters
+    ----------
+    users : numpy.ndarray
+        Shape (n_users, width).
+    items : numpy.ndarray
+        Shape (n_items, width).
+    audience : Audience
+        Positives, shape (n_users, n_items).
+
+    Yields
+    ------
+    RankedBlock
+        The positives of the next users.
+
+    Raises
+    ------
+    SchemaError
+        If the shapes do not fit each other.
+    """
+    users = checked_embeddings(users, name="users")
+    items = checked_embeddings(items, name="items")
+    shape = (len(users), len(items))
+    if users.shape[1] != items.shape[1] or audience.matrix.shape != shape:
+        raise SchemaError(
+            expected=f"embeddings of one width and an audience of shape {shape}",
+            came=f"widths {users.shape[1]} and {items.shape[1]}, "
+            f"an audience of shape {audience.matrix.shape}",
+            do="Pass the users and items that the audience was built for.",
+        )
+    columns = np.arange(len(items), dtype=np.int64)
+    for start in range(0, len(users), _BLOCK):
+        part = audience.matrix[start : start + _BLOCK]
+        scores = users[start : start + _BLOCK] @ items.T
+        order = np.argsort(-scores, axis=1, kind="stable")
+        ranks = np.empty_like(order)
+        np.put_along_axis(ranks, order, np.broadcast_to(columns + 1, order.shape), axis=1)
+        coo = part.tocoo()
+        row, column = (axis.astype(np.int64) for axis in coo.coords)
+        yield RankedBlock(users=row + start, items=column, ranks=ranks[row, column])

@@ -1,0 +1,1 @@
+"""Drift: what has moved since the reference, before labels arrive and after."""
