@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from causal_ranker import __version__
-from causal_ranker.cli import logs, models, monitor
+from causal_ranker.cli import experiment, init, logs, models, monitor, runs
 from causal_ranker.errors import CausalRankerError, ConfigError
 
 __all__ = ["app", "main"]
@@ -44,6 +44,9 @@ app = typer.Typer(
 app.add_typer(models.app)
 app.add_typer(logs.app)
 app.add_typer(monitor.app)
+app.add_typer(init.app)
+app.add_typer(experiment.app, name="experiment")
+app.add_typer(runs.app, name="runs")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -109,8 +112,15 @@ def _demo(
     from rich.console import Console
 
     from causal_ranker.demo import run_demo
+    from causal_ranker.demo.result import package_versions
+    from causal_ranker.runs import recording
 
-    run_demo(data=data, out=out, full=full, seed=seed, console=Console())
+    settings = {"data": data, "full": full, "seed": seed}
+    with recording(
+        out, "demo", settings=settings, inputs={}, versions=package_versions()
+    ) as record:
+        result = run_demo(data=data, out=out, full=full, seed=seed, console=Console())
+        record.figures = result.figures
 
 
 @app.command("doctor")

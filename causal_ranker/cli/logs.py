@@ -117,8 +117,10 @@ def _fit(
     """Learn from logs and publish a model."""
     from rich.console import Console
 
+    from causal_ranker.demo.result import package_versions
     from causal_ranker.evaluation.background import stages_section
     from causal_ranker.reporting.console import print_section
+    from causal_ranker.runs import recording
     from causal_ranker.serving.bundle import check_target
 
     check_target(out)  # before the training, not after it
@@ -131,8 +133,19 @@ def _fit(
         config=config,
         seed=seed,
     )
-    ranker.fit(impressions, plays, candidates=candidates, users=users, items=items, log_end=log_end)
-    folder = ranker.save(out)
+    inputs = _inputs(impressions, plays, candidates, users, items)
+    with recording(
+        out,
+        "fit",
+        settings=_settings(ranker, log_end=log_end),
+        inputs=inputs,
+        versions=package_versions(),
+    ) as record:
+        ranker.fit(
+            impressions, plays, candidates=candidates, users=users, items=items, log_end=log_end
+        )
+        folder = ranker.save(out)
+        record.figures = {"policy": ranker.policy_name_, "rows": dict(ranker.trained_.rows)}
     print_section(stages_section(list(ranker.trained_.rows.items())), Console())
     typer.echo(f"policy: {ranker.policy_name_}")
     typer.echo(f"model: {folder}")
@@ -169,9 +182,11 @@ def _evaluate(
     from causal_ranker.chain.logs import read_logs
     from causal_ranker.chain.split import split_logs
     from causal_ranker.cli.tables import make_folder
+    from causal_ranker.demo.result import package_versions
     from causal_ranker.evaluation.sections import policies_section
     from causal_ranker.logs.sources import connect
     from causal_ranker.reporting.console import print_section
+    from causal_ranker.runs import recording
 
     make_folder(out)
     ranker = _ranker(
@@ -183,29 +198,52 @@ def _evaluate(
         config=config,
         seed=seed,
     )
-    logs = read_logs(
-        connect(),
-        impressions=impressions,
-        plays=plays,
-        candidates=candidates,
-        users=users,
-        items=items,
-    )
-    past, later = split_logs(logs, at=holdout_from)
-    ranker.fit(
-        past.impressions,
-        past.plays,
-        candidates=past.candidates,
-        users=past.users,
-        items=past.items,
-        log_end=holdout_from,
-    )
-    report = ranker.evaluate(
-        later.impressions, later.plays, candidates=later.candidates, log_end=log_end
-    )
+    settings = _settings(ranker, log_end=log_end, holdout_from=holdout_from)
+    inputs = _inputs(impressions, plays, candidates, users, items)
+    with recording(
+        out, "evaluate", settings=settings, inputs=inputs, versions=package_versions()
+    ) as record:
+        logs = read_logs(
+            connect(),
+            impressions=impressions,
+            plays=plays,
+            candidates=candidates,
+            users=users,
+            items=items,
+        )
+        past, later = split_logs(logs, at=holdout_from)
+        ranker.fit(
+            past.impressions,
+            past.plays,
+            candidates=past.candidates,
+            users=past.users,
+            items=past.items,
+            log_end=holdout_from,
+        )
+        report = ranker.evaluate(
+            later.impressions, later.plays, candidates=later.candidates, log_end=log_end
+        )
+        record.figures = {"policy": ranker.policy_name_, "verdict": report.document.verdict}
     print_section(policies_section(report.evaluation), Console())
     typer.echo(report.document.verdict)
     typer.echo(f"report: {report.to_html(out / 'report.html')}")
+
+
+def _settings(ranker: CausalRanker, **others: object) -> dict[str, object]:
+    config = None if ranker.config is None else ranker.config.model_dump(mode="json")
+    return {**ranker.get_params(deep=False), "config": config, **others}
+
+
+def _inputs(
+    impressions: str, plays: str, candidates: str, users: str | None, items: str | None
+) -> dict[str, str | None]:
+    return {
+        "impressions": impressions,
+        "plays": plays,
+        "candidates": candidates,
+        "users": users,
+        "items": items,
+    }
 
 
 def _ranker(

@@ -1,0 +1,56 @@
+"""Intervals that hold at every look, for whoever watches a running test."""
+
+from __future__ import annotations
+
+from math import log, sqrt
+
+from causal_ranker.errors import ConfigError
+from causal_ranker.stats._arrays import share
+from causal_ranker.stats.intervals import Interval
+
+__all__ = ["always_valid"]
+
+
+def always_valid(
+    point: float, *, standard_error: float, users: int, planned: int, level: float = 0.95
+) -> Interval:
+    """Widen an estimate's interval so that it holds the truth at all looks together.
+
+    The asymptotic confidence sequence of Waudby-Smith et al. (2024), tightest near `planned`:
+    ``point -/+ se sqrt((n rho^2 + 1) / (n rho^2) log((n rho^2 + 1) / alpha^2))`` with
+    ``rho^2 = (-2 log alpha + log(-2 log alpha + 1)) / planned``.
+
+    Parameters
+    ----------
+    point : float
+        The estimate at this look.
+    standard_error : float
+        Its standard error.
+    users : int
+        Users so far, n; the sequence holds from a few hundred on, where means are near normal.
+    planned : int
+        Users at the planned end; the same at every look.
+    level : float
+        Probability that no look ever misses the truth.
+
+    Returns
+    -------
+    Interval
+        The wider interval.
+
+    Raises
+    ------
+    ConfigError
+        If a number is not positive.
+    """
+    if not (standard_error > 0 and users >= 1 and planned >= 1):
+        raise ConfigError(
+            expected="a standard error above 0, and at least one user so far and planned",
+            came=f"{standard_error!r}, {users!r}, {planned!r}",
+            do="Look once users of both arms have come.",
+        )
+    alpha = 1 - share(level, name="level")
+    pace = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / planned
+    spread = users * pace
+    width = sqrt((spread + 1) / spread * log((spread + 1) / alpha**2))
+    return Interval.around(point, error=standard_error, quantile=width)

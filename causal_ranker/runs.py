@@ -1,0 +1,219 @@
+"""The record of runs: what was run on what, with which settings, and what came of it.
+
+Each run writes one ``run.json`` beside its results; a folder of runs is the whole store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from causal_ranker.errors import ConfigError
+from causal_ranker.reporting.json import to_line
+
+__all__ = ["RunRecord", "differences", "list_runs", "read_run", "recording"]
+
+_FILE: Final = "run.json"
+
+
+@dataclass
+class RunRecord:
+    """One run.
+
+    Parameters
+    ----------
+    command : str
+        What was run, e.g. ``"fit"``.
+    started : str
+        Moment in UTC, ISO 8601.
+    settings : dict
+        Options and configuration.
+    inputs : dict of str to dict
+        What was read: path, bytes and newest change of the files behind it, by name.
+    versions : dict of str to str
+        Versions of the packages that decide the result.
+    figures : dict
+        What came of it.
+    seconds : float
+        Duration; 0 while the run goes on.
+    """
+
+    command: str
+    started: str
+    settings: dict[str, Any]
+    inputs: dict[str, dict[str, Any]]
+    versions: dict[str, str]
+    figures: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@contextmanager
+def recording(
+    folder: Path,
+    command: str,
+    *,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str | None],
+    versions: Mapping[str, str],
+) -> Iterator[RunRecord]:
+    """Record a run; the record is written when the block ends without an error.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the run's results.
+    command : str
+        What is run.
+    settings : mapping of str to values
+        Options and configuration.
+    inputs : mapping of str to str or None
+        Paths of what is read, by name; None is left out.
+    versions : mapping of str to str
+        Versions of packages.
+
+    Yields
+    ------
+    RunRecord
+        Put the run's figures into its ``figures``.
+
+    Raises
+    ------
+    ConfigError
+        If the record cannot be written.
+    """
+    record = RunRecord(
+        command=command,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings=dict(settings),
+        inputs={name: _fingerprint(path) for name, path in inputs.items() if path is not None},
+        versions=dict(versions),
+    )
+    begun = time.perf_counter()
+    yield record
+    record.seconds = round(time.perf_counter() - begun, 1)
+    aside = folder / f"{_FILE}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside.write_text(to_line(asdict(record)) + "\n", encoding="utf-8")
+        os.replace(aside, folder / _FILE)
+    except OSError as error:
+        raise ConfigError(
+            expected=f"a folder for the run's record at {folder}",
+            came=error.strerror or str(error),
+            do="Choose another folder with --out.",
+        ) from error
+
+
+def _fingerprint(path: str) -> dict[str, Any]:
+    """Say cheaply what a path held: reading every byte would cost as much as the run."""
+    import glob
+
+    found = [Path(name) for name in sorted(glob.glob(path))]
+    files = [
+        file
+        for one in found
+        for file in (sorted(one.rglob("*")) if one.is_dir() else [one])
+        if file.is_file()
+    ]
+    stats = [file.stat() for file in files]
+    newest = max((s.st_mtime for s in stats), default=None)
+    return {
+        "path": path,
+        "files": len(files),
+        "bytes": sum(s.st_size for s in stats),
+        "newest": None
+        if newest is None
+        else datetime.fromtimestamp(newest, UTC).isoformat(timespec="seconds"),
+    }
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read the record of one run.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of its results.
+
+    Returns
+    -------
+    RunRecord
+        The record.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it is not one.
+    """
+    path = folder / _FILE
+    try:
+        return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(
+            expected=f"the record of a run at {path}",
+            came=str(error),
+            do="See what there is with `causal-ranker runs list`.",
+        ) from error
+
+
+def list_runs(root: Path) -> dict[str, RunRecord]:
+    """Find all runs below a folder, the newest first.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+
+    Returns
+    -------
+    dict of str to RunRecord
+        Records by folder, relative to `root`.
+
+    Raises
+    ------
+    ConfigError
+        If a record cannot be read.
+    """
+    found = {
+        str(path.parent.relative_to(root)): read_run(path.parent)
+        for path in sorted(root.rglob(_FILE))
+    }
+    return dict(sorted(found.items(), key=lambda pair: pair[1].started, reverse=True))
+
+
+def differences(first: RunRecord, second: RunRecord) -> list[tuple[str, Any, Any]]:
+    """List what differs between two runs.
+
+    Parameters
+    ----------
+    first, second : RunRecord
+        The runs.
+
+    Returns
+    -------
+    list of (str, value, value)
+        Dotted names in order, with both values; None where a run has none.
+    """
+    ones, others = (_flat(asdict(record)) for record in (first, second))
+    names = sorted(ones.keys() | others.keys())
+    return [
+        (name, ones.get(name), others.get(name))
+        for name in names
+        if ones.get(name) != others.get(name)
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for name, inner in value.items():
+        flat |= _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+    return flat
