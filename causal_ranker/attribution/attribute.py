@@ -6,12 +6,9 @@ from typing import Final
 
 import ibis
 
-from causal_ranker.attribution.touch import TOUCH_MODELS
-from causal_ranker.attribution.windows import (
-    AttributionConfig,
-    eligible_pairs,
-    qualified_plays,
-)
+from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.attribution.touch import credit_pairs
+from causal_ranker.attribution.windows import eligible_pairs, qualified_plays
 from causal_ranker.columns import Columns as C
 from causal_ranker.logs.contract import check_same_ids
 
@@ -37,13 +34,14 @@ def attribute(
     plays : ibis.Table
         Play log that passed `causal_ranker.logs.contract.check_plays`.
     config : AttributionConfig
-        Window, qualified plays, viewability and touch model.
+        Windows, qualified plays, rules for impressions, and touch model.
 
     Returns
     -------
     ibis.Table
         ``play_id``, ``impression_id`` (null: organic), ``user_id``, ``item_id``,
-        ``played_at``, ``t0`` (null: organic), ``credit`` in (0, 1].
+        ``played_at``, ``t0`` (null: organic), ``surface`` if the plays have one (for an organic
+        play the path on which it was found), ``credit`` in (0, 1].
 
     Raises
     ------
@@ -51,9 +49,14 @@ def attribute(
         If a column that the config needs is missing, or ids differ in type between the logs.
     """
     check_same_ids({"impressions": impressions, "plays": plays})
-    played = qualified_plays(plays, minimum_seconds=config.minimum_seconds)
+    played = qualified_plays(
+        plays,
+        minimum_seconds=config.minimum_seconds,
+        minimum_fraction=config.minimum_fraction,
+        leave_out_bots=config.leave_out_bots,
+    )
     pairs = eligible_pairs(impressions, played, config=config)
-    touches = TOUCH_MODELS[config.touch](pairs)
+    touches = credit_pairs(pairs, config=config)
     joined = played.left_join(touches, played[C.PLAY] == touches[C.PLAY])
     return joined.select(
         played[C.PLAY],
@@ -62,5 +65,6 @@ def attribute(
         played[C.ITEM],
         played[C.PLAYED_AT],
         touches[C.T0],
+        *([played[C.SURFACE]] if C.SURFACE in played.columns else []),
         **{C.CREDIT: touches[C.CREDIT].fill_null(1.0)},
     )

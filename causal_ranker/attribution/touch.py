@@ -6,14 +6,45 @@ time are told apart by their id, so that every engine gives the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 import ibis
 
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.columns import Columns as C
 
-__all__ = ["TOUCH_MODELS", "first_touch", "last_touch", "linear_touch"]
+__all__ = [
+    "credit_pairs",
+    "first_touch",
+    "last_touch",
+    "linear_touch",
+    "position_touch",
+    "time_decay_touch",
+]
+
+
+def credit_pairs(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
+    """Share each play's credit by the config's touch model.
+
+    Parameters
+    ----------
+    pairs : ibis.Table
+        Eligible pairs: ``play_id``, ``impression_id``, ``t0``.
+    config : AttributionConfig
+        The touch model and its settings.
+
+    Returns
+    -------
+    ibis.Table
+        The credited pairs, with ``credit``; a play's credits sum to 1.
+    """
+    if config.touch == "last":
+        return last_touch(pairs)
+    if config.touch == "first":
+        return first_touch(pairs)
+    if config.touch == "linear":
+        return linear_touch(pairs)
+    if config.touch == "time_decay":
+        return time_decay_touch(pairs, half_life_hours=config.half_life_hours)
+    return position_touch(pairs, first_share=config.first_share, last_share=config.last_share)
 
 
 def last_touch(pairs: ibis.Table) -> ibis.Table:
@@ -65,6 +96,73 @@ def linear_touch(pairs: ibis.Table) -> ibis.Table:
     return pairs.mutate(**{C.CREDIT: 1.0 / pairs.count().over(of_play)})
 
 
+def time_decay_touch(pairs: ibis.Table, *, half_life_hours: float) -> ibis.Table:
+    """Share the credit in proportion to ``2^(-age / half-life)``.
+
+    Ages are taken against the play's latest impression, in whole seconds, which every engine
+    counts alike; only their differences matter.
+
+    Parameters
+    ----------
+    pairs : ibis.Table
+        Eligible pairs: ``play_id``, ``impression_id``, ``t0``.
+    half_life_hours : float
+        An impression this much earlier than another gets half its credit.
+
+    Returns
+    -------
+    ibis.Table
+        All pairs, with ``credit``; a play's credits sum to 1.
+    """
+    of_play = ibis.window(group_by=pairs[C.PLAY])
+    seconds = pairs[C.T0].epoch_seconds().cast("float64")
+    aged = pairs.mutate(age=seconds.max().over(of_play) - seconds)
+    half_lives = aged["age"] / (half_life_hours * 3600)
+    # An age of a thousand half-lives would underflow to a weight of 0 on some engines only.
+    weighed = aged.mutate(share=ibis.literal(2.0, "float64") ** -ibis.least(half_lives, 1000.0))
+    total = weighed["share"].sum().over(ibis.window(group_by=weighed[C.PLAY]))
+    return weighed.mutate(**{C.CREDIT: weighed["share"] / total}).drop("age", "share")
+
+
+def position_touch(pairs: ibis.Table, *, first_share: float, last_share: float) -> ibis.Table:
+    """Give fixed shares to the first and the last impression; those between share the rest.
+
+    A single impression gets everything; two share in proportion to `first_share` and `last_share`.
+
+    Parameters
+    ----------
+    pairs : ibis.Table
+        Eligible pairs: ``play_id``, ``impression_id``, ``t0``.
+    first_share, last_share : float
+        Credit of the first and of the last; together above 0 and at most 1.
+
+    Returns
+    -------
+    ibis.Table
+        The pairs with a ``credit`` above 0; a play's credits sum to 1.
+    """
+    order = [pairs[C.T0].asc(), pairs[C.IMPRESSION].asc()]
+    in_order = ibis.window(group_by=pairs[C.PLAY], order_by=order)
+    counted = pairs.mutate(
+        place=ibis.row_number().over(in_order),
+        touches=pairs.count().over(ibis.window(group_by=pairs[C.PLAY])),
+    )
+    ends = first_share + last_share
+    place, touches = counted["place"], counted["touches"]
+    of_two = ibis.ifelse(place == 0, first_share / ends, last_share / ends)
+    between = (1 - ends) / ibis.greatest(touches - 2, 1)
+    of_many = ibis.cases(
+        (place == 0, ibis.literal(first_share, "float64")),
+        (place == touches - 1, ibis.literal(last_share, "float64")),
+        else_=between,
+    )
+    credit = ibis.cases(
+        (touches == 1, ibis.literal(1.0, "float64")), (touches == 2, of_two), else_=of_many
+    )
+    shared = counted.mutate(**{C.CREDIT: credit.cast("float64")}).drop("place", "touches")
+    return shared.filter(shared[C.CREDIT] > 0)
+
+
 def _one(pairs: ibis.Table, *order: ibis.Value) -> ibis.Table:
     # row_number counts from 0.
     place = ibis.row_number().over(ibis.window(group_by=pairs[C.PLAY], order_by=order))
@@ -72,10 +170,3 @@ def _one(pairs: ibis.Table, *order: ibis.Value) -> ibis.Table:
     kept = placed.filter(placed.place == 0)
     # A bare literal 1.0 would be a decimal on some engines.
     return kept.mutate(**{C.CREDIT: (kept.place + 1).cast("float64")}).drop("place")
-
-
-TOUCH_MODELS: Final[dict[str, Callable[[ibis.Table], ibis.Table]]] = {
-    "first": first_touch,
-    "last": last_touch,
-    "linear": linear_touch,
-}

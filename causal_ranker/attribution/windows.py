@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
-
 import ibis
-from pydantic import Field, model_validator
 
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.columns import Columns as C
-from causal_ranker.config import FrozenConfig
 from causal_ranker.logs.rules import require_columns
 
-__all__ = ["AttributionConfig", "eligible_pairs", "qualified_plays"]
+__all__ = ["eligible_impressions", "eligible_pairs", "qualified_plays"]
 
 
-class AttributionConfig(FrozenConfig):
-    """How plays find their impressions.
-
-    Parameters
-    ----------
-    window_hours : float, default 24
-        View-through window: the play may start up to this many hours after t0 (excluded).
-    minimum_delay_seconds : float, default 0
-        The play starts at least this many seconds after t0 (included).
-    minimum_seconds : float, default 0
-        A play shorter than this does not count. A play of unknown length does.
-    viewable_only : bool, default False
-        Leave out impressions known not to have been viewable. Unknown counts as viewable.
-    touch : {"last", "first", "linear"}, default "last"
-        The touch model: which of the eligible impressions gets the credit.
-
-    Raises
-    ------
-    ConfigError
-        If a value is out of its bounds.
-    """
-
-    window_hours: float = Field(default=24.0, gt=0, allow_inf_nan=False)
-    minimum_delay_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    minimum_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    viewable_only: bool = False
-    touch: Literal["last", "first", "linear"] = "last"
-
-    @model_validator(mode="after")
-    def _leave_time(self) -> Self:
-        if self.minimum_delay_seconds >= self.window_hours * 3600:
-            raise ValueError("minimum_delay_seconds must be shorter than the window")
-        return self
-
-
-def qualified_plays(plays: ibis.Table, *, minimum_seconds: float) -> ibis.Table:
-    """Keep the plays that are long enough to count.
+def qualified_plays(
+    plays: ibis.Table,
+    *,
+    minimum_seconds: float = 0.0,
+    minimum_fraction: float = 0.0,
+    leave_out_bots: bool = False,
+) -> ibis.Table:
+    """Keep the plays that count.
 
     Parameters
     ----------
@@ -58,6 +26,10 @@ def qualified_plays(plays: ibis.Table, *, minimum_seconds: float) -> ibis.Table:
         Play log.
     minimum_seconds : float
         The least length in seconds; a play of unknown length counts.
+    minimum_fraction : float
+        The least share of the item; a play of unknown share counts.
+    leave_out_bots : bool
+        Leave out plays that the column ``is_bot`` marks.
 
     Returns
     -------
@@ -67,21 +39,62 @@ def qualified_plays(plays: ibis.Table, *, minimum_seconds: float) -> ibis.Table:
     Raises
     ------
     SchemaError
-        If a length is asked for and the log has no column ``seconds``.
+        If the log has no column for what is asked.
     """
-    if minimum_seconds <= 0:
-        return plays
-    require_columns(plays, [C.SECONDS], name="plays")
-    seconds = plays[C.SECONDS]
-    return plays.filter(seconds.isnull() | (seconds >= minimum_seconds))
+    for column, least in ((C.SECONDS, minimum_seconds), (C.FRACTION, minimum_fraction)):
+        if least > 0:
+            require_columns(plays, [column], name="plays")
+            plays = plays.filter(plays[column].isnull() | (plays[column] >= least))
+    return _people(plays, name="plays") if leave_out_bots else plays
+
+
+def eligible_impressions(impressions: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
+    """Keep the impressions that may be credited at all.
+
+    In this order: bots go, then what was not viewable, then duplicates, then all but the first
+    exposure, where the config asks for it.
+
+    Parameters
+    ----------
+    impressions : ibis.Table
+        Impression log.
+    config : AttributionConfig
+        Rules.
+
+    Returns
+    -------
+    ibis.Table
+        The impressions that are left, all columns.
+
+    Raises
+    ------
+    SchemaError
+        If the log has no column for what the config asks.
+    """
+    if config.leave_out_bots:
+        impressions = _people(impressions, name="impressions")
+    unknown = config.unknown_viewability == "viewable"
+    if config.viewable_only:
+        require_columns(impressions, [C.VIEWABLE], name="impressions")
+        impressions = impressions.filter(impressions[C.VIEWABLE].fill_null(unknown))
+    if config.minimum_viewable_ms > 0:
+        require_columns(impressions, [C.VIEWABLE_MS], name="impressions")
+        long_enough = impressions[C.VIEWABLE_MS] >= config.minimum_viewable_ms
+        impressions = impressions.filter(long_enough.fill_null(unknown))
+    if config.duplicates == "first":
+        impressions = _first_of(impressions, [C.USER, C.ITEM, C.T0])
+    if config.exposures == "first":
+        impressions = _first_of(impressions, [C.USER, C.ITEM])
+    return impressions
 
 
 def eligible_pairs(
     impressions: ibis.Table, plays: ibis.Table, *, config: AttributionConfig
 ) -> ibis.Table:
-    """Pair each play with the impressions of the same user and item inside the window.
+    """Pair each play with the impressions of the same user and item inside a window.
 
-    A pair is eligible when ``t0 + minimum_delay <= played_at < t0 + window``.
+    A pair is eligible when ``t0 + minimum_delay <= played_at`` and the play starts before the
+    end of the view-through window, or of the click-through window of a clicked impression.
 
     Parameters
     ----------
@@ -90,7 +103,7 @@ def eligible_pairs(
     plays : ibis.Table
         Qualified plays.
     config : AttributionConfig
-        Window, delay and viewability.
+        Windows, delay and rules for impressions.
 
     Returns
     -------
@@ -100,30 +113,95 @@ def eligible_pairs(
     Raises
     ------
     SchemaError
-        If viewability is asked for and the log has no column ``viewable``.
+        If a log has no column for what the config asks.
     """
-    if config.viewable_only:
-        require_columns(impressions, [C.VIEWABLE], name="impressions")
-        impressions = impressions.filter(impressions[C.VIEWABLE].fill_null(True))
-    shown = impressions.select(C.IMPRESSION, C.USER, C.ITEM, C.T0)
+    shown = eligible_impressions(impressions, config=config)
+    pairs = _viewed(shown, plays, config=config)
+    if config.click_window_hours is None:
+        return pairs
+    return ibis.union(
+        pairs, _clicked(shown, plays, hours=config.click_window_hours, config=config), distinct=True
+    )
+
+
+def _viewed(shown: ibis.Table, plays: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
+    longest = max([config.window_hours, *config.surface_window_hours.values()])
+    pairs = _pairs(shown, plays, clock=C.T0, hours=longest, config=config)
+    if config.surface_window_hours:
+        require_columns(shown, [C.SURFACE], name="impressions")
+        # One filter for each window that is shorter than the longest.
+        for surfaces, hours in _windows(config):
+            if hours < longest:
+                late = pairs[C.T0] <= pairs[C.PLAYED_AT] - _interval(hours * 3600)
+                named = pairs[C.SURFACE].isin(sorted(config.surface_window_hours))
+                of_these = pairs[C.SURFACE].isin(surfaces) if surfaces else ~named
+                pairs = pairs.filter(~(of_these.fill_null(not surfaces) & late))
+    return pairs.select(C.PLAY, C.IMPRESSION, C.T0)
+
+
+def _windows(config: AttributionConfig) -> list[tuple[list[str], float]]:
+    """Surfaces by their window; no surface stands for all that are not named."""
+    lengths = sorted(set(config.surface_window_hours.values()))
+    named = [
+        (sorted(s for s, own in config.surface_window_hours.items() if own == hours), hours)
+        for hours in lengths
+    ]
+    return [*named, ([], config.window_hours)]
+
+
+def _clicked(
+    shown: ibis.Table, plays: ibis.Table, *, hours: float, config: AttributionConfig
+) -> ibis.Table:
+    require_columns(shown, [C.CLICKED_AT], name="impressions")
+    clicked = shown.filter(shown[C.CLICKED_AT].notnull())
+    pairs = _pairs(clicked, plays, clock=C.CLICKED_AT, hours=hours, config=config)
+    delayed = pairs[C.T0] <= pairs[C.PLAYED_AT] - _interval(config.minimum_delay_seconds)
+    return pairs.filter(delayed).select(C.PLAY, C.IMPRESSION, C.T0)
+
+
+def _pairs(
+    shown: ibis.Table, plays: ibis.Table, *, clock: str, hours: float, config: AttributionConfig
+) -> ibis.Table:
+    """Pair plays with impressions whose clock started inside the window before them."""
+    delay = config.minimum_delay_seconds if clock == C.T0 else 0.0
+    extra = [C.SURFACE] if config.surface_window_hours and C.SURFACE in shown.columns else []
+    session = [C.SESSION] if config.same_session else []
+    require_columns(shown, session, name="impressions")
+    require_columns(plays, session, name="plays")
+    seen = shown.select(
+        *dict.fromkeys([C.IMPRESSION, C.USER, C.ITEM, C.T0, clock, *extra, *session])
+    )
     # The window's ends are reckoned on the plays, of which there are far fewer.
     played = plays.select(
         C.PLAY,
         C.USER,
         C.ITEM,
-        opens=plays[C.PLAYED_AT] - _interval(config.window_hours * 3600),
-        closes=plays[C.PLAYED_AT] - _interval(config.minimum_delay_seconds),
+        C.PLAYED_AT,
+        *session,
+        opens=plays[C.PLAYED_AT] - _interval(hours * 3600),
+        closes=plays[C.PLAYED_AT] - _interval(delay),
     )
-    pairs = shown.inner_join(
+    pairs = seen.inner_join(
         played,
         [
-            shown[C.USER] == played[C.USER],
-            shown[C.ITEM] == played[C.ITEM],
-            shown[C.T0] > played.opens,
-            shown[C.T0] <= played.closes,
+            *(seen[key] == played[key] for key in (C.USER, C.ITEM, *session)),
+            seen[clock] > played.opens,
+            seen[clock] <= played.closes,
         ],
     )
-    return pairs.select(C.PLAY, C.IMPRESSION, C.T0)
+    return pairs.select(C.PLAY, C.IMPRESSION, C.T0, C.PLAYED_AT, *extra)
+
+
+def _people(table: ibis.Table, *, name: str) -> ibis.Table:
+    require_columns(table, [C.IS_BOT], name=name)
+    return table.filter(~table[C.IS_BOT].fill_null(False))
+
+
+def _first_of(impressions: ibis.Table, key: list[str]) -> ibis.Table:
+    order = [impressions[C.T0].asc(), impressions[C.IMPRESSION].asc()]
+    window = ibis.window(group_by=[impressions[name] for name in key], order_by=order)
+    placed = impressions.mutate(place=ibis.row_number().over(window))
+    return placed.filter(placed.place == 0).drop("place")
 
 
 def _interval(seconds: float) -> ibis.Value:

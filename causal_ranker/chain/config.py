@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from causal_ranker.attribution.windows import AttributionConfig
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError

@@ -217,6 +217,8 @@ def label_logs(
             log_end=log_end,
             horizon_hours=horizon_hours,
             minimum_seconds=config.attribution.minimum_seconds,
+            minimum_fraction=config.attribution.minimum_fraction,
+            leave_out_bots=config.attribution.leave_out_bots,
             context=(*config.features.row_numbers, *config.features.row_categories),
         ),
     )

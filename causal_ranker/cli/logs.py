@@ -24,7 +24,7 @@ def _attribute(
     impressions: o.Impressions,
     plays: o.Plays,
     touch: Annotated[
-        Literal["last", "first", "linear"],
+        Literal["last", "first", "linear", "time_decay", "position"],
         typer.Option(help="Which of the eligible impressions gets the credit."),
     ] = "last",
     window_hours: Annotated[float, typer.Option(help="View-through window.")] = 24.0,
@@ -32,13 +32,17 @@ def _attribute(
     viewable_only: Annotated[
         bool, typer.Option("--viewable-only", help="Leave out impressions known not to be viewable")
     ] = False,
+    click_window_hours: Annotated[
+        float | None, typer.Option(help="Click-through window, counted from the click.")
+    ] = None,
+    half_life_hours: Annotated[float, typer.Option(help="Half-life of time_decay.")] = 12.0,
     out: o.Table = None,
 ) -> None:
     """Credit each play to the impressions that led to it, or to none."""
     from rich.console import Console
 
     from causal_ranker.attribution.attribute import attribute
-    from causal_ranker.attribution.windows import AttributionConfig
+    from causal_ranker.attribution.config import AttributionConfig
     from causal_ranker.cli.tables import TableFile, credits_section
     from causal_ranker.logs.contract import check_impressions, check_plays
     from causal_ranker.logs.sources import connect, read_table
@@ -50,6 +54,8 @@ def _attribute(
         window_hours=window_hours,
         minimum_seconds=minimum_seconds,
         viewable_only=viewable_only,
+        click_window_hours=click_window_hours,
+        half_life_hours=half_life_hours,
     )
     connection = connect()
     credits = attribute(

@@ -10,7 +10,7 @@ import ibis
 from ibis.backends.duckdb import Backend
 from rich.console import Console
 
-from causal_ranker.attribution.windows import AttributionConfig
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.sensitivity import Reassessment
 from causal_ranker.columns import Columns as C

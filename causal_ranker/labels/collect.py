@@ -63,6 +63,10 @@ class LabelConfig(FrozenConfig):
         Length of the horizon from t0, used when the candidates have no ``horizon_end``.
     minimum_seconds : float, default 0
         A play shorter than this does not count. A play of unknown length does.
+    minimum_fraction : float, default 0
+        A play of a smaller share of the item does not count. A play of unknown share does.
+    leave_out_bots : bool, default False
+        Plays that the column ``is_bot`` marks do not count. Unknown is no bot.
     context : tuple of str
         Further columns of the candidate log that were known before t0 and pass through.
 
@@ -76,6 +80,8 @@ class LabelConfig(FrozenConfig):
     log_end: AwareDatetime
     horizon_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     minimum_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    minimum_fraction: float = Field(default=0.0, ge=0, le=1)
+    leave_out_bots: bool = False
     context: tuple[str, ...] = ()
 
     @field_validator("context")
@@ -133,7 +139,12 @@ def collect_labels(
     log_end = ibis.literal(config.log_end.astimezone(UTC))
     censored = rows.filter(rows[C.HORIZON_END] > log_end)
     complete = rows.filter(rows[C.HORIZON_END] <= log_end)
-    played = qualified_plays(plays, minimum_seconds=config.minimum_seconds)
+    played = qualified_plays(
+        plays,
+        minimum_seconds=config.minimum_seconds,
+        minimum_fraction=config.minimum_fraction,
+        leave_out_bots=config.leave_out_bots,
+    )
     labelled = _with_outcome(complete, played)
     return UpliftDataset(table=_with_kind(labelled, impressions, credits), censored=censored)
 

@@ -52,16 +52,50 @@ _IMPRESSIONS = Contract(
     name="impressions",
     key=(C.IMPRESSION,),
     required={C.IMPRESSION: Kind.ID, C.USER: Kind.ID, C.ITEM: Kind.ID, C.T0: Kind.TIME},
-    optional={C.POSITION: Kind.NUMBER, C.VIEWABLE: Kind.FLAG, **_SLATE},
-    rules=(_at_least_one(C.POSITION), _PROPENSITY),
+    optional={
+        C.POSITION: Kind.NUMBER,
+        C.VIEWABLE: Kind.FLAG,
+        C.VIEWABLE_MS: Kind.NUMBER,
+        C.CLICKED_AT: Kind.TIME,
+        C.IS_BOT: Kind.FLAG,
+        C.SESSION: Kind.ID,
+        **_SLATE,
+    },
+    rules=(
+        _at_least_one(C.POSITION),
+        _PROPENSITY,
+        RowRule(
+            column=C.VIEWABLE_MS,
+            expected="0 or more milliseconds",
+            do="Fix the viewability log, or leave the value empty where it is unknown.",
+            bad=lambda t: t[C.VIEWABLE_MS] < 0,
+        ),
+        RowRule(
+            column=C.CLICKED_AT,
+            expected="clicks at or after t0",
+            do="Fix the clocks, or leave the value empty where there was no click.",
+            bad=lambda t: t[C.CLICKED_AT] < t[C.T0],
+        ),
+    ),
 )
 
 _PLAYS = Contract(
     name="plays",
     key=(C.PLAY,),
     required={C.PLAY: Kind.ID, C.USER: Kind.ID, C.ITEM: Kind.ID, C.PLAYED_AT: Kind.TIME},
-    optional={C.SECONDS: Kind.NUMBER},
+    optional={
+        C.SECONDS: Kind.NUMBER,
+        C.FRACTION: Kind.NUMBER,
+        C.IS_BOT: Kind.FLAG,
+        C.SESSION: Kind.ID,
+    },
     rules=(
+        RowRule(
+            column=C.FRACTION,
+            expected="shares of the item's length in [0, 1]",
+            do="Divide what was played by the item's length; replays are plays of their own.",
+            bad=lambda t: ~t[C.FRACTION].between(0, 1),
+        ),
         RowRule(
             column=C.SECONDS,
             expected="0 or more seconds",
@@ -96,8 +130,8 @@ def check_impressions(table: ibis.Table) -> ibis.Table:
     """Check an impression log.
 
     Required are ``impression_id`` (unique), ``user_id``, ``item_id`` and ``t0``; checked when
-    there are ``position`` (1 or more), ``propensity`` in (0, 1], ``viewable`` and the slate's
-    context.
+    there are ``position`` (1 or more), ``propensity`` in (0, 1], ``viewable``, ``viewable_ms`` (0
+    or more), ``clicked_at`` (t0 or later), ``is_bot``, ``session_id`` and the slate's context.
 
     Parameters
     ----------
@@ -121,7 +155,7 @@ def check_plays(table: ibis.Table) -> ibis.Table:
     """Check a play log.
 
     Required are ``play_id`` (unique), ``user_id``, ``item_id`` and ``played_at``; checked when
-    there is ``seconds`` (0 or more).
+    there are ``seconds`` (0 or more), ``fraction`` in [0, 1], ``is_bot`` and ``session_id``.
 
     Parameters
     ----------

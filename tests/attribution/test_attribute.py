@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.attribution.attribute import attribute
-from causal_ranker.attribution.windows import AttributionConfig
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.errors import ConfigError, SchemaError
 from causal_ranker.logs.sources import connect, read_table
 
@@ -31,19 +31,30 @@ def at(hours: float) -> datetime:
 
 def impression(number: Any, hours: float, **other: Any) -> dict[str, Any]:
     row = {"impression_id": number, "user_id": 1, "item_id": 1, "t0": at(hours), "viewable": True}
-    return row | other
+    rest = {"viewable_ms": None, "surface": "home", "session_id": 1, "is_bot": False}
+    return row | rest | {"clicked_at": None} | other
 
 
 def play(number: Any, hours: float, **other: Any) -> dict[str, Any]:
     row = {"play_id": number, "user_id": 1, "item_id": 1, "played_at": at(hours), "seconds": None}
-    return row | other
+    return row | {"fraction": None, "session_id": 1, "is_bot": False} | other
 
 
 def tables(
     impressions: list[dict[str, Any]], plays: list[dict[str, Any]], connection: Backend
 ) -> tuple[ibis.Table, ibis.Table]:
-    shown = pd.DataFrame(impressions).astype({"viewable": "boolean"})
-    played = pd.DataFrame(plays).astype({"seconds": "float64"})
+    shown = pd.DataFrame(impressions).astype(
+        {
+            "viewable": "boolean",
+            "viewable_ms": "float64",
+            "is_bot": "boolean",
+            "session_id": "Int64",
+            "clicked_at": "datetime64[us, UTC]",
+        }
+    )
+    played = pd.DataFrame(plays).astype(
+        {"seconds": "float64", "fraction": "float64", "is_bot": "boolean", "session_id": "Int64"}
+    )
     return (
         read_table(shown, connection, name="impressions"),
         read_table(played, connection, name="plays"),
@@ -68,13 +79,19 @@ def random_logs(
     impressions, plays = [], []
     for user in range(logs):
         for _ in range(rng.integers(0, 9)):
+            hours = int(rng.integers(0, 30))
             impressions.append(
                 impression(
                     name(len(impressions)),
-                    int(rng.integers(0, 30)),
+                    hours,
                     user_id=user,
                     item_id=int(rng.integers(0, 2)),
                     viewable=[True, False, None][rng.integers(0, 3)],
+                    viewable_ms=[None, 200.0, 2000.0][rng.integers(0, 3)],
+                    surface=[None, "home", "mail", "push"][rng.integers(0, 4)],
+                    session_id=[None, 1, 2][rng.integers(0, 3)],
+                    is_bot=[None, False, False, True][rng.integers(0, 4)],
+                    clicked_at=[None, at(hours + int(rng.integers(0, 9)))][rng.integers(0, 2)],
                 )
             )
         for _ in range(rng.integers(0, 6)):
@@ -85,6 +102,9 @@ def random_logs(
                     user_id=user,
                     item_id=int(rng.integers(0, 2)),
                     seconds=[None, 10.0, 60.0][rng.integers(0, 3)],
+                    fraction=[None, 0.1, 0.9][rng.integers(0, 3)],
+                    session_id=[None, 1, 2][rng.integers(0, 3)],
+                    is_bot=[None, False, False, True][rng.integers(0, 4)],
                 )
             )
     return impressions, plays
@@ -95,20 +115,34 @@ CONFIGS = [
     {"window_hours": 6, "minimum_delay_seconds": 3600},
     {"window_hours": 40, "viewable_only": True, "minimum_seconds": 60},
     {"window_hours": 0.5},
+    {"window_hours": 4, "click_window_hours": 5, "minimum_delay_seconds": 1800},
+    {"window_hours": 9, "surface_window_hours": {"mail": 20, "push": 2}},
+    {"window_hours": 20, "surface_window_hours": {"home": 3, "push": 3}, "click_window_hours": 2},
+    {"window_hours": 20, "minimum_viewable_ms": 1000, "unknown_viewability": "hidden"},
+    {"window_hours": 20, "viewable_only": True, "unknown_viewability": "hidden"},
+    {"window_hours": 20, "leave_out_bots": True, "minimum_fraction": 0.5},
+    {"window_hours": 20, "duplicates": "first"},
+    {"window_hours": 20, "exposures": "first", "leave_out_bots": True},
+    {"window_hours": 20, "same_session": True, "click_window_hours": 30},
+    {"half_life_hours": 3, "first_share": 0.7, "last_share": 0.3},
+    {"first_share": 0.0, "last_share": 0.5},
 ]
+TOUCHES = ["last", "first", "linear", "time_decay", "position"]
 
 
-@pytest.mark.parametrize("touch", ["last", "first", "linear"])
+@pytest.mark.parametrize("touch", TOUCHES)
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("name", [int, "id-{}".format])
 def test_equals_the_oracle_on_random_logs(
     touch: str, config: dict[str, Any], name: Any, connection: Backend
 ) -> None:
-    logs = random_logs(np.random.default_rng(7), 150, name)
+    logs = random_logs(np.random.default_rng(7), 100, name)
     settings = {"touch": touch, **config}
     expected = attribute_slowly(*logs, AttributionConfig(**settings))
     assert any(impression is not None for _, impression, _ in expected)
-    assert run(*logs, connection, **settings) == expected
+    found = run(*logs, connection, **settings)
+    assert [row[:2] for row in found] == [row[:2] for row in expected]
+    np.testing.assert_allclose([row[2] for row in found], [row[2] for row in expected], rtol=1e-12)
 
 
 HOURS = st.integers(0, 8)
@@ -118,7 +152,7 @@ HOURS = st.integers(0, 8)
 @given(
     shown=st.lists(HOURS, min_size=1, max_size=8),
     played=st.lists(HOURS, min_size=1, max_size=6),
-    touch=st.sampled_from(["last", "first", "linear"]),
+    touch=st.sampled_from(TOUCHES),
     window=st.integers(1, 9),
 )
 def test_credits_sum_to_one_and_pairs_are_distinct(
@@ -176,6 +210,44 @@ def test_other_users_and_items_take_no_credit(connection: Backend) -> None:
     assert run(shown, [play(1, 1)], connection) == [(1, None, 1.0)]
 
 
+def test_shares_by_position_and_age_by_hand(connection: Backend) -> None:
+    shown = [impression(i, hours) for i, hours in enumerate([0, 6, 12, 18])]
+    by_place = run(shown, [play(1, 19)], connection, touch="position")
+    assert [credit for *_, credit in by_place] == pytest.approx([0.4, 0.1, 0.1, 0.4])
+    two = run(shown[:2], [play(1, 19)], connection, touch="position", last_share=0.6)
+    assert [credit for *_, credit in two] == pytest.approx([0.4, 0.6])
+    one = run(shown[:1], [play(1, 19)], connection, touch="position", first_share=0)
+    assert one == [(1, 0, 1.0)]
+    by_age = run(shown[:3], [play(1, 19)], connection, touch="time_decay", half_life_hours=6)
+    assert [credit for *_, credit in by_age] == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+    old = [impression(1, 0), impression(2, 100_000)]
+    kept = run(
+        old, [play(1, 100_001)], connection, touch="time_decay", window_hours=1e6, half_life_hours=1
+    )
+    assert kept[0][2] < 1e-300
+    assert kept[1][2] == 1
+
+
+def test_an_organic_play_keeps_the_path_it_was_found_on(connection: Backend) -> None:
+    shown, played = tables([impression(1, 0)], [play(1, 1), play(2, 30)], connection)
+    paths = played.mutate(surface=(played.play_id == 2).ifelse("search", "home"))
+    rows = attribute(shown, paths).order_by("play_id").to_pyarrow().to_pylist()
+    assert [(row["impression_id"], row["surface"]) for row in rows] == [
+        (1, "home"),
+        (None, "search"),
+    ]
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_what_is_shown_after_a_play_changes_none_of_its_credits(
+    touch: str, connection: Backend
+) -> None:
+    shown, plays = random_logs(np.random.default_rng(3), 40, int)
+    before = run(shown, plays, connection, touch=touch)
+    later = [impression(10_000 + i, 40, user_id=i % 40, item_id=i % 2) for i in range(80)]
+    assert run([*shown, *later], plays, connection, touch=touch) == before
+
+
 def test_one_impression_may_lead_to_several_plays_once_each(connection: Backend) -> None:
     got = run([impression(5, 0)], [play(1, 1), play(2, 2)], connection, touch="linear")
     assert got == [(1, 5, 1.0), (2, 5, 1.0)]
@@ -207,16 +279,29 @@ def test_daylight_saving_does_not_move_the_window(connection: Backend) -> None:
     ]
 
 
-@pytest.mark.parametrize("column", ["viewable", "seconds"])
-def test_a_setting_needs_its_column(column: str, connection: Backend) -> None:
-    shown, played = tables([impression(1, 0)], [play(1, 1)], connection)
-    config = AttributionConfig(viewable_only=True, minimum_seconds=1)
-    with pytest.raises(SchemaError, match=column):
-        attribute(
-            shown.drop("viewable") if column == "viewable" else shown,
-            played.drop("seconds") if column == "seconds" else played,
-            config=config,
-        )
+@pytest.mark.parametrize(
+    ("column", "settings"),
+    [
+        ("viewable", {"viewable_only": True}),
+        ("viewable_ms", {"minimum_viewable_ms": 1}),
+        ("seconds", {"minimum_seconds": 1}),
+        ("fraction", {"minimum_fraction": 0.5}),
+        ("is_bot", {"leave_out_bots": True}),
+        ("surface", {"surface_window_hours": {"push": 2}}),
+        ("clicked_at", {"click_window_hours": 2}),
+        ("session_id", {"same_session": True}),
+    ],
+)
+def test_a_setting_needs_its_column(
+    column: str, settings: dict[str, Any], connection: Backend
+) -> None:
+    logs = tables([impression(1, 0)], [play(1, 1)], connection)
+    assert attribute(*logs, config=AttributionConfig(**settings)).count().execute() >= 0
+    for without, _ in enumerate(logs):
+        if column in logs[without].columns:
+            less = [t.drop(column) if i == without else t for i, t in enumerate(logs)]
+            with pytest.raises(SchemaError, match=column):
+                attribute(*less, config=AttributionConfig(**settings))
 
 
 def test_ids_of_two_types_are_refused(connection: Backend) -> None:
@@ -234,6 +319,14 @@ def test_ids_of_two_types_are_refused(connection: Backend) -> None:
         {"minimum_delay_seconds": -1},
         {"window_hours": 1, "minimum_delay_seconds": 3600},
         {"touch": "middle"},
+        {"surface_window_hours": {"push": 0}},
+        {"surface_window_hours": {"push": 0.5}, "minimum_delay_seconds": 3600},
+        {"click_window_hours": -1},
+        {"minimum_fraction": 1.5},
+        {"half_life_hours": 0},
+        {"first_share": 0.7, "last_share": 0.7},
+        {"first_share": 0, "last_share": 0},
+        {"unknown_viewability": "maybe"},
         {"windowhours": 3},
     ],
 )

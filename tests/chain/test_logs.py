@@ -10,7 +10,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from causal_ranker.attribution.windows import AttributionConfig
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.logs import (
     check_later,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from causal_ranker.attribution.attribute import attribute
-from causal_ranker.attribution.windows import AttributionConfig
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.logs.sources import connect, read_table

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.attribution.attribute import attribute
-from causal_ranker.attribution.windows import AttributionConfig
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.errors import ConfigError, SchemaError
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.logs.sources import read_table

@@ -10,7 +10,7 @@ import pytest
 import sqlglot
 
 from causal_ranker.attribution.attribute import attribute
-from causal_ranker.attribution.windows import AttributionConfig
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 
 TIME = "timestamp('UTC')"
