@@ -115,7 +115,7 @@ def time_decay_touch(pairs: ibis.Table, *, half_life_hours: float) -> ibis.Table
         All pairs, with ``credit``; a play's credits sum to 1.
     """
     of_play = ibis.window(group_by=pairs[C.PLAY])
-    seconds = pairs[C.T0].epoch_seconds().cast("float64")
+    seconds = pairs[C.T0].truncate("s").epoch_seconds().cast("float64")
     aged = pairs.mutate(age=seconds.max().over(of_play) - seconds)
     half_lives = aged["age"] / (half_life_hours * 3600)
     # An age of a thousand half-lives would underflow to a weight of 0 on some engines only.

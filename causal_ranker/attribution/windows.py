@@ -6,6 +6,7 @@ import ibis
 
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.columns import Columns as C
+from causal_ranker.logs.clock import span
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["eligible_impressions", "eligible_pairs", "qualified_plays"]
@@ -132,7 +133,7 @@ def _viewed(shown: ibis.Table, plays: ibis.Table, *, config: AttributionConfig) 
         # One filter for each window that is shorter than the longest.
         for surfaces, hours in _windows(config):
             if hours < longest:
-                late = pairs[C.T0] <= pairs[C.PLAYED_AT] - _interval(hours * 3600)
+                late = pairs[C.T0] <= pairs[C.PLAYED_AT] - span(hours * 3600)
                 named = pairs[C.SURFACE].isin(sorted(config.surface_window_hours))
                 of_these = pairs[C.SURFACE].isin(surfaces) if surfaces else ~named
                 pairs = pairs.filter(~(of_these.fill_null(not surfaces) & late))
@@ -155,7 +156,7 @@ def _clicked(
     require_columns(shown, [C.CLICKED_AT], name="impressions")
     clicked = shown.filter(shown[C.CLICKED_AT].notnull())
     pairs = _pairs(clicked, plays, clock=C.CLICKED_AT, hours=hours, config=config)
-    delayed = pairs[C.T0] <= pairs[C.PLAYED_AT] - _interval(config.minimum_delay_seconds)
+    delayed = pairs[C.T0] <= pairs[C.PLAYED_AT] - span(config.minimum_delay_seconds)
     return pairs.filter(delayed).select(C.PLAY, C.IMPRESSION, C.T0)
 
 
@@ -178,8 +179,8 @@ def _pairs(
         C.ITEM,
         C.PLAYED_AT,
         *session,
-        opens=plays[C.PLAYED_AT] - _interval(hours * 3600),
-        closes=plays[C.PLAYED_AT] - _interval(delay),
+        opens=plays[C.PLAYED_AT] - span(hours * 3600),
+        closes=plays[C.PLAYED_AT] - span(delay),
     )
     pairs = seen.inner_join(
         played,
@@ -202,8 +203,3 @@ def _first_of(impressions: ibis.Table, key: list[str]) -> ibis.Table:
     window = ibis.window(group_by=[impressions[name] for name in key], order_by=order)
     placed = impressions.mutate(place=ibis.row_number().over(window))
     return placed.filter(placed.place == 0).drop("place")
-
-
-def _interval(seconds: float) -> ibis.Value:
-    # Whole microseconds: the finest step that all engines' timestamps share.
-    return ibis.interval(microseconds=round(seconds * 1_000_000))

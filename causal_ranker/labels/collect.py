@@ -15,6 +15,7 @@ from causal_ranker.errors import ConfigError
 from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.labels.kinds import credited_rows, label_kind, unviewable_rows
 from causal_ranker.labels.outcome import next_play
+from causal_ranker.logs.clock import span
 from causal_ranker.logs.contract import check_same_ids
 from causal_ranker.logs.rules import require_columns
 
@@ -153,8 +154,7 @@ def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
     if C.HORIZON_END in candidates.columns:
         end = candidates[C.HORIZON_END]
     elif config.horizon_hours is not None:
-        length = round(config.horizon_hours * 3_600_000_000)
-        end = candidates[C.T0] + ibis.interval(microseconds=length)
+        end = candidates[C.T0] + span(config.horizon_hours * 3600)
     else:
         raise ConfigError(
             expected="a horizon for every row",

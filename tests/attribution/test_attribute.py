@@ -220,6 +220,10 @@ def test_shares_by_position_and_age_by_hand(connection: Backend) -> None:
     assert one == [(1, 0, 1.0)]
     by_age = run(shown[:3], [play(1, 19)], connection, touch="time_decay", half_life_hours=6)
     assert [credit for *_, credit in by_age] == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+    # ages in whole seconds: .9 of a second does not count, on no engine
+    split = [impression(1, 0.9 / 3600), impression(2, 10 / 3600)]
+    in_seconds = run(split, [play(1, 1)], connection, touch="time_decay", half_life_hours=10 / 3600)
+    assert [credit for *_, credit in in_seconds] == pytest.approx([1 / 3, 2 / 3])
     old = [impression(1, 0), impression(2, 100_000)]
     kept = run(
         old, [play(1, 100_001)], connection, touch="time_decay", window_hours=1e6, half_life_hours=1

@@ -1,8 +1,14 @@
-"""The same expressions compile for the engines that big logs live on."""
+"""The same expressions compile for the engines that big logs live on.
+
+What they compile to is held by files in ``golden/``. After a change that is meant, write them anew
+with ``UPDATE_GOLDEN=1 pytest tests/labels/test_engines.py`` and read the difference.
+"""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import ibis
 import ibis.backends.sql.compilers as sc
@@ -32,7 +38,7 @@ COMPILERS = [
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("touch", ["last", "first", "linear"])
+@pytest.mark.parametrize("touch", ["last", "first", "linear", "time_decay", "position"])
 def test_the_chain_compiles(compiler: type[sc.SQLGlotCompiler], touch: str) -> None:
     config = AttributionConfig(touch=touch, viewable_only=True, minimum_seconds=5)
     credits = attribute(IMPRESSIONS, PLAYS, config=config)
@@ -41,3 +47,34 @@ def test_the_chain_compiles(compiler: type[sc.SQLGlotCompiler], touch: str) -> N
     for table in (credits, rows.table, rows.sample_training(0.1, 0).table):
         sql = compiler().to_sqlglot(table).sql(compiler.dialect)
         assert sqlglot.parse_one(sql, dialect=compiler.dialect).find(sqlglot.exp.Join)
+
+
+GOLDEN = Path(__file__).parent / "golden"
+LABELS = LabelConfig(log_end=datetime(2024, 1, 1, tzinfo=UTC), horizon_hours=24)
+LAST = AttributionConfig(viewable_only=True, minimum_seconds=5)
+DECAY = AttributionConfig(touch="time_decay")
+EXPRESSIONS = {
+    "last": attribute(IMPRESSIONS, PLAYS, config=LAST),
+    "position": attribute(IMPRESSIONS, PLAYS, config=AttributionConfig(touch="position")),
+    "time_decay": attribute(IMPRESSIONS, PLAYS, config=DECAY),
+    "labels": collect_labels(
+        CANDIDATES,
+        IMPRESSIONS,
+        PLAYS,
+        credits=attribute(IMPRESSIONS, PLAYS, config=LAST),
+        config=LABELS,
+    ).table,
+}
+
+
+@pytest.mark.parametrize("compiler", COMPILERS[1:])
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_the_sql_is_the_one_that_was_read(compiler: type[sc.SQLGlotCompiler], name: str) -> None:
+    sql = compiler().to_sqlglot(EXPRESSIONS[name]).sql(compiler.dialect, pretty=True) + "\n"
+    dialect = compiler.__name__.removesuffix("Compiler").lower()
+    path = GOLDEN / f"{name}.{dialect}.sql"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(sql, encoding="utf-8")
+    assert path.is_file(), "no golden file; write it with UPDATE_GOLDEN=1 and read it"
+    assert sql == path.read_text(encoding="utf-8")

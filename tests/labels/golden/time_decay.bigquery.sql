@@ -1,0 +1,87 @@
+SELECT
+  `t2`.`play_id`,
+  `t13`.`impression_id`,
+  `t2`.`user_id`,
+  `t2`.`item_id`,
+  `t2`.`played_at`,
+  `t13`.`t0`,
+  COALESCE(`t13`.`credit`, 1.0) AS `credit`
+FROM `plays` AS `t2`
+LEFT OUTER JOIN (
+  SELECT
+    `t11`.`play_id`,
+    `t11`.`impression_id`,
+    `t11`.`t0`,
+    `t11`.`credit`
+  FROM (
+    SELECT
+      `t10`.`play_id`,
+      `t10`.`impression_id`,
+      `t10`.`t0`,
+      `t10`.`age`,
+      `t10`.`share`,
+      ieee_divide(
+        `t10`.`share`,
+        SUM(`t10`.`share`) OVER (
+          PARTITION BY `t10`.`play_id`
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        )
+      ) AS `credit`
+    FROM (
+      SELECT
+        `t9`.`play_id`,
+        `t9`.`impression_id`,
+        `t9`.`t0`,
+        `t9`.`age`,
+        POWER(2.0, -(
+          LEAST(ieee_divide(`t9`.`age`, 43200.0), 1000.0)
+        )) AS `share`
+      FROM (
+        SELECT
+          `t8`.`play_id`,
+          `t8`.`impression_id`,
+          `t8`.`t0`,
+          MAX(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t8`.`t0`, SECOND)) AS FLOAT64)) OVER (
+            PARTITION BY `t8`.`play_id`
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) - CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t8`.`t0`, SECOND)) AS FLOAT64) AS `age`
+        FROM (
+          SELECT
+            `t7`.`play_id`,
+            `t7`.`impression_id`,
+            `t7`.`t0`
+          FROM (
+            SELECT
+              `t6`.`play_id`,
+              `t5`.`impression_id`,
+              `t5`.`t0`,
+              `t6`.`played_at`
+            FROM (
+              SELECT
+                `t1`.`impression_id`,
+                `t1`.`user_id`,
+                `t1`.`item_id`,
+                `t1`.`t0`
+              FROM `impressions` AS `t1`
+            ) AS `t5`
+            INNER JOIN (
+              SELECT
+                `t0`.`play_id`,
+                `t0`.`user_id`,
+                `t0`.`item_id`,
+                `t0`.`played_at`,
+                TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
+                TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND) AS `closes`
+              FROM `plays` AS `t0`
+            ) AS `t6`
+              ON `t5`.`user_id` = `t6`.`user_id`
+              AND `t5`.`item_id` = `t6`.`item_id`
+              AND `t5`.`t0` > `t6`.`opens`
+              AND `t5`.`t0` <= `t6`.`closes`
+          ) AS `t7`
+        ) AS `t8`
+      ) AS `t9`
+    ) AS `t10`
+  ) AS `t11`
+) AS `t13`
+  ON `t2`.`play_id` = `t13`.`play_id`

@@ -1,0 +1,87 @@
+SELECT
+  "t2"."play_id",
+  "t13"."impression_id",
+  "t2"."user_id",
+  "t2"."item_id",
+  "t2"."played_at",
+  "t13"."t0",
+  COALESCE("t13"."credit", CAST(1.0 AS DOUBLE)) AS "credit"
+FROM "plays" AS "t2"
+LEFT OUTER JOIN (
+  SELECT
+    "t11"."play_id",
+    "t11"."impression_id",
+    "t11"."t0",
+    "t11"."credit"
+  FROM (
+    SELECT
+      "t10"."play_id",
+      "t10"."impression_id",
+      "t10"."t0",
+      "t10"."age",
+      "t10"."share",
+      CAST("t10"."share" AS DOUBLE) / SUM("t10"."share") OVER (
+        PARTITION BY "t10"."play_id"
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+      ) AS "credit"
+    FROM (
+      SELECT
+        "t9"."play_id",
+        "t9"."impression_id",
+        "t9"."t0",
+        "t9"."age",
+        POWER(
+          CAST(2.0 AS DOUBLE),
+          -(
+            LEAST("t9"."age" / CAST(43200.0 AS DOUBLE), CAST(1000.0 AS DOUBLE))
+          )
+        ) AS "share"
+      FROM (
+        SELECT
+          "t8"."play_id",
+          "t8"."impression_id",
+          "t8"."t0",
+          MAX(CAST(TO_UNIXTIME(DATE_TRUNC('SECOND', "t8"."t0")) AS DOUBLE)) OVER (
+            PARTITION BY "t8"."play_id"
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) - CAST(TO_UNIXTIME(DATE_TRUNC('SECOND', "t8"."t0")) AS DOUBLE) AS "age"
+        FROM (
+          SELECT
+            "t7"."play_id",
+            "t7"."impression_id",
+            "t7"."t0"
+          FROM (
+            SELECT
+              "t6"."play_id",
+              "t5"."impression_id",
+              "t5"."t0",
+              "t6"."played_at"
+            FROM (
+              SELECT
+                "t1"."impression_id",
+                "t1"."user_id",
+                "t1"."item_id",
+                "t1"."t0"
+              FROM "impressions" AS "t1"
+            ) AS "t5"
+            INNER JOIN (
+              SELECT
+                "t0"."play_id",
+                "t0"."user_id",
+                "t0"."item_id",
+                "t0"."played_at",
+                "t0"."played_at" - INTERVAL '86400' SECOND AS "opens",
+                "t0"."played_at" - INTERVAL '0' SECOND AS "closes"
+              FROM "plays" AS "t0"
+            ) AS "t6"
+              ON "t5"."user_id" = "t6"."user_id"
+              AND "t5"."item_id" = "t6"."item_id"
+              AND "t5"."t0" > "t6"."opens"
+              AND "t5"."t0" <= "t6"."closes"
+          ) AS "t7"
+        ) AS "t8"
+      ) AS "t9"
+    ) AS "t10"
+  ) AS "t11"
+) AS "t13"
+  ON "t2"."play_id" = "t13"."play_id"
