@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	"$$p" -c '$(FITS)' >/dev/null 2>&1 && { command -v "$$p"; break; }; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+SPARK := .venv/.spark
 
 .PHONY: bench check clean demo help test
 
@@ -23,10 +24,17 @@ $(STAMP): pyproject.toml constraints.txt
 		--constraint constraints.txt --editable '.[examples,serve,dev]'
 	@touch $(STAMP)
 
+# Tests need Spark besides, which nobody who only wants the demo should have to wait for.
+$(SPARK): $(STAMP)
+	@echo "adding PySpark for the tests (a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[spark]'
+	@touch $(SPARK)
+
 demo: $(STAMP) ## run the whole chain on real shopping logs and write report.html
 	@$(BIN)/causal-ranker demo
 
-test: $(STAMP) ## run every test
+test: $(STAMP) $(SPARK) ## run every test
 	@$(BIN)/python -m pytest
 
 check: $(STAMP) ## lint, formatting, types, and the floors of the rooms

@@ -6,6 +6,8 @@ time are told apart by their id, so that every engine gives the same answer.
 
 from __future__ import annotations
 
+from typing import Final
+
 import ibis
 
 from causal_ranker.attribution.config import AttributionConfig
@@ -19,6 +21,8 @@ __all__ = [
     "position_touch",
     "time_decay_touch",
 ]
+
+_BITS: Final = 40
 
 
 def credit_pairs(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
@@ -99,8 +103,8 @@ def linear_touch(pairs: ibis.Table) -> ibis.Table:
 def time_decay_touch(pairs: ibis.Table, *, half_life_hours: float) -> ibis.Table:
     """Share the credit in proportion to ``2^(-age / half-life)``.
 
-    Ages are taken against the play's latest impression, in whole seconds, which every engine
-    counts alike; only their differences matter.
+    Ages are taken against the play's latest impression, in whole seconds, and weights are whole
+    multiples of 2^-40 of its weight, at least one: so all engines give the same credit.
 
     Parameters
     ----------
@@ -117,11 +121,13 @@ def time_decay_touch(pairs: ibis.Table, *, half_life_hours: float) -> ibis.Table
     of_play = ibis.window(group_by=pairs[C.PLAY])
     seconds = pairs[C.T0].truncate("s").epoch_seconds().cast("float64")
     aged = pairs.mutate(age=seconds.max().over(of_play) - seconds)
-    half_lives = aged["age"] / (half_life_hours * 3600)
-    # An age of a thousand half-lives would underflow to a weight of 0 on some engines only.
-    weighed = aged.mutate(share=ibis.literal(2.0, "float64") ** -ibis.least(half_lives, 1000.0))
+    exponent = _BITS - aged["age"] / (half_life_hours * 3600)
+    # Whole weights: their sum is exact, in whatever order an engine adds.
+    power = ibis.literal(2.0, "float64") ** ibis.greatest(exponent, 0.0)
+    weighed = aged.mutate(share=power.round().cast("int64"))
     total = weighed["share"].sum().over(ibis.window(group_by=weighed[C.PLAY]))
-    return weighed.mutate(**{C.CREDIT: weighed["share"] / total}).drop("age", "share")
+    credit = weighed["share"].cast("float64") / total.cast("float64")
+    return weighed.mutate(**{C.CREDIT: credit}).drop("age", "share")
 
 
 def position_touch(pairs: ibis.Table, *, first_share: float, last_share: float) -> ibis.Table:

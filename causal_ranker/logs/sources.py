@@ -25,6 +25,7 @@ import pyarrow.dataset as pads
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.errors import ConfigError, DataError, SchemaError
+from causal_ranker.logs.spark import declare_instants
 
 __all__ = ["connect", "read_table", "reading"]
 
@@ -106,7 +107,9 @@ pyarrow.dataset.Dataset or ibis.Table
     """
     if isinstance(source, ibis.Table):
         backends, _ = source._find_backends()
-        return source if backends else _register(source.to_pyarrow(), connection, name)
+        if not backends:
+            return _register(source.to_pyarrow(), connection, name)
+        return declare_instants(source) if backends[0].name == "pyspark" else source
     if isinstance(source, str | Path):
         return _read_path(str(source), connection, name)
     return _register(_as_arrow(source, name), connection, name)

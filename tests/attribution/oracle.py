@@ -92,7 +92,8 @@ def _weights(eligible: list[tuple[Any, Any]], config: AttributionConfig) -> list
         return [float(place == one) for place in range(count)]
     if config.touch == "time_decay":
         times = [time.timestamp() // 1 for time, _ in eligible]
-        return [2.0 ** ((t - max(times)) / 3600 / config.half_life_hours) for t in times]
+        ages = [(max(times) - time) / 3600 / config.half_life_hours for time in times]
+        return [max(round(2.0 ** (40 - age)), 1) for age in ages]
     if count == 1:
         return [1.0]
     middle = (1 - (config.first_share + config.last_share)) / max(count - 2, 1)

@@ -228,8 +228,7 @@ def test_shares_by_position_and_age_by_hand(connection: Backend) -> None:
     kept = run(
         old, [play(1, 100_001)], connection, touch="time_decay", window_hours=1e6, half_life_hours=1
     )
-    assert kept[0][2] < 1e-300
-    assert kept[1][2] == 1
+    assert kept[0][2] == pytest.approx(2.0**-40)
 
 
 def test_an_organic_play_keeps_the_path_it_was_found_on(connection: Backend) -> None:

@@ -21,11 +21,11 @@ LEFT OUTER JOIN (
       `t10`.`age`,
       `t10`.`share`,
       ieee_divide(
-        `t10`.`share`,
-        SUM(`t10`.`share`) OVER (
+        CAST(`t10`.`share` AS FLOAT64),
+        CAST(SUM(`t10`.`share`) OVER (
           PARTITION BY `t10`.`play_id`
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-        )
+        ) AS FLOAT64)
       ) AS `credit`
     FROM (
       SELECT
@@ -33,9 +33,7 @@ LEFT OUTER JOIN (
         `t9`.`impression_id`,
         `t9`.`t0`,
         `t9`.`age`,
-        POWER(2.0, -(
-          LEAST(ieee_divide(`t9`.`age`, 43200.0), 1000.0)
-        )) AS `share`
+        CAST(ROUND(POWER(2.0, GREATEST(40 - ieee_divide(`t9`.`age`, 43200.0), 0.0)), 0) AS INT64) AS `share`
       FROM (
         SELECT
           `t8`.`play_id`,

@@ -20,19 +20,21 @@ LEFT OUTER JOIN (
       "t10"."t0",
       "t10"."age",
       "t10"."share",
-      CAST("t10"."share" AS DOUBLE PRECISION) / SUM("t10"."share") OVER (
+      CAST("t10"."share" AS DOUBLE PRECISION) / CAST(SUM("t10"."share") OVER (
         PARTITION BY "t10"."play_id"
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-      ) AS "credit"
+      ) AS DOUBLE PRECISION) AS "credit"
     FROM (
       SELECT
         "t9"."play_id",
         "t9"."impression_id",
         "t9"."t0",
         "t9"."age",
-        POW(2.0, -(
-          LEAST(CAST("t9"."age" AS DOUBLE PRECISION) / 43200.0, 1000.0)
-        )) AS "share"
+        CAST(ROUND(
+          POW(2.0, GREATEST(40 - (
+            CAST("t9"."age" AS DOUBLE PRECISION) / 43200.0
+          ), 0.0))
+        ) AS BIGINT) AS "share"
       FROM (
         SELECT
           "t8"."play_id",

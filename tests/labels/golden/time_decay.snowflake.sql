@@ -20,20 +20,20 @@ LEFT OUTER JOIN (
       "t10"."t0",
       "t10"."age",
       "t10"."share",
-      "t10"."share" / SUM("t10"."share") OVER (
+      CAST("t10"."share" AS DOUBLE) / CAST(SUM("t10"."share") OVER (
         PARTITION BY "t10"."play_id"
         ORDER BY NULL ASC
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-      ) AS "credit"
+      ) AS DOUBLE) AS "credit"
     FROM (
       SELECT
         "t9"."play_id",
         "t9"."impression_id",
         "t9"."t0",
         "t9"."age",
-        POWER(2.0, -(
-          LEAST("t9"."age" / 43200.0, 1000.0)
-        )) AS "share"
+        CAST(ROUND(POWER(2.0, GREATEST(40 - (
+          "t9"."age" / 43200.0
+        ), 0.0)), 0) AS BIGINT) AS "share"
       FROM (
         SELECT
           "t8"."play_id",

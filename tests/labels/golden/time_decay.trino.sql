@@ -20,22 +20,25 @@ LEFT OUTER JOIN (
       "t10"."t0",
       "t10"."age",
       "t10"."share",
-      CAST("t10"."share" AS DOUBLE) / SUM("t10"."share") OVER (
+      CAST("t10"."share" AS DOUBLE) / CAST(SUM("t10"."share") OVER (
         PARTITION BY "t10"."play_id"
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-      ) AS "credit"
+      ) AS DOUBLE) AS "credit"
     FROM (
       SELECT
         "t9"."play_id",
         "t9"."impression_id",
         "t9"."t0",
         "t9"."age",
-        POWER(
-          CAST(2.0 AS DOUBLE),
-          -(
-            LEAST("t9"."age" / CAST(43200.0 AS DOUBLE), CAST(1000.0 AS DOUBLE))
-          )
-        ) AS "share"
+        CAST(ROUND(
+          POWER(
+            CAST(2.0 AS DOUBLE),
+            GREATEST(40 - (
+              "t9"."age" / CAST(43200.0 AS DOUBLE)
+            ), CAST(0.0 AS DOUBLE))
+          ),
+          0
+        ) AS BIGINT) AS "share"
       FROM (
         SELECT
           "t8"."play_id",

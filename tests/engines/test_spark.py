@@ -1,0 +1,163 @@
+"""Spark gives what the embedded engine gives: every column of credits and labels, every row."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from causal_ranker.attribution.attribute import attribute
+from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.errors import SchemaError
+from causal_ranker.labels.collect import LabelConfig, collect_labels
+from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
+from causal_ranker.logs.datasets.open_bandit import load_open_bandit
+from causal_ranker.logs.sources import connect, read_table
+from causal_ranker.worlds.config import WorldConfig
+from causal_ranker.worlds.streaming import StreamingWorld
+
+pytestmark = [
+    pytest.mark.slow,
+    # PySpark 4.0 hands frames over with a keyword that pandas 3 deprecates, and Py4J leaves its
+    # sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+CHECKS = {
+    "impressions": check_impressions,
+    "plays": check_plays,
+    "candidates": check_candidates,
+}
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Ibis on a local Spark of two threads, which listens on this machine only."""
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("Spark runs on Java, and there is none here; `causal-ranker doctor` says more")
+    from pyspark.sql import SparkSession
+
+    folder = tmp_path_factory.mktemp("spark")
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.memory", "1g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        .config("spark.driver.extraJavaOptions", f"-Dderby.system.home={folder}")
+        .getOrCreate()
+    )
+    yield ibis.pyspark.connect(session)
+    session.stop()
+
+
+def write(frames: dict[str, pd.DataFrame], folder: Path) -> dict[str, Path]:
+    paths = {}
+    for name, frame in frames.items():
+        paths[name] = folder / f"{name}.parquet"
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        pq.write_table(table, paths[name], coerce_timestamps="us")
+    return paths
+
+
+def both_ways(paths: dict[str, Path], spark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same files as checked tables of the embedded engine, and of Spark."""
+    duck = connect()
+    embedded = {name: read_table(str(path), duck, name=name) for name, path in paths.items()}
+    there = {
+        name: read_table(spark.read_parquet(str(path)), duck, name=name)
+        for name, path in paths.items()
+    }
+    for tables in (embedded, there):
+        for name, table in tables.items():
+            CHECKS[name](table)
+    return embedded, there
+
+
+def equal(first: ibis.Table, second: ibis.Table, *, key: list[str]) -> int:
+    """Compare two tables column by column, bit by bit, and return the number of rows."""
+    one, other = (table.order_by(key).to_pyarrow() for table in (first, second))
+    assert one.column_names == other.column_names
+    for name in one.column_names:
+        assert one[name].combine_chunks().equals(other[name].combine_chunks()), name
+    assert one.num_rows > 0
+    return int(one.num_rows)
+
+
+CONFIGS = [
+    AttributionConfig(),
+    AttributionConfig(touch="first", viewable_only=True, minimum_seconds=60),
+    AttributionConfig(touch="linear", window_hours=72, duplicates="first"),
+    AttributionConfig(touch="position", window_hours=72, exposures="first"),
+    AttributionConfig(touch="position", window_hours=72, first_share=0.5, last_share=0.25),
+    AttributionConfig(touch="time_decay", window_hours=72, half_life_hours=12),
+]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, spark: Any) -> tuple[Any, Any, Any]:
+    logs = StreamingWorld(WorldConfig(users=150, days=6)).simulate()
+    frames = {name: getattr(logs, name) for name in CHECKS}
+    return (logs, *both_ways(write(frames, tmp_path_factory.mktemp("world")), spark))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.touch)
+def test_credits_of_a_world(config: AttributionConfig, world: tuple[Any, Any, Any]) -> None:
+    _, embedded, there = world
+    credits = [attribute(t["impressions"], t["plays"], config=config) for t in (embedded, there)]
+    rows = equal(*credits, key=["play_id", "impression_id"])
+    assert rows >= embedded["plays"].count().execute() * (config.minimum_seconds == 0)
+
+
+def test_labels_of_a_world(world: tuple[Any, Any, Any]) -> None:
+    logs, embedded, there = world
+    # an end inside the log, so that some rows are censored
+    config = LabelConfig(
+        log_end=logs.log_end - timedelta(days=1), context=("hour", "device", "session_so_far")
+    )
+    found = [
+        collect_labels(
+            t["candidates"],
+            t["impressions"],
+            t["plays"],
+            credits=attribute(t["impressions"], t["plays"]),
+            config=config,
+        )
+        for t in (embedded, there)
+    ]
+    key = ["user_id", "item_id", "t0"]
+    equal(found[0].table, found[1].table, key=key)
+    equal(found[0].censored, found[1].censored, key=key)
+    samples = [each.sample_training(0.3, 5).table for each in found]
+    assert equal(*samples, key=key) < embedded["candidates"].count().execute()
+
+
+def test_a_naive_clock_is_refused_on_spark_too(spark: Any) -> None:
+    sql = "SELECT 1 play_id, 1 user_id, 1 item_id, TIMESTAMP_NTZ'2024-01-01 00:00:00' played_at"
+    naive = read_table(spark.sql(sql), connect(), name="plays")
+    with pytest.raises(SchemaError, match="without a time zone"):
+        check_plays(naive)
+    aware = read_table(spark.sql(sql.replace("_NTZ", "")), connect(), name="plays")
+    assert check_plays(aware) is aware
+
+
+@pytest.mark.needs_data("open_bandit")
+def test_credits_of_open_bandit(data_folder: Path, tmp_path: Path, spark: Any) -> None:
+    logs = load_open_bandit(data_folder / "open_bandit" / "impressions_all.parquet", connect())
+    frames = {"impressions": logs.impressions.to_pandas(), "plays": logs.plays.to_pandas()}
+    embedded, there = both_ways(write(frames, tmp_path), spark)
+    credits = [attribute(t["impressions"], t["plays"]) for t in (embedded, there)]
+    assert equal(*credits, key=["play_id"]) == 207
