@@ -11,7 +11,7 @@ SPARK := .venv/.spark
 
 .PHONY: bench check clean demo help test
 
-.venv: $(STAMP) ## build the environment: the package with its extras examples, serve and dev
+.venv: $(STAMP) $(SPARK) ## build the environment: the package with every extra that tests need
 
 # The stamp is written last, so that an interrupted installation is taken up again.
 $(STAMP): pyproject.toml constraints.txt
