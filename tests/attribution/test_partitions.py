@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import errno
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from ibis.backends.duckdb import Backend
+
+from causal_ranker.attribution.attribute import attribute
+from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.attribution.partitions import attribute_days, days_reached, partition_path
+from causal_ranker.errors import ConfigError, DataError
+from causal_ranker.logs.sources import read_table
+
+START = datetime(2024, 3, 9, tzinfo=UTC)
+DAYS = [date(2024, 3, 9) + timedelta(days=i) for i in range(5)]
+
+
+def frames(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(seed)
+
+    def log(key: str, clock: str, rows: int) -> pd.DataFrame:
+        hours = pd.to_timedelta(rng.integers(0, 120, rows), unit="h")
+        table = pd.DataFrame({key: np.arange(rows), clock: START + hours})
+        table["user_id"], table["item_id"] = rng.integers(0, 9, rows), rng.integers(0, 4, rows)
+        return table
+
+    return log("impression_id", "t0", 400), log("play_id", "played_at", 200)
+
+
+def write(
+    shown: pd.DataFrame, played: pd.DataFrame, connection: Backend, **settings: Any
+) -> list[Path]:
+    tables = (
+        read_table(shown, connection, name="impressions"),
+        read_table(played, connection, name="plays"),
+    )
+    return attribute_days(*tables, **settings)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.parquet")}
+
+
+CONFIGS = [
+    AttributionConfig(window_hours=30),
+    AttributionConfig(window_hours=30, touch="linear"),
+    AttributionConfig(window_hours=30, touch="time_decay", exposures="first"),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_days_together_are_the_whole(
+    config: AttributionConfig, tmp_path: Path, connection: Backend
+) -> None:
+    shown, played = frames()
+    paths = write(shown, played, connection, days=DAYS, folder=tmp_path, config=config)
+    assert paths == [partition_path(tmp_path, day) for day in DAYS]
+    parts = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    whole = attribute(
+        read_table(shown, connection, name="impressions"),
+        read_table(played, connection, name="plays"),
+        config=config,
+    ).to_pandas()
+    key = ["play_id", "impression_id"]
+    pd.testing.assert_frame_equal(
+        parts.drop(columns="date", errors="ignore").sort_values(key, ignore_index=True),
+        whole.sort_values(key, ignore_index=True),
+    )
+
+
+def test_a_day_run_again_has_the_same_bytes(tmp_path: Path, connection: Backend) -> None:
+    shown, played = frames()
+    write(shown, played, connection, days=DAYS, folder=tmp_path, config=CONFIGS[1])
+    before = contents(tmp_path)
+    again = shown.sample(frac=1, random_state=1), played.sample(frac=1, random_state=2)
+    write(*again, connection, days=DAYS[2:4], folder=tmp_path, config=CONFIGS[1])
+    assert contents(tmp_path) == before
+
+
+def test_late_events_change_the_days_they_reach_and_no_other(
+    tmp_path: Path, connection: Backend
+) -> None:
+    shown, played = frames()
+    write(shown, played, connection, days=DAYS, folder=tmp_path, config=CONFIGS[1])
+    before = contents(tmp_path)
+    late = START + timedelta(hours=50)  # the third day
+    played.loc[len(played)] = [999, late, 1, 1]
+    assert days_reached(plays=[late], config=CONFIGS[1]) == {DAYS[2]}
+    write(shown, played, connection, days=DAYS, folder=tmp_path, config=CONFIGS[1])
+    after = contents(tmp_path)
+    changed = {path for path in after if after[path] != before[path]}
+    assert changed == {partition_path(tmp_path, DAYS[2]).relative_to(tmp_path)}
+
+    # an impression of the second day's evening, whose 30 hours reach into the third and fourth
+    moment = START + timedelta(hours=47)
+    more = [[900 + i, moment, user, item] for i, (user, item) in enumerate(np.ndindex(9, 4))]
+    shown = pd.concat([shown, pd.DataFrame(more, columns=shown.columns)], ignore_index=True)
+    reached = days_reached(impressions=[moment], config=CONFIGS[1])
+    assert reached == {DAYS[1], DAYS[2], DAYS[3]}
+    write(shown, played, connection, days=DAYS, folder=tmp_path, config=CONFIGS[1])
+    now = contents(tmp_path)
+    changed = {path for path in now if now[path] != after[path]}
+    allowed = {partition_path(tmp_path, day).relative_to(tmp_path) for day in reached}
+    assert changed
+    assert changed <= allowed
+
+
+def test_the_end_of_a_window_is_excluded() -> None:
+    config = AttributionConfig(window_hours=24)
+    assert days_reached(impressions=[START], config=config) == {DAYS[0]}
+    later = START + timedelta(microseconds=1)
+    assert days_reached(impressions=[later], config=config) == {DAYS[0], DAYS[1]}
+    with pytest.raises(ConfigError, match="first late impression"):
+        days_reached(impressions=[START], config=AttributionConfig(click_window_hours=1))
+
+
+@pytest.mark.parametrize("failing", ["write", "rename"])
+def test_a_failure_between_partitions_leaves_old_or_new(
+    failing: str, tmp_path: Path, connection: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, played = frames()
+    write(shown, played, connection, days=DAYS, folder=tmp_path, config=CONFIGS[0])
+    old = contents(tmp_path)
+    shown = shown.iloc[:0]  # now every play is organic: every partition would change
+    calls = 0
+
+    def full(real: Any) -> Any:
+        def act(*args: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == 3:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*args, **named)
+
+        return act
+
+    if failing == "write":
+        import pyarrow.parquet as pq
+
+        monkeypatch.setattr(pq, "write_table", full(pq.write_table))
+    else:
+        monkeypatch.setattr(os, "replace", full(os.replace))
+    with pytest.raises(DataError, match=r"No space left on device.*from 2024-03-11 on again: 2"):
+        write(shown, played, connection, days=DAYS, folder=tmp_path, config=CONFIGS[0])
+    now = contents(tmp_path)
+    changed = sorted(path.parent.name for path in now if now[path] != old[path])
+    assert changed == ["date=2024-03-09", "date=2024-03-10"]
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_day_without_plays_has_an_empty_partition(tmp_path: Path, connection: Backend) -> None:
+    shown, played = frames()
+    day = date(2030, 1, 1)
+    (path,) = write(shown, played, connection, days=[day], folder=tmp_path, config=CONFIGS[0])
+    assert len(pd.read_parquet(path)) == 0
+    whole = read_table(str(tmp_path / "**" / "*.parquet"), connection, name="credits")
+    assert isinstance(whole, ibis.Table)
