@@ -76,6 +76,9 @@ def _label(
     candidates: o.Candidates,
     horizon_hours: o.HorizonHours = None,
     log_end: o.LogEnd = None,
+    thin: Annotated[
+        bool, typer.Option("--thin", help="Keep rows of a pair whose horizons do not overlap.")
+    ] = False,
     out: o.Table = None,
 ) -> None:
     """Label every candidate whose horizon has ended, and count the kinds."""
@@ -85,6 +88,7 @@ def _label(
     from causal_ranker.chain.logs import label_logs, last_event, read_logs
     from causal_ranker.cli.tables import TableFile
     from causal_ranker.evaluation.background import labels_section
+    from causal_ranker.labels.thinning import LATER_EXPOSURE, mark_later_exposures
     from causal_ranker.logs.sources import connect
     from causal_ranker.reporting.console import print_section
 
@@ -98,9 +102,19 @@ def _label(
         horizon_hours=horizon_hours,
         config=ChainConfig(),
     )
-    print_section(labels_section(labelled.dataset.kinds()), Console())
+    dataset = labelled.dataset
+    if thin:
+        before = dataset.table.count()
+        dataset = dataset.thin()
+        again = mark_later_exposures(dataset.table, logs.impressions)
+        kept, share = dataset.table.count(), again[LATER_EXPOSURE].mean()
+        typer.echo(
+            f"thinned: {kept.execute():,} of {before.execute():,} rows stay; the item is shown "
+            f"again inside the horizon of {share.execute():.1%} of them."
+        )
+    print_section(labels_section(dataset.kinds()), Console())
     if file is not None:
-        typer.echo(f"labels: {file.write(labelled.dataset.table)}")
+        typer.echo(f"labels: {file.write(dataset.table)}")
 
 
 @app.command("fit")

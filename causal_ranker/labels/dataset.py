@@ -13,6 +13,7 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError
 from causal_ranker.labels.kinds import LabelKind
 from causal_ranker.labels.sampling import IN_SAMPLE, mark_sample
+from causal_ranker.labels.thinning import thin_rows
 from causal_ranker.logs.sources import reading
 
 __all__ = ["UpliftDataset"]
@@ -76,6 +77,27 @@ class UpliftDataset:
             return table.filter(table[C.T0] >= low, table[C.T0] < high)
 
         return replace(self, table=inside(self.table), censored=inside(self.censored))
+
+    def thin(self) -> UpliftDataset:
+        """Keep rows of each user and item whose horizons do not overlap.
+
+        Returns
+        -------
+        UpliftDataset
+            The rows that stay (see `causal_ranker.labels.thinning.thin_rows`).
+
+        Raises
+        ------
+        ConfigError
+            If the rows were sampled before: a sample by outcome would decide who stays.
+        """
+        if self.zero_rate < 1:
+            raise ConfigError(
+                expected="rows that were not sampled yet",
+                came=f"rows sampled at zero_rate={self.zero_rate}",
+                do="Thin first, then sample.",
+            )
+        return replace(self, table=thin_rows(self.table))
 
     def sample_training(self, zero_rate: float, seed: int) -> UpliftDataset:
         """Keep every row with outcome 1 and a known share of the rows with outcome 0.

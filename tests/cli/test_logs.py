@@ -63,6 +63,14 @@ def test_labels_are_written(
     assert len(plays) > labels[C.OUTCOME].sum() > 0
 
 
+def test_labels_are_thinned(run: Run, files: Files, tmp_path: Path) -> None:
+    target = tmp_path / "labels.parquet"
+    code, out, _ = run("label", *files(), "--thin", "--out", target)
+    assert code == 0
+    kept = len(pd.read_parquet(target))
+    assert re.search(rf"thinned: {kept:,} of [\d,]+ rows stay; .* of \d+\.\d% of them", out)
+
+
 @pytest.mark.slow
 def test_a_model_is_fitted_and_ranks_a_list(
     run: Run, month: tuple[WorldLogs, list[str]], tmp_path: Path

@@ -1,0 +1,98 @@
+"""Rows of one user and item whose horizons do not overlap, by a rule that is blind to T.
+
+Two rows of one pair whose horizons overlap share plays. The rule looks at t0 and horizons only,
+and at what came before a row, never after it: neither T nor Y can decide who stays.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import ibis
+
+from causal_ranker.columns import Columns as C
+
+__all__ = ["LATER_EXPOSURE", "mark_later_exposures", "thin_rows"]
+
+_BEFORE_ALL: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+#: The column that `mark_later_exposures` adds.
+LATER_EXPOSURE = "later_exposure"
+
+
+def thin_rows(rows: ibis.Table) -> ibis.Table:
+    """Keep rows of each pair of user and item whose horizons do not overlap.
+
+    A *run* starts at a row whose t0 is at or after the end of every earlier horizon of the pair.
+    Time from the run's start is cut into cells as long as the run's longest horizon, and the
+    first row of each even cell stays. So the first row of every run stays, and a row without
+    neighbours always does; two rows that stay are at least one horizon apart.
+
+    Parameters
+    ----------
+    rows : ibis.Table
+        Rows with ``user_id``, ``item_id``, ``t0`` (together unique) and ``horizon_end``.
+
+    Returns
+    -------
+    ibis.Table
+        The rows that stay, all columns.
+    """
+    pair = [rows[C.USER], rows[C.ITEM]]
+    earlier = ibis.window(group_by=pair, order_by=rows[C.T0].asc(), preceding=(None, 1))
+    ends = rows.mutate(latest=rows[C.HORIZON_END].max().over(earlier))
+    starts = (ends["latest"].isnull() | (ends[C.T0] >= ends["latest"])).cast("int64")
+    in_order = ibis.cumulative_window(
+        group_by=[ends[C.USER], ends[C.ITEM]], order_by=ends[C.T0].asc()
+    )
+    begun = ends.mutate(run=starts.sum().over(in_order))
+    # Whole seconds, one more than the length: rounding can only move rows further apart.
+    seconds = begun[C.T0].truncate("s").epoch_seconds()
+    length = begun[C.HORIZON_END].truncate("s").epoch_seconds() - seconds + 1
+    timed = begun.mutate(at_second=seconds, length=length)
+    run = ibis.window(group_by=[timed[C.USER], timed[C.ITEM], timed["run"]])
+    since = timed["at_second"] - timed["at_second"].min().over(run)
+    celled = timed.mutate(cell=(since / timed["length"].max().over(run)).floor().cast("int64"))
+    even = celled.filter(celled["cell"] % 2 == 0)
+    key = [even[C.USER], even[C.ITEM], even["run"], even["cell"]]
+    place = ibis.row_number().over(ibis.window(group_by=key, order_by=even[C.T0].asc()))
+    placed = even.mutate(place=place)
+    return placed.filter(placed["place"] == 0).select(*rows.columns)
+
+
+def mark_later_exposures(rows: ibis.Table, impressions: ibis.Table) -> ibis.Table:
+    """Mark rows whose item was shown to the user again inside the horizon.
+
+    Such exposures stay inside both arms: the effect of a row is that of being shown at t0, all
+    else at its natural course, later exposures included. Their share says how much that is.
+
+    Parameters
+    ----------
+    rows : ibis.Table
+        Rows with ``user_id``, ``item_id``, ``t0`` and ``horizon_end``.
+    impressions : ibis.Table
+        Impression log.
+
+    Returns
+    -------
+    ibis.Table
+        The rows with the boolean column ``later_exposure``.
+    """
+    times = impressions.select(C.USER, C.ITEM, shown_at=impressions[C.T0]).distinct()
+    by_time = ibis.window(group_by=[times[C.USER], times[C.ITEM]], order_by=times["shown_at"].asc())
+    # Each showing answers for the rows with t0 in [previous showing, this one): no row meets two.
+    previous = times["shown_at"].lag().over(by_time)
+    # The sentinel instead of "or null" keeps the join a hash join.
+    spans = times.mutate(previous=previous.fill_null(ibis.literal(_BEFORE_ALL)))
+    joined = rows.left_join(
+        spans,
+        [
+            rows[C.USER] == spans[C.USER],
+            rows[C.ITEM] == spans[C.ITEM],
+            rows[C.T0] >= spans["previous"],
+            rows[C.T0] < spans["shown_at"],
+        ],
+    )
+    later = (joined["shown_at"] < joined[C.HORIZON_END]).fill_null(False)
+    return joined.select(rows, **{LATER_EXPOSURE: later})
