@@ -14,6 +14,7 @@ import ibis
 from rich.console import Console
 from sklearn.base import BaseEstimator
 
+from causal_ranker.chain.base import filled_blocks
 from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
@@ -140,13 +141,10 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self._connection = connection_of(candidates, impressions, plays)
         self.stages_ = Stages(Console(stderr=True) if self.progress else None)
         with self.stages_.stage("Logs, attribution and labels"):
+            given = {"impressions": impressions, "plays": plays, "candidates": candidates}
+            unique = bool(self.config and self.config.unique_candidates)
             logs = read_logs(
-                self._connection,
-                impressions=impressions,
-                plays=plays,
-                candidates=candidates,
-                users=users,
-                items=items,
+                self._connection, **given, users=users, items=items, unique_candidates=unique
             )
             self.config_ = self.config or ChainConfig(
                 features=infer_features(logs.candidates, users=logs.users, items=logs.items)
@@ -221,9 +219,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         with self.stages_.stage("Labels of the report"):
-            logs = read_logs(
-                self._connection, impressions=impressions, plays=plays, candidates=candidates
-            )
+            given = {"impressions": impressions, "plays": plays, "candidates": candidates}
+            unique = self.config_.unique_candidates
+            logs = read_logs(self._connection, **given, unique_candidates=unique)
             check_later(logs, than=self._log_end)
             end = log_end or last_event(logs.plays, logs.candidates)
             labelled = label_logs(
@@ -246,7 +244,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         spans = reader.spans(block_rows=self.config_.block_rows)
         with self.stages_.stage("Scoring every candidate", total=len(spans)) as advance:
             self.lists_ = lists = self.trained_.scorer.score(
-                reader.read_blocks(spans),
+                filled_blocks(reader, spans, base=self.trained_.scorer.base),
                 rankings=compared(self.trained_, config=self.config_.features, seed=self.seed),
                 k=self.k,
                 curve_rate=self.config_.curve_rate,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
+from causal_ranker.chain.blocks import BlockReader, Span
 from causal_ranker.chain.logs import to_datetime
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import RowError
@@ -15,11 +17,19 @@ from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.reranking.ranks import rank_within
 
-__all__ = ["BaseScores", "BoostedBase", "LoggedBase", "RecommenderBase"]
+__all__ = ["BaseScores", "BoostedBase", "LoggedBase", "RecommenderBase", "filled_blocks"]
 
 
 class BaseScores(Protocol):
-    """Fills the base score and base rank of every candidate of some requests."""
+    """Fills the base score and base rank of every candidate of some requests.
+
+    Attributes
+    ----------
+    concurrent : bool
+        Whether several blocks may be filled at a time, in other threads.
+    """
+
+    concurrent: bool
 
     def speaks(self, moment: int) -> bool:
         """Say whether there are base scores at a moment.
@@ -49,6 +59,8 @@ class BaseScores(Protocol):
 
 class LoggedBase:
     """The candidate log already carries what the base recommender said."""
+
+    concurrent = True
 
     def speaks(self, moment: int) -> bool:
         """Say whether there are base scores at a moment.
@@ -97,6 +109,8 @@ class BoostedBase:
         Trained for the times of the blocks.
     """
 
+    concurrent = True
+
     def __init__(self, recommender: BoostedRecommender) -> None:
         self._recommender = recommender
 
@@ -142,6 +156,9 @@ class RecommenderBase:
     recommender : BaseRecommender
         The base recommender.
     """
+
+    # Other people's code, which may not bear threads, and may ask the engine we read from.
+    concurrent = False
 
     def __init__(self, recommender: BaseRecommender) -> None:
         self._recommender = recommender
@@ -192,3 +209,30 @@ class RecommenderBase:
             )
         rank = rank_within(block.request(), score)
         block.set_base(score, rank)
+
+
+def filled_blocks(
+    reader: BlockReader, spans: list[Span], *, base: BaseScores
+) -> Iterator[FeatureBlock]:
+    """Read spans one after the other, with base scores and base ranks.
+
+    Parameters
+    ----------
+    reader : BlockReader
+        Reads the whole lists.
+    spans : list of Span
+        Their times.
+    base : BaseScores
+        The base recommender.
+
+    Yields
+    ------
+    FeatureBlock
+        The rows of one span.
+    """
+    if base.concurrent:
+        yield from reader.read_blocks(spans, prepare=base.fill)
+        return
+    for block in reader.read_blocks(spans):
+        base.fill(block)
+        yield block

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 
 import ibis
@@ -67,7 +68,7 @@ class BlockReader:
     rows : ibis.Table
         Rows to read.
     requests : ibis.Table
-        Their distinct ``(user_id, t0)``.
+        Their distinct ``(user_id, t0)``, with the number of ``rows`` of each.
     history : History
         What features look back on.
     config : FeatureConfig
@@ -87,6 +88,7 @@ class BlockReader:
         levels: Levels | None = None,
     ) -> None:
         self._rows = rows
+        self._requests = requests
         self._config = config
         self.levels = levels or Levels.learn(
             rows, users=history.users, items=history.items, config=config
@@ -117,11 +119,13 @@ class BlockReader:
         list of Span
             They cover every row once.
         """
-        rows = self._rows
+        # Counted on the requests, so that the rows need not be labelled once more.
+        asked = self._requests
         if since is not None:
-            rows = rows.filter(rows[C.T0] >= ibis.literal(since))
-        hour = rows[C.T0].truncate("h").cast(rows[C.T0].type())
-        counts = rows.group_by(hour=hour).aggregate(rows=rows.count()).order_by("hour").to_pyarrow()
+            asked = asked.filter(asked[C.T0] >= ibis.literal(since))
+        hour = asked[C.T0].truncate("h").cast(asked[C.T0].type())
+        hours = asked.group_by(hour=hour).aggregate(rows=asked["rows"].sum())
+        counts = hours.order_by("hour").to_pyarrow()
         spans: list[Span] = []
         for hour, n in zip(counts["hour"].to_pylist(), counts["rows"].to_pylist(), strict=True):
             start, end = hour if since is None else max(hour, since), hour + timedelta(hours=1)
@@ -146,24 +150,36 @@ class BlockReader:
         """
         return self.join(span.of(self._rows))
 
-    def read_blocks(self, spans: list[Span]) -> Iterator[FeatureBlock]:
-        """Read spans one after the other, each while the caller works on the one before.
+    def read_blocks(
+        self, spans: list[Span], *, prepare: Callable[[FeatureBlock], None] = lambda _: None
+    ) -> Iterator[FeatureBlock]:
+        """Read spans one after the other, the next ones while the caller works on the one before.
 
         Parameters
         ----------
         spans : list of Span
             Which ones.
+        prepare : callable
+            Called with each block in the thread that read it.
 
         Yields
         ------
         FeatureBlock
-            The rows of one span. At most three blocks exist at a time.
+            The rows of one span. At most four blocks exist at a time.
         """
-        with ThreadPoolExecutor(max_workers=1) as ahead:
+        one_query = Lock()
+
+        def block_of(span: Span) -> FeatureBlock:
+            with one_query:
+                block = self.read(span)
+            prepare(block)
+            return block
+
+        with ThreadPoolExecutor(max_workers=2) as ahead:
             waiting: list[Future[FeatureBlock]] = []
             for span in spans:
-                waiting.append(ahead.submit(self.read, span))
-                if len(waiting) > 1:
+                waiting.append(ahead.submit(block_of, span))
+                if len(waiting) > 2:
                     yield waiting.pop(0).result()
             yield from (block.result() for block in waiting)
 

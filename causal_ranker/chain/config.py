@@ -51,6 +51,9 @@ class ChainConfig(FrozenConfig):
         Weights of uplift that the blend policy tries on the choosing rows.
     curve_rate : float
         Share of report rows, drawn evenly, on which curves, calibration and balance stand.
+    unique_candidates : bool
+        The candidate logs are unique in user, item and t0 by construction (a cross join, say):
+        leave out the search for duplicates, which takes time and memory by the row.
     block_rows : int
         Candidate rows scored at a time: decides memory. The random policy and the curve sample are
         drawn block by block, so another size draws them anew.
@@ -78,6 +81,7 @@ class ChainConfig(FrozenConfig):
     base_refit_days: Annotated[int, Field(ge=1)] = 49
     blend_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)
     curve_rate: _Rate = 1.0
+    unique_candidates: bool = False
     block_rows: Annotated[int, Field(ge=1)] = 1_200_000
 
     @model_validator(mode="after")

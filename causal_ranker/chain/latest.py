@@ -60,7 +60,7 @@ def latest_block(
     reader = BlockReader(
         connection,
         rows=rows,
-        requests=rows.select(C.USER, C.T0).distinct(),
+        requests=rows.group_by([C.USER, C.T0]).aggregate(rows=rows.count()),
         history=history,
         config=config,
         levels=levels,

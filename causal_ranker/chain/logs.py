@@ -87,7 +87,7 @@ class LabelledLogs:
     dataset : UpliftDataset
         One row per candidate whose horizon has ended; lazy.
     requests : ibis.Table
-        Distinct ``(user_id, t0)`` of those rows.
+        Distinct ``(user_id, t0)`` of those rows, with the number of ``rows`` of each.
     history : History
         The stretch's own events.
     """
@@ -145,6 +145,7 @@ def read_logs(
     candidates: Any,
     users: Any = None,
     items: Any = None,
+    unique_candidates: bool = False,
 ) -> Logs:
     """Bring the caller's tables onto the engine and check them.
 
@@ -154,6 +155,8 @@ def read_logs(
         The engine.
     impressions, plays, candidates, users, items : path, data frame, Arrow or Ibis table
         The logs; `users` and `items` may be None.
+    unique_candidates : bool, default False
+        The candidates are unique by construction and need no search for duplicates.
 
     Returns
     -------
@@ -172,7 +175,7 @@ def read_logs(
     return Logs(
         impressions=check_impressions(read(impressions, "impressions")),
         plays=check_plays(read(plays, "plays")),
-        candidates=check_candidates(read(candidates, "candidates")),
+        candidates=check_candidates(read(candidates, "candidates"), known_unique=unique_candidates),
         users=None if users is None else check_users(read(users, "users")),
         items=None if items is None else check_items(read(items, "items")),
     )
@@ -222,9 +225,11 @@ def label_logs(
             context=(*config.features.row_numbers, *config.features.row_categories),
         ),
     )
+    rows = dataset.table
+    requests = rows.group_by([C.USER, C.T0]).aggregate(rows=rows.count())
     return LabelledLogs(
         dataset=dataset,
-        requests=_keep(connection, dataset.table.select(C.USER, C.T0).distinct()),
+        requests=_keep(connection, requests),
         history=History(
             plays=_keep(connection, _credited_plays(logs.plays, credits)),
             daily=_keep(connection, outcome_counts(dataset.table)),

@@ -95,7 +95,7 @@ class ListScorer:
         Parameters
         ----------
         blocks : iterable of FeatureBlock
-            All candidates of each of their requests.
+            All candidates of each of their requests, with base scores and base ranks.
         rankings : mapping of str to callable
             Scores by policy name.
         k : int
@@ -133,7 +133,6 @@ class ListScorer:
         k: int,
         sample: NDArray[np.bool_],
     ) -> _Part:
-        self.base.fill(block)
         propensity = self.nuisances.propensity(block.features, block.user, logged=block.propensity)
         primary = inside(propensity, lowest=self.lowest_propensity)
         uplift = self.learner.predict(block.features).point

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from ibis.backends.duckdb import Backend
 
+from causal_ranker.chain.base import filled_blocks
 from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import History, LabelledLogs
@@ -131,7 +132,7 @@ def reassess(
     later_spans = judge.spans(block_rows=config.block_rows)
     with stages.stage("Another treatment: lists", total=len(later_spans)) as advance:
         lists = replace(trained.scorer, nuisances=nuisances).score(
-            judge.read_blocks(later_spans),
+            filled_blocks(judge, later_spans, base=trained.scorer.base),
             rankings={"base": by_policy(BasePolicy()), "frozen": by_policy(trained.policy)},
             k=k,
             curve_rate=config.curve_rate,

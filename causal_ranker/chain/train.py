@@ -18,6 +18,7 @@ from causal_ranker.chain.base import (
     BoostedBase,
     LoggedBase,
     RecommenderBase,
+    filled_blocks,
 )
 from causal_ranker.chain.blocks import BlockReader, Span
 from causal_ranker.chain.config import ChainConfig
@@ -236,7 +237,7 @@ def train(
         tried: dict[str, Policy] = {"base": BasePolicy(), "uplift": UpliftPolicy()}
         tried |= {f"blend {weight:g}": BlendPolicy(weight) for weight in config.blend_weights}
         lists = scorer.score(
-            reader.read_blocks(chosen),
+            filled_blocks(reader, chosen, base=scores),
             rankings={name: by_policy(each) for name, each in tried.items()},
             k=k,
             curve_rate=config.curve_rate,
@@ -382,8 +383,8 @@ def fill_sample(
             wanted.append(span)
         else:
             advance()
-    for here, block in zip(places, reader.read_blocks(wanted), strict=True):
-        scores.fill(block)
+    blocks = filled_blocks(reader, wanted, base=scores)
+    for here, block in zip(places, blocks, strict=True):
         found = block.locate(sample.take(here))
         score[here], rank[here] = block.base_score[found], block.base_rank[found]
         advance()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.boosting import predict_trees
+from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.uplift.select import Trial
+
+if TYPE_CHECKING:
+    import lightgbm
 
 __all__ = ["tune_base"]
 
@@ -51,25 +55,16 @@ def tune_base(
     features = sample.without_base
     late = np.flatnonzero(sample.t0 >= cut)
 
-    def fit(ended_by: int, trees: int) -> None:
-        seen = np.flatnonzero(sample.horizon_end <= ended_by)
-        if not len(seen):
-            return
-        model = recommender.train(
-            features,
-            sample.outcome,
-            rows=seen,
-            weight=sample.weight,
-            config=config.base_trials[trees],
-        )
-        recommender.add(model, valid_from=ended_by)
-
-    trials = []
-    for trees in config.base_trials:
-        seen = np.flatnonzero(sample.horizon_end <= cut)
-        model = recommender.train(
+    def trained(seen: NDArray[np.int64], trees: BoostConfig) -> lightgbm.Booster:
+        return recommender.train(
             features, sample.outcome, rows=seen, weight=sample.weight, config=trees
         )
+
+    trials, models = [], []
+    seen = np.flatnonzero(sample.horizon_end <= cut)
+    for trees in config.base_trials:
+        model = trained(seen, trees)
+        models.append(model)
         guess = predict_trees(model, features[late])
         trials.append(
             Trial(trees, _log_loss(sample.outcome[late], guess, weight=sample.weight[late]))
@@ -78,8 +73,10 @@ def tune_base(
     best = int(np.argmin([trial.loss for trial in trials]))
     first = int(sample.t0.min()) + config.base_first_days * _DAY
     for moment in range(first, cut, config.base_refit_days * _DAY):
-        fit(moment, best)
-    fit(cut, best)
+        seen = np.flatnonzero(sample.horizon_end <= moment)
+        if len(seen):
+            recommender.add(trained(seen, config.base_trials[best]), valid_from=moment)
+    recommender.add(models[best], valid_from=cut)
     advance()
     return trials
 

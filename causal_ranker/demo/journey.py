@@ -100,6 +100,8 @@ def journey_config(context: tuple[str, ...], *, full: bool) -> ChainConfig:
             )
         ),
         curve_rate=0.02,
+        # A household and week have one store, and a store one line for each product.
+        unique_candidates=True,
         **rates,
     )
 

@@ -25,6 +25,7 @@ from causal_ranker.features.history import (
     pair_history,
     user_history,
 )
+from causal_ranker.logs.hours import from_hours, hours_begun, hours_ended
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["AsOfFeatures", "Levels", "outcome_counts"]
@@ -251,15 +252,11 @@ def outcome_counts(rows: ibis.Table) -> ibis.Table:
         ``(item_id, t0, horizon_end)`` with ``rows, shown_rows, plays, shown_plays``.
     """
     treated, played = rows[C.TREATMENT], rows[C.OUTCOME]
-    utc = rows[C.T0].type()
-    ended = rows[C.HORIZON_END].truncate(_CLOCK).cast(utc)
-    next_hour = ended + ibis.interval(hours=1)
-    whole = ended == rows[C.HORIZON_END]
-    return rows.group_by(
+    counts = rows.group_by(
         [
             C.ITEM,
-            rows[C.T0].truncate(_CLOCK).cast(utc).name(C.T0),
-            ibis.ifelse(whole, ended, next_hour.cast(utc)).name(C.HORIZON_END),
+            hours_begun(rows[C.T0]).name(C.T0),
+            hours_ended(rows[C.HORIZON_END]).name(C.HORIZON_END),
         ]
     ).aggregate(
         rows=rows.count(),
@@ -267,6 +264,7 @@ def outcome_counts(rows: ibis.Table) -> ibis.Table:
         plays=played.cast("int64").sum(),
         shown_plays=(treated * played).cast("int64").sum(),
     )
+    return counts.mutate(**{name: from_hours(counts[name]) for name in (C.T0, C.HORIZON_END)})
 
 
 def _require(table: ibis.Table | None, columns: tuple[str, ...], *, name: str) -> None:

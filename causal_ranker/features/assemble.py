@@ -27,6 +27,8 @@ from causal_ranker.features.matrix import BLOCK_COLUMNS, FeatureBlock
 __all__ = ["read_block"]
 
 _HOUR = "asof_clock"
+#: Keys are looked up in a table while it has at most so many places for each row.
+_DENSE = 8
 
 
 def read_block(features: AsOfFeatures, rows: ibis.Table, *, config: FeatureConfig) -> FeatureBlock:
@@ -57,21 +59,27 @@ def read_block(features: AsOfFeatures, rows: ibis.Table, *, config: FeatureConfi
     needed = rows.select(*[name for name in rows.columns if name in wanted])
     table = needed.order_by([C.USER, C.T0, C.ITEM]).to_pyarrow()
     matrix = np.empty((table.num_rows, len(config.names)), dtype=np.float32, order="F")
-    matrix.fill(np.nan)
     place = {name: position for position, name in enumerate(config.names)}
+    unknown = set(place)
     for name in (*config.row_numbers, C.BASE_SCORE, C.BASE_RANK):
         if name in table.column_names:
             matrix[:, place[name]] = _numbers(table[name])
+            unknown.discard(name)
     for name in config.row_categories:
         matrix[:, place[name]] = features.codes(table[name], name)
+        unknown.discard(name)
     if table.num_rows:
-        _look_up(features, table, matrix, place)
+        unknown -= _look_up(features, table, matrix, place)
+    for name in unknown:
+        matrix[:, place[name]] = np.nan
     return FeatureBlock.from_rows(table, matrix)
 
 
 def _look_up(
     features: AsOfFeatures, table: pa.Table, matrix: NDArray[np.float32], place: dict[str, int]
-) -> None:
+) -> set[str]:
+    """Write what is known of each row's keys, and return the names of the columns written."""
+    written: set[str] = set()
     first, last = (pc.min_max(table[C.T0])[end].as_py() for end in ("min", "max"))
     hours = pc.floor_temporal(table[C.T0], unit="hour")
     keyed = {C.USER: table[C.USER], C.ITEM: table[C.ITEM], C.T0: table[C.T0], _HOUR: hours}
@@ -79,12 +87,12 @@ def _look_up(
     if features.item_facts is not None:
         facts = features.item_facts.to_pyarrow()
         found = keys.positions(facts, [C.ITEM])
-        _fill(matrix, place, facts, found)
+        written |= _fill(matrix, place, facts, found)
         if GROUP in facts.column_names:
             keys.add(GROUP, facts[GROUP], found)
     if features.user_facts is not None:
         users = features.user_facts.to_pyarrow()
-        _fill(matrix, place, users, keys.positions(users, [C.USER]))
+        written |= _fill(matrix, place, users, keys.positions(users, [C.USER]))
     since, until = first, last + timedelta(microseconds=1)
     hour = first.replace(minute=0, second=0, microsecond=0)
     states: list[tuple[ibis.Table | None, list[str], datetime]] = [
@@ -104,7 +112,8 @@ def _look_up(
             inside = inside.rename_columns(
                 [_HOUR if name == C.T0 else name for name in inside.column_names]
             )
-        _fill(matrix, place, inside, keys.positions(inside, names))
+        written |= _fill(matrix, place, inside, keys.positions(inside, names))
+    return written
 
 
 def _fill(
@@ -112,13 +121,15 @@ def _fill(
     place: dict[str, int],
     state: pa.Table,
     found: NDArray[np.int64],
-) -> None:
+) -> set[str]:
+    written = place.keys() & set(state.column_names)
     for name in state.column_names:
-        if name in place:
+        if name in written:
             missing = 0.0 if is_count(name) else np.nan
             values = np.append(_numbers(state[name], missing), np.float32(missing))
             # Position -1, nothing found, reads the missing value at the end.
             np.take(values, found, out=matrix[:, place[name]], mode="wrap")
+    return written
 
 
 class _Keys:
@@ -145,6 +156,7 @@ class _Keys:
         """Find each row's entry in a state table, -1 where it has none."""
         wanted: NDArray[np.int64] | None = None
         kept: NDArray[np.int64] | None = None
+        combinations = 1
         known = np.ones(state.num_rows, dtype=bool)
         for name in names:
             values = self._values[name]
@@ -153,6 +165,7 @@ class _Keys:
             codes = code.to_numpy(zero_copy_only=False).astype(np.int64)
             known &= codes >= 0
             size = len(values) + 1
+            combinations *= size
             wanted = (0 if wanted is None else wanted * size) + self._codes[name] + 1
             kept = (0 if kept is None else kept * size) + codes + 1
         assert wanted is not None
@@ -160,6 +173,12 @@ class _Keys:
         entries = np.flatnonzero(known)
         if not len(entries):
             return np.full(len(wanted), -1, dtype=np.int64)
+        if combinations <= _DENSE * len(wanted):
+            # A table with a place for every combination needs no search.
+            place = np.full(combinations, -1, dtype=np.int64)
+            place[kept[entries]] = entries
+            found: NDArray[np.int64] = place[wanted]
+            return found
         order = entries[np.argsort(kept[entries])]
         ordered = kept[order]
         at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)

@@ -8,13 +8,12 @@ modulo a prime, which every engine computes alike; string ids through the engine
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from typing import Any, Final
 
 import ibis
-import ibis.expr.datatypes as dt
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.logs.hours import whole_seconds
 
 __all__ = ["IN_SAMPLE", "mark_sample"]
 
@@ -51,7 +50,7 @@ def mark_sample(rows: ibis.Table, *, share: float, salt: str) -> ibis.Table:
     if all(_fits_int64(rows[column].type()) for column in (C.USER, C.ITEM)):
         return _mark_integers(rows, share, salt)
     text = ibis.literal(salt)
-    for part in (rows[C.USER], rows[C.ITEM], _seconds(rows)):
+    for part in (rows[C.USER], rows[C.ITEM], whole_seconds(rows[C.T0])):
         text = text + "|" + part.cast("string")
     bound = format(int(share * 16**_DIGITS), f"0{_DIGITS}x")
     # Digits compare as text in the order of their values.
@@ -62,7 +61,7 @@ def _mark_integers(rows: ibis.Table, share: float, salt: str) -> ibis.Table:
     # h <- (h + salt + key)^3 mod P, over user, item, t0 and once more without a key.
     digest = hashlib.blake2b(salt.encode(), digest_size=4 * _ROUNDS).digest()
     salts = [int.from_bytes(digest[i : i + 4], "big") % _P for i in range(0, 4 * _ROUNDS, 4)]
-    keys = (rows[C.USER].cast("int64"), rows[C.ITEM].cast("int64"), _seconds(rows))
+    keys = (rows[C.USER].cast("int64"), rows[C.ITEM].cast("int64"), whole_seconds(rows[C.T0]))
     state: Any = ibis.literal(0).cast("int64")
     mixed = rows
     for i, salt_i in enumerate(salts):
@@ -76,15 +75,6 @@ def _mark_integers(rows: ibis.Table, share: float, salt: str) -> ibis.Table:
     return mixed.mutate(**{IN_SAMPLE: state < round(share * _P)}).drop(_STATE)
 
 
-def _seconds(rows: ibis.Table) -> Any:
-    # The same whole seconds on every engine. DuckDB's own function is ten times as fast as
-    # Ibis's, which goes through a time zone's calendar.
-    backends, _ = rows._find_backends()
-    if any(backend.name == "duckdb" for backend in backends):
-        return _epoch(rows[C.T0]).floor().cast("int64")
-    return rows[C.T0].epoch_seconds().cast("int64")
-
-
 def _fits_int64(dtype: Any) -> bool:
     return bool(dtype.is_integer()) and not dtype.is_uint64()
 
@@ -92,10 +82,3 @@ def _fits_int64(dtype: Any) -> bool:
 @ibis.udf.scalar.builtin(name="md5")  # type: ignore[untyped-decorator]
 def _md5(text: str) -> str:  # type: ignore[empty-body]
     """Return the MD5 digest as hexadecimal digits; the engine's own function."""
-
-
-@ibis.udf.scalar.builtin(  # type: ignore[untyped-decorator]
-    name="epoch", signature=((dt.Timestamp(timezone="UTC"),), dt.float64)
-)
-def _epoch(time: datetime) -> float:  # type: ignore[empty-body]
-    """Return the seconds since 1970 in UTC; DuckDB's own function."""

@@ -191,11 +191,21 @@ class CrossFitPropensity:
         numpy.ndarray
             Shape (n_rows,): by the model that did not see the row's user.
         """
-        # An assignment made for a whole unit gives its rows the same features: score each once.
-        columns = np.asfortranarray(features[:, self._columns])
+        # Column by column, which is how the trees read them.
+        columns = np.empty((len(features), len(self._columns)), dtype=np.float32, order="F")
+        for place, column in enumerate(self._columns):
+            columns[:, place] = features[:, column]
+        fold = self._user_folds(user)
         first, code = distinct_rows(columns)
-        by_fold = np.stack([predict_trees(self._later[f], columns[first]) for f in self._later])
-        return np.asarray(by_fold[self._user_folds(user), code])
+        if len(first) * self._folds < len(columns):
+            # An assignment made for a whole unit gives its rows the same features: score each once.
+            once = columns[first]
+            by_fold = np.stack([predict_trees(model, once) for model in self._later.values()])
+            return np.asarray(by_fold[fold, code])
+        estimate = np.empty(len(columns))
+        for f, model in self._later.items():
+            estimate[fold == f] = predict_trees(model, columns, rows=np.flatnonzero(fold == f))
+        return estimate
 
     def _user_folds(self, user: NDArray[Any]) -> NDArray[np.int64]:
         return user_fold(user, self._folds, seed=self._seed)

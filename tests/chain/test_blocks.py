@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -18,6 +19,8 @@ from causal_ranker.chain.logs import (
     LabelledLogs,
 )
 from causal_ranker.chain.sample import sample_evenly, sample_rows
+from causal_ranker.features import assemble
+from causal_ranker.features.matrix import FeatureBlock
 from tests.chain.tables import ENGINE, FEATURES, START, at, frame, label, logs
 
 
@@ -144,3 +147,35 @@ def test_an_even_sample_is_blind_to_the_outcome(labelled: LabelledLogs) -> None:
     assert draw(rows, seed=4) != chosen
     turned = rows.mutate(outcome=(1 - rows.outcome).cast("int8"))
     assert draw(turned) == chosen
+
+
+def test_blocks_come_in_order_and_prepared(reader: BlockReader) -> None:
+    spans = reader.spans(block_rows=1)
+    assert len(spans) > 10
+    mine, threads = threading.get_ident(), set()
+
+    def prepare(block: FeatureBlock) -> None:
+        threads.add(threading.get_ident())
+        block.set_base(block.t0.astype(float), np.ones(len(block)))
+
+    for span, block in zip(spans, reader.read_blocks(spans, prepare=prepare), strict=True):
+        assert len(block) == span.rows
+        np.testing.assert_array_equal(block.base_score, block.t0.astype(np.float32))
+    assert mine not in threads
+
+
+def test_what_fails_while_preparing_is_told(reader: BlockReader) -> None:
+    def prepare(_: FeatureBlock) -> None:
+        raise RuntimeError("no scores")
+
+    with pytest.raises(RuntimeError, match="no scores"):
+        list(reader.read_blocks(reader.spans(block_rows=100), prepare=prepare))
+
+
+def test_a_look_up_by_search_finds_what_a_table_finds(
+    labelled: LabelledLogs, reader: BlockReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_table = reader.join(labelled.dataset.table)
+    monkeypatch.setattr(assemble, "_DENSE", 0)
+    by_search = reader.join(labelled.dataset.table)
+    np.testing.assert_array_equal(by_table.features, by_search.features)

@@ -159,3 +159,17 @@ def test_too_few_units_are_refused() -> None:
     rows = promotions(users=1, units=2)
     with pytest.raises(EmptyError, match="1 users and 2 units"):
         model(rows)
+
+
+@pytest.mark.parametrize("alike", [1, 40])
+def test_repeated_rows_are_judged_as_rows_of_their_own(alike: int) -> None:
+    # Many equal rows are scored once for all folds, few of them fold by fold: the same estimate.
+    rows = promotions()
+    fitted = model(rows)
+    later = np.repeat(promotions(users=5, seed=3).features, alike, axis=0)
+    user = np.arange(len(later)) % 7
+    found = fitted.predict(later, user)
+    one_by_one = [
+        fitted.predict(later[[i]], user[[i]])[0] for i in range(0, len(later), len(later) // 50)
+    ]
+    np.testing.assert_array_equal(found[:: len(later) // 50], one_by_one)
