@@ -76,6 +76,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         Seconds of each stage.
     lists_ : ScoredLists
         The rows that the last `evaluate` stood on.
+    quarantines_ : tuple of Quarantine
+        Rows that were set aside, where the config asks for that instead of a refusal.
     """
 
     _bundle: Bundle | None = None
@@ -142,10 +144,10 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self.stages_ = Stages(Console(stderr=True) if self.progress else None)
         with self.stages_.stage("Logs, attribution and labels"):
             given = {"impressions": impressions, "plays": plays, "candidates": candidates}
-            unique = bool(self.config and self.config.unique_candidates)
             logs = read_logs(
-                self._connection, **given, users=users, items=items, unique_candidates=unique
+                self._connection, **given, users=users, items=items, config=self.config
             )
+            self.quarantines_ = logs.quarantines
             self.config_ = self.config or ChainConfig(
                 features=infer_features(logs.candidates, users=logs.users, items=logs.items)
             )
@@ -220,8 +222,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         with self.stages_.stage("Labels of the report"):
             given = {"impressions": impressions, "plays": plays, "candidates": candidates}
-            unique = self.config_.unique_candidates
-            logs = read_logs(self._connection, **given, unique_candidates=unique)
+            logs = read_logs(self._connection, **given, config=self.config_)
+            self.quarantines_ += logs.quarantines
             check_later(logs, than=self._log_end)
             end = log_end or last_event(logs.plays, logs.candidates)
             labelled = label_logs(

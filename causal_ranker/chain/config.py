@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -54,6 +55,10 @@ class ChainConfig(FrozenConfig):
     unique_candidates : bool
         The candidate logs are unique in user, item and t0 by construction (a cross join, say):
         leave out the search for duplicates, which takes time and memory by the row.
+    on_bad_rows : {"raise", "quarantine"}
+        Refuse a log with a row that breaks its contract, or set such rows aside with their reasons.
+    quarantine_folder : Path
+        Where rows set aside are written: one Parquet file for each table that has any.
     block_rows : int
         Candidate rows scored at a time: decides memory. The random policy and the curve sample are
         drawn block by block, so another size draws them anew.
@@ -82,6 +87,8 @@ class ChainConfig(FrozenConfig):
     blend_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)
     curve_rate: _Rate = 1.0
     unique_candidates: bool = False
+    on_bad_rows: Literal["raise", "quarantine"] = "raise"
+    quarantine_folder: Path = Path("quarantine")
     block_rows: Annotated[int, Field(ge=1)] = 1_200_000
 
     @model_validator(mode="after")

@@ -16,13 +16,9 @@ from causal_ranker.errors import RowError
 from causal_ranker.features.asof import outcome_counts
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.dataset import UpliftDataset
-from causal_ranker.logs.contract import (
-    check_candidates,
-    check_impressions,
-    check_items,
-    check_plays,
-    check_users,
-)
+from causal_ranker.logs.contract import CONTRACTS
+from causal_ranker.logs.quarantine import Quarantine, quarantine_rows
+from causal_ranker.logs.rules import check
 from causal_ranker.logs.sources import connect, read_table
 
 __all__ = [
@@ -33,6 +29,7 @@ __all__ = [
     "connection_of",
     "label_logs",
     "last_event",
+    "read_checked",
     "read_logs",
     "to_datetime",
 ]
@@ -128,6 +125,8 @@ class Logs:
         The logs.
     users, items : ibis.Table or None
         User and item tables.
+    quarantines : tuple of Quarantine
+        What was set aside of each table; empty if bad rows are refused.
     """
 
     impressions: ibis.Table
@@ -135,6 +134,7 @@ class Logs:
     candidates: ibis.Table
     users: ibis.Table | None
     items: ibis.Table | None
+    quarantines: tuple[Quarantine, ...] = ()
 
 
 def read_logs(
@@ -145,7 +145,7 @@ def read_logs(
     candidates: Any,
     users: Any = None,
     items: Any = None,
-    unique_candidates: bool = False,
+    config: ChainConfig | None = None,
 ) -> Logs:
     """Bring the caller's tables onto the engine and check them.
 
@@ -155,30 +155,74 @@ def read_logs(
         The engine.
     impressions, plays, candidates, users, items : path, data frame, Arrow or Ibis table
         The logs; `users` and `items` may be None.
-    unique_candidates : bool, default False
-        The candidates are unique by construction and need no search for duplicates.
+    config : ChainConfig, optional
+        What becomes of bad rows, and whether candidates are known to be unique; by default bad
+        rows are refused and duplicates searched for.
 
     Returns
     -------
     Logs
-        The same tables, lazy.
+        The same tables, lazy; without the rows that were set aside, where that is asked for.
 
     Raises
     ------
     DataError
         If a table cannot be read or breaks its contract.
     """
+    config = config or ChainConfig()
+    quarantines: list[Quarantine] = []
 
     def read(source: Any, name: str) -> ibis.Table:
-        return read_table(source, connection, name=name)
+        table, quarantine = read_checked(connection, source, name=name, config=config)
+        if quarantine is not None:
+            quarantines.append(quarantine)
+        return table
 
     return Logs(
-        impressions=check_impressions(read(impressions, "impressions")),
-        plays=check_plays(read(plays, "plays")),
-        candidates=check_candidates(read(candidates, "candidates"), known_unique=unique_candidates),
-        users=None if users is None else check_users(read(users, "users")),
-        items=None if items is None else check_items(read(items, "items")),
+        impressions=read(impressions, "impressions"),
+        plays=read(plays, "plays"),
+        candidates=read(candidates, "candidates"),
+        users=None if users is None else read(users, "users"),
+        items=None if items is None else read(items, "items"),
+        quarantines=tuple(quarantines),
     )
+
+
+def read_checked(
+    connection: Backend, source: Any, *, name: str, config: ChainConfig
+) -> tuple[ibis.Table, Quarantine | None]:
+    """Bring one table onto the engine and check it.
+
+    Parameters
+    ----------
+    connection : ibis.backends.duckdb.Backend
+        The engine.
+    source : path, data frame, Arrow or Ibis table
+        The table.
+    name : str
+        Which one, as in `causal_ranker.logs.contract.CONTRACTS`.
+    config : ChainConfig
+        What becomes of bad rows, and whether candidates are known to be unique.
+
+    Returns
+    -------
+    table : ibis.Table
+        The rows that keep the contract.
+    quarantine : Quarantine or None
+        What was set aside, where the config asks for that.
+
+    Raises
+    ------
+    DataError
+        If the table cannot be read or breaks its contract.
+    """
+    table = read_table(source, connection, name=name)
+    if config.on_bad_rows == "quarantine":
+        found = quarantine_rows(table, CONTRACTS[name], folder=config.quarantine_folder)
+        # Kept, as its search for duplicates would run again each time it is read.
+        return _keep(connection, found.kept) if found.quarantined else table, found
+    unique = name == "candidates" and config.unique_candidates
+    return check(table, CONTRACTS[name], known_unique=unique), None
 
 
 def label_logs(

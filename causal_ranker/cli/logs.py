@@ -12,6 +12,8 @@ import typer
 from causal_ranker.cli import options as o
 
 if TYPE_CHECKING:
+    from causal_ranker.chain.config import ChainConfig
+    from causal_ranker.logs.quarantine import Quarantine
     from causal_ranker.ranker import CausalRanker
 
 __all__ = ["app"]
@@ -36,6 +38,7 @@ def _attribute(
         float | None, typer.Option(help="Click-through window, counted from the click.")
     ] = None,
     half_life_hours: Annotated[float, typer.Option(help="Half-life of time_decay.")] = 12.0,
+    quarantine: o.Quarantine = None,
     out: o.Table = None,
 ) -> None:
     """Credit each play to the impressions that led to it, or to none."""
@@ -43,9 +46,9 @@ def _attribute(
 
     from causal_ranker.attribution.attribute import attribute
     from causal_ranker.attribution.config import AttributionConfig
+    from causal_ranker.chain.logs import read_checked
     from causal_ranker.cli.tables import TableFile, credits_section
-    from causal_ranker.logs.contract import check_impressions, check_plays
-    from causal_ranker.logs.sources import connect, read_table
+    from causal_ranker.logs.sources import connect
     from causal_ranker.reporting.console import print_section
 
     file = None if out is None else TableFile.at(out)
@@ -58,11 +61,11 @@ def _attribute(
         half_life_hours=half_life_hours,
     )
     connection = connect()
-    credits = attribute(
-        check_impressions(read_table(impressions, connection, name="impressions")),
-        check_plays(read_table(plays, connection, name="plays")),
-        config=config,
-    )
+    rules = _bad_rows(quarantine)
+    shown, bad = read_checked(connection, impressions, name="impressions", config=rules)
+    played, worse = read_checked(connection, plays, name="plays", config=rules)
+    _tell(bad, worse)
+    credits = attribute(shown, played, config=config)
     credits = connection.create_table("credits", credits, temp=True)
     print_section(credits_section(credits), Console())
     if file is not None:
@@ -79,6 +82,7 @@ def _label(
     thin: Annotated[
         bool, typer.Option("--thin", help="Keep rows of a pair whose horizons do not overlap.")
     ] = False,
+    quarantine: o.Quarantine = None,
     out: o.Table = None,
 ) -> None:
     """Label every candidate whose horizon has ended, and count the kinds."""
@@ -94,7 +98,14 @@ def _label(
 
     file = None if out is None else TableFile.at(out)
     connection = connect()
-    logs = read_logs(connection, impressions=impressions, plays=plays, candidates=candidates)
+    logs = read_logs(
+        connection,
+        impressions=impressions,
+        plays=plays,
+        candidates=candidates,
+        config=_bad_rows(quarantine),
+    )
+    _tell(*logs.quarantines)
     labelled = label_logs(
         connection,
         logs,
@@ -164,6 +175,7 @@ def _fit(
         ranker.fit(
             impressions, plays, candidates=candidates, users=users, items=items, log_end=log_end
         )
+        _tell(*ranker.quarantines_)
         folder = ranker.save(out)
         record.figures = {"policy": ranker.policy_name_, "rows": dict(ranker.trained_.rows)}
     print_section(stages_section(list(ranker.trained_.rows.items())), Console())
@@ -230,7 +242,9 @@ def _evaluate(
             candidates=candidates,
             users=users,
             items=items,
+            config=ranker.config,
         )
+        _tell(*logs.quarantines)
         past, later = split_logs(logs, at=holdout_from)
         ranker.fit(
             past.impressions,
@@ -247,6 +261,20 @@ def _evaluate(
     print_section(policies_section(report.evaluation), Console())
     typer.echo(report.document.verdict)
     typer.echo(f"report: {report.to_html(out / 'report.html')}")
+
+
+def _bad_rows(quarantine: Path | None) -> ChainConfig:
+    from causal_ranker.chain.config import ChainConfig
+
+    if quarantine is None:
+        return ChainConfig()
+    return ChainConfig(on_bad_rows="quarantine", quarantine_folder=quarantine)
+
+
+def _tell(*quarantines: Quarantine | None) -> None:
+    for each in quarantines:
+        if each is not None:
+            typer.echo(str(each))
 
 
 def _settings(ranker: CausalRanker, **others: object) -> dict[str, object]:

@@ -21,6 +21,7 @@ __all__ = [
     "LogEnd",
     "Plays",
     "PolicyName",
+    "Quarantine",
     "Seed",
     "Slots",
     "Table",
@@ -103,6 +104,12 @@ Config = Annotated[
     Path | None, typer.Option(help="TOML file with settings of causal_ranker.chain.config.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the run.")]
+Quarantine = Annotated[
+    Path | None,
+    typer.Option(
+        help="Set rows that break the contract aside in this folder, instead of refusing the log."
+    ),
+]
 Table = Annotated[
     Path | None,
     typer.Option("--out", help="Where to write the rows: a .parquet or .csv file."),

@@ -1,6 +1,7 @@
 """The contract of the logs: what each table must hold before the chain may use it.
 
-Checks raise and never repair, because a silent repair moves the answer. Each table costs one
+Checks raise and never repair, because a silent repair moves the answer (`quarantine` sets bad rows
+aside instead, with their reasons). Each table costs one
 aggregate query (candidates a second one for their three-column key).
 """
 
@@ -15,6 +16,7 @@ from causal_ranker.errors import SchemaError
 from causal_ranker.logs.rules import Contract, Kind, RowRule, check
 
 __all__ = [
+    "CONTRACTS",
     "check_candidates",
     "check_impressions",
     "check_items",
@@ -124,6 +126,9 @@ _CANDIDATES = Contract(
 
 _USERS = Contract(name="users", key=(C.USER,), required={C.USER: Kind.ID})
 _ITEMS = Contract(name="items", key=(C.ITEM,), required={C.ITEM: Kind.ID})
+
+#: The contract of each table, by its name.
+CONTRACTS = {each.name: each for each in (_IMPRESSIONS, _PLAYS, _CANDIDATES, _USERS, _ITEMS)}
 
 
 def check_impressions(table: ibis.Table) -> ibis.Table:

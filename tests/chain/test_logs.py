@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -11,11 +12,13 @@ import pandas as pd
 import pytest
 
 from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.logs import (
     check_later,
     connection_of,
     last_event,
+    read_logs,
     to_datetime,
 )
 from causal_ranker.errors import ConfigError, DataError, RowError, SchemaError
@@ -152,3 +155,30 @@ def test_features_are_inferred_from_the_tables() -> None:
     bare = infer_features(candidates, users=None, items=None)
     assert bare.item_group is None
     assert not bare.user_numbers
+
+
+def test_bad_rows_are_set_aside_where_the_config_says_so(tmp_path: Path) -> None:
+    given = tables()
+    twice = pd.concat([given["plays"], given["plays"].iloc[[0]]])
+    config = ChainConfig(on_bad_rows="quarantine", quarantine_folder=tmp_path)
+    with pytest.raises(RowError, match="duplicate"):
+        logs(plays=twice)
+    found = read_logs(ENGINE, **{**given, "plays": twice}, config=config)
+    assert [(q.name, q.rows, q.quarantined) for q in found.quarantines] == [
+        ("impressions", len(given["impressions"]), 0),
+        ("plays", 5, 1),
+        ("candidates", len(given["candidates"]), 0),
+    ]
+    assert sorted(frame(found.plays)["play_id"]) == [1, 2, 3, 4]
+    assert len(pd.read_parquet(tmp_path / "plays.parquet")) == 1
+
+
+def test_candidates_that_are_unique_by_construction_are_not_searched() -> None:
+    given = tables()
+    twice = pd.concat([given["candidates"], given["candidates"].iloc[[0]]])
+    with pytest.raises(RowError, match="duplicate"):
+        logs(candidates=twice)
+    found = read_logs(
+        ENGINE, **{**given, "candidates": twice}, config=ChainConfig(unique_candidates=True)
+    )
+    assert frame(found.candidates).shape[0] == len(twice)

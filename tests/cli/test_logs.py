@@ -131,3 +131,32 @@ def test_evaluation_learns_before_the_cut_and_reports_after_it(
         assert re.search(rf"^ *{policy} ", out, re.MULTILINE)
     page = (tmp_path / "report" / "report.html").read_text("utf-8")
     assert report.document.verdict.split(". ")[0] in html.unescape(page)
+
+
+def test_bad_rows_are_set_aside_on_request(
+    run: Run, files: Files, tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    def late(plays: pd.DataFrame) -> pd.DataFrame:
+        return plays.assign(seconds=[-1.0, -2.0, *[60.0] * (len(plays) - 2)])
+
+    aside, whole = tmp_path / "aside", len(tables["plays"])
+    clean, dirty = tmp_path / "clean.parquet", tmp_path / "dirty.parquet"
+    words = files(plays=late)
+    assert run("label", *words)[0] == 2  # refused, unless asked otherwise
+    code, out, _ = run("label", *words, "--quarantine", aside, "--out", dirty)
+    assert code == 0
+    assert f"plays: 2 of {whole:,} rows set aside" in out.replace("\n", " ")
+    assert "impressions: 0 of" in out
+    bad = pd.read_parquet(aside / "plays.parquet")
+    assert sorted(bad[C.PLAY]) == sorted(tables["plays"][C.PLAY].iloc[:2])
+    assert [path.name for path in aside.iterdir()] == ["plays.parquet"]
+    # The labels are those of a log that never held these rows.
+    assert run("label", *files(plays=lambda p: late(p).iloc[2:]), "--out", clean)[0] == 0
+    key = [C.USER, C.ITEM, C.T0]
+    found, expected = (pd.read_parquet(p).sort_values(key) for p in (dirty, clean))
+    pd.testing.assert_frame_equal(
+        found.reset_index(drop=True), expected.reset_index(drop=True), check_like=True
+    )
+    code, _, _ = run("attribute", *files(plays=late)[:4], "--quarantine", aside)
+    assert code == 0
+    assert (aside / "plays-2.parquet").exists()

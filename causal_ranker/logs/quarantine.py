@@ -1,0 +1,193 @@
+"""Set rows that break a contract aside, each with its reason, and go on with the others.
+
+Nothing is repaired and nothing is lost: rows in = rows kept + rows set aside, and that is checked.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+
+from causal_ranker.errors import ConfigError, DataError, EmptyError, RowError
+from causal_ranker.logs.rules import Contract, check
+from causal_ranker.logs.sources import reading
+
+__all__ = ["REASON", "Quarantine", "quarantine_rows"]
+
+#: The column that rows set aside carry besides their own.
+REASON = "quarantine_reason"
+_COPY, _VERSIONS = "quarantine_copy", "quarantine_versions"
+_SAME = "a row like another one in every column, of which one is kept"
+_OTHER = "other rows have the same {key} and differ elsewhere"
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """One table after its bad rows were set aside.
+
+    Attributes
+    ----------
+    name : str
+        The table's name.
+    kept : ibis.Table
+        The rows that keep the contract, lazily.
+    rows : int
+        Rows that came in.
+    reasons : dict of str to int
+        Rows set aside, by reason, the most frequent first.
+    path : Path or None
+        The Parquet file that holds them; None if there are none.
+    """
+
+    name: str
+    kept: ibis.Table
+    rows: int
+    reasons: dict[str, int]
+    path: Path | None
+
+    @property
+    def quarantined(self) -> int:
+        """Rows set aside."""
+        return sum(self.reasons.values())
+
+    def __str__(self) -> str:
+        """Say in one line how many rows went where, and why."""
+        said = "; ".join(f"{reason}: {rows:,}" for reason, rows in self.reasons.items())
+        where = f" in {self.path} ({said})" if self.path else ""
+        return f"{self.name}: {self.quarantined:,} of {self.rows:,} rows set aside{where}"
+
+
+def quarantine_rows(table: ibis.Table, contract: Contract, *, folder: Path) -> Quarantine:
+    """Set aside the rows that break a contract.
+
+    Of rows that are alike in every column one is kept. Of rows that share a key and differ
+    elsewhere nobody knows which is right: all are set aside.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        The table, on any engine that writes Parquet.
+    contract : Contract
+        What rows must keep.
+    folder : Path
+        Where the Parquet file ``{name}.parquet`` is written; made if need be. Rows that an earlier
+        run set aside there stay: this run's file then gets a number.
+
+    Returns
+    -------
+    Quarantine
+        The rows kept, and what was set aside why.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing or has the wrong type: then every row is bad.
+    EmptyError
+        If there is no row, or none that keeps the contract.
+    ConfigError
+        If the folder cannot be written.
+    DataError
+        If the rows cannot be read, or change while they are.
+    """
+    path = _free(folder / f"{contract.name}.parquet")
+    try:
+        check(table, contract)
+    except RowError:
+        judged = _judge(table, contract)
+    else:
+        with reading(contract.name):
+            rows = int(table.count().execute())
+        return Quarantine(name=contract.name, kept=table, rows=rows, reasons={}, path=None)
+    with reading(contract.name):
+        counts = judged.group_by(REASON).aggregate(rows=judged.count()).to_pyarrow()
+    by_reason = dict(zip(counts[REASON].to_pylist(), counts["rows"].to_pylist(), strict=True))
+    rows = sum(by_reason.values())
+    kept_rows = by_reason.pop("", 0)
+    reasons = dict(sorted(by_reason.items(), key=lambda entry: (-entry[1], entry[0])))
+    written = _write(judged.filter(judged[REASON] != ""), path, name=contract.name)
+    if written != rows - kept_rows:
+        raise DataError(
+            expected=f"{rows - kept_rows} rows of {contract.name} to set aside",
+            came=f"{written} when they were written",
+            do="Give a table that does not change while it is read.",
+        )
+    if not kept_rows:
+        raise EmptyError(
+            expected=f"at least one row in {contract.name} that keeps its contract",
+            came=f"{rows} rows, all set aside",
+            do=f"Read the reasons in {path}.",
+        )
+    return Quarantine(
+        name=contract.name,
+        kept=judged.filter(judged[REASON] == "").select(*table.columns),
+        rows=rows,
+        reasons=reasons,
+        path=path,
+    )
+
+
+def _judge(table: ibis.Table, contract: Contract) -> ibis.Table:
+    """Add the reason why a row is bad; an empty text for the others."""
+    reason: Any = ibis.literal("")
+    for rule in contract.all_rules:
+        if rule.column in table.columns:
+            text = f"; {rule.column}: expected {rule.expected}"
+            reason = reason + ibis.ifelse(rule.bad(table).fill_null(False), text, "")
+    judged = table.mutate(**{REASON: reason.substr(2)})
+    # Only rows that are good by themselves can stand in each other's way.
+    alike = ibis.window(group_by=[*table.columns, REASON], order_by=list(contract.key))
+    judged = judged.mutate(**{_COPY: ibis.row_number().over(alike)})
+    first = (judged[_COPY] == 0).cast("int64")
+    judged = judged.mutate(
+        **{_VERSIONS: first.sum().over(ibis.window(group_by=[*contract.key, REASON]))}
+    )
+    key = ", ".join(contract.key)
+    good = judged[REASON] == ""
+    return judged.mutate(
+        **{
+            REASON: ibis.cases(
+                (good & (judged[_VERSIONS] > 1), _OTHER.format(key=key)),
+                (good & (judged[_COPY] > 0), _SAME),
+                else_=judged[REASON],
+            )
+        }
+    ).drop(_COPY, _VERSIONS)
+
+
+def _write(bad: ibis.Table, path: Path, *, name: str) -> int:
+    """Write the bad rows, whole or not at all, and return how many they are."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.touch()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        with reading(f"the bad rows of {name}"):
+            bad.to_parquet(fresh)
+            written = ibis.duckdb.connect().read_parquet(str(fresh)).count().execute()
+            os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return int(written)
+
+
+def _free(path: Path) -> Path:
+    """Return the path, with a number where an earlier run's rows lie there already."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        expected=f"a folder that can be written at {path.parent}",
+        came=str(error),
+        do="Give another folder for the rows that are set aside.",
+    )
