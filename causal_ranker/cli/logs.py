@@ -91,7 +91,8 @@ def _label(
     from causal_ranker.chain.config import ChainConfig
     from causal_ranker.chain.logs import label_logs, last_event, read_logs
     from causal_ranker.cli.tables import TableFile
-    from causal_ranker.evaluation.background import labels_section
+    from causal_ranker.evaluation.background import label_report_sections
+    from causal_ranker.labels.report import describe_labels
     from causal_ranker.labels.thinning import LATER_EXPOSURE, mark_later_exposures
     from causal_ranker.logs.sources import connect
     from causal_ranker.reporting.console import print_section
@@ -123,7 +124,8 @@ def _label(
             f"thinned: {kept.execute():,} of {before.execute():,} rows stay; the item is shown "
             f"again inside the horizon of {share.execute():.1%} of them."
         )
-    print_section(labels_section(dataset.kinds()), Console())
+    for section in label_report_sections(describe_labels(dataset)):
+        print_section(section, Console())
     if file is not None:
         typer.echo(f"labels: {file.write(dataset.table)}")
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from causal_ranker.columns import Columns as C
-from causal_ranker.evaluation.wording import decimals_for, interval_text
+from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
+from causal_ranker.labels.kinds import LabelKind
 from causal_ranker.reporting.blocks import Code, Section, Table, Text
 from causal_ranker.stats.intervals import Interval
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from causal_ranker.labels.report import LabelReport
 
 __all__ = [
     "assumptions_section",
+    "label_report_sections",
     "labels_section",
     "reproduce_section",
     "sensitivity_section",
@@ -85,6 +90,61 @@ def labels_section(counts: pd.DataFrame) -> Section:
             )
         ],
     )
+
+
+def label_report_sections(report: LabelReport) -> list[Section]:
+    """Return what the labels are made of, for a person who has to trust them.
+
+    Parameters
+    ----------
+    report : LabelReport
+        Counts and warnings.
+
+    Returns
+    -------
+    list of Section
+        Kinds by arm; then shares and warnings; then rows by day, and by surface where the
+        candidates name one.
+    """
+    shares: list[list[object]] = [
+        [name, "none" if isnan(share) else percent(share)]
+        for name, share in (
+            ("censored, of all rows", report.share_censored),
+            ("organic, of all outcomes", report.share_organic),
+            ("rows without an outcome that were kept", report.zero_rate),
+        )
+    ]
+    said = [Text(f"Warning: {text}") for text in report.warnings] or [
+        Text("Nothing in these counts looks wrong.")
+    ]
+    sections = [
+        labels_section(report.by(C.LABEL_KIND, C.TREATMENT)),
+        Section("Shares", [Table(["share", "value"], shares), *said]),
+        Section("Labels by day", [_kinds_by(report, "day")]),
+    ]
+    if C.SURFACE in report.counts:
+        sections.append(Section("Labels by surface", [_kinds_by(report, C.SURFACE)]))
+    return sections
+
+
+def _kinds_by(report: LabelReport, column: str) -> Table:
+    """Count rows by a column: all of them, and those of four sorts, which overlap."""
+    counts, kind = report.counts, report.counts[C.LABEL_KIND]
+    played = kind.isin([LabelKind.ATTRIBUTED_PLAY, LabelKind.ORGANIC_PLAY])
+    sorts = {
+        "rows": kind.notna(),
+        "shown": counts[C.TREATMENT] == 1,
+        "outcomes": played,
+        "organic": kind == LabelKind.ORGANIC_PLAY,
+        "censored": kind == LabelKind.CENSORED,
+    }
+    parts = {name: counts["rows"].where(chosen, 0) for name, chosen in sorts.items()}
+    sums = counts.assign(**parts).groupby(column, dropna=False)[list(sorts)].sum()
+    rows = [
+        ["unknown" if pd.isna(place) else str(place), *map(int, found)]
+        for place, found in zip(sums.index, sums.to_numpy(), strict=True)
+    ]
+    return Table([column, *sorts], rows)
 
 
 def sensitivity_section(

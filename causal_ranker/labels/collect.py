@@ -24,6 +24,7 @@ __all__ = ["LabelConfig", "collect_labels"]
 # What a candidate carries through, besides the context the caller vouches for. Anything else
 # stays behind: it might have been written after t0, and would leak.
 _CARRIED: Final = (
+    C.SURFACE,
     C.PROPENSITY,
     C.BASE_SCORE,
     C.BASE_RANK,

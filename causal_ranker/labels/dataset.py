@@ -29,8 +29,8 @@ class UpliftDataset:
         Columns ``user_id``, ``item_id``, ``t0``, ``horizon_end``, ``treatment`` (T, int8),
         ``outcome`` (Y, int8: a play on any surface in ``[t0, horizon_end)``), ``label_kind``,
         ``sampling_weight``, ``censoring_weight``, ``analysis_weight`` (their product), and those
-        of ``propensity``, ``base_score``, ``base_rank``, ``assignment_unit``, ``hour``,
-        ``device`` and ``session_so_far`` that the candidates had.
+        of ``surface``, ``propensity``, ``base_score``, ``base_rank``, ``assignment_unit``,
+        ``hour``, ``device`` and ``session_so_far`` that the candidates had.
     censored : ibis.Table
         The rows left out because their horizon ends after the log does.
     zero_rate : float, default 1

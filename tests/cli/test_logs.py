@@ -160,3 +160,19 @@ def test_bad_rows_are_set_aside_on_request(
     code, _, _ = run("attribute", *files(plays=late)[:4], "--quarantine", aside)
     assert code == 0
     assert (aside / "plays-2.parquet").exists()
+
+
+def test_labels_are_described(run: Run, files: Files, tables: dict[str, pd.DataFrame]) -> None:
+    code, out, _ = run("label", *files())
+    assert code == 0
+    for title in ("Label counts", "Shares", "Labels by day"):
+        assert title in out
+    assert "Labels by surface" not in out
+    first = tables["candidates"][C.T0].min().date()
+    assert str(first) in out
+    assert re.search(r"censored, of all rows +\d", out)
+    moved = files(plays=lambda p: p.assign(item_id=p["item_id"] + 1_000_000))
+    code, out, _ = run("label", *moved)
+    assert code == 0
+    assert "Warning: No row has an outcome" in out.replace("\n", " ")
+    assert re.search(r"organic, of all outcomes +none", out)

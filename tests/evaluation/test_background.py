@@ -5,11 +5,14 @@ import pytest
 
 from causal_ranker.evaluation.background import (
     assumptions_section,
+    label_report_sections,
     labels_section,
     reproduce_section,
     sensitivity_section,
     stages_section,
 )
+from causal_ranker.labels.kinds import LabelKind
+from causal_ranker.labels.report import LabelReport
 from causal_ranker.reporting.blocks import Code, Table, Text
 from causal_ranker.stats.intervals import Interval
 
@@ -73,3 +76,38 @@ def test_how_to_reproduce(reads: int, words: str) -> None:
     assert text.text == f"Seed 7. The report window has been {words}"
     assert isinstance(table, Table)
     assert table.rows == [["numpy", "2.4"]]
+
+
+def test_the_label_report_counts_days_and_surfaces() -> None:
+    counts = pd.DataFrame(
+        [
+            ("2025-01-01", "home", LabelKind.ATTRIBUTED_PLAY, 1, 5),
+            ("2025-01-01", "row", LabelKind.ORGANIC_PLAY, 0, 2),
+            ("2025-01-02", "home", LabelKind.CONTROL_NEGATIVE, 0, 7),
+            ("2025-01-02", None, LabelKind.CENSORED, 1, 1),
+        ],
+        columns=["day", "surface", "label_kind", "treatment", "rows"],
+    )
+    sections = label_report_sections(LabelReport(counts=counts, zero_rate=0.25))
+    assert [section.title for section in sections] == [
+        "Label counts",
+        "Shares",
+        "Labels by day",
+        "Labels by surface",
+    ]
+    shares, days, surfaces = (section.blocks[0] for section in sections[1:])
+    assert isinstance(shares, Table)
+    assert isinstance(days, Table)
+    assert isinstance(surfaces, Table)
+    assert [row[1] for row in shares.rows] == ["6.67 %", "28.6 %", "25 %"]
+    columns = ["rows", "shown", "outcomes", "organic", "censored"]
+    assert list(days.columns) == ["day", *columns]
+    assert [list(row) for row in days.rows] == [
+        ["2025-01-01", 7, 5, 7, 2, 0],
+        ["2025-01-02", 8, 1, 0, 0, 1],
+    ]
+    assert [list(row) for row in surfaces.rows] == [
+        ["home", 12, 5, 5, 0, 0],
+        ["row", 2, 0, 2, 2, 0],
+        ["unknown", 1, 1, 0, 0, 1],
+    ]

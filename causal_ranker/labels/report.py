@@ -1,0 +1,178 @@
+"""What the labels are made of: counts by kind, arm, day and surface, and what looks wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import ibis
+import pandas as pd
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.labels.dataset import UpliftDataset
+from causal_ranker.labels.kinds import LabelKind
+from causal_ranker.logs.sources import reading
+
+__all__ = ["LabelReport", "describe_labels"]
+
+#: Bounds beyond which a person should look; each is named in the warning it leads to.
+_MANY_ORGANIC: Final = 0.95
+_MANY_CENSORED: Final = 0.25
+_SMALL_ARM: Final = 0.01
+#: Fewer outcomes than this say little about shares, and fewer a day little about a silent day.
+_ENOUGH: Final = 30
+_ENOUGH_A_DAY: Final = 10
+_NAMED_DAYS: Final = 3
+_DAY: Final = "day"
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """Counts of labelled rows, and warnings.
+
+    Attributes
+    ----------
+    counts : pandas.DataFrame
+        Columns ``day`` (UTC, of t0), ``surface`` (of the request, where the candidates have one),
+        ``label_kind``, ``treatment`` and ``rows``; censored rows are counted too.
+    zero_rate : float
+        The share of rows without an outcome that were kept (1: all).
+    """
+
+    counts: pd.DataFrame
+    zero_rate: float
+
+    def by(self, *columns: str) -> pd.DataFrame:
+        """Add the counts up.
+
+        Parameters
+        ----------
+        *columns : str
+            Columns of `counts` to keep.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Those columns and ``rows``, sorted.
+        """
+        grouped = self.counts.groupby(list(columns), dropna=False)["rows"].sum()
+        return grouped.reset_index()
+
+    @property
+    def share_censored(self) -> float:
+        """Share of all rows whose horizon ends after the log does; NaN without a row."""
+        return self._share(self.counts[C.LABEL_KIND] == LabelKind.CENSORED, of=self.counts)
+
+    @property
+    def share_organic(self) -> float:
+        """Share of the outcomes that no impression of their row is credited with; NaN without."""
+        played = self._played()
+        return self._share(played[C.LABEL_KIND] == LabelKind.ORGANIC_PLAY, of=played)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at, and what may be the matter."""
+        found = (self._of_outcomes(), self._of_censoring(), self._of_arms(), self._of_days())
+        return tuple(text for text in found if text)
+
+    def _played(self) -> pd.DataFrame:
+        plays = (LabelKind.ATTRIBUTED_PLAY, LabelKind.ORGANIC_PLAY)
+        return self.counts[self.counts[C.LABEL_KIND].isin(plays)]
+
+    def _share(self, chosen: pd.Series, *, of: pd.DataFrame) -> float:
+        total = int(of["rows"].sum())
+        return float(of["rows"][chosen].sum() / total) if total else float("nan")
+
+    def _of_outcomes(self) -> str:
+        played = self._played()
+        total = int(played["rows"].sum())
+        if total == 0:
+            return (
+                "No row has an outcome: do the plays name users and items as the candidates do, "
+                "and do their times lie inside the horizons?"
+            )
+        if total < _ENOUGH:
+            return ""
+        if self.share_organic > _MANY_ORGANIC:
+            return (
+                f"{self.share_organic:.0%} of the {total:,} outcomes are organic: the attribution "
+                "window may be too short, or impressions may be missing."
+            )
+        unexposed = int(played["rows"][played[C.TREATMENT] == 0].sum())
+        if unexposed == 0:
+            return (
+                f"Of {total:,} outcomes none is of a row that was not shown: a play log without "
+                "unexposed plays makes uplift the click-through rate."
+            )
+        return ""
+
+    def _of_censoring(self) -> str:
+        if not self.share_censored > _MANY_CENSORED:
+            return ""
+        return (
+            f"{self.share_censored:.0%} of the rows are censored: the log ends too soon for this "
+            "horizon; wait, or shorten it."
+        )
+
+    def _of_arms(self) -> str:
+        complete = self.counts[self.counts[C.LABEL_KIND] != LabelKind.CENSORED]
+        shown = self._share(complete[C.TREATMENT] == 1, of=complete)
+        if _SMALL_ARM <= shown <= 1 - _SMALL_ARM or pd.isna(shown):
+            return ""
+        arm = "shown" if shown < 0.5 else "not shown"
+        return (
+            f"Only {min(shown, 1 - shown):.2%} of the rows are {arm}: "
+            "there is little to compare with the other arm."
+        )
+
+    def _of_days(self) -> str:
+        complete = self.counts[self.counts[C.LABEL_KIND] != LabelKind.CENSORED]
+        outcomes = self._played().groupby(_DAY)["rows"].sum()
+        days = sorted(complete[_DAY].unique())
+        if not days or outcomes.sum() < _ENOUGH_A_DAY * len(days):
+            return ""
+        silent = [str(day) for day in days if not outcomes.get(day, 0)]
+        if not silent:
+            return ""
+        more = f" and {len(silent) - _NAMED_DAYS} more" if len(silent) > _NAMED_DAYS else ""
+        return (
+            f"No outcome on {', '.join(silent[:_NAMED_DAYS])}{more}, where other days have many: "
+            "is the play log whole?"
+        )
+
+
+def describe_labels(dataset: UpliftDataset) -> LabelReport:
+    """Count labelled and censored rows by day, surface, kind and arm, in one pass over each.
+
+    Parameters
+    ----------
+    dataset : UpliftDataset
+        The rows.
+
+    Returns
+    -------
+    LabelReport
+        The counts.
+
+    Raises
+    ------
+    DataError
+        If the rows cannot be read.
+    """
+    censored = ibis.literal(LabelKind.CENSORED.value)
+    with reading("labels"):
+        parts = [
+            _count(dataset.table, kind=dataset.table[C.LABEL_KIND]),
+            _count(dataset.censored, kind=censored),
+        ]
+    counts = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return LabelReport(counts=counts, zero_rate=dataset.zero_rate)
+
+
+def _count(rows: ibis.Table, *, kind: ibis.Value) -> pd.DataFrame:
+    surface = [C.SURFACE] if C.SURFACE in rows.columns else []
+    keyed = rows.select(*surface, C.TREATMENT, **{_DAY: rows[C.T0].date(), C.LABEL_KIND: kind})
+    keys = [_DAY, *surface, C.LABEL_KIND, C.TREATMENT]
+    counted = keyed.group_by(keys).aggregate(rows=keyed.count()).order_by(keys)
+    frame: pd.DataFrame = counted.to_pyarrow().to_pandas()
+    return frame

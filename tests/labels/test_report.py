@@ -1,0 +1,122 @@
+"""The label report counts every row once, and warns where a person should look."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal_ranker.columns import Columns as C
+from causal_ranker.labels.kinds import LabelKind as K
+from causal_ranker.labels.report import LabelReport, describe_labels
+from tests.labels.builders import START, at, candidate, collect, impression, play
+
+
+def report(*rows: tuple[str, str, int, int], zero_rate: float = 1.0) -> LabelReport:
+    counts = pd.DataFrame(list(rows), columns=["day", C.LABEL_KIND, C.TREATMENT, "rows"])
+    return LabelReport(counts=counts, zero_rate=zero_rate)
+
+
+#: Nothing is wrong with these.
+FINE = (
+    ("2025-01-01", K.ATTRIBUTED_PLAY, 1, 40),
+    ("2025-01-01", K.ORGANIC_PLAY, 0, 20),
+    ("2025-01-01", K.TRUE_NEGATIVE, 1, 300),
+    ("2025-01-01", K.CONTROL_NEGATIVE, 0, 500),
+)
+
+
+def test_counts_are_those_of_the_rows() -> None:
+    rng = np.random.default_rng(0)
+    candidates = [
+        candidate(float(hours), item_id=int(item), shown=bool(shown), surface=str(surface))
+        for item, (hours, shown, surface) in enumerate(
+            zip(
+                rng.uniform(0, 99, 80),
+                rng.random(80) < 0.4,
+                rng.choice(["home", "row"], 80),
+                strict=True,
+            ),
+            start=1,
+        )
+    ]
+    shown = [
+        impression(n, (row["t0"] - START) / timedelta(hours=1), item_id=row["item_id"])
+        for n, row in enumerate(candidates)
+        if row["shown"]
+    ]
+    plays = [play(n, float(h), item_id=n + 1) for n, h in enumerate(rng.uniform(0, 99, 80))]
+    dataset = collect(candidates, plays, impressions=shown)[0]
+    found = describe_labels(dataset)
+
+    rows = dataset.to_pandas()
+    lost = dataset.censored.to_pandas().assign(**{C.LABEL_KIND: K.CENSORED.value})
+    every = pd.concat([rows, lost])
+    assert len(every) == 80
+    assert len(lost) > 3
+    every["day"] = every[C.T0].dt.date
+    keys = ["day", C.SURFACE, C.LABEL_KIND, C.TREATMENT]
+    expected = every.groupby(keys).size().rename("rows").reset_index()
+    got = found.counts.sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(got[[*keys, "rows"]], expected, check_dtype=False)
+    assert found.share_censored == pytest.approx(len(lost) / 80)
+    played = rows[rows[C.OUTCOME] == 1]
+    assert found.share_organic == pytest.approx((played[C.LABEL_KIND] == K.ORGANIC_PLAY).mean())
+    assert found.by(C.SURFACE)["rows"].tolist() == every.groupby(C.SURFACE).size().tolist()
+
+
+def test_rows_without_a_surface_are_counted_without() -> None:
+    found = describe_labels(collect([candidate(0), candidate(95)], [play(1, 2)])[0])
+    assert C.SURFACE not in found.counts
+    assert found.counts["rows"].sum() == 2
+    assert found.share_censored == 0.5
+    assert found.share_organic == 1.0
+
+
+def test_a_full_report_has_no_warning() -> None:
+    assert report(*FINE).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ((FINE[2], FINE[3]), "No row has an outcome"),
+        (
+            (("2025-01-01", K.ORGANIC_PLAY, 0, 2_000), *FINE),
+            "98% of the 2,060 outcomes are organic: the attribution window may be too short",
+        ),
+        ((FINE[0], FINE[2], FINE[3]), "Of 40 outcomes none is of a row that was not shown"),
+        ((("2025-01-09", K.CENSORED, 0, 400), *FINE), "32% of the rows are censored"),
+        (
+            (*FINE, ("2025-01-01", K.CONTROL_NEGATIVE, 0, 99_000)),
+            "Only 0.34% of the rows are shown",
+        ),
+        (
+            tuple(
+                (f"2025-01-0{day}", kind, arm, 0 if day == 3 and kind in played else rows)
+                for day in range(1, 6)
+                for played in [(K.ATTRIBUTED_PLAY, K.ORGANIC_PLAY)]
+                for _, kind, arm, rows in FINE
+            ),
+            "No outcome on 2025-01-03, where other days have many",
+        ),
+    ],
+    ids=["no outcome", "organic", "no unexposed", "censored", "small arm", "silent day"],
+)
+def test_each_warning_says_what_may_be_the_matter(
+    rows: tuple[tuple[str, str, int, int], ...], said: str
+) -> None:
+    (warning,) = report(*rows).warnings
+    assert warning.startswith(said)
+    # Without the rows that are wrong there is nothing to say: the warning is about them.
+    assert report(*FINE).warnings == ()
+
+
+def test_the_days_are_those_of_utc() -> None:
+    found = describe_labels(
+        collect([candidate(0), candidate(23.9), candidate(24)], [play(1, 2)])[0]
+    )
+    assert at(0).hour == 0
+    assert found.by("day")["rows"].tolist() == [2, 1]
