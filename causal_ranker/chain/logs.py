@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import ibis
 from ibis.backends.duckdb import Backend
@@ -232,6 +232,7 @@ def label_logs(
     log_end: datetime,
     horizon_hours: float | None,
     config: ChainConfig,
+    censoring: Literal["drop", "weight"] = "drop",
 ) -> LabelledLogs:
     """Attribute plays and label every candidate.
 
@@ -247,6 +248,9 @@ def label_logs(
         Horizon of candidates without a ``horizon_end``.
     config : ChainConfig
         Attribution and features.
+    censoring : {"drop", "weight"}, default "drop"
+        What becomes of rows whose horizon ends after the log. Lists are judged whole, so only
+        rows that are handed out may be weighed.
 
     Returns
     -------
@@ -266,6 +270,7 @@ def label_logs(
             minimum_seconds=config.attribution.minimum_seconds,
             minimum_fraction=config.attribution.minimum_fraction,
             leave_out_bots=config.attribution.leave_out_bots,
+            censoring=censoring,
             context=(*config.features.row_numbers, *config.features.row_categories),
         ),
     )

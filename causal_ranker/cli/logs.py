@@ -82,6 +82,13 @@ def _label(
     thin: Annotated[
         bool, typer.Option("--thin", help="Keep rows of a pair whose horizons do not overlap.")
     ] = False,
+    censoring: Annotated[
+        Literal["drop", "weight"],
+        typer.Option(
+            help="Rows whose horizon ends after the log: leave them out, or keep those that a play "
+            "determined, with weights."
+        ),
+    ] = "drop",
     quarantine: o.Quarantine = None,
     out: o.Table = None,
 ) -> None:
@@ -113,6 +120,7 @@ def _label(
         log_end=log_end or last_event(logs.plays, logs.candidates),
         horizon_hours=horizon_hours,
         config=ChainConfig(),
+        censoring=censoring,
     )
     dataset = labelled.dataset
     if thin:

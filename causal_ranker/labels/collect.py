@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Final
+from typing import Final, Literal
 
 import ibis
 from pydantic import AwareDatetime, Field, field_validator
@@ -12,6 +12,7 @@ from causal_ranker.attribution.windows import qualified_plays
 from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
+from causal_ranker.labels.censoring import weigh_determined
 from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.labels.kinds import credited_rows, label_kind, unviewable_rows
 from causal_ranker.labels.outcome import next_play
@@ -69,6 +70,13 @@ class LabelConfig(FrozenConfig):
         A play of a smaller share of the item does not count. A play of unknown share does.
     leave_out_bots : bool, default False
         Plays that the column ``is_bot`` marks do not count. Unknown is no bot.
+    censoring : {"drop", "weight"}, default "drop"
+        Rows whose horizon ends after the log: leave all of them out, or keep those whose outcome is
+        determined by a play and weight (see `causal_ranker.labels.censoring`).
+    censoring_cohort_hours : float, default 24
+        Rows whose t0 lies in one stretch of this length are weighed against each other.
+    censoring_least_complete : float, default 0.1
+        Leave a cohort out whole when a smaller share of its rows has its horizon inside the log.
     context : tuple of str
         Further columns of the candidate log that were known before t0 and pass through.
 
@@ -84,6 +92,9 @@ class LabelConfig(FrozenConfig):
     minimum_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     minimum_fraction: float = Field(default=0.0, ge=0, le=1)
     leave_out_bots: bool = False
+    censoring: Literal["drop", "weight"] = "drop"
+    censoring_cohort_hours: float = Field(default=24.0, ge=1 / 3600, allow_inf_nan=False)
+    censoring_least_complete: float = Field(default=0.1, gt=0, le=1)
     context: tuple[str, ...] = ()
 
     @field_validator("context")
@@ -108,7 +119,8 @@ def collect_labels(
     One row per (user, item, t0) whose horizon ends inside the log; T = placed in the slate,
     Y = a qualified play of the item by the user on *any* surface in ``[t0, horizon_end)``,
     whatever attribution says. A row whose horizon ends after the log is censored: it is left
-    out even if a play was already seen, and counted. So rows in = rows out + censored.
+    out even if a play was already seen, and counted; with ``censoring="weight"`` rows that a play
+    determined stay, with weights for those that had no time to. So rows in = rows out + censored.
 
     Parameters
     ----------
@@ -138,16 +150,27 @@ def collect_labels(
     """
     check_same_ids({"candidates": candidates, "impressions": impressions, "plays": plays})
     rows = _rows(candidates, config)
-    log_end = ibis.literal(config.log_end.astimezone(UTC))
-    censored = rows.filter(rows[C.HORIZON_END] > log_end)
-    complete = rows.filter(rows[C.HORIZON_END] <= log_end)
     played = qualified_plays(
         plays,
         minimum_seconds=config.minimum_seconds,
         minimum_fraction=config.minimum_fraction,
         leave_out_bots=config.leave_out_bots,
     )
-    labelled = _with_outcome(complete, played)
+    end = config.log_end.astimezone(UTC)
+    if config.censoring == "weight":
+        kept, censored = weigh_determined(
+            next_play(rows, played),
+            log_end=end,
+            cohort_hours=config.censoring_cohort_hours,
+            least_complete=config.censoring_least_complete,
+        )
+        censored = censored.drop("next_play")
+    else:
+        censored = rows.filter(rows[C.HORIZON_END] > ibis.literal(end))
+        complete = rows.filter(rows[C.HORIZON_END] <= ibis.literal(end))
+        one = ibis.literal(1).cast("float64")
+        kept = next_play(complete, played).mutate(**{C.CENSORING_WEIGHT: one})
+    labelled = _with_outcome(kept)
     return UpliftDataset(table=_with_kind(labelled, impressions, credits), censored=censored)
 
 
@@ -174,8 +197,7 @@ def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
     )
 
 
-def _with_outcome(rows: ibis.Table, plays: ibis.Table) -> ibis.Table:
-    timed = next_play(rows, plays)
+def _with_outcome(timed: ibis.Table) -> ibis.Table:
     inside = (timed.next_play < timed[C.HORIZON_END]).fill_null(False)
     return timed.mutate(**{C.OUTCOME: inside.cast("int8")}).drop("next_play")
 
@@ -205,8 +227,8 @@ def _with_kind(rows: ibis.Table, impressions: ibis.Table, credits: ibis.Table) -
         **{
             C.LABEL_KIND: kind,
             C.SAMPLING_WEIGHT: one,
-            C.CENSORING_WEIGHT: one,
-            C.ANALYSIS_WEIGHT: one,
+            C.CENSORING_WEIGHT: joined[C.CENSORING_WEIGHT],
+            C.ANALYSIS_WEIGHT: joined[C.CENSORING_WEIGHT],
         },
         **{column: joined[column] for column in carried},
     )

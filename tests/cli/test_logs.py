@@ -176,3 +176,15 @@ def test_labels_are_described(run: Run, files: Files, tables: dict[str, pd.DataF
     assert code == 0
     assert "Warning: No row has an outcome" in out.replace("\n", " ")
     assert re.search(r"organic, of all outcomes +none", out)
+
+
+def test_determined_rows_are_kept_on_request(run: Run, files: Files, tmp_path: Path) -> None:
+    found = {}
+    for censoring in ("drop", "weight"):
+        target = tmp_path / f"{censoring}.parquet"
+        code, _, _ = run("label", *files(), "--censoring", censoring, "--out", target)
+        assert code == 0
+        found[censoring] = pd.read_parquet(target)
+    assert (found["drop"]["censoring_weight"] == 1).all()
+    assert (found["weight"]["censoring_weight"] >= 1).all()
+    assert len(found["weight"]) >= len(found["drop"])

@@ -25,8 +25,8 @@ SELECT
     ELSE 'control_negative'
   END AS `label_kind`,
   CAST(1 AS FLOAT64) AS `sampling_weight`,
-  CAST(1 AS FLOAT64) AS `censoring_weight`,
-  CAST(1 AS FLOAT64) AS `analysis_weight`
+  `t31`.`censoring_weight`,
+  `t31`.`censoring_weight` AS `analysis_weight`
 FROM (
   SELECT
     `t23`.`user_id`,
@@ -34,6 +34,7 @@ FROM (
     `t23`.`t0`,
     `t23`.`horizon_end`,
     `t23`.`treatment`,
+    `t23`.`censoring_weight`,
     `t23`.`outcome`,
     `t30`.`first_credited`,
     `t16`.`unviewable`
@@ -49,6 +50,7 @@ FROM (
         `t19`.`horizon_end`,
         `t19`.`treatment`,
         `t19`.`next_play`,
+        CAST(1 AS FLOAT64) AS `censoring_weight`,
         CAST(COALESCE(`t19`.`next_play` < `t19`.`horizon_end`, FALSE) AS INT64) AS `outcome`
       FROM (
         SELECT

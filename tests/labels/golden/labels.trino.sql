@@ -25,8 +25,8 @@ SELECT
     ELSE 'control_negative'
   END AS "label_kind",
   CAST(1 AS DOUBLE) AS "sampling_weight",
-  CAST(1 AS DOUBLE) AS "censoring_weight",
-  CAST(1 AS DOUBLE) AS "analysis_weight"
+  "t31"."censoring_weight",
+  "t31"."censoring_weight" AS "analysis_weight"
 FROM (
   SELECT
     "t23"."user_id",
@@ -34,6 +34,7 @@ FROM (
     "t23"."t0",
     "t23"."horizon_end",
     "t23"."treatment",
+    "t23"."censoring_weight",
     "t23"."outcome",
     "t30"."first_credited",
     "t16"."unviewable"
@@ -44,6 +45,7 @@ FROM (
       "t21"."t0",
       "t21"."horizon_end",
       "t21"."treatment",
+      "t21"."censoring_weight",
       "t21"."outcome"
     FROM (
       SELECT
@@ -53,6 +55,7 @@ FROM (
         "t19"."horizon_end",
         "t19"."treatment",
         "t19"."next_play",
+        CAST(1 AS DOUBLE) AS "censoring_weight",
         CAST(COALESCE("t19"."next_play" < "t19"."horizon_end", FALSE) AS TINYINT) AS "outcome"
       FROM (
         SELECT
