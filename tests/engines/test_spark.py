@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ibis
 import pandas as pd
@@ -122,11 +122,16 @@ def test_credits_of_a_world(config: AttributionConfig, world: tuple[Any, Any, An
     assert rows >= embedded["plays"].count().execute() * (config.minimum_seconds == 0)
 
 
-def test_labels_of_a_world(world: tuple[Any, Any, Any]) -> None:
+@pytest.mark.parametrize("censoring", ["drop", "weight"])
+def test_labels_of_a_world(
+    censoring: Literal["drop", "weight"], world: tuple[Any, Any, Any]
+) -> None:
     logs, embedded, there = world
-    # an end inside the log, so that some rows are censored
+    # an end inside a day of the log, so that some rows are censored, and some of them determined
     config = LabelConfig(
-        log_end=logs.log_end - timedelta(days=1), context=("hour", "device", "session_so_far")
+        log_end=logs.log_end - timedelta(hours=34),
+        context=("hour", "device", "session_so_far"),
+        censoring=censoring,
     )
     found = [
         collect_labels(
@@ -141,6 +146,8 @@ def test_labels_of_a_world(world: tuple[Any, Any, Any]) -> None:
     key = ["user_id", "item_id", "t0"]
     equal(found[0].table, found[1].table, key=key)
     equal(found[0].censored, found[1].censored, key=key)
+    weighed = found[0].table.filter(found[0].table["censoring_weight"] > 1).count().execute()
+    assert (weighed > 0) == (censoring == "weight")
     samples = [each.sample_training(0.3, 5).table for each in found]
     assert equal(*samples, key=key) < embedded["candidates"].count().execute()
 
