@@ -44,5 +44,5 @@ def last_line_and_peak(arguments: Sequence[str]) -> tuple[str, float]:
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         last = "\n".join(lines[-20:])
-        raise RuntimeError(f"{' '.join(arguments[:4])} ended with {child.returncode}:\n{last}")
-    return lines[-1], usage.ru_maxrss / _PER_MIB
+        raise RuntimeError(f"it ended with exit code {child.returncode}:\n{last}")
+    return (lines or [""])[-1], usage.ru_maxrss / _PER_MIB

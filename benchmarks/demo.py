@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
 from benchmarks import Result
+from benchmarks._measure import last_line_and_peak
 
 __all__ = ["DESCRIPTION", "run"]
 
@@ -33,8 +31,6 @@ run_demo(
     console=Console(),
 )
 """
-# Linux counts ru_maxrss in KiB, macOS in bytes.
-_PER_MIB: Final = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 
 def run(*, quick: bool) -> Result:
@@ -85,18 +81,6 @@ def run(*, quick: bool) -> Result:
 
 def _measured(folder: Path, *, permille: int) -> tuple[float, float]:
     """Run the demo in a child; return wall-clock seconds and peak memory in MiB."""
-    log = folder / "log.txt"
     started = perf_counter()
-    with log.open("wb") as stream:
-        child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(folder / "out"), str(permille)],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
-        # wait4 tells of this child alone; RUSAGE_CHILDREN holds the largest there ever was.
-        _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        last = "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-20:])
-        raise RuntimeError(f"the demo ended with exit code {child.returncode}:\n{last}")
-    return perf_counter() - started, usage.ru_maxrss / _PER_MIB
+    _, peak = last_line_and_peak(["-c", _CHILD, str(folder / "out"), str(permille)])
+    return perf_counter() - started, peak
