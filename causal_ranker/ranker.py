@@ -19,7 +19,16 @@ from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.latest import latest_block
-from causal_ranker.chain.logs import check_later, connection_of, label_logs, last_event, read_logs
+from causal_ranker.chain.logs import (
+    LabelledLogs,
+    Logs,
+    check_later,
+    connection_of,
+    label_logs,
+    last_event,
+    read_checked,
+    read_logs,
+)
 from causal_ranker.chain.publish import bundle_contents
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
@@ -27,8 +36,7 @@ from causal_ranker.chain.train import Trained, train
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError, NotFittedError
 from causal_ranker.evaluation.report import Report
-from causal_ranker.logs.contract import check_candidates
-from causal_ranker.logs.sources import read_table
+from causal_ranker.logs.quarantine import Quarantine
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.reporting.blocks import Section
 from causal_ranker.reporting.progress import Stages
@@ -143,22 +151,13 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self._connection = connection_of(candidates, impressions, plays)
         self.stages_ = Stages(Console(stderr=True) if self.progress else None)
         with self.stages_.stage("Logs, attribution and labels"):
-            given = {"impressions": impressions, "plays": plays, "candidates": candidates}
-            logs = read_logs(
-                self._connection, **given, users=users, items=items, config=self.config
-            )
-            self.quarantines_ = logs.quarantines
+            self.quarantines_: tuple[Quarantine, ...] = ()
+            logs = self._read(impressions, plays, candidates, users=users, items=items)
             self.config_ = self.config or ChainConfig(
                 features=infer_features(logs.candidates, users=logs.users, items=logs.items)
             )
             self._log_end = log_end or last_event(logs.plays, logs.candidates)
-            labelled = label_logs(
-                self._connection,
-                logs,
-                log_end=self._log_end,
-                horizon_hours=self.horizon_hours,
-                config=self.config_,
-            )
+            labelled = self._label(logs, self._log_end)
         self.trained_: Trained = train(
             self._connection,
             labelled,
@@ -221,18 +220,10 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         with self.stages_.stage("Labels of the report"):
-            given = {"impressions": impressions, "plays": plays, "candidates": candidates}
-            logs = read_logs(self._connection, **given, config=self.config_)
-            self.quarantines_ += logs.quarantines
+            logs = self._read(impressions, plays, candidates)
             check_later(logs, than=self._log_end)
             end = log_end or last_event(logs.plays, logs.candidates)
-            labelled = label_logs(
-                self._connection,
-                logs,
-                log_end=end,
-                horizon_hours=self.horizon_hours,
-                config=self.config_,
-            )
+            labelled = self._label(logs, end)
             history = self._history.followed_by(labelled.history)
             reader = BlockReader(
                 self._connection,
@@ -304,22 +295,20 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             If `fit` was not called.
         """
         self._check_fitted()
-        connection, config = self._connection, self.config_
-        logs = read_logs(connection, impressions=impressions, plays=plays, candidates=candidates)
-        whole: dict[str, Any] = {"horizon_hours": self.horizon_hours, "config": config}
+        logs = self._read(impressions, plays, candidates)
         choose_from = self.trained_.window[1]
         late = logs.candidates[C.T0] >= ibis.literal(report_from)
         with self.stages_.stage("Another treatment: labels"):
-            earlier = label_logs(connection, logs, log_end=choose_from, **whole)
+            earlier = self._label(logs, choose_from)
             late_logs = replace(logs, candidates=logs.candidates.filter(late))
-            later = label_logs(connection, late_logs, log_end=log_end, **whole)
+            later = self._label(late_logs, log_end)
         return reassess(
-            connection,
+            self._connection,
             self.trained_,
             earlier=earlier,
             later=later,
             history=self._known,
-            config=config,
+            config=self.config_,
             k=self.k,
             seed=self.seed,
             stages=self.stages_,
@@ -413,7 +402,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         listed = self._candidates
         if candidates is not None:
-            listed = check_candidates(read_table(candidates, self._connection, name="candidates"))
+            how: dict[str, Any] = {"name": "candidates", "config": self.config_}
+            listed, _ = read_checked(self._connection, candidates, **how)
         with self.stages_.stage("Publishing"):
             block = latest_block(
                 self._connection,
@@ -452,6 +442,16 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         ranker = cls()
         ranker._bundle = load_bundle(path)
         return ranker
+
+    def _read(self, impressions: Any, plays: Any, candidates: Any, **facts: Any) -> Logs:
+        tables = {"impressions": impressions, "plays": plays, "candidates": candidates, **facts}
+        logs = read_logs(self._connection, **tables, config=self.config)
+        self.quarantines_ += logs.quarantines
+        return logs
+
+    def _label(self, logs: Logs, log_end: datetime) -> LabelledLogs:
+        how: dict[str, Any] = {"horizon_hours": self.horizon_hours, "config": self.config_}
+        return label_logs(self._connection, logs, log_end=log_end, **how)
 
     def _serving(self) -> Bundle:
         """Return the bundle that answers; a fitted ranker publishes one for itself."""

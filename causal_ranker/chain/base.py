@@ -233,6 +233,8 @@ def filled_blocks(
     if base.concurrent:
         yield from reader.read_blocks(spans, prepare=base.fill)
         return
-    for block in reader.read_blocks(spans):
+    # One after the other: while it answers, nobody else may be asking the engine.
+    for span in spans:
+        block = reader.read(span)
         base.fill(block)
         yield block

@@ -217,11 +217,13 @@ def read_checked(
         If the table cannot be read or breaks its contract.
     """
     table = read_table(source, connection, name=name)
+    unique = name == "candidates" and config.unique_candidates
     if config.on_bad_rows == "quarantine":
-        found = quarantine_rows(table, CONTRACTS[name], folder=config.quarantine_folder)
+        found = quarantine_rows(
+            table, CONTRACTS[name], folder=config.quarantine_folder, known_unique=unique
+        )
         # Kept, as its search for duplicates would run again each time it is read.
         return _keep(connection, found.kept) if found.quarantined else table, found
-    unique = name == "candidates" and config.unique_candidates
     return check(table, CONTRACTS[name], known_unique=unique), None
 
 

@@ -30,10 +30,6 @@ from causal_ranker.logs.rules import require_columns
 
 __all__ = ["AsOfFeatures", "Levels", "outcome_counts"]
 
-#: Item state is looked up at the start of the hour of t0, so that a log whose every request has
-#: a t0 of its own asks at a few thousand moments and not at millions.
-_CLOCK = "h"
-
 
 @dataclass(frozen=True)
 class Levels:
@@ -141,7 +137,9 @@ class AsOfFeatures:
 
         self.pairs = keep(pair_history(requests, plays, config=config).order_by(C.T0))
         self.users = keep(user_history(self.pairs, config=config))
-        clocks = requests.select(**{C.T0: requests[C.T0].truncate(_CLOCK)}).distinct()
+        # Item state is looked up at the start of the UTC hour of t0, so that a log whose every
+        # request has a t0 of its own asks at a few thousand moments and not at millions.
+        clocks = requests.select(**{C.T0: from_hours(hours_begun(requests[C.T0]))}).distinct()
         self.items = keep(item_history(clocks, plays, daily=daily, config=config))
         self.groups: ibis.Table | None = None
         if items is not None and config.item_group:
@@ -189,7 +187,7 @@ class AsOfFeatures:
             rows, base score and rank before a base recommender has spoken) is null.
         """
         config = self._config
-        clocked = rows.mutate(asof_clock=rows[C.T0].truncate(_CLOCK))
+        clocked = rows.mutate(asof_clock=from_hours(hours_begun(rows[C.T0])))
         state = self.items.rename(asof_clock=C.T0)
         joined = _left(clocked, self.users, [C.USER, C.T0])
         joined = _left(joined, state, [C.ITEM, "asof_clock"])

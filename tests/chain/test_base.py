@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from causal_ranker.boosting import BoostConfig, predict_trees
-from causal_ranker.chain.base import BoostedBase, LoggedBase, RecommenderBase
+from causal_ranker.chain.base import BoostedBase, LoggedBase, RecommenderBase, filled_blocks
 from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import label_logs
@@ -244,3 +244,51 @@ def test_the_shortcut_says_what_the_door_says() -> None:
         np.testing.assert_array_equal(short.base_rank, asked.base_rank)
         assert np.unique(short.base_score).size > 10
         assert np.unique(short.base_rank).size >= 5
+
+
+class Asking:
+    """A recommender that asks the engine which the blocks are read from."""
+
+    def candidates(self, users: Any, *, at: datetime, k: int | None = None) -> pd.DataFrame:
+        found = ENGINE.raw_sql("SELECT count(*) FROM range(1000000) AS t(i) WHERE i % 7 = 0")
+        assert found.fetchone()[0] == 142_858
+        keys = list(product(users, range(4)))
+        table = pd.DataFrame(keys, columns=["user_id", "item_id"])
+        return table.assign(base_score=np.linspace(1, 0, len(table)))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_blocks_are_filled_whoever_the_base_is(own: bool) -> None:
+    n = 200
+    rng = np.random.default_rng(0)
+    asked = pd.DataFrame(
+        {"user_id": rng.integers(0, 9, n), "t0": [at(float(h)) for h in rng.uniform(0, 80, n)]}
+    )
+    candidates = asked.merge(pd.DataFrame({"item_id": range(4)}), how="cross")
+    candidates["shown"] = rng.random(len(candidates)) < 0.5
+    candidates["base_score"] = rng.random(len(candidates))
+    labelled = label_logs(
+        ENGINE,
+        logs(candidates=candidates),
+        log_end=at(110),
+        horizon_hours=2,
+        config=ChainConfig(features=FEATURES),
+    )
+    reader = BlockReader(
+        ENGINE,
+        rows=labelled.dataset.table,
+        requests=labelled.requests,
+        history=labelled.history,
+        config=FEATURES,
+    )
+    spans = reader.spans(block_rows=40)
+    assert len(spans) > 10
+    base = LoggedBase() if own else RecommenderBase(Asking())
+    blocks = list(filled_blocks(reader, spans, base=base))
+    for span, filled in zip(spans, blocks, strict=True):
+        assert len(filled) == span.rows
+        assert not np.isnan(filled.base_score).any()
+        plain = reader.read(span)
+        np.testing.assert_array_equal(filled.item, plain.item)
+        if not own:
+            assert (filled.base_rank.reshape(-1, 4) == [1, 2, 3, 4]).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import ibis
 import pandas as pd
@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from causal_ranker.logs.hours import from_hours, hours_begun, hours_ended, whole_seconds
 from causal_ranker.logs.sources import connect
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ENGINE = connect()
 HOUR = 3_600_000_000
 MOMENTS = st.lists(
@@ -62,17 +61,13 @@ def test_engines_without_a_function_of_their_own_agree() -> None:
     moments = [0, 1, HOUR - 1, HOUR, HOUR + 1, 5 * HOUR + 1_000_000, 7 * HOUR - 999_999]
     rows = table(moments)
     unbound = ibis.table(rows.schema(), name="moments")
-    kept = ENGINE.create_table("moments", rows.to_pyarrow(), overwrite=True)
+    ENGINE.create_table("moments", rows.to_pyarrow(), overwrite=True)
     expression = unbound.mutate(
         seconds=whole_seconds(unbound["at"]),
         begun=hours_begun(unbound["at"]),
         ended=hours_ended(unbound["at"]),
     ).order_by("row")
-    assert kept is not None
     found = ENGINE.to_pyarrow(expression).to_pydict()
     assert found["seconds"] == [m // 1_000_000 for m in moments]
     assert found["begun"] == [m // HOUR for m in moments]
     assert found["ended"] == [-(-m // HOUR) for m in moments]
-    assert EPOCH + timedelta(hours=found["ended"][-1]) >= EPOCH + timedelta(
-        microseconds=moments[-1]
-    )
