@@ -9,7 +9,7 @@ import json
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import pyarrow as pa
@@ -22,9 +22,40 @@ from causal_ranker.logs.sources import connect, read_table
 from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.streaming import StreamingWorld
 
-__all__ = ["equal_on_spark"]
+__all__ = ["equal_on_spark", "local_spark"]
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _TABLES = ("impressions", "plays", "candidates")
+
+
+def local_spark(folder: Path) -> SparkSession:
+    """Start Spark in this process, on two threads; it listens on this machine only.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its own files lie.
+
+    Returns
+    -------
+    pyspark.sql.SparkSession
+        To be stopped by the caller.
+    """
+    from pyspark.sql import SparkSession
+
+    return (
+        SparkSession.builder.master("local[2]")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.memory", "1g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        .config("spark.driver.extraJavaOptions", f"-Dderby.system.home={folder}")
+        .getOrCreate()
+    )
 
 
 def equal_on_spark(folder: Path) -> bool:
@@ -40,23 +71,11 @@ def equal_on_spark(folder: Path) -> bool:
     bool
         Whether they are, for each touch model.
     """
-    from pyspark.sql import SparkSession
-
     logs = StreamingWorld(WorldConfig(users=150, days=6)).simulate()
     for name in _TABLES:
         table = pa.Table.from_pandas(getattr(logs, name), preserve_index=False)
         pq.write_table(table, folder / f"{name}.parquet", coerce_timestamps="us")
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.memory", "1g")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "4")
-        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
-        .config("spark.driver.extraJavaOptions", f"-Dderby.system.home={folder}")
-        .getOrCreate()
-    )
+    session = local_spark(folder)
     try:
         duck, spark = connect(), ibis.pyspark.connect(session)
         paths = {name: str(folder / f"{name}.parquet") for name in _TABLES}

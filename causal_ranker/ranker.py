@@ -6,9 +6,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from numbers import Integral
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import ibis
 from rich.console import Console
@@ -32,9 +31,10 @@ from causal_ranker.chain.logs import (
 from causal_ranker.chain.publish import bundle_contents
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
+from causal_ranker.chain.settings import check_settings
 from causal_ranker.chain.train import Trained, train
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import ConfigError, NotFittedError
+from causal_ranker.errors import NotFittedError
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.quarantine import Quarantine
 from causal_ranker.recommenders.base import BaseRecommender
@@ -45,9 +45,6 @@ from causal_ranker.serving.adapter import RerankedList, rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
 
 __all__ = ["CausalRanker"]
-
-_LEARNERS: Final = ("auto", "dr")
-_POLICIES: Final = ("auto", "uplift", "blend", "base")
 
 
 class CausalRanker(BaseEstimator):  # type: ignore[misc]
@@ -147,7 +144,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         OverlapError
             If what was shown is (nearly) determined by the features.
         """
-        _check_settings(self)
+        check_settings(self.get_params(deep=False))
         self._connection = connection_of(candidates, impressions, plays)
         self.stages_ = Stages(Console(stderr=True) if self.progress else None)
         with self.stages_.stage("Logs, attribution and labels"):
@@ -402,8 +399,10 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         listed = self._candidates
         if candidates is not None:
-            how: dict[str, Any] = {"name": "candidates", "config": self.config_}
-            listed, _ = read_checked(self._connection, candidates, **how)
+            listed, quarantine = read_checked(
+                self._connection, candidates, name="candidates", config=self.config_
+            )
+            self.quarantines_ += () if quarantine is None else (quarantine,)
         with self.stages_.stage("Publishing"):
             block = latest_block(
                 self._connection,
@@ -444,14 +443,25 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         return ranker
 
     def _read(self, impressions: Any, plays: Any, candidates: Any, **facts: Any) -> Logs:
-        tables = {"impressions": impressions, "plays": plays, "candidates": candidates, **facts}
-        logs = read_logs(self._connection, **tables, config=self.config)
+        logs = read_logs(
+            self._connection,
+            impressions=impressions,
+            plays=plays,
+            candidates=candidates,
+            config=self.config,
+            **facts,
+        )
         self.quarantines_ += logs.quarantines
         return logs
 
     def _label(self, logs: Logs, log_end: datetime) -> LabelledLogs:
-        how: dict[str, Any] = {"horizon_hours": self.horizon_hours, "config": self.config_}
-        return label_logs(self._connection, logs, log_end=log_end, **how)
+        return label_logs(
+            self._connection,
+            logs,
+            log_end=log_end,
+            horizon_hours=self.horizon_hours,
+            config=self.config_,
+        )
 
     def _serving(self) -> Bundle:
         """Return the bundle that answers; a fitted ranker publishes one for itself."""
@@ -470,29 +480,3 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 do="Call fit(impressions, plays, candidates=...) first; a loaded one can only "
                 "rerank.",
             )
-
-
-def _check_settings(ranker: CausalRanker) -> None:
-    """Refuse a setting that would act as another one, or fail only deep inside."""
-    base, config = ranker.base, ranker.config
-    named = base is None or (isinstance(base, str) and base == "boosted")
-    # A class has the method, too, but nobody to call it on.
-    other = isinstance(base, BaseRecommender) and not isinstance(base, type)
-    rules: dict[str, tuple[bool, str]] = {
-        "learner": (ranker.learner in _LEARNERS, " or ".join(map(repr, _LEARNERS))),
-        "policy": (ranker.policy in _POLICIES, " or ".join(map(repr, _POLICIES))),
-        "base": (named or other, "None, 'boosted' or an object with the method candidates"),
-        "k": (_is_whole(ranker.k, least=1), "a whole number of 1 or more"),
-        "seed": (_is_whole(ranker.seed, least=0), "a whole number of 0 or more"),
-        "config": (config is None or isinstance(config, ChainConfig), "None or a ChainConfig"),
-    }
-    for name, (kept, rule) in rules.items():
-        if not kept:
-            value = getattr(ranker, name)
-            came = repr(value) if isinstance(value, str | int | float) else str(type(value))
-            do = f"Set {name} of CausalRanker so and fit again."
-            raise ConfigError(expected=f"{rule} as {name}", came=came, do=do)
-
-
-def _is_whole(value: Any, *, least: int) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least

@@ -71,17 +71,24 @@ def weigh_determined(
     marked = marked.mutate(
         **{_ALL: marked.count().over(cohort), _WHOLE: marked[_WHOLE].sum().over(cohort)}
     )
-    stays = marked.determined & (marked[_WHOLE] >= least_complete * marked[_ALL])
-    kept = _with_risk(marked, stays, end=end)
-    weight = kept[_ALL].cast("float64") / kept[_RISK].cast("float64")
     names = rows.columns
-    return (
-        kept.select(*names, **{C.CENSORING_WEIGHT: weight}),
-        marked.filter(~stays).select(*names),
+    # Only the cohorts that the end of the log cuts need the count: of the others each weighs 1.
+    cut = marked[_WHOLE] < marked[_ALL]
+    counted = _with_risk(marked.filter(cut), end=end, least_complete=least_complete)
+    weight = counted[_ALL].cast("float64") / counted[_RISK].cast("float64")
+    one = ibis.literal(1).cast("float64")
+    kept = ibis.union(
+        marked.filter(~cut).select(*names, **{C.CENSORING_WEIGHT: one}),
+        counted.select(*names, **{C.CENSORING_WEIGHT: weight}),
     )
+    return kept, marked.filter(~_stays(marked, least_complete)).select(*names)
 
 
-def _with_risk(marked: ibis.Table, stays: ibis.BooleanColumn, *, end: ibis.Value) -> ibis.Table:
+def _stays(marked: ibis.Table, least_complete: float) -> ibis.Value:
+    return marked.determined & (marked[_WHOLE] >= least_complete * marked[_ALL])
+
+
+def _with_risk(marked: ibis.Table, *, end: ibis.Value, least_complete: float) -> ibis.Table:
     """Count, for each row that stays, the rows of its cohort that the log followed as long."""
     decided = ibis.ifelse(
         (marked.next_play < marked[C.HORIZON_END]).fill_null(False),
@@ -91,7 +98,7 @@ def _with_risk(marked: ibis.Table, stays: ibis.BooleanColumn, *, end: ibis.Value
     entered = whole_seconds(marked[C.T0])
     waited = whole_seconds(decided) - entered
     events = marked.select(*marked.columns, **{_SECOND: entered, _KIND: ibis.literal(0, "int64")})
-    questions = marked.filter(stays).select(
+    questions = marked.filter(_stays(marked, least_complete)).select(
         *marked.columns, **{_SECOND: whole_seconds(end) - waited, _KIND: ibis.literal(1, "int64")}
     )
     both = events.union(questions)

@@ -171,7 +171,11 @@ def collect_labels(
         one = ibis.literal(1).cast("float64")
         kept = next_play(complete, played).mutate(**{C.CENSORING_WEIGHT: one})
     labelled = _with_outcome(kept)
-    return UpliftDataset(table=_with_kind(labelled, impressions, credits), censored=censored)
+    return UpliftDataset(
+        table=_with_kind(labelled, impressions, credits),
+        censored=censored,
+        weighed=config.censoring == "weight",
+    )
 
 
 def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:

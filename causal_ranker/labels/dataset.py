@@ -35,11 +35,14 @@ class UpliftDataset:
         The rows left out because their horizon ends after the log does.
     zero_rate : float, default 1
         The share of rows with outcome 0 that were kept.
+    weighed : bool, default False
+        Whether rows were kept because a play determined them (``censoring="weight"``).
     """
 
     table: ibis.Table
     censored: ibis.Table
     zero_rate: float = 1.0
+    weighed: bool = False
 
     @cached_property
     def censored_rows(self) -> int:
@@ -89,13 +92,20 @@ class UpliftDataset:
         Raises
         ------
         ConfigError
-            If the rows were sampled before: a sample by outcome would decide who stays.
+            If the rows were sampled or weighed for censoring before: outcomes would decide who
+            stays.
         """
         if self.zero_rate < 1:
             raise ConfigError(
                 expected="rows that were not sampled yet",
                 came=f"rows sampled at zero_rate={self.zero_rate}",
                 do="Thin first, then sample.",
+            )
+        if self.weighed:
+            raise ConfigError(
+                expected="rows that are there whatever their outcome",
+                came='rows of censoring="weight", some of them kept because a play was seen',
+                do='Thin rows of censoring="drop".',
             )
         return replace(self, table=thin_rows(self.table))
 

@@ -8,6 +8,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import (
     LabelledLogs,
@@ -65,6 +66,16 @@ def logs(**changed: pd.DataFrame) -> Logs:
 def label(some: Logs | None = None, *, hours: float | None = 24, **settings: Any) -> LabelledLogs:
     config = ChainConfig(**{"features": FEATURES} | settings)
     return label_logs(ENGINE, some or logs(), log_end=at(110), horizon_hours=hours, config=config)
+
+
+def reader_of(labelled: LabelledLogs) -> BlockReader:
+    return BlockReader(
+        ENGINE,
+        rows=labelled.dataset.table,
+        requests=labelled.requests,
+        history=labelled.history,
+        config=FEATURES,
+    )
 
 
 def frame(table: ibis.Table) -> pd.DataFrame:

@@ -12,7 +12,6 @@ import pytest
 
 from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.chain.base import BoostedBase, LoggedBase, RecommenderBase, filled_blocks
-from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import label_logs
 from causal_ranker.chain.tune import tune_base
@@ -21,7 +20,7 @@ from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.recommenders.frame import FrameRecommender
 from tests.chain.blocks import DAY, block, requests
-from tests.chain.tables import ENGINE, FEATURES, at, logs
+from tests.chain.tables import ENGINE, FEATURES, at, logs, reader_of
 
 TREES = BoostConfig(rounds=20, leaves=4, min_rows_leaf=20, feature_share=1.0)
 START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -211,13 +210,7 @@ def test_the_shortcut_says_what_the_door_says() -> None:
         horizon_hours=24,
         config=ChainConfig(features=FEATURES),
     )
-    reader = BlockReader(
-        ENGINE,
-        rows=labelled.dataset.table,
-        requests=labelled.requests,
-        history=labelled.history,
-        config=FEATURES,
-    )
+    reader = reader_of(labelled)
     made = BoostedRecommender(
         reader.candidate_rows,
         names=FEATURES.names[:-2],
@@ -274,13 +267,7 @@ def test_blocks_are_filled_whoever_the_base_is(own: bool) -> None:
         horizon_hours=2,
         config=ChainConfig(features=FEATURES),
     )
-    reader = BlockReader(
-        ENGINE,
-        rows=labelled.dataset.table,
-        requests=labelled.requests,
-        history=labelled.history,
-        config=FEATURES,
-    )
+    reader = reader_of(labelled)
     spans = reader.spans(block_rows=40)
     assert len(spans) > 10
     base = LoggedBase() if own else RecommenderBase(Asking())

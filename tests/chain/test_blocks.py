@@ -21,7 +21,7 @@ from causal_ranker.chain.logs import (
 from causal_ranker.chain.sample import sample_evenly, sample_rows
 from causal_ranker.features import assemble
 from causal_ranker.features.matrix import FeatureBlock
-from tests.chain.tables import ENGINE, FEATURES, START, at, frame, label, logs
+from tests.chain.tables import ENGINE, FEATURES, START, at, frame, label, logs, reader_of
 
 
 def many(n: int = 300, seed: int = 0) -> LabelledLogs:
@@ -53,13 +53,7 @@ def labelled() -> LabelledLogs:
 
 @pytest.fixture(scope="module")
 def reader(labelled: LabelledLogs) -> BlockReader:
-    return BlockReader(
-        ENGINE,
-        rows=labelled.dataset.table,
-        requests=labelled.requests,
-        history=labelled.history,
-        config=FEATURES,
-    )
+    return reader_of(labelled)
 
 
 @pytest.mark.parametrize("since", [None, at(40.3)])

@@ -259,3 +259,10 @@ def test_a_setting_that_nobody_knows_is_one_line(run: Run, files: Files, tmp_pat
     assert MESSAGE.fullmatch(err.strip()), err
     assert "chose_days" in err
     assert "choose_days" in err
+
+
+def test_weighed_rows_are_not_thinned(run: Run, files: Files) -> None:
+    code, _, err = run("label", *files(), "--thin", "--censoring", "weight")
+    assert code == 2
+    assert MESSAGE.fullmatch(err.strip().replace("\n", " "))
+    assert "whatever their outcome" in err.replace("\n", " ")

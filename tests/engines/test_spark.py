@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks._spark_child import local_spark
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.errors import SchemaError
@@ -46,20 +47,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Ibis on a local Spark of two threads, which listens on this machine only."""
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         pytest.skip("Spark runs on Java, and there is none here; `causal-ranker doctor` says more")
-    from pyspark.sql import SparkSession
-
     folder = tmp_path_factory.mktemp("spark")
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.memory", "1g")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "4")
-        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
-        .config("spark.driver.extraJavaOptions", f"-Dderby.system.home={folder}")
-        .getOrCreate()
-    )
+    session = local_spark(folder)
     yield ibis.pyspark.connect(session)
     session.stop()
 

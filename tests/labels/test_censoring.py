@@ -155,3 +155,9 @@ def test_the_rate_of_play_is_recovered_and_more_sharply_than_by_dropping() -> No
 def test_settings_are_bounded(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         LabelConfig(log_end=at(1), **wrong)
+
+
+def test_rows_kept_for_their_plays_are_not_thinned() -> None:
+    rows, _ = collect([candidate(0), candidate(5)], [play(1, 2)], **WEIGHT)
+    with pytest.raises(ConfigError, match="whatever their outcome"):
+        rows.thin()

@@ -1,0 +1,53 @@
+"""The settings of a ranker, checked before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any, Final
+
+from causal_ranker.chain.config import ChainConfig
+from causal_ranker.errors import ConfigError
+from causal_ranker.recommenders.base import BaseRecommender
+
+__all__ = ["check_settings"]
+
+_LEARNERS: Final = ("auto", "dr")
+_POLICIES: Final = ("auto", "uplift", "blend", "base")
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse a setting that would act as another one, or fail only deep inside.
+
+    Parameters
+    ----------
+    settings : mapping of str to values
+        Parameters of `causal_ranker.ranker.CausalRanker`, by name.
+
+    Raises
+    ------
+    ConfigError
+        If one is not what the class says.
+    """
+    base, config = settings["base"], settings["config"]
+    named = base is None or (isinstance(base, str) and base == "boosted")
+    # A class has the method, too, but nobody to call it on.
+    other = isinstance(base, BaseRecommender) and not isinstance(base, type)
+    rules: dict[str, tuple[bool, str]] = {
+        "learner": (settings["learner"] in _LEARNERS, " or ".join(map(repr, _LEARNERS))),
+        "policy": (settings["policy"] in _POLICIES, " or ".join(map(repr, _POLICIES))),
+        "base": (named or other, "None, 'boosted' or an object with the method candidates"),
+        "k": (_is_whole(settings["k"], least=1), "a whole number of 1 or more"),
+        "seed": (_is_whole(settings["seed"], least=0), "a whole number of 0 or more"),
+        "config": (config is None or isinstance(config, ChainConfig), "None or a ChainConfig"),
+    }
+    for name, (kept, rule) in rules.items():
+        if not kept:
+            value = settings[name]
+            came = repr(value) if isinstance(value, str | int | float) else str(type(value))
+            do = f"Set {name} of CausalRanker so and fit again."
+            raise ConfigError(expected=f"{rule} as {name}", came=came, do=do)
+
+
+def _is_whole(value: Any, *, least: int) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least
