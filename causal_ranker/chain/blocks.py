@@ -104,15 +104,21 @@ class BlockReader:
             levels=self.levels,
         )
 
-    def spans(self, *, block_rows: int, since: datetime | None = None) -> list[Span]:
+    def spans(
+        self,
+        *,
+        block_rows: int,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Span]:
         """Cut the rows into spans of whole hours, in order of time.
 
         Parameters
         ----------
         block_rows : int
             Rows of one span, more only where one hour alone has more.
-        since : datetime, optional
-            Leave out the rows with an earlier t0.
+        since, until : datetime, optional
+            Leave out the rows with t0 before, or not before.
 
         Returns
         -------
@@ -123,12 +129,16 @@ class BlockReader:
         asked = self._requests
         if since is not None:
             asked = asked.filter(asked[C.T0] >= ibis.literal(since))
+        if until is not None:
+            asked = asked.filter(asked[C.T0] < ibis.literal(until))
         hour = asked[C.T0].truncate("h").cast(asked[C.T0].type())
         hours = asked.group_by(hour=hour).aggregate(rows=asked["rows"].sum())
         counts = hours.order_by("hour").to_pyarrow()
         spans: list[Span] = []
         for hour, n in zip(counts["hour"].to_pylist(), counts["rows"].to_pylist(), strict=True):
-            start, end = hour if since is None else max(hour, since), hour + timedelta(hours=1)
+            start = hour if since is None else max(hour, since)
+            end = hour + timedelta(hours=1)
+            end = end if until is None else min(end, until)
             if spans and spans[-1].rows + n <= block_rows:
                 spans[-1] = Span(spans[-1].start, end, spans[-1].rows + n)
             else:

@@ -8,7 +8,7 @@ case-control sample), and its inverse is the row's sampling weight.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import ibis
 import numpy as np
@@ -20,11 +20,12 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.labels.dataset import UpliftDataset
-from causal_ranker.labels.sampling import IN_SAMPLE, mark_sample
+from causal_ranker.labels.sampling import DRAW, draw, is_below, weigh_zeros
 
-__all__ = ["read_sample", "sample_evenly", "sample_rows", "samples_nothing"]
+__all__ = ["Samples", "draw_samples", "read_sample", "samples_nothing"]
 
 _IN_MEMORY = 2**30
+_KNOWN, _TRAINS, _EVEN, _RATE = (f"sample_{name}" for name in ("known", "trains", "even", "rate"))
 
 
 def samples_nothing(config: ChainConfig) -> bool:
@@ -43,24 +44,40 @@ def samples_nothing(config: ChainConfig) -> bool:
     return config.zero_rate == 1 and config.zero_rate_with_history == 1
 
 
-def sample_rows(
+@dataclass(frozen=True)
+class Samples:
+    """Rows drawn for training, kept in the engine.
+
+    Attributes
+    ----------
+    training : ibis.Table
+        Every row with a play and a known share of the others, with weights.
+    even : ibis.Table
+        Rows drawn whatever their outcome: what the propensity is learned from.
+    """
+
+    training: ibis.Table
+    even: ibis.Table
+
+
+def draw_samples(
     connection: Backend,
     *,
     dataset: UpliftDataset,
     pairs: ibis.Table,
     config: ChainConfig,
     seed: int,
-) -> ibis.Table:
-    """Draw the training rows.
+) -> Samples:
+    """Draw the training rows and the rows for the propensity, in one pass over the labels.
 
     Parameters
     ----------
     connection : ibis.backends.duckdb.Backend
-        Where the sample is kept.
+        Where the samples are kept.
     dataset : UpliftDataset
         All labelled rows.
     pairs : ibis.Table
-        Pairs with an earlier play, by request: ``(user_id, item_id, t0)``.
+        Pairs with an earlier play, by request: unique in ``(user_id, item_id, t0)``.
     config : ChainConfig
         Rates.
     seed : int
@@ -68,21 +85,33 @@ def sample_rows(
 
     Returns
     -------
-    ibis.Table
-        The sampled rows with their weights.
+    Samples
+        All rows where the rates are 1.
     """
+    everything = dataset.table
     if samples_nothing(config):
-        return dataset.table
+        return Samples(training=everything, even=everything)
     key = [C.USER, C.ITEM, C.T0]
-    rows, history = dataset.table, pairs.select(key)
-    parts = [
-        UpliftDataset(table=chosen, censored=dataset.censored).sample_training(rate, seed).table
-        for chosen, rate in (
-            (rows.semi_join(history, key), config.zero_rate_with_history),
-            (rows.anti_join(history, key), config.zero_rate),
-        )
-    ]
-    return connection.create_table(ibis.util.gen_name("sample"), ibis.union(*parts), temp=True)
+    known = pairs.select(*key, **{_KNOWN: ibis.literal(True)})
+    rows = everything.left_join(known, key).select(*everything.columns, _KNOWN)
+    rows = draw(rows, salt=f"zeros-{seed}")
+    familiar, lot = rows[_KNOWN].fill_null(False), rows[DRAW]
+    kept = (rows[C.OUTCOME] == 1) | ibis.ifelse(
+        familiar, is_below(lot, config.zero_rate_with_history), is_below(lot, config.zero_rate)
+    )
+    # The other end of the same draws: the two samples need not be independent.
+    even = ~is_below(lot, 1 - config.propensity_rate)
+    rate = ibis.ifelse(familiar, config.zero_rate_with_history, config.zero_rate)
+    rows = rows.mutate(**{_TRAINS: kept, _EVEN: even, _RATE: rate}).drop(_KNOWN, DRAW)
+    all_even = config.propensity_rate == 1
+    wanted = rows[_TRAINS] if all_even else rows[_TRAINS] | rows[_EVEN]
+    drawn = connection.create_table(ibis.util.gen_name("samples"), rows.filter(wanted), temp=True)
+    marks = (_TRAINS, _EVEN, _RATE)
+    training = drawn.filter(drawn[_TRAINS])
+    return Samples(
+        training=weigh_zeros(training, training[_RATE]).drop(*marks),
+        even=everything if all_even else drawn.filter(drawn[_EVEN]).drop(*marks),
+    )
 
 
 def read_sample(
@@ -130,31 +159,3 @@ def _matrix(rows: int, width: int) -> NDArray[np.float32]:
     with tempfile.NamedTemporaryFile(prefix="causal_ranker_") as file:
         # The mapping keeps the unlinked file alive.
         return np.memmap(file, dtype=np.float32, mode="w+", shape=(rows, width), order="F")
-
-
-def sample_evenly(
-    connection: Backend, *, dataset: UpliftDataset, share: float, seed: int
-) -> ibis.Table:
-    """Draw rows evenly, whatever their outcome: what the propensity is learned from.
-
-    Parameters
-    ----------
-    connection : ibis.backends.duckdb.Backend
-        Where the sample is kept.
-    dataset : UpliftDataset
-        All labelled rows.
-    share : float
-        Share of the rows, in (0, 1].
-    seed : int
-        The run's seed.
-
-    Returns
-    -------
-    ibis.Table
-        The sampled rows.
-    """
-    rows = dataset.table
-    if share < 1:
-        marked = mark_sample(rows, share=share, salt=f"even-{seed}")
-        rows = marked.filter(marked[IN_SAMPLE]).drop(IN_SAMPLE)
-    return connection.create_table(ibis.util.gen_name("even"), rows, temp=True)

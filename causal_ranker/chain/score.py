@@ -18,7 +18,7 @@ from causal_ranker.chain.base import BaseScores
 from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.features.matrix import FeatureBlock
-from causal_ranker.reranking.ranks import rank_within
+from causal_ranker.reranking.ranks import top_within
 from causal_ranker.uplift.dr import DRLearner, inside
 from causal_ranker.uplift.nuisance import Nuisances
 
@@ -143,7 +143,7 @@ class ListScorer:
             # Rows outside the band stand behind all others, so that lists keep one length.
             # Equal scores keep the base order, as they do where lists are served.
             score = np.where(primary, ranking(block, uplift), -np.inf)
-            rank = rank_within(request, score, tie_break=block.base_rank)
+            rank = top_within(request, score, k=k, tie_break=block.base_rank)
             ranks[name] = np.where(primary, rank, 0)
             keep |= primary & (ranks[name] <= k)
         alive = np.bincount(request, weights=primary) > 0

@@ -12,7 +12,7 @@ from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import History, LabelledLogs
 from causal_ranker.chain.rankings import by_policy
-from causal_ranker.chain.sample import sample_evenly, sample_rows
+from causal_ranker.chain.sample import draw_samples
 from causal_ranker.chain.train import Trained, as_rows, fill_sample, reads_base
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.compare import PolicyResult, compare_policies
@@ -104,22 +104,16 @@ def reassess(
 
     with stages.stage("Another treatment: models"):
         reader = reader_of(earlier)
-        sample = reader.join(
-            sample_rows(
-                connection,
-                dataset=earlier.dataset,
-                pairs=reader.features.pairs,
-                config=config,
-                seed=seed,
-            )
+        samples = draw_samples(
+            connection,
+            dataset=earlier.dataset,
+            pairs=reader.features.pairs,
+            config=config,
+            seed=seed,
         )
+        sample, even = reader.join(samples.training), reader.join(samples.even)
         spans = reader.spans(block_rows=config.block_rows)
         fill_sample(sample, trained.scorer.base, reader, spans)
-        even = reader.join(
-            sample_evenly(
-                connection, dataset=earlier.dataset, share=config.propensity_rate, seed=seed
-            )
-        )
         if reads_base(nuisance):
             fill_sample(even, trained.scorer.base, reader, spans)
         nuisances = Nuisances(

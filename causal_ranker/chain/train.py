@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -24,12 +24,7 @@ from causal_ranker.chain.blocks import BlockReader, Span
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import LabelledLogs
 from causal_ranker.chain.rankings import by_policy
-from causal_ranker.chain.sample import (
-    read_sample,
-    sample_evenly,
-    sample_rows,
-    samples_nothing,
-)
+from causal_ranker.chain.sample import draw_samples, read_sample, samples_nothing
 from causal_ranker.chain.score import ListScorer
 from causal_ranker.chain.tune import tune_base
 from causal_ranker.columns import Columns as C
@@ -50,6 +45,9 @@ from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
 
 __all__ = ["Trained", "as_rows", "fill_sample", "reads_base", "train"]
+
+#: Lists of the choosing days that take less are read once, and kept until the policy is chosen.
+_KEPT_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ def train(
             history=logs.history,
             config=config.features,
         )
-        table = sample_rows(
+        samples = draw_samples(
             connection,
             dataset=dataset,
             pairs=reader.features.pairs,
@@ -157,7 +155,8 @@ def train(
             seed=seed,
         )
         spans = reader.spans(block_rows=config.block_rows)
-        sample = read_sample(reader, table, spans=spans, width=len(config.features.names))
+        width = len(config.features.names)
+        sample = read_sample(reader, samples.training, spans=spans, width=width)
     choose_from = _choose_from(spans, log_end=log_end, days=config.choose_days)
     cut = round(choose_from.timestamp() * 1_000_000)
     early, late = sample.horizon_end <= cut, sample.t0 >= cut
@@ -180,9 +179,20 @@ def train(
         with stages.stage("Base ranker", total=len(config.base_trials) + 1) as advance:
             base_trials = tune_base(recommender, sample, cut=cut, config=config, advance=advance)
     scores = _base_scores(base, recommender)
+    past = reader.spans(block_rows=config.block_rows, until=choose_from)
+    chosen = reader.spans(block_rows=config.block_rows, since=choose_from)
+    ready: list[FeatureBlock] = []
     if not isinstance(scores, LoggedBase):
-        with stages.stage("Base scores of the past", total=len(spans)) as advance:
-            fill_sample(sample, scores, reader, spans, advance=advance)
+        size = sum(span.rows for span in chosen) * len(names) * sample.features.itemsize
+        with stages.stage("Base scores of the past", total=len(past) + len(chosen)) as advance:
+            ready = fill_sample(
+                sample,
+                scores,
+                reader,
+                [*past, *chosen],
+                keep=chosen if size <= _KEPT_BYTES else (),
+                advance=advance,
+            )
     rows, later = as_rows(sample.take(early)), as_rows(sample.take(late))
     nuisances = Nuisances(
         config=config.dr.nuisance,
@@ -193,13 +203,7 @@ def train(
     assignment = None
     if np.isnan(rows.propensity).all() and not samples_nothing(config):
         with stages.stage("Rows for the propensity"):
-            even = sample_evenly(
-                connection,
-                dataset=replace(dataset, table=_ended_by(dataset.table, choose_from)),
-                share=config.propensity_rate,
-                seed=seed,
-            )
-            block = reader.join(even)
+            block = reader.join(_ended_by(samples.even, choose_from))
             if not isinstance(scores, LoggedBase) and reads_base(config.dr.nuisance):
                 fill_sample(block, scores, reader, spans)
             assignment = as_rows(block)
@@ -232,12 +236,11 @@ def train(
         nuisances=nuisances,
         lowest_propensity=config.dr.lowest_propensity,
     )
-    chosen = reader.spans(block_rows=config.block_rows, since=choose_from)
     with stages.stage("Choosing the policy", total=len(chosen)) as advance:
         tried: dict[str, Policy] = {"base": BasePolicy(), "uplift": UpliftPolicy()}
         tried |= {f"blend {weight:g}": BlendPolicy(weight) for weight in config.blend_weights}
         lists = scorer.score(
-            filled_blocks(reader, chosen, base=scores),
+            ready if len(ready) == len(chosen) else filled_blocks(reader, chosen, base=scores),
             rankings={name: by_policy(each) for name, each in tried.items()},
             k=k,
             curve_rate=config.curve_rate,
@@ -354,8 +357,9 @@ def fill_sample(
     reader: BlockReader,
     spans: list[Span],
     *,
+    keep: Sequence[Span] = (),
     advance: Callable[[], None] = lambda: None,
-) -> None:
+) -> list[FeatureBlock]:
     """Give sampled rows the base score and base rank they had in their whole list.
 
     Parameters
@@ -368,9 +372,17 @@ def fill_sample(
         Reads the whole lists.
     spans : list of Span
         Their times.
+    keep : sequence of Span
+        Those whose whole lists the caller reads next.
     advance : callable
         Called once per span.
+
+    Returns
+    -------
+    list of FeatureBlock
+        The whole lists of the spans to keep, as far as they were read.
     """
+    kept: list[FeatureBlock] = []
     score = np.full(len(sample), np.nan)
     rank = np.full(len(sample), np.nan)
     places: list[NDArray[np.int64]] = []
@@ -384,11 +396,14 @@ def fill_sample(
         else:
             advance()
     blocks = filled_blocks(reader, wanted, base=scores)
-    for here, block in zip(places, blocks, strict=True):
+    for here, span, block in zip(places, wanted, blocks, strict=True):
         found = block.locate(sample.take(here))
         score[here], rank[here] = block.base_score[found], block.base_rank[found]
+        if span in keep:
+            kept.append(block)
         advance()
     sample.set_base(score, rank)
+    return kept
 
 
 def _choose(

@@ -40,7 +40,7 @@ _CHOOSE, _REPORT, _SERVE = 31, 35, 53
 _WEEK_HOURS = 168.0
 _NAME_WIDTH = 28
 #: The sensitivity analysis reads the households whose id leaves this remainder.
-_SENSITIVITY_OF, _SENSITIVITY_REST = 10, 0
+_SENSITIVITY_OF, _SENSITIVITY_REST = 20, 0
 
 _ASSUMPTIONS = (
     "The data are observational: nobody drew lots. T = 1 means that in this week the product is "
@@ -226,7 +226,11 @@ def _sensitivity(
         logs.candidates[C.USER] % _SENSITIVITY_OF == _SENSITIVITY_REST,
         logs.candidates[C.T0] < ibis.literal(serve),
     )
-    visited = logs.visited.mutate(visited=True)
+    # Said of both sides: no engine carries a condition on a key through an outer join.
+    visited = logs.visited.filter(
+        logs.visited[C.USER] % _SENSITIVITY_OF == _SENSITIVITY_REST,
+        logs.visited[C.T0] < ibis.literal(serve),
+    ).mutate(visited=True)
     joined = some.drop(C.SHOWN).left_join(visited, key)
     # Kept as a table: the view behind it joins all visits with all promotions each time it is read.
     candidates = connection.create_table(

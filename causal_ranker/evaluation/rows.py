@@ -57,7 +57,8 @@ class EvaluationRows:
     gamma : ndarray of float64
         Doubly robust scores, in plays per exposure; anything, NaN included, at rank 0.
     rank : mapping of str to ndarray of int
-        For each policy the rank within the request's primary set, from 1; 0 outside it.
+        For each policy the rank within the request's primary set, from 1; 0 outside it. Rows
+        behind the first k may share one larger rank.
     sample_weight : ndarray of float64
         Weight of the row in the uniform sample; 0 if it is kept for some policy's list only.
     uplift : ndarray of float64

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -155,10 +156,11 @@ class FeatureBlock:
         keys = np.zeros(len(self), dtype=np.int64)
         wanted = np.zeros(len(part), dtype=np.int64)
         for column in ("user", "t0", "item"):
-            values, codes = np.unique(getattr(self, column), return_inverse=True)
+            codes, values = pd.factorize(getattr(self, column))
             keys = keys * len(values) + codes
-            wanted = wanted * len(values) + np.searchsorted(values, getattr(part, column))
-        return np.searchsorted(keys, wanted)
+            wanted = wanted * len(values) + pd.Index(values).get_indexer(getattr(part, column))
+        found: NDArray[np.int64] = pd.Index(keys).get_indexer(pd.Index(wanted))
+        return found
 
     def request(self) -> NDArray[np.int64]:
         """Return the number of each row's request.

@@ -12,7 +12,7 @@ import pandas as pd
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError
 from causal_ranker.labels.kinds import LabelKind
-from causal_ranker.labels.sampling import IN_SAMPLE, mark_sample
+from causal_ranker.labels.sampling import IN_SAMPLE, mark_sample, weigh_zeros
 from causal_ranker.labels.thinning import thin_rows
 from causal_ranker.logs.sources import reading
 
@@ -148,11 +148,7 @@ class UpliftDataset:
             return self
         marked = mark_sample(self.table, share=zero_rate, salt=f"zeros-{seed}")
         kept = marked.filter((marked[C.OUTCOME] == 1) | marked[IN_SAMPLE]).drop(IN_SAMPLE)
-        weight = ibis.ifelse(kept[C.OUTCOME] == 1, 1.0, 1 / zero_rate).cast("float64")
-        sampled = kept.mutate(
-            **{C.SAMPLING_WEIGHT: weight, C.ANALYSIS_WEIGHT: weight * kept[C.CENSORING_WEIGHT]}
-        )
-        return replace(self, table=sampled, zero_rate=zero_rate)
+        return replace(self, table=weigh_zeros(kept, zero_rate), zero_rate=zero_rate)
 
     def kinds(self) -> pd.DataFrame:
         """Count the rows by kind and arm; censored ones are counted too.

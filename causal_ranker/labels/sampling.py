@@ -15,12 +15,13 @@ import ibis
 from causal_ranker.columns import Columns as C
 from causal_ranker.logs.hours import whole_seconds
 
-__all__ = ["IN_SAMPLE", "mark_sample"]
+__all__ = ["DRAW", "IN_SAMPLE", "draw", "is_below", "mark_sample", "weigh_zeros"]
 
 IN_SAMPLE: Final = "in_sample"
 """The column that `mark_sample` adds."""
+DRAW: Final = "draw"
+"""The column that `draw` adds."""
 
-_STATE: Final = "hash_state"
 # The largest prime below 2^31 for which 3 does not divide P - 1: x -> x^3 permutes the residues,
 # and products of two residues fit into 64 bits.
 _P: Final = 2_147_483_579
@@ -38,7 +39,7 @@ def mark_sample(rows: ibis.Table, *, share: float, salt: str) -> ibis.Table:
     rows : ibis.Table
         Rows with ``user_id``, ``item_id`` and ``t0``.
     share : float
-        Expected share of marked rows, in (0, 1).
+        Expected share of marked rows, in (0, 1].
     salt : str
         Different salts give independent samples.
 
@@ -47,17 +48,78 @@ def mark_sample(rows: ibis.Table, *, share: float, salt: str) -> ibis.Table:
     ibis.Table
         The rows with the boolean column ``in_sample``.
     """
+    drawn = draw(rows, salt=salt)
+    return drawn.mutate(**{IN_SAMPLE: is_below(drawn[DRAW], share)}).drop(DRAW)
+
+
+def draw(rows: ibis.Table, *, salt: str) -> ibis.Table:
+    """Give each row a pseudo-random draw, to be asked by `is_below`.
+
+    Parameters
+    ----------
+    rows : ibis.Table
+        Rows with ``user_id``, ``item_id`` and ``t0``.
+    salt : str
+        Different salts give independent draws.
+
+    Returns
+    -------
+    ibis.Table
+        The rows with the column ``draw``.
+    """
     if all(_fits_int64(rows[column].type()) for column in (C.USER, C.ITEM)):
-        return _mark_integers(rows, share, salt)
+        return _draw_integers(rows, salt)
     text = ibis.literal(salt)
     for part in (rows[C.USER], rows[C.ITEM], whole_seconds(rows[C.T0])):
         text = text + "|" + part.cast("string")
-    bound = format(int(share * 16**_DIGITS), f"0{_DIGITS}x")
+    return rows.mutate(**{DRAW: _md5(text)})
+
+
+def is_below(drawn: ibis.Value, share: float) -> ibis.BooleanValue:
+    """Say which draws lie in the lowest share of all possible ones.
+
+    Parameters
+    ----------
+    drawn : ibis.Value
+        The column that `draw` adds.
+    share : float
+        In [0, 1].
+
+    Returns
+    -------
+    ibis.BooleanValue
+        True for that share of the rows, in expectation; never for 0, always for 1.
+    """
+    if share == 1:
+        return ibis.literal(True)
+    if drawn.type().is_integer():
+        return drawn < round(share * _P)
     # Digits compare as text in the order of their values.
-    return rows.mutate(**{IN_SAMPLE: _md5(text) < bound})
+    return drawn < format(int(share * 16**_DIGITS), f"0{_DIGITS}x")
 
 
-def _mark_integers(rows: ibis.Table, share: float, salt: str) -> ibis.Table:
+def weigh_zeros(rows: ibis.Table, rate: float | ibis.Value) -> ibis.Table:
+    """Give rows the weights that undo a sample by outcome.
+
+    Parameters
+    ----------
+    rows : ibis.Table
+        Labelled rows of a sample that has every row with outcome 1.
+    rate : float or ibis.Value
+        The share of rows with outcome 0 that were kept.
+
+    Returns
+    -------
+    ibis.Table
+        The rows with ``sampling_weight``, 1 or 1 / rate, and its product ``analysis_weight``.
+    """
+    weight = ibis.ifelse(rows[C.OUTCOME] == 1, 1.0, 1 / rate).cast("float64")
+    return rows.mutate(
+        **{C.SAMPLING_WEIGHT: weight, C.ANALYSIS_WEIGHT: weight * rows[C.CENSORING_WEIGHT]}
+    )
+
+
+def _draw_integers(rows: ibis.Table, salt: str) -> ibis.Table:
     # h <- (h + salt + key)^3 mod P, over user, item, t0 and once more without a key.
     digest = hashlib.blake2b(salt.encode(), digest_size=4 * _ROUNDS).digest()
     salts = [int.from_bytes(digest[i : i + 4], "big") % _P for i in range(0, 4 * _ROUNDS, 4)]
@@ -68,11 +130,11 @@ def _mark_integers(rows: ibis.Table, share: float, salt: str) -> ibis.Table:
         # P is added because the remainder of a negative number is negative in SQL.
         added = state + salt_i + (keys[i] % _P + _P if i < len(keys) else 0)
         # One step per mutate: in one nested expression h would be computed at each use.
-        mixed = mixed.mutate(**{_STATE: added % _P})
-        h = mixed[_STATE]
-        mixed = mixed.mutate(**{_STATE: h * h % _P * h % _P})
-        state = mixed[_STATE]
-    return mixed.mutate(**{IN_SAMPLE: state < round(share * _P)}).drop(_STATE)
+        mixed = mixed.mutate(**{DRAW: added % _P})
+        h = mixed[DRAW]
+        mixed = mixed.mutate(**{DRAW: h * h % _P * h % _P})
+        state = mixed[DRAW]
+    return mixed
 
 
 def _fits_int64(dtype: Any) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_ranker.errors import RowError
 
-__all__ = ["rank_within", "standardise_within"]
+__all__ = ["rank_within", "standardise_within", "top_within"]
 
 # Below this spread, relative to the largest absolute value of the request, differences are
 # rounding noise of whoever computed the scores, and standardising would blow them up to order 1.
@@ -68,6 +68,48 @@ def rank_within(
     ranks = np.empty(requests.size, dtype=np.int64)
     ranks[order] = np.arange(1, requests.size + 1) - np.repeat(blocks.starts, blocks.counts)
     return ranks
+
+
+def top_within(
+    request: ArrayLike, score: ArrayLike, *, k: int, tie_break: ArrayLike | None = None
+) -> NDArray[np.int64]:
+    """Rank the first rows of each request; all rows behind them share the next rank.
+
+    The ranks of `rank_within` up to `k`, and ``k + 1`` instead of all larger ones. Where lists
+    have one length, much longer than `k`, it takes a fifth of the time.
+
+    Parameters
+    ----------
+    request, score, tie_break : array_like, shape (n,)
+        As for `rank_within`.
+    k : int
+        Rows to tell apart, at least 1.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Ranks ``1..k``, and ``k + 1`` behind them, in the order of the input.
+
+    Raises
+    ------
+    RowError
+        If the lengths differ or a score or a tie break is NaN.
+    """
+    requests, scores = np.asarray(request), _vector(score, "score", np.asarray(request))
+    ties = None if tie_break is None else _vector(tie_break, "tie_break", requests)
+    if requests.size:
+        blocks = _blocks(requests)
+        if blocks.order is None and blocks.length is not None and blocks.length > k:
+            falling = -scores.reshape(-1, blocks.length)
+            kth = np.partition(falling, k - 1, axis=-1)[:, k - 1, None]
+            # Every row as good as the k-th: more than k where scores tie.
+            first = np.flatnonzero(falling <= kth)
+            ranks = np.full(requests.size, k + 1, dtype=np.int64)
+            some = None if ties is None else ties[first]
+            found = rank_within(blocks.codes[first], scores[first], tie_break=some)
+            ranks[first] = np.minimum(found, k + 1)
+            return ranks
+    return np.minimum(rank_within(requests, scores, tie_break=ties), k + 1)
 
 
 def standardise_within(request: ArrayLike, values: ArrayLike) -> NDArray[np.float64]:

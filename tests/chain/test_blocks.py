@@ -18,7 +18,7 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import (
     LabelledLogs,
 )
-from causal_ranker.chain.sample import sample_evenly, sample_rows
+from causal_ranker.chain.sample import draw_samples
 from causal_ranker.features import assemble
 from causal_ranker.features.matrix import FeatureBlock
 from tests.chain.tables import ENGINE, FEATURES, START, at, frame, label, logs, reader_of
@@ -56,14 +56,20 @@ def reader(labelled: LabelledLogs) -> BlockReader:
     return reader_of(labelled)
 
 
-@pytest.mark.parametrize("since", [None, at(40.3)])
+@pytest.mark.parametrize(
+    ("since", "until"), [(None, None), (at(40.3), None), (None, at(40.3)), (at(11.2), at(40.3))]
+)
 @pytest.mark.parametrize("rows", [1, 100, 10**6])
 def test_spans_cover_every_row_once(
-    labelled: LabelledLogs, reader: BlockReader, rows: int, since: datetime | None
+    labelled: LabelledLogs,
+    reader: BlockReader,
+    rows: int,
+    since: datetime | None,
+    until: datetime | None,
 ) -> None:
-    spans = reader.spans(block_rows=rows, since=since)
+    spans = reader.spans(block_rows=rows, since=since, until=until)
     t0 = frame(labelled.dataset.table)["t0"]
-    expected = t0[t0 >= (since or START)]
+    expected = t0[(t0 >= (since or START)) & (t0 < (until or at(1000)))]
     assert sum(span.rows for span in spans) == len(expected)
     assert all(a.end <= b.start for a, b in pairwise(spans))
     for span in spans:
@@ -73,6 +79,8 @@ def test_spans_cover_every_row_once(
         assert len(spans) == 1
     if since is not None:
         assert spans[0].start >= since
+    if until is not None:
+        assert spans[-1].end <= until
 
 
 def test_blocks_are_the_rows_of_their_spans(labelled: LabelledLogs, reader: BlockReader) -> None:
@@ -100,11 +108,10 @@ def test_plays_are_all_kept_and_zeros_at_their_rates(
     labelled: LabelledLogs, reader: BlockReader
 ) -> None:
     config = ChainConfig(features=FEATURES, zero_rate=0.2, zero_rate_with_history=0.6)
-    sample = frame(
-        sample_rows(
-            ENGINE, dataset=labelled.dataset, pairs=reader.features.pairs, config=config, seed=1
-        )
+    samples = draw_samples(
+        ENGINE, dataset=labelled.dataset, pairs=reader.features.pairs, config=config, seed=1
     )
+    sample = frame(samples.training)
     rows = frame(labelled.dataset.table)
     key = ["user_id", "item_id", "t0"]
     assert not sample.duplicated(key).any()
@@ -124,15 +131,24 @@ def test_plays_are_all_kept_and_zeros_at_their_rates(
     assert sample["sampling_weight"].sum() == pytest.approx(len(rows), rel=0.15)
 
 
-def test_an_even_sample_is_blind_to_the_outcome(labelled: LabelledLogs) -> None:
+def test_an_even_sample_is_blind_to_the_outcome(
+    labelled: LabelledLogs, reader: BlockReader
+) -> None:
     rows = labelled.dataset.table
     key = ["user_id", "item_id", "t0"]
+    config = ChainConfig(features=FEATURES, zero_rate=0.2, propensity_rate=0.3)
 
     def draw(table: ibis.Table, seed: int = 3) -> set[Any]:
-        even = sample_evenly(
-            ENGINE, dataset=replace(labelled.dataset, table=table), share=0.3, seed=seed
+        samples = draw_samples(
+            ENGINE,
+            dataset=replace(labelled.dataset, table=table),
+            pairs=reader.features.pairs,
+            config=config,
+            seed=seed,
         )
-        return set(map(tuple, frame(even)[key].to_numpy()))
+        even = frame(samples.even)
+        assert (even["sampling_weight"] == 1).all()
+        return set(map(tuple, even[key].to_numpy()))
 
     chosen = draw(rows)
     total = rows.count().to_pyarrow().as_py()

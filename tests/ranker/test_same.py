@@ -11,6 +11,7 @@ import polars
 import pyarrow as pa
 import pytest
 
+from causal_ranker.chain import train as training
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.sources import connect, read_table
 from causal_ranker.ranker import CausalRanker
@@ -108,6 +109,13 @@ def test_block_size_decides_memory_and_not_results() -> None:
         frames.append(ranker.evaluate(**tables(later)).to_frame())
     for policy in ("base", "uplift", "blend", "popularity"):
         pd.testing.assert_series_equal(frames[0].loc[policy], frames[1].loc[policy], rtol=1e-9)
+
+
+def test_lists_kept_for_the_choice_are_those_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    past, later = small()
+    kept = figures(fit(past, base="boosted").evaluate(**tables(later)))
+    monkeypatch.setattr(training, "_KEPT_BYTES", 0)
+    assert figures(fit(past, base="boosted").evaluate(**tables(later))) == kept
 
 
 def test_a_recommender_at_the_door_is_as_good_as_logged_scores() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_ranker.errors import RowError
-from causal_ranker.reranking.ranks import rank_within, standardise_within
+from causal_ranker.reranking.ranks import rank_within, standardise_within, top_within
 
 few = st.integers(-2, 2).map(float)  # many ties
 wild = st.floats(allow_nan=False)
@@ -56,6 +56,30 @@ def test_equally_long_lists_take_the_fast_path_to_the_same_ranks(
     assert got.tolist() == slow_ranks(request.tolist(), score.tolist(), tie.tolist())
 
 
+@given(
+    shape=st.tuples(st.integers(1, 5), st.integers(1, 9)),
+    k=st.integers(1, 9),
+    seed=st.integers(0, 1000),
+    ragged=st.booleans(),
+)
+def test_first_ranks_are_those_of_a_plain_sort(
+    shape: tuple[int, int], k: int, seed: int, ragged: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    request = np.repeat(np.arange(shape[0]), shape[1])
+    if ragged:
+        request = np.append(request, rng.integers(0, shape[0]))
+    score = rng.integers(0, 4, request.size).astype(float)
+    score[rng.random(request.size) < 0.2] = -np.inf
+    tie = rng.integers(0, 3, request.size).astype(float)
+    for broken in (None, tie):
+        got = top_within(request, score, k=k, tie_break=broken)
+        ties = [0.0] * request.size if broken is None else broken.tolist()
+        slow = slow_ranks(request.tolist(), score.tolist(), ties)
+        assert got.dtype == np.int64
+        assert got.tolist() == [min(rank, k + 1) for rank in slow]
+
+
 @given(rows=rows)
 def test_ranks_are_a_permutation_and_follow_their_rows(rows: Any) -> None:
     request = np.array([row[0] for row in rows], dtype=np.int64)
@@ -80,6 +104,7 @@ def test_ranks_do_not_change_under_a_monotone_map(rows: Any) -> None:
 
 def test_nothing_to_rank() -> None:
     assert rank_within([], []).tolist() == []
+    assert top_within([], [], k=3).tolist() == []
     assert standardise_within([], []).tolist() == []
 
 
@@ -97,6 +122,8 @@ def test_what_cannot_be_ranked_is_refused(arguments: Any, message: str) -> None:
     request, score, tie = arguments
     with pytest.raises(RowError, match=message):
         rank_within(request, score, tie_break=tie)
+    with pytest.raises(RowError, match=message):
+        top_within(request, score, k=1, tie_break=tie)
 
 
 sane = st.integers(-10_000, 10_000).map(lambda whole: whole / 8)
