@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # a fit takes ten times as long. The runtime reads this when LightGBM loads it.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-__all__ = ["BoostConfig", "fit_trees", "predict_trees"]
+__all__ = ["BoostConfig", "first_trees", "fit_trees", "predict_trees"]
 
 
 _IN_MEMORY = 2**30
@@ -151,6 +151,26 @@ def _batches(features: NDArray[np.float32], rows: NDArray[np.int64]) -> lightgbm
             return len(rows)
 
     return Batches()
+
+
+def first_trees(model: lightgbm.Booster, rounds: int) -> lightgbm.Booster:
+    """Return the model as it was after its first rounds.
+
+    Parameters
+    ----------
+    model : lightgbm.Booster
+        A fitted model of at least so many rounds.
+    rounds : int
+        Trees to keep, at least 1.
+
+    Returns
+    -------
+    lightgbm.Booster
+        What `fit_trees` gives for as many rounds, as trees are never changed by later ones.
+    """
+    import lightgbm
+
+    return lightgbm.Booster(model_str=model.model_to_string(num_iteration=rounds))
 
 
 def predict_trees(

@@ -33,8 +33,10 @@ class ChainConfig(FrozenConfig):
     finals : tuple of BoostConfig
         Final stages that ``learner="auto"`` tries on the choosing rows.
     base_trials : tuple of BoostConfig
-        Settings the built-in base ranker tries on the choosing rows, by log-loss: as many as
-        `finals`. (The weight of the blend, chosen after them, is the causal layer's alone.)
+        Settings the built-in base ranker tries on the choosing rows, by log-loss.
+    base_stops : tuple of float
+        Shares of each trial's trees after which it is judged, too. Trials times stops must be at
+        least `finals` plus `blend_weights`, which is what the causal layer tries on those rows.
     user_share : float
         Share of the users whose rows train and choose, by a salted hash; histories and
         evaluation always use everyone.
@@ -77,6 +79,7 @@ class ChainConfig(FrozenConfig):
         BoostConfig(rounds=45, learning_rate=0.15, leaves=31, l2=200.0),
         BoostConfig(rounds=45, learning_rate=0.15, leaves=63, l2=200.0),
     )
+    base_stops: Annotated[tuple[_Rate, ...], Field(min_length=1)] = (0.5, 1.0)
     user_share: _Rate = 1.0
     zero_rate: _Rate = 1.0
     zero_rate_with_history: _Rate = 1.0
@@ -84,7 +87,9 @@ class ChainConfig(FrozenConfig):
     choose_days: Annotated[int, Field(ge=1)] | None = None
     base_first_days: Annotated[int, Field(ge=1)] = 56
     base_refit_days: Annotated[int, Field(ge=1)] = 49
-    blend_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)
+    blend_weights: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)
+    ] = (0.25, 0.5, 0.75)
     curve_rate: _Rate = 1.0
     unique_candidates: bool = False
     on_bad_rows: Literal["raise", "quarantine"] = "raise"
@@ -93,10 +98,15 @@ class ChainConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _check_budgets(self) -> ChainConfig:
-        if len(self.base_trials) != len(self.finals):
+        base, causal = (
+            len(self.base_trials) * len(self.base_stops),
+            len(self.finals) + len(self.blend_weights),
+        )
+        if base < causal:
             raise ConfigError(
-                expected="as many base_trials as finals, so that neither side is tuned harder",
-                came=f"{len(self.base_trials)} and {len(self.finals)}",
-                do="Give both lists the same length.",
+                expected="base_trials times base_stops at least finals plus blend_weights, so that "
+                "the causal layer is not tuned harder than the base",
+                came=f"{base} and {causal}",
+                do="Give the base more trials or stops, or the causal layer fewer.",
             )
         return self

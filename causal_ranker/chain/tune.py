@@ -1,4 +1,4 @@
-"""Tune and train the built-in base ranker: as many trials as the causal layer gets."""
+"""Tune and train the built-in base ranker: with at least the trials that the causal layer gets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.boosting import BoostConfig, predict_trees
+from causal_ranker.boosting import BoostConfig, first_trees, predict_trees
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.recommenders.boosted import BoostedRecommender
@@ -45,12 +45,12 @@ def tune_base(
     config : ChainConfig
         Trials, and the days between refits.
     advance : callable
-        Called once per trial and once at the end.
+        Called once per entry of ``base_trials`` and once at the end.
 
     Returns
     -------
     list of Trial
-        Each trial's log-loss on the choosing rows.
+        Each trial's log-loss on the choosing rows, at each stop.
     """
     features = sample.without_base
     late = np.flatnonzero(sample.t0 >= cut)
@@ -63,19 +63,20 @@ def tune_base(
     trials, models = [], []
     seen = np.flatnonzero(sample.horizon_end <= cut)
     for trees in config.base_trials:
-        model = trained(seen, trees)
-        models.append(model)
-        guess = predict_trees(model, features[late])
-        trials.append(
-            Trial(trees, _log_loss(sample.outcome[late], guess, weight=sample.weight[late]))
-        )
+        whole = trained(seen, trees)
+        for rounds in [max(1, round(stop * trees.rounds)) for stop in config.base_stops]:
+            model = whole if rounds == trees.rounds else first_trees(whole, rounds)
+            guess = predict_trees(model, features[late])
+            loss = _log_loss(sample.outcome[late], guess, weight=sample.weight[late])
+            trials.append(Trial(trees.model_copy(update={"rounds": rounds}), loss))
+            models.append(model)
         advance()
     best = int(np.argmin([trial.loss for trial in trials]))
     first = int(sample.t0.min()) + config.base_first_days * _DAY
     for moment in range(first, cut, config.base_refit_days * _DAY):
         seen = np.flatnonzero(sample.horizon_end <= moment)
         if len(seen):
-            recommender.add(trained(seen, config.base_trials[best]), valid_from=moment)
+            recommender.add(trained(seen, trials[best].config), valid_from=moment)
     recommender.add(models[best], valid_from=cut)
     advance()
     return trials

@@ -15,7 +15,7 @@ from causal_ranker.chain.base import BoostedBase, LoggedBase, RecommenderBase, f
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import label_logs
 from causal_ranker.chain.tune import tune_base
-from causal_ranker.errors import RowError
+from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.recommenders.frame import FrameRecommender
@@ -51,8 +51,9 @@ def history(days: int = 40, per_day: int = 60, seed: int = 0) -> FeatureBlock:
 
 
 def config(*, trials: tuple[BoostConfig, ...] = (TREES,), **settings: Any) -> ChainConfig:
-    both = {"base_trials": trials, "finals": trials}  # the two sides try equally many
-    return ChainConfig(**both | {"base_first_days": 7, "base_refit_days": 5} | settings)
+    mine = {"base_trials": trials, "base_stops": (1.0,), "base_first_days": 7, "base_refit_days": 5}
+    # Copied, as a base with one trial is less than the causal layer gets, and refused.
+    return ChainConfig().model_copy(update=mine | settings)
 
 
 def tuned(rows: FeatureBlock, *, cut: int, **settings: Any) -> BoostedRecommender:
@@ -133,6 +134,37 @@ def test_the_trial_that_predicts_later_plays_best_is_kept() -> None:
     p, y = predict_trees(model, rows.without_base[late]), rows.outcome[late]
     by_hand = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
     assert trials[1].loss == pytest.approx(by_hand)
+
+
+def test_a_stop_is_judged_and_kept_as_the_fit_of_so_many_rounds() -> None:
+    rows, cut = history(), 30 * DAY
+    long = BoostConfig(rounds=60, learning_rate=0.5, leaves=31, min_rows_leaf=2)
+    made = recommender()
+    trials = tune_base(
+        made,
+        rows,
+        cut=cut,
+        config=config(trials=(long,), base_stops=(0.05, 0.5, 1.0)),
+        advance=lambda: None,
+    )
+    assert [trial.config.rounds for trial in trials] == [3, 30, 60]
+    losses = []
+    for trial in trials:
+        alone = tuned(rows, cut=cut, trials=(trial.config,)).model_at(cut)
+        late = rows.t0 >= cut
+        p, y = predict_trees(alone, rows.without_base[late]), rows.outcome[late]
+        losses.append(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
+    np.testing.assert_allclose([trial.loss for trial in trials], losses)
+    # Sixty wild trees learn the noise by heart; the refits stop where the winner stopped.
+    assert np.argmin(losses) == 0
+    assert {made.model_at(int(moment)).num_trees() for moment in made.turns} == {3}
+
+
+def test_a_base_that_is_tuned_less_than_the_causal_layer_is_refused() -> None:
+    with pytest.raises(ConfigError, match="base_trials times base_stops at least finals plus"):
+        ChainConfig(base_stops=(1.0,))
+    trees = BoostConfig()
+    ChainConfig(base_trials=(trees,), base_stops=(0.5, 1.0), finals=(trees,), blend_weights=(0.5,))
 
 
 def test_each_request_is_scored_by_the_model_of_its_time() -> None:

@@ -46,6 +46,7 @@ def config(**settings: Any) -> ChainConfig:
         "dr": DRConfig(final=TREES, nuisance=NuisanceConfig(outcome=TREES, propensity=TREES)),
         "finals": FINALS,
         "base_trials": FINALS,
+        "base_stops": (0.25, 0.5, 0.75, 1.0),
         "choose_days": 2,
         "base_first_days": 2,
         "base_refit_days": 2,
