@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.config import FrozenConfig
 
 __all__ = ["AttributionConfig"]
@@ -49,11 +50,14 @@ class AttributionConfig(FrozenConfig):
         The play and the impression must share their ``session_id``.
     touch : str, default "last"
         The touch model: which of the eligible impressions gets the credit. ``last``, ``first``,
-        ``linear``, ``time_decay`` or ``position``.
+        ``linear``, ``time_decay``, ``position`` or ``shapley``.
     half_life_hours : float, default 12
         Of ``time_decay``: an impression this much earlier than another gets half its credit.
     first_share, last_share : float, default 0.4
         Of ``position``: credit of the first and of the last; those between share the rest.
+    surface_shares : SurfaceShares, optional
+        Of ``shapley``: what surfaces share, by
+        `causal_ranker.attribution.shapley.learn_surface_shares`.
 
     Raises
     ------
@@ -74,16 +78,26 @@ class AttributionConfig(FrozenConfig):
     duplicates: Literal["keep", "first"] = "keep"
     exposures: Literal["each", "first"] = "each"
     same_session: bool = False
-    touch: Literal["last", "first", "linear", "time_decay", "position"] = "last"
+    touch: Literal["last", "first", "linear", "time_decay", "position", "shapley"] = "last"
     half_life_hours: _Hours = 12.0
     first_share: _Share = 0.4
     last_share: _Share = 0.4
+    surface_shares: SurfaceShares | None = None
 
     @model_validator(mode="after")
     def _leave_time(self) -> Self:
         shortest = min([self.window_hours, *self.surface_window_hours.values()])
         if self.minimum_delay_seconds >= shortest * 3600:
             raise ValueError("minimum_delay_seconds must be shorter than every window")
+        return self
+
+    @model_validator(mode="after")
+    def _know_the_shares(self) -> Self:
+        if (self.touch == "shapley") != (self.surface_shares is not None):
+            raise ValueError(
+                'touch="shapley" needs surface_shares (learn_surface_shares gives them), and no '
+                "other touch model reads them"
+            )
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Final
 import ibis
 
 from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "last_touch",
     "linear_touch",
     "position_touch",
+    "shapley_touch",
     "time_decay_touch",
 ]
 
@@ -31,7 +33,7 @@ def credit_pairs(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
     Parameters
     ----------
     pairs : ibis.Table
-        Eligible pairs: ``play_id``, ``impression_id``, ``t0``.
+        Eligible pairs: ``play_id``, ``impression_id``, ``t0``; for ``shapley`` also ``surface``.
     config : AttributionConfig
         The touch model and its settings.
 
@@ -48,6 +50,8 @@ def credit_pairs(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
         return linear_touch(pairs)
     if config.touch == "time_decay":
         return time_decay_touch(pairs, half_life_hours=config.half_life_hours)
+    if config.surface_shares is not None and config.touch == "shapley":
+        return shapley_touch(pairs, shares=config.surface_shares)
     return position_touch(pairs, first_share=config.first_share, last_share=config.last_share)
 
 
@@ -167,6 +171,57 @@ def position_touch(pairs: ibis.Table, *, first_share: float, last_share: float) 
     )
     shared = counted.mutate(**{C.CREDIT: credit.cast("float64")}).drop("place", "touches")
     return shared.filter(shared[C.CREDIT] > 0)
+
+
+def shapley_touch(pairs: ibis.Table, *, shares: SurfaceShares) -> ibis.Table:
+    """Share the credit among the play's surfaces as learned, and equally within a surface.
+
+    Parameters
+    ----------
+    pairs : ibis.Table
+        Eligible pairs: ``play_id``, ``impression_id``, ``t0``, ``surface``.
+    shares : SurfaceShares
+        What `causal_ranker.attribution.shapley.learn_surface_shares` learned.
+
+    Returns
+    -------
+    ibis.Table
+        The pairs with a ``credit`` above 0, without the surface; a play's credits sum to 1.
+    """
+    names = shares.surfaces
+    number = ibis.cases(
+        *((pairs[C.SURFACE] == name, i) for i, name in enumerate(names) if i), else_=0
+    )
+    numbered = pairs.mutate(number=number.cast("int64"))
+    of_play = ibis.window(group_by=numbered[C.PLAY])
+    seen = [(numbered["number"] == i).cast("int64").max().over(of_play) for i in range(len(names))]
+    counted = numbered.mutate(
+        mask=sum((there * 2**i for i, there in enumerate(seen)), ibis.literal(0, "int64")),
+        kinds=sum(seen, ibis.literal(0, "int64")),
+        alike=numbered.count().over(ibis.window(group_by=[numbered[C.PLAY], numbered["number"]])),
+    )
+    place = {name: i for i, name in enumerate(names)}
+    learned = [
+        (sum(2 ** place[name] for name in each.surfaces), place[surface], share)
+        for each in shares.sets
+        for surface, share in zip(each.surfaces, each.shares, strict=True)
+    ]
+    code = counted["mask"] * len(names) + counted["number"]
+    equal = 1.0 / counted["kinds"].cast("float64")
+    share = equal
+    if learned:
+        share = ibis.cases(
+            *(
+                (code == mask * len(names) + i, ibis.literal(share, "float64"))
+                for mask, i, share in learned
+            ),
+            else_=equal,
+        )
+    credit = (share / counted["alike"].cast("float64")).cast("float64")
+    credited = counted.mutate(**{C.CREDIT: credit})
+    return credited.filter(credited[C.CREDIT] > 0).drop(
+        C.SURFACE, "number", "mask", "kinds", "alike"
+    )
 
 
 def _one(pairs: ibis.Table, *order: ibis.Value) -> ibis.Table:

@@ -109,7 +109,8 @@ def eligible_pairs(
     Returns
     -------
     ibis.Table
-        One row per eligible pair: ``play_id``, ``impression_id``, ``t0``.
+        One row per eligible pair: ``play_id``, ``impression_id``, ``t0``, and the impression's
+        ``surface`` where the touch model asks for it.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def _viewed(shown: ibis.Table, plays: ibis.Table, *, config: AttributionConfig) 
                 named = pairs[C.SURFACE].isin(sorted(config.surface_window_hours))
                 of_these = pairs[C.SURFACE].isin(surfaces) if surfaces else ~named
                 pairs = pairs.filter(~(of_these.fill_null(not surfaces) & late))
-    return pairs.select(C.PLAY, C.IMPRESSION, C.T0)
+    return _pair_columns(pairs, config=config)
 
 
 def _windows(config: AttributionConfig) -> list[tuple[list[str], float]]:
@@ -157,7 +158,12 @@ def _clicked(
     clicked = shown.filter(shown[C.CLICKED_AT].notnull())
     pairs = _pairs(clicked, plays, clock=C.CLICKED_AT, hours=hours, config=config)
     delayed = pairs[C.T0] <= pairs[C.PLAYED_AT] - span(config.minimum_delay_seconds)
-    return pairs.filter(delayed).select(C.PLAY, C.IMPRESSION, C.T0)
+    return _pair_columns(pairs.filter(delayed), config=config)
+
+
+def _pair_columns(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
+    surface = [C.SURFACE] if config.touch == "shapley" else []
+    return pairs.select(C.PLAY, C.IMPRESSION, C.T0, *surface)
 
 
 def _pairs(
@@ -165,7 +171,9 @@ def _pairs(
 ) -> ibis.Table:
     """Pair plays with impressions whose clock started inside the window before them."""
     delay = config.minimum_delay_seconds if clock == C.T0 else 0.0
-    extra = [C.SURFACE] if config.surface_window_hours and C.SURFACE in shown.columns else []
+    by_surface = config.surface_window_hours and C.SURFACE in shown.columns
+    extra = [C.SURFACE] if by_surface or config.touch == "shapley" else []
+    require_columns(shown, extra, name="impressions")
     session = [C.SESSION] if config.same_session else []
     require_columns(shown, session, name="impressions")
     require_columns(plays, session, name="plays")

@@ -26,8 +26,11 @@ def _attribute(
     impressions: o.Impressions,
     plays: o.Plays,
     touch: Annotated[
-        Literal["last", "first", "linear", "time_decay", "position"],
-        typer.Option(help="Which of the eligible impressions gets the credit."),
+        Literal["last", "first", "linear", "time_decay", "position", "shapley"],
+        typer.Option(
+            help="Which of the eligible impressions gets the credit. shapley learns from these "
+            "logs what surfaces share."
+        ),
     ] = "last",
     window_hours: Annotated[float, typer.Option(help="View-through window.")] = 24.0,
     minimum_seconds: Annotated[float, typer.Option(help="A shorter play does not count.")] = 0.0,
@@ -46,14 +49,16 @@ def _attribute(
 
     from causal_ranker.attribution.attribute import attribute
     from causal_ranker.attribution.config import AttributionConfig
+    from causal_ranker.attribution.shapley import learn_surface_shares
     from causal_ranker.chain.logs import read_checked
-    from causal_ranker.cli.tables import TableFile, credits_section
+    from causal_ranker.cli.tables import TableFile, credits_section, surface_shares_section
     from causal_ranker.logs.sources import connect
     from causal_ranker.reporting.console import print_section
 
     file = None if out is None else TableFile.at(out)
+    learned = touch == "shapley"
     config = AttributionConfig(
-        touch=touch,
+        touch="last" if learned else touch,
         window_hours=window_hours,
         minimum_seconds=minimum_seconds,
         viewable_only=viewable_only,
@@ -65,6 +70,10 @@ def _attribute(
     shown, bad = read_checked(connection, impressions, name="impressions", config=rules)
     played, worse = read_checked(connection, plays, name="plays", config=rules)
     _tell(bad, worse)
+    if learned:
+        shares = learn_surface_shares(shown, played, config=config)
+        print_section(surface_shares_section(shares), Console())
+        config = AttributionConfig(**{**dict(config), "touch": touch, "surface_shares": shares})
     credits = attribute(shown, played, config=config)
     credits = connection.create_table("credits", credits, temp=True)
     print_section(credits_section(credits), Console())

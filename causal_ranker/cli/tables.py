@@ -9,13 +9,16 @@ from typing import Self
 
 import ibis
 
+from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError
 from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import connect, read_table, reading
 from causal_ranker.reporting.blocks import Section, Table
 
-__all__ = ["TableFile", "credits_section", "make_folder", "read_offer"]
+__all__ = ["TableFile", "credits_section", "make_folder", "read_offer", "surface_shares_section"]
+
+_UNKNOWN = "(unknown)"
 
 
 def make_folder(folder: Path) -> None:
@@ -162,3 +165,38 @@ def credits_section(credits: ibis.Table) -> Section:
         ("plays that count", plays),
     ]
     return Section("Attribution", [Table(("plays", "count"), rows)])
+
+
+def surface_shares_section(shares: SurfaceShares) -> Section:
+    """Show what surfaces share of a play's credit, set by set.
+
+    Parameters
+    ----------
+    shares : SurfaceShares
+        What was learned.
+
+    Returns
+    -------
+    Section
+        One table.
+    """
+    rows = [
+        (
+            " + ".join(name or _UNKNOWN for name in each.surfaces),
+            each.paths,
+            each.plays,
+            ", ".join(
+                f"{name or _UNKNOWN} {share:.0%}"
+                for name, share in zip(each.surfaces, each.shares, strict=True)
+            ),
+        )
+        for each in shares.sets
+    ]
+    note = (
+        "Seen at: impressions at which exactly these surfaces had shown the item within the "
+        "window; followed: those that were the last before a play. Shares are Shapley values of "
+        "these rates. They describe paths; they are no effects of surfaces."
+    )
+    return Section(
+        "Shares of surfaces", [Table(("surfaces", "seen at", "followed", "shares"), rows, note)]
+    )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.attribution.shares import SurfaceShares
 
 Row = dict[str, Any]
 
@@ -19,15 +20,14 @@ def attribute_slowly(
     for play in plays:
         if not _counts(play, config):
             continue
-        eligible = sorted(
-            (row["t0"], row["impression_id"]) for row in shown if _eligible(row, play, config)
-        )
+        eligible = [row for row in shown if _eligible(row, play, config)]
+        eligible.sort(key=lambda row: (row["t0"], row["impression_id"]))
         if not eligible:
             credits.append((play["play_id"], None, 1.0))
         weights = _weights(eligible, config)
         credits += [
-            (play["play_id"], name, weight / sum(weights))
-            for (_, name), weight in zip(eligible, weights, strict=True)
+            (play["play_id"], row["impression_id"], weight / sum(weights))
+            for row, weight in zip(eligible, weights, strict=True)
             if weight > 0
         ]
     return sorted(credits, key=str)
@@ -82,7 +82,7 @@ def _eligible(row: Row, play: Row, config: AttributionConfig) -> bool:
     return timedelta(0) <= since < timedelta(hours=config.click_window_hours)
 
 
-def _weights(eligible: list[tuple[Any, Any]], config: AttributionConfig) -> list[float]:
+def _weights(eligible: list[Row], config: AttributionConfig) -> list[float]:
     count = len(eligible)
     last = count - 1
     if config.touch == "linear":
@@ -91,9 +91,11 @@ def _weights(eligible: list[tuple[Any, Any]], config: AttributionConfig) -> list
         one = 0 if config.touch == "first" else last
         return [float(place == one) for place in range(count)]
     if config.touch == "time_decay":
-        times = [time.timestamp() // 1 for time, _ in eligible]
+        times = [row["t0"].timestamp() // 1 for row in eligible]
         ages = [(max(times) - time) / 3600 / config.half_life_hours for time in times]
         return [max(round(2.0 ** (40 - age)), 1) for age in ages]
+    if config.surface_shares is not None:
+        return _by_surface([row["surface"] for row in eligible], config.surface_shares)
     if count == 1:
         return [1.0]
     middle = (1 - (config.first_share + config.last_share)) / max(count - 2, 1)
@@ -101,3 +103,38 @@ def _weights(eligible: list[tuple[Any, Any]], config: AttributionConfig) -> list
         config.first_share if place == 0 else config.last_share if place == last else middle
         for place in range(count)
     ]
+
+
+def _by_surface(surfaces: list[str | None], shares: SurfaceShares) -> list[float]:
+    known = {name for each in shares.sets for name in each.surfaces}
+    named = [name if name in known and name is not None else "" for name in surfaces]
+    share = dict.fromkeys(named, 1.0)
+    for each in shares.sets:
+        if set(each.surfaces) == set(named):
+            share = dict(zip(each.surfaces, each.shares, strict=True))
+    return [share[name] / named.count(name) for name in named]
+
+
+def count_paths_slowly(
+    impressions: list[Row], plays: list[Row], config: AttributionConfig
+) -> dict[frozenset[str], tuple[int, int]]:
+    """Return, by set of surfaces, the impressions at which it had been seen, and the last ones."""
+    shown = _kept(impressions, config)
+    last = {
+        name
+        for _, name, _ in attribute_slowly(
+            impressions, plays, config.model_copy(update={"touch": "last"})
+        )
+    }
+    counts: dict[frozenset[str], tuple[int, int]] = {}
+    for row in shown:
+        asking = {**row, "played_at": row["t0"]}
+        at_once = config.model_copy(update={"minimum_delay_seconds": 0.0})
+        seen = frozenset(
+            other["surface"] or "" for other in shown if _eligible(other, asking, at_once)
+        )
+        if not seen:  # without a session of its own it can lead to nothing in a session
+            continue
+        paths, played = counts.get(seen, (0, 0))
+        counts[seen] = paths + 1, played + (row["impression_id"] in last)
+    return counts

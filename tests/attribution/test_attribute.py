@@ -17,6 +17,7 @@ from ibis.backends.duckdb import Backend
 
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.attribution.shares import SurfaceSet, SurfaceShares
 from causal_ranker.errors import ConfigError, SchemaError
 from causal_ranker.logs.sources import connect, read_table
 
@@ -127,17 +128,31 @@ CONFIGS = [
     {"half_life_hours": 3, "first_share": 0.7, "last_share": 0.3},
     {"first_share": 0.0, "last_share": 0.5},
 ]
-TOUCHES = ["last", "first", "linear", "time_decay", "position"]
+SHARES = SurfaceShares(
+    sets=(
+        SurfaceSet(surfaces=("home",), shares=(1.0,)),
+        SurfaceSet(surfaces=("home", "mail"), shares=(0.25, 0.75)),
+        SurfaceSet(surfaces=("home", ""), shares=(0.0, 1.0)),
+        SurfaceSet(surfaces=("mail", "", "home"), shares=(0.2, 0.3, 0.5)),
+    )
+)
+TOUCHES: dict[str, dict[str, Any]] = {
+    "last": {},
+    "first": {},
+    "linear": {},
+    "time_decay": {},
+    "position": {},
+    "shapley": {"surface_shares": SHARES},  # it has never heard of the surface "push"
+}
 
 
 @pytest.mark.parametrize("touch", TOUCHES)
-@pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("name", [int, "id-{}".format])
-def test_equals_the_oracle_on_random_logs(
-    touch: str, config: dict[str, Any], name: Any, connection: Backend
-) -> None:
-    logs = random_logs(np.random.default_rng(7), 100, name)
-    settings = {"touch": touch, **config}
+@pytest.mark.parametrize("seed", range(20))
+def test_equals_the_oracle_on_random_logs(touch: str, seed: int, connection: Backend) -> None:
+    """Two thousand small logs, a hundred to a run; the runs go through all settings."""
+    name = (int, "id-{}".format)[seed % 2]
+    logs = random_logs(np.random.default_rng(seed), 100, name)
+    settings = {"touch": touch, **TOUCHES[touch], **CONFIGS[seed % len(CONFIGS)]}
     expected = attribute_slowly(*logs, AttributionConfig(**settings))
     assert any(impression is not None for _, impression, _ in expected)
     found = run(*logs, connection, **settings)
@@ -152,7 +167,7 @@ HOURS = st.integers(0, 8)
 @given(
     shown=st.lists(HOURS, min_size=1, max_size=8),
     played=st.lists(HOURS, min_size=1, max_size=6),
-    touch=st.sampled_from(TOUCHES),
+    touch=st.sampled_from(sorted(TOUCHES)),
     window=st.integers(1, 9),
 )
 def test_credits_sum_to_one_and_pairs_are_distinct(
@@ -164,6 +179,7 @@ def test_credits_sum_to_one_and_pairs_are_distinct(
         ENGINE,
         touch=touch,
         window_hours=window,
+        **TOUCHES[touch],
     )
     total: dict[int, float] = defaultdict(float)
     for name, _, credit in rows:
@@ -246,9 +262,10 @@ def test_what_is_shown_after_a_play_changes_none_of_its_credits(
     touch: str, connection: Backend
 ) -> None:
     shown, plays = random_logs(np.random.default_rng(3), 40, int)
-    before = run(shown, plays, connection, touch=touch)
+    settings = {"touch": touch, **TOUCHES[touch]}
+    before = run(shown, plays, connection, **settings)
     later = [impression(10_000 + i, 40, user_id=i % 40, item_id=i % 2) for i in range(80)]
-    assert run([*shown, *later], plays, connection, touch=touch) == before
+    assert run([*shown, *later], plays, connection, **settings) == before
 
 
 def test_one_impression_may_lead_to_several_plays_once_each(connection: Backend) -> None:
@@ -322,6 +339,8 @@ def test_ids_of_two_types_are_refused(connection: Backend) -> None:
         {"minimum_delay_seconds": -1},
         {"window_hours": 1, "minimum_delay_seconds": 3600},
         {"touch": "middle"},
+        {"touch": "shapley"},
+        {"touch": "linear", "surface_shares": SHARES},
         {"surface_window_hours": {"push": 0}},
         {"surface_window_hours": {"push": 0.5}, "minimum_delay_seconds": 3600},
         {"click_window_hours": -1},

@@ -40,6 +40,23 @@ def test_credits_are_written(
     assert list(target.parent.iterdir()) == [target]
 
 
+def test_learned_shares_of_surfaces_are_told_and_used(
+    run: Run, files: Files, tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    target = tmp_path / "credits.parquet"
+    arguments = ("--touch", "shapley", "--window-hours", "72", "--out", target)
+    code, out, _ = run("attribute", *files()[:4], *arguments)
+    assert code == 0
+    shown = tables["impressions"]
+    names = sorted(shown[C.SURFACE].unique())
+    seen = re.search(rf"^ *{names[0]} +([\d,]+) +([\d,]+) +{names[0]} 100%", out, re.MULTILINE)
+    assert seen is not None
+    assert 0 < int(seen[2].replace(",", "")) < int(seen[1].replace(",", "")) <= len(shown)
+    credits = pd.read_parquet(target)
+    np.testing.assert_allclose(credits.groupby(C.PLAY)[C.CREDIT].sum(), 1.0)
+    assert credits[C.CREDIT].between(0, 1).all()
+
+
 def test_labels_are_written(
     run: Run,
     files: Files,

@@ -18,6 +18,7 @@ import pytest
 from benchmarks._spark_child import local_spark
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.attribution.shapley import learn_surface_shares
 from causal_ranker.errors import SchemaError
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
@@ -109,6 +110,19 @@ def test_credits_of_a_world(config: AttributionConfig, world: tuple[Any, Any, An
     credits = [attribute(t["impressions"], t["plays"], config=config) for t in (embedded, there)]
     rows = equal(*credits, key=["play_id", "impression_id"])
     assert rows >= embedded["plays"].count().execute() * (config.minimum_seconds == 0)
+
+
+def test_surface_shares_of_a_world(world: tuple[Any, Any, Any]) -> None:
+    rules, logs = AttributionConfig(window_hours=72), []
+    for tables in world[1:]:
+        shown = tables["impressions"]
+        halves = ibis.cases((shown.position <= 2, "top"), (shown.position <= 6, "row"))
+        logs.append((shown.mutate(surface=halves), tables["plays"]))
+    learned = [learn_surface_shares(*each, config=rules) for each in logs]
+    assert learned[0] == learned[1]
+    assert max(len(each.surfaces) for each in learned[0].sets) > 1
+    config = AttributionConfig(window_hours=72, touch="shapley", surface_shares=learned[0])
+    equal(*(attribute(*each, config=config) for each in logs), key=["play_id", "impression_id"])
 
 
 @pytest.mark.parametrize("censoring", ["drop", "weight"])

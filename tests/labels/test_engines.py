@@ -17,17 +17,25 @@ import sqlglot
 
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.attribution.shares import SurfaceSet, SurfaceShares
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 
 TIME = "timestamp('UTC')"
 WHO = {"user_id": "int64", "item_id": "int64"}
 IMPRESSIONS = ibis.table(
-    {"impression_id": "int64", **WHO, "t0": TIME, "viewable": "boolean"}, name="impressions"
+    {"impression_id": "int64", **WHO, "t0": TIME, "viewable": "boolean", "surface": "string"},
+    name="impressions",
 )
 PLAYS = ibis.table(
     {"play_id": "int64", **WHO, "played_at": TIME, "seconds": "float64"}, name="plays"
 )
 CANDIDATES = ibis.table({**WHO, "t0": TIME, "shown": "boolean"}, name="candidates")
+SHARES = SurfaceShares(
+    sets=(
+        SurfaceSet(surfaces=("home", "mail"), shares=(0.25, 0.75)),
+        SurfaceSet(surfaces=("home", ""), shares=(1.0, 0.0)),
+    )
+)
 COMPILERS = [
     sc.DuckDBCompiler,
     sc.BigQueryCompiler,
@@ -38,9 +46,10 @@ COMPILERS = [
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("touch", ["last", "first", "linear", "time_decay", "position"])
+@pytest.mark.parametrize("touch", ["last", "first", "linear", "time_decay", "position", "shapley"])
 def test_the_chain_compiles(compiler: type[sc.SQLGlotCompiler], touch: str) -> None:
-    config = AttributionConfig(touch=touch, viewable_only=True, minimum_seconds=5)
+    shares = {"surface_shares": SHARES} if touch == "shapley" else {}
+    config = AttributionConfig(touch=touch, viewable_only=True, minimum_seconds=5, **shares)
     credits = attribute(IMPRESSIONS, PLAYS, config=config)
     labels = LabelConfig(log_end=datetime(2024, 1, 1, tzinfo=UTC), horizon_hours=24)
     rows = collect_labels(CANDIDATES, IMPRESSIONS, PLAYS, credits=credits, config=labels)
@@ -53,10 +62,12 @@ GOLDEN = Path(__file__).parent / "golden"
 LABELS = LabelConfig(log_end=datetime(2024, 1, 1, tzinfo=UTC), horizon_hours=24)
 LAST = AttributionConfig(viewable_only=True, minimum_seconds=5)
 DECAY = AttributionConfig(touch="time_decay")
+SHAPLEY = AttributionConfig(touch="shapley", surface_shares=SHARES)
 EXPRESSIONS = {
     "last": attribute(IMPRESSIONS, PLAYS, config=LAST),
     "position": attribute(IMPRESSIONS, PLAYS, config=AttributionConfig(touch="position")),
     "time_decay": attribute(IMPRESSIONS, PLAYS, config=DECAY),
+    "shapley": attribute(IMPRESSIONS, PLAYS, config=SHAPLEY),
     "labels": collect_labels(
         CANDIDATES,
         IMPRESSIONS,

@@ -1,0 +1,143 @@
+SELECT
+  `t2`.`play_id`,
+  `t12`.`impression_id`,
+  `t2`.`user_id`,
+  `t2`.`item_id`,
+  `t2`.`played_at`,
+  `t12`.`t0`,
+  COALESCE(`t12`.`credit`, 1.0) AS `credit`
+FROM `plays` AS `t2`
+LEFT OUTER JOIN (
+  SELECT
+    `t10`.`play_id`,
+    `t10`.`impression_id`,
+    `t10`.`t0`,
+    `t10`.`credit`
+  FROM (
+    SELECT
+      `t9`.`play_id`,
+      `t9`.`impression_id`,
+      `t9`.`t0`,
+      `t9`.`surface`,
+      `t9`.`number`,
+      `t9`.`mask`,
+      `t9`.`kinds`,
+      `t9`.`alike`,
+      ieee_divide(
+        CASE
+          WHEN (
+            (
+              `t9`.`mask` * 3
+            ) + `t9`.`number`
+          ) = 19
+          THEN 0.25
+          WHEN (
+            (
+              `t9`.`mask` * 3
+            ) + `t9`.`number`
+          ) = 20
+          THEN 0.75
+          WHEN (
+            (
+              `t9`.`mask` * 3
+            ) + `t9`.`number`
+          ) = 10
+          THEN 1.0
+          WHEN (
+            (
+              `t9`.`mask` * 3
+            ) + `t9`.`number`
+          ) = 9
+          THEN 0.0
+          ELSE ieee_divide(1.0, CAST(`t9`.`kinds` AS FLOAT64))
+        END,
+        CAST(`t9`.`alike` AS FLOAT64)
+      ) AS `credit`
+    FROM (
+      SELECT
+        `t8`.`play_id`,
+        `t8`.`impression_id`,
+        `t8`.`t0`,
+        `t8`.`surface`,
+        `t8`.`number`,
+        0 + (
+          MAX(CAST(`t8`.`number` = 0 AS INT64)) OVER (
+            PARTITION BY `t8`.`play_id`
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) * 1
+        ) + (
+          MAX(CAST(`t8`.`number` = 1 AS INT64)) OVER (
+            PARTITION BY `t8`.`play_id`
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) * 2
+        ) + (
+          MAX(CAST(`t8`.`number` = 2 AS INT64)) OVER (
+            PARTITION BY `t8`.`play_id`
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+          ) * 4
+        ) AS `mask`,
+        0 + MAX(CAST(`t8`.`number` = 0 AS INT64)) OVER (
+          PARTITION BY `t8`.`play_id`
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) + MAX(CAST(`t8`.`number` = 1 AS INT64)) OVER (
+          PARTITION BY `t8`.`play_id`
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) + MAX(CAST(`t8`.`number` = 2 AS INT64)) OVER (
+          PARTITION BY `t8`.`play_id`
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS `kinds`,
+        COUNT(*) OVER (
+          PARTITION BY `t8`.`play_id`, `t8`.`number`
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS `alike`
+      FROM (
+        SELECT
+          `t7`.`play_id`,
+          `t7`.`impression_id`,
+          `t7`.`t0`,
+          `t7`.`surface`,
+          CAST(CASE
+            WHEN `t7`.`surface` = 'home'
+            THEN 1
+            WHEN `t7`.`surface` = 'mail'
+            THEN 2
+            ELSE 0
+          END AS INT64) AS `number`
+        FROM (
+          SELECT
+            `t6`.`play_id`,
+            `t5`.`impression_id`,
+            `t5`.`t0`,
+            `t6`.`played_at`,
+            `t5`.`surface`
+          FROM (
+            SELECT
+              `t1`.`impression_id`,
+              `t1`.`user_id`,
+              `t1`.`item_id`,
+              `t1`.`t0`,
+              `t1`.`surface`
+            FROM `impressions` AS `t1`
+          ) AS `t5`
+          INNER JOIN (
+            SELECT
+              `t0`.`play_id`,
+              `t0`.`user_id`,
+              `t0`.`item_id`,
+              `t0`.`played_at`,
+              TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
+              TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND) AS `closes`
+            FROM `plays` AS `t0`
+          ) AS `t6`
+            ON `t5`.`user_id` = `t6`.`user_id`
+            AND `t5`.`item_id` = `t6`.`item_id`
+            AND `t5`.`t0` > `t6`.`opens`
+            AND `t5`.`t0` <= `t6`.`closes`
+        ) AS `t7`
+      ) AS `t8`
+    ) AS `t9`
+  ) AS `t10`
+  WHERE
+    `t10`.`credit` > 0
+) AS `t12`
+  ON `t2`.`play_id` = `t12`.`play_id`
