@@ -6,6 +6,7 @@ time are told apart by their id, so that every engine gives the same answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import ibis
@@ -202,26 +203,41 @@ def shapley_touch(pairs: ibis.Table, *, shares: SurfaceShares) -> ibis.Table:
     )
     place = {name: i for i, name in enumerate(names)}
     learned = [
-        (sum(2 ** place[name] for name in each.surfaces), place[surface], share)
+        (sum(2 ** place[name] for name in each.surfaces), place[surface], whole)
         for each in shares.sets
-        for surface, share in zip(each.surfaces, each.shares, strict=True)
+        for surface, whole in zip(each.surfaces, _whole(each.shares), strict=True)
     ]
     code = counted["mask"] * len(names) + counted["number"]
-    equal = 1.0 / counted["kinds"].cast("float64")
-    share = equal
+    unknown = ibis.literal(-1, "int64")
+    parts = unknown
     if learned:
-        share = ibis.cases(
+        parts = ibis.cases(
             *(
-                (code == mask * len(names) + i, ibis.literal(share, "float64"))
-                for mask, i, share in learned
+                (code == mask * len(names) + i, ibis.literal(whole, "int64"))
+                for mask, i, whole in learned
             ),
-            else_=equal,
+            else_=unknown,
         )
-    credit = (share / counted["alike"].cast("float64")).cast("float64")
+    alike = counted["alike"].cast("float64")
+    credit = ibis.ifelse(
+        parts >= 0,
+        parts.cast("float64") / (alike * ibis.literal(2**_BITS, "int64").cast("float64")),
+        ibis.literal(1, "int64").cast("float64") / (alike * counted["kinds"].cast("float64")),
+    )
     credited = counted.mutate(**{C.CREDIT: credit})
     return credited.filter(credited[C.CREDIT] > 0).drop(
         C.SURFACE, "number", "mask", "kinds", "alike"
     )
+
+
+def _whole(shares: Sequence[float]) -> list[int]:
+    """Write shares as whole multiples of 2^-40 that sum to 1.
+
+    Engines read a decimal number with different last bits; whole numbers they read alike.
+    """
+    parts = [round(share * 2**_BITS) for share in shares]
+    parts[parts.index(max(parts))] += 2**_BITS - sum(parts)
+    return parts
 
 
 def _one(pairs: ibis.Table, *order: ibis.Value) -> ibis.Table:

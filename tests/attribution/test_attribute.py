@@ -157,7 +157,9 @@ def test_equals_the_oracle_on_random_logs(touch: str, seed: int, connection: Bac
     assert any(impression is not None for _, impression, _ in expected)
     found = run(*logs, connection, **settings)
     assert [row[:2] for row in found] == [row[:2] for row in expected]
-    np.testing.assert_allclose([row[2] for row in found], [row[2] for row in expected], rtol=1e-12)
+    # Shares of surfaces are whole multiples of 2^-40.
+    close = {"rtol": 1e-11 if touch == "shapley" else 1e-12}
+    np.testing.assert_allclose([row[2] for row in found], [row[2] for row in expected], **close)
 
 
 HOURS = st.integers(0, 8)

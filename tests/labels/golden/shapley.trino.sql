@@ -23,33 +23,67 @@ LEFT OUTER JOIN (
       "t9"."mask",
       "t9"."kinds",
       "t9"."alike",
-      CASE
-        WHEN (
-          (
-            "t9"."mask" * 3
-          ) + "t9"."number"
-        ) = 19
-        THEN CAST(0.25 AS DOUBLE)
-        WHEN (
-          (
-            "t9"."mask" * 3
-          ) + "t9"."number"
-        ) = 20
-        THEN CAST(0.75 AS DOUBLE)
-        WHEN (
-          (
-            "t9"."mask" * 3
-          ) + "t9"."number"
-        ) = 10
-        THEN CAST(1.0 AS DOUBLE)
-        WHEN (
-          (
-            "t9"."mask" * 3
-          ) + "t9"."number"
-        ) = 9
-        THEN CAST(0.0 AS DOUBLE)
-        ELSE CAST(1.0 AS DOUBLE) / CAST("t9"."kinds" AS DOUBLE)
-      END / CAST("t9"."alike" AS DOUBLE) AS "credit"
+      IF(
+        CASE
+          WHEN (
+            (
+              "t9"."mask" * 3
+            ) + "t9"."number"
+          ) = 19
+          THEN 274877906944
+          WHEN (
+            (
+              "t9"."mask" * 3
+            ) + "t9"."number"
+          ) = 20
+          THEN 824633720832
+          WHEN (
+            (
+              "t9"."mask" * 3
+            ) + "t9"."number"
+          ) = 10
+          THEN 1099511627776
+          WHEN (
+            (
+              "t9"."mask" * 3
+            ) + "t9"."number"
+          ) = 9
+          THEN 0
+          ELSE -1
+        END >= 0,
+        CAST(CASE
+          WHEN (
+            (
+              "t9"."mask" * 3
+            ) + "t9"."number"
+          ) = 19
+          THEN 274877906944
+          WHEN (
+            (
+              "t9"."mask" * 3
+            ) + "t9"."number"
+          ) = 20
+          THEN 824633720832
+          WHEN (
+            (
+              "t9"."mask" * 3
+            ) + "t9"."number"
+          ) = 10
+          THEN 1099511627776
+          WHEN (
+            (
+              "t9"."mask" * 3
+            ) + "t9"."number"
+          ) = 9
+          THEN 0
+          ELSE -1
+        END AS DOUBLE) / (
+          CAST("t9"."alike" AS DOUBLE) * CAST(1099511627776 AS DOUBLE)
+        ),
+        CAST(1 AS DOUBLE) / (
+          CAST("t9"."alike" AS DOUBLE) * CAST("t9"."kinds" AS DOUBLE)
+        )
+      ) AS "credit"
     FROM (
       SELECT
         "t8"."play_id",
