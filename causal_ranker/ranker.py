@@ -22,6 +22,7 @@ from causal_ranker.chain.logs import (
     LabelledLogs,
     Logs,
     check_later,
+    check_whole,
     connection_of,
     label_logs,
     last_event,
@@ -451,6 +452,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             config=self.config,
             **facts,
         )
+        check_whole(logs)
         self.quarantines_ += logs.quarantines
         return logs
 

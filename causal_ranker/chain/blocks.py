@@ -99,6 +99,7 @@ class BlockReader:
             daily=history.daily,
             users=history.users,
             items=history.items,
+            exposures=history.exposures,
             requests=requests,
             config=config,
             levels=self.levels,

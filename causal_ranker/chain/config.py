@@ -37,6 +37,10 @@ class ChainConfig(FrozenConfig):
     base_stops : tuple of float
         Shares of each trial's trees after which it is judged, too. Trials times stops must be at
         least `finals` plus `blend_weights`, which is what the causal layer tries on those rows.
+    thin : bool
+        Train on rows of each user and item whose horizons do not overlap (see
+        `causal_ranker.labels.thinning`), so that no play is the outcome of two of them. Lists are
+        judged whole.
     user_share : float
         Share of the users whose rows train and choose, by a salted hash; histories and
         evaluation always use everyone.
@@ -80,6 +84,7 @@ class ChainConfig(FrozenConfig):
         BoostConfig(rounds=45, learning_rate=0.15, leaves=63, l2=200.0),
     )
     base_stops: Annotated[tuple[_Rate, ...], Field(min_length=1)] = (0.5, 1.0)
+    thin: bool = False
     user_share: _Rate = 1.0
     zero_rate: _Rate = 1.0
     zero_rate_with_history: _Rate = 1.0

@@ -12,7 +12,7 @@ from ibis.backends.duckdb import Backend
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import RowError
+from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.features.asof import outcome_counts
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.dataset import UpliftDataset
@@ -26,6 +26,7 @@ __all__ = [
     "LabelledLogs",
     "Logs",
     "check_later",
+    "check_whole",
     "connection_of",
     "label_logs",
     "last_event",
@@ -47,12 +48,15 @@ class History:
         Rows and outcomes by item and t0 (see `causal_ranker.features.asof.outcome_counts`).
     users, items : ibis.Table or None
         User and item tables.
+    exposures : ibis.Table or None
+        Distinct ``(user_id, item_id, t0)`` that were shown, where features look at them.
     """
 
     plays: ibis.Table
     daily: ibis.Table
     users: ibis.Table | None
     items: ibis.Table | None
+    exposures: ibis.Table | None = None
 
     def followed_by(self, later: History) -> History:
         """Put the events of a later stretch behind this one's.
@@ -67,11 +71,15 @@ class History:
         History
             Events of both; the later tables of users and items, where there are any.
         """
+        exposures = None
+        if self.exposures is not None and later.exposures is not None:
+            exposures = self.exposures.union(later.exposures)
         return History(
             plays=self.plays.union(later.plays),
             daily=self.daily.union(later.daily),
             users=self.users if later.users is None else later.users,
             items=self.items if later.items is None else later.items,
+            exposures=exposures,
         )
 
 
@@ -276,6 +284,10 @@ def label_logs(
             context=(*config.features.row_numbers, *config.features.row_categories),
         ),
     )
+    exposures = None
+    if config.features.exposures:
+        shown = logs.impressions.select(C.USER, C.ITEM, C.T0).distinct()
+        exposures = _keep(connection, shown)
     rows = dataset.table
     requests = rows.group_by([C.USER, C.T0]).aggregate(rows=rows.count())
     return LabelledLogs(
@@ -286,6 +298,7 @@ def label_logs(
             daily=_keep(connection, outcome_counts(dataset.table)),
             users=logs.users,
             items=logs.items,
+            exposures=exposures,
         ),
     )
 
@@ -318,6 +331,28 @@ def check_later(logs: Logs, *, than: datetime) -> None:
                 came=f"{rows} earlier rows, the first at {first:%Y-%m-%d %H:%M:%S}",
                 do="Leave them out: what came before is remembered from the fit.",
             )
+
+
+def check_whole(logs: Logs) -> None:
+    """Refuse candidate lists that are samples: ranks in them say nothing of the whole list.
+
+    Parameters
+    ----------
+    logs : Logs
+        Logs that passed `read_logs`.
+
+    Raises
+    ------
+    SchemaError
+        If the candidates carry a sampling weight.
+    """
+    if C.SAMPLING_WEIGHT in logs.candidates.columns:
+        raise SchemaError(
+            expected="every candidate of each request, as lists are ranked whole",
+            came=f"candidates with the column {C.SAMPLING_WEIGHT!r}, a sample",
+            do="Pass the whole candidate log; sampled controls are for collect_labels and models "
+            "of your own.",
+        )
 
 
 def last_event(plays: ibis.Table, candidates: ibis.Table) -> datetime:

@@ -89,6 +89,11 @@ def draw_samples(
         All rows where the rates are 1.
     """
     everything = dataset.table
+    if config.thin:
+        # Kept, as who stays is decided over all rows, and they are read span by span.
+        everything = connection.create_table(
+            ibis.util.gen_name("thinned"), dataset.thin().table, temp=True
+        )
     if samples_nothing(config):
         return Samples(training=everything, even=everything)
     key = [C.USER, C.ITEM, C.T0]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from causal_ranker.cli import options as o
 
 if TYPE_CHECKING:
+    import ibis
+    from ibis.backends.duckdb import Backend
+
     from causal_ranker.chain.config import ChainConfig
     from causal_ranker.logs.quarantine import Quarantine
     from causal_ranker.ranker import CausalRanker
@@ -85,7 +88,16 @@ def _attribute(
 def _label(
     impressions: o.Impressions,
     plays: o.Plays,
-    candidates: o.Candidates,
+    candidates: o.CandidatesIfAny = None,
+    items: o.Items = None,
+    controls: Annotated[
+        int | None,
+        typer.Option(
+            help="Without a candidate log: draws of controls for each request from --items, at a "
+            "known rate that becomes their weight."
+        ),
+    ] = None,
+    seed: o.Seed = 0,
     horizon_hours: o.HorizonHours = None,
     log_end: o.LogEnd = None,
     thin: Annotated[
@@ -108,6 +120,7 @@ def _label(
     from causal_ranker.chain.logs import label_logs, last_event, read_logs
     from causal_ranker.cli.tables import TableFile
     from causal_ranker.evaluation.background import label_report_sections
+    from causal_ranker.labels.presence import mark_presence
     from causal_ranker.labels.report import describe_labels
     from causal_ranker.labels.thinning import LATER_EXPOSURE, mark_later_exposures
     from causal_ranker.logs.sources import connect
@@ -115,13 +128,20 @@ def _label(
 
     file = None if out is None else TableFile.at(out)
     connection = connect()
-    logs = read_logs(
-        connection,
-        impressions=impressions,
-        plays=plays,
-        candidates=candidates,
-        config=_bad_rows(quarantine),
-    )
+    rules = _bad_rows(quarantine)
+    shown: Any = impressions
+    listed: Any = candidates
+    if candidates is None or controls is not None:
+        shown, listed = _with_controls(
+            connection,
+            impressions,
+            candidates,
+            items=items,
+            controls=controls,
+            seed=seed,
+            rules=rules,
+        )
+    logs = read_logs(connection, impressions=shown, plays=plays, candidates=listed, config=rules)
     _tell(*logs.quarantines)
     labelled = label_logs(
         connection,
@@ -144,7 +164,8 @@ def _label(
     for section in label_report_sections(describe_labels(dataset)):
         print_section(section, Console())
     if file is not None:
-        typer.echo(f"labels: {file.write(dataset.table)}")
+        rows = mark_presence(dataset.table, logs.impressions, logs.plays)
+        typer.echo(f"labels: {file.write(rows)}")
 
 
 @app.command("fit")
@@ -280,6 +301,36 @@ def _evaluate(
     print_section(policies_section(report.evaluation), Console())
     typer.echo(report.document.verdict)
     typer.echo(f"report: {report.to_html(out / 'report.html')}")
+
+
+def _with_controls(
+    connection: Backend,
+    impressions: str,
+    candidates: str | None,
+    *,
+    items: str | None,
+    controls: int | None,
+    seed: int,
+    rules: ChainConfig,
+) -> tuple[ibis.Table, ibis.Table]:
+    """Return checked impressions, and a candidate log of them and of sampled controls."""
+    from causal_ranker.chain.logs import read_checked
+    from causal_ranker.errors import ConfigError
+    from causal_ranker.labels.controls import ControlConfig, sample_controls
+
+    if candidates is not None or items is None or controls is None:
+        given = {"candidates": candidates, "items": items, "controls": controls}
+        raise ConfigError(
+            expected="either --candidates, or --items and --controls to sample from",
+            came=", ".join(f"{'no ' * (each is None)}--{name}" for name, each in given.items()),
+            do="Log what could have been shown, or say how many controls to draw.",
+        )
+    shown, bad = read_checked(connection, impressions, name="impressions", config=rules)
+    catalogue, worse = read_checked(connection, items, name="items", config=rules)
+    _tell(bad, worse)
+    config = ControlConfig(per_request=controls, seed=seed)
+    rows = sample_controls(shown, catalogue, config=config)
+    return shown, connection.create_table("controls", rows, temp=True)
 
 
 def _bad_rows(quarantine: Path | None) -> ChainConfig:

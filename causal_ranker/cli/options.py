@@ -13,6 +13,7 @@ from causal_ranker.errors import ConfigError
 __all__ = [
     "Base",
     "Candidates",
+    "CandidatesIfAny",
     "Config",
     "HorizonHours",
     "Impressions",
@@ -71,6 +72,12 @@ Impressions = Annotated[
 Plays = Annotated[str, typer.Option(help="Play log, all surfaces.")]
 Candidates = Annotated[
     str, typer.Option(help="Candidate log: what could have been shown, and whether it was.")
+]
+CandidatesIfAny = Annotated[
+    str | None,
+    typer.Option(
+        "--candidates", help="Candidate log: what could have been shown, and whether it was."
+    ),
 ]
 Users = Annotated[str | None, typer.Option(help="Covariates by user_id.")]
 Items = Annotated[str | None, typer.Option(help="Covariates by item_id.")]

@@ -112,6 +112,10 @@ def label_report_sections(report: LabelReport) -> list[Section]:
             ("censored, of all rows", report.share_censored),
             ("organic, of all outcomes", report.share_organic),
             ("rows without an outcome that were kept", report.zero_rate),
+            (
+                "rows that were not shown, sampled of those that could have been",
+                report.control_rate,
+            ),
         )
     ]
     said = [Text(f"Warning: {text}") for text in report.warnings] or [

@@ -6,7 +6,9 @@ requests, once; rows are then joined block by block, so that memory holds one bl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import ibis
 import numpy as np
@@ -16,10 +18,17 @@ from ibis.backends.duckdb import Backend
 from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import SchemaError
-from causal_ranker.features.config import FeatureConfig, is_count
+from causal_ranker.errors import RowError, SchemaError
+from causal_ranker.features.config import (
+    DAY_OF_WEEK,
+    HOUR_OF_DAY,
+    FeatureConfig,
+    is_count,
+    vector_names,
+)
 from causal_ranker.features.history import (
     GROUP,
+    exposure_history,
     group_history,
     item_history,
     pair_history,
@@ -29,6 +38,8 @@ from causal_ranker.logs.hours import from_hours, hours_begun, hours_ended
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["AsOfFeatures", "Levels", "outcome_counts"]
+
+_ROWS_SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -107,11 +118,15 @@ class AsOfFeatures:
         What to build.
     levels : Levels
         Codes of the categorical features.
+    exposures : ibis.Table, optional
+        Distinct ``(user_id, item_id, t0)`` that were shown, where the config asks for them.
 
     Raises
     ------
     SchemaError
-        If a table or a column that the config names is missing.
+        If a table or a column that the config names is missing, or is no list where it should be.
+    RowError
+        If lists of numbers differ in length from what the config says.
     """
 
     def __init__(
@@ -125,12 +140,24 @@ class AsOfFeatures:
         requests: ibis.Table,
         config: FeatureConfig,
         levels: Levels,
+        exposures: ibis.Table | None = None,
     ) -> None:
         self._config = config
         self._levels = levels
         group = (config.item_group,) if config.item_group else ()
-        _require(users, (*config.user_numbers, *config.user_categories), name="users")
-        _require(items, (*config.item_numbers, *config.item_categories, *group), name="items")
+        _require(
+            users,
+            (*config.user_numbers, *config.user_categories, *config.user_vectors),
+            name="users",
+        )
+        _require(
+            items,
+            (*config.item_numbers, *config.item_categories, *config.item_vectors, *group),
+            name="items",
+        )
+        for table, vectors in ((users, config.user_vectors), (items, config.item_vectors)):
+            if table is not None:
+                _check_lengths(table, vectors)
 
         def keep(table: ibis.Table) -> ibis.Table:
             return connection.create_table(ibis.util.gen_name("asof"), table, temp=True)
@@ -141,24 +168,52 @@ class AsOfFeatures:
         # request has a t0 of its own asks at a few thousand moments and not at millions.
         clocks = requests.select(**{C.T0: from_hours(hours_begun(requests[C.T0]))}).distinct()
         self.items = keep(item_history(clocks, plays, daily=daily, config=config))
+        self.exposures: ibis.Table | None = None
+        if config.exposures:
+            if exposures is None:
+                raise SchemaError(
+                    expected="exposures, as the config asks for dose and recency",
+                    came="none",
+                    do="Pass exposures=..., or set exposures=False in the config.",
+                )
+            shown = exposure_history(requests, exposures, config=config)
+            self.exposures = keep(shown.order_by(C.T0))
         self.groups: ibis.Table | None = None
         if items is not None and config.item_group:
             self.groups = keep(group_history(self.pairs, items, config=config).order_by(C.T0))
         self.user_facts = None
         if users is not None:
             self.user_facts = keep(
-                self._facts(users, C.USER, config.user_numbers, config.user_categories)
+                self._facts(
+                    users,
+                    C.USER,
+                    config.user_numbers,
+                    config.user_categories,
+                    vectors=config.user_vectors,
+                )
             )
         self.item_facts = None
         if items is not None:
-            facts = self._facts(items, C.ITEM, config.item_numbers, config.item_categories)
+            facts = self._facts(
+                items,
+                C.ITEM,
+                config.item_numbers,
+                config.item_categories,
+                vectors=config.item_vectors,
+            )
             if config.item_group:
                 group = items.select(C.ITEM, **{GROUP: items[config.item_group]})
                 facts = _left(facts, group, [C.ITEM])
             self.item_facts = keep(facts)
 
     def _facts(
-        self, table: ibis.Table, key: str, numbers: tuple[str, ...], categories: tuple[str, ...]
+        self,
+        table: ibis.Table,
+        key: str,
+        numbers: tuple[str, ...],
+        categories: tuple[str, ...],
+        *,
+        vectors: Mapping[str, int],
     ) -> ibis.Table:
         of = "user" if key == C.USER else "item"
         return table.select(
@@ -167,6 +222,11 @@ class AsOfFeatures:
             **{
                 f"{of}_{column}": _coded(table[column], self._levels.by_feature[f"{of}_{column}"])
                 for column in categories
+            },
+            **{
+                name: table[column][place].cast("float32")
+                for column, length in vectors.items()
+                for place, name in enumerate(vector_names(of, column, length))
             },
         )
 
@@ -196,6 +256,12 @@ class AsOfFeatures:
         if self.item_facts is not None:
             joined = _left(joined, self.item_facts, [C.ITEM])
         joined = _left(joined, self.pairs, [C.USER, C.ITEM, C.T0])
+        if self.exposures is not None:
+            joined = _left(joined, self.exposures, [C.USER, C.ITEM, C.T0])
+        if config.clock:
+            hours = hours_begun(joined[C.T0])
+            # 1970 began on a Thursday.
+            joined = joined.mutate(**{HOUR_OF_DAY: hours % 24, DAY_OF_WEEK: (hours // 24 + 3) % 7})
         if self.groups is not None:
             joined = _left(joined, self.groups, [C.USER, C.T0, GROUP])
         columns = {name: self._feature(joined, name) for name in config.names}
@@ -263,6 +329,27 @@ def outcome_counts(rows: ibis.Table) -> ibis.Table:
         shown_plays=(treated * played).cast("int64").sum(),
     )
     return counts.mutate(**{name: from_hours(counts[name]) for name in (C.T0, C.HORIZON_END)})
+
+
+def _check_lengths(table: ibis.Table, vectors: Mapping[str, int]) -> None:
+    """Refuse lists of another length: numbers that are not there would read as missing."""
+    for column, length in vectors.items():
+        kind = table[column].type()
+        if not (kind.is_array() and kind.value_type.is_numeric()):
+            raise SchemaError(
+                expected=f"lists of {length} numbers in '{column}'",
+                came=str(kind),
+                do="Give the column as lists, or take it out of the vectors of the config.",
+            )
+        known = table.filter(table[column].notnull())
+        other = known.filter(known[column].length() != length)
+        found = other.select(length=other[column].length()).limit(_ROWS_SHOWN).to_pyarrow()
+        if found.num_rows:
+            raise RowError(
+                expected=f"{length} numbers in each list of '{column}'",
+                came=f"lists of {', '.join(map(str, found['length'].to_pylist()))}",
+                do="Make them equally long, or leave a list empty (null) where it is unknown.",
+            )
 
 
 def _require(table: ibis.Table | None, columns: tuple[str, ...], *, name: str) -> None:

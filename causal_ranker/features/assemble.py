@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.asof import AsOfFeatures
-from causal_ranker.features.config import FeatureConfig, is_count
+from causal_ranker.features.config import DAY_OF_WEEK, HOUR_OF_DAY, FeatureConfig, is_count
 from causal_ranker.features.history import GROUP
 from causal_ranker.features.matrix import BLOCK_COLUMNS, FeatureBlock
 
@@ -65,6 +65,9 @@ def read_block(features: AsOfFeatures, rows: ibis.Table, *, config: FeatureConfi
         if name in table.column_names:
             matrix[:, place[name]] = _numbers(table[name])
             unknown.discard(name)
+    for name, values in _clock(table, config).items():
+        matrix[:, place[name]] = values
+        unknown.discard(name)
     for name in config.row_categories:
         matrix[:, place[name]] = features.codes(table[name], name)
         unknown.discard(name)
@@ -73,6 +76,15 @@ def read_block(features: AsOfFeatures, rows: ibis.Table, *, config: FeatureConfi
     for name in unknown:
         matrix[:, place[name]] = np.nan
     return FeatureBlock.from_rows(table, matrix)
+
+
+def _clock(table: pa.Table, config: FeatureConfig) -> dict[str, NDArray[np.int64]]:
+    if not config.clock:
+        return {}
+    seconds = table[C.T0].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy() // 1_000_000
+    hours = seconds // 3600
+    # 1970 began on a Thursday.
+    return {HOUR_OF_DAY: hours % 24, DAY_OF_WEEK: (hours // 24 + 3) % 7}
 
 
 def _look_up(
@@ -98,6 +110,7 @@ def _look_up(
     states: list[tuple[ibis.Table | None, list[str], datetime]] = [
         (features.users, [C.USER, C.T0], since),
         (features.pairs, [C.USER, C.ITEM, C.T0], since),
+        (features.exposures, [C.USER, C.ITEM, C.T0], since),
         (features.groups, [C.USER, C.T0, GROUP], since),
         (features.items, [C.ITEM, _HOUR], hour),
     ]

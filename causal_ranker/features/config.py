@@ -10,7 +10,11 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 
-__all__ = ["FeatureConfig", "is_count"]
+__all__ = ["DAY_OF_WEEK", "HOUR_OF_DAY", "FeatureConfig", "is_count", "vector_names"]
+
+#: Features of the moment of a request, in UTC.
+HOUR_OF_DAY, DAY_OF_WEEK = "hour_of_day", "day_of_week"
+_PAIR_SHOWN = "pair_shown_"
 
 
 class FeatureConfig(FrozenConfig):
@@ -30,6 +34,15 @@ class FeatureConfig(FrozenConfig):
         Numeric columns of the candidate log known before t0 (context).
     row_categories : tuple of str
         Categorical columns of the candidate log known before t0.
+    item_vectors, user_vectors : dict of str to int
+        Columns that hold a list of numbers (an embedding), and its length: each number is a
+        feature. They have to be known before the first t0 as all covariates of these tables.
+    exposures : bool
+        Dose and recency: how often the item was shown to the user in the trailing windows, and
+        days since it last was.
+    clock : bool
+        Hour of the day and day of the week (Monday is 0) of t0, in UTC. A published model keeps
+        those of the moment it was published for.
     prior_rows : float
         Rows of the overall rate mixed into an item's play rates (shrinkage).
     """
@@ -42,6 +55,10 @@ class FeatureConfig(FrozenConfig):
     user_categories: tuple[str, ...] = ()
     row_numbers: tuple[str, ...] = ()
     row_categories: tuple[str, ...] = ()
+    item_vectors: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    user_vectors: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    exposures: bool = False
+    clock: bool = False
     prior_rows: Annotated[float, Field(gt=0)] = 200.0
 
     @model_validator(mode="after")
@@ -83,6 +100,19 @@ class FeatureConfig(FrozenConfig):
         ]
 
     @property
+    def exposure_names(self) -> list[str]:
+        """Features of what one user was shown of one item."""
+        if not self.exposures:
+            return []
+        counts = [f"{_PAIR_SHOWN}{days}d" for days in self.windows_days]
+        return [*counts, "pair_days_since_shown"]
+
+    @property
+    def clock_names(self) -> list[str]:
+        """Features of the moment."""
+        return [HOUR_OF_DAY, DAY_OF_WEEK] if self.clock else []
+
+    @property
     def group_names(self) -> list[str]:
         """Features of one user with the item's group."""
         return _plays("group", self.windows_days) if self.item_group else []
@@ -115,8 +145,20 @@ class FeatureConfig(FrozenConfig):
             *self.item_names,
             *(f"user_{column}" for column in (*self.user_numbers, *self.user_categories)),
             *(f"item_{column}" for column in (*self.item_numbers, *self.item_categories)),
+            *(
+                name
+                for column, length in self.user_vectors.items()
+                for name in vector_names("user", column, length)
+            ),
+            *(
+                name
+                for column, length in self.item_vectors.items()
+                for name in vector_names("item", column, length)
+            ),
             *self.pair_names,
+            *self.exposure_names,
             *self.group_names,
+            *self.clock_names,
             *self.row_numbers,
             *self.row_categories,
             C.BASE_SCORE,
@@ -133,12 +175,32 @@ class FeatureConfig(FrozenConfig):
         ]
 
 
+def vector_names(of: str, column: str, length: int) -> list[str]:
+    """Return the names of the features that a list of numbers becomes.
+
+    Parameters
+    ----------
+    of : {"user", "item"}
+        Whose column it is.
+    column : str
+        The column.
+    length : int
+        Numbers in each list.
+
+    Returns
+    -------
+    list of str
+        One name for each place.
+    """
+    return [f"{of}_{column}_{place}" for place in range(length)]
+
+
 def _plays(of: str, windows: tuple[int, ...]) -> list[str]:
     return [f"{of}_plays_{days}d" for days in windows]
 
 
 def is_count(name: str) -> bool:
-    """Say whether a feature counts plays, so that a missing entry means none.
+    """Say whether a feature counts plays or exposures, so that a missing entry means none.
 
     Parameters
     ----------
@@ -150,4 +212,4 @@ def is_count(name: str) -> bool:
     bool
         Whether it is a count.
     """
-    return "_plays_" in name or name == "pair_credited_plays"
+    return "_plays_" in name or name == "pair_credited_plays" or name.startswith(_PAIR_SHOWN)

@@ -12,7 +12,14 @@ import ibis
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.config import FeatureConfig
 
-__all__ = ["GROUP", "group_history", "item_history", "pair_history", "user_history"]
+__all__ = [
+    "GROUP",
+    "exposure_history",
+    "group_history",
+    "item_history",
+    "pair_history",
+    "user_history",
+]
 
 #: The column of an item's group; a name no column of the logs has, as features join the logs.
 GROUP = "asof_group"
@@ -69,6 +76,53 @@ def pair_history(requests: ibis.Table, plays: ibis.Table, *, config: FeatureConf
             pair_days_since_first_play=_days(ibis._[C.T0]) - _days(ibis._.first_play),
         )
         .drop("last_play", "first_play")
+    )
+
+
+def exposure_history(
+    requests: ibis.Table, exposures: ibis.Table, *, config: FeatureConfig
+) -> ibis.Table:
+    """Count how often each item was shown to each user before.
+
+    Parameters
+    ----------
+    requests : ibis.Table
+        Distinct ``(user_id, t0)``.
+    exposures : ibis.Table
+        Distinct ``(user_id, item_id, t0)`` that were shown.
+    config : FeatureConfig
+        Windows.
+
+    Returns
+    -------
+    ibis.Table
+        ``(user_id, item_id, t0)`` and ``config.exposure_names``; pairs never shown have no row.
+    """
+    asked = requests.select(asked_user=requests[C.USER], asked_at=requests[C.T0])
+    shown = exposures.select(C.USER, C.ITEM, shown_at=exposures[C.T0])
+    seen = asked.join(
+        shown,
+        [
+            asked.asked_user == shown[C.USER],
+            shown.shown_at < asked.asked_at,
+            shown.shown_at >= asked.asked_at - ibis.interval(days=config.longest),
+        ],
+    )
+    *counts, recency = config.exposure_names
+    windows = dict(zip(counts, config.windows_days, strict=True))
+    return (
+        seen.group_by([C.USER, C.ITEM, seen.asked_at.name(C.T0)])
+        .aggregate(
+            **{
+                name: (seen.shown_at >= seen.asked_at - ibis.interval(days=days))
+                .cast("int32")
+                .sum()
+                for name, days in windows.items()
+            },
+            last_shown=seen.shown_at.max(),
+        )
+        .mutate(**{recency: _days(ibis._[C.T0]) - _days(ibis._.last_shown)})
+        .drop("last_shown")
     )
 
 

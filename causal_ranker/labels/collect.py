@@ -125,7 +125,8 @@ def collect_labels(
     Parameters
     ----------
     candidates : ibis.Table
-        Candidate log that passed `causal_ranker.logs.contract.check_candidates`.
+        Candidate log that passed `causal_ranker.logs.contract.check_candidates`, or what
+        `causal_ranker.labels.controls.sample_controls` made where there is none.
     impressions : ibis.Table
         Impression log; read for ``viewable`` only, where it has that column.
     plays : ibis.Table
@@ -192,11 +193,20 @@ def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
     require_columns(candidates, config.context, name="candidates")
     wanted = dict.fromkeys((*_CARRIED, *config.context))
     carried = [column for column in wanted if column in candidates.columns]
+    weight = (
+        candidates[C.SAMPLING_WEIGHT].cast("float64")
+        if C.SAMPLING_WEIGHT in candidates.columns
+        else ibis.literal(1).cast("float64")
+    )
     return candidates.select(
         C.USER,
         C.ITEM,
         C.T0,
-        **{C.HORIZON_END: end, C.TREATMENT: candidates[C.SHOWN].cast("int8")},
+        **{
+            C.HORIZON_END: end,
+            C.TREATMENT: candidates[C.SHOWN].cast("int8"),
+            C.SAMPLING_WEIGHT: weight,
+        },
         **{column: candidates[column] for column in carried},
     )
 
@@ -221,7 +231,6 @@ def _with_kind(rows: ibis.Table, impressions: ibis.Table, credits: ibis.Table) -
         credited=(joined.first_credited < joined[C.HORIZON_END]).fill_null(False),
         unviewable=unviewable,
     )
-    one = ibis.literal(1).cast("float64")
     carried = [column for column in rows.columns if column not in _RESERVED]
     return joined.select(
         *key,
@@ -230,9 +239,9 @@ def _with_kind(rows: ibis.Table, impressions: ibis.Table, credits: ibis.Table) -
         C.OUTCOME,
         **{
             C.LABEL_KIND: kind,
-            C.SAMPLING_WEIGHT: one,
+            C.SAMPLING_WEIGHT: joined[C.SAMPLING_WEIGHT],
             C.CENSORING_WEIGHT: joined[C.CENSORING_WEIGHT],
-            C.ANALYSIS_WEIGHT: joined[C.CENSORING_WEIGHT],
+            C.ANALYSIS_WEIGHT: joined[C.SAMPLING_WEIGHT] * joined[C.CENSORING_WEIGHT],
         },
         **{column: joined[column] for column in carried},
     )

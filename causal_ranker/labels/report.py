@@ -34,7 +34,8 @@ class LabelReport:
     ----------
     counts : pandas.DataFrame
         Columns ``day`` (UTC, of t0), ``surface`` (of the request, where the candidates have one),
-        ``label_kind``, ``treatment`` and ``rows``; censored rows are counted too.
+        ``label_kind``, ``treatment``, ``rows`` and ``weight``, the sum of their sampling weights;
+        censored rows are counted too.
     zero_rate : float
         The share of rows without an outcome that were kept (1: all).
     """
@@ -62,6 +63,13 @@ class LabelReport:
     def share_censored(self) -> float:
         """Share of all rows whose horizon ends after the log does; NaN without a row."""
         return self._share(self.counts[C.LABEL_KIND] == LabelKind.CENSORED, of=self.counts)
+
+    @property
+    def control_rate(self) -> float:
+        """Share of the rows that were not shown which the sample holds; NaN without such a row."""
+        controls = self.counts[self.counts[C.TREATMENT] == 0]
+        stand_for = float(controls["weight"].sum())
+        return float(controls["rows"].sum()) / stand_for if stand_for else float("nan")
 
     @property
     def share_organic(self) -> float:
@@ -171,8 +179,15 @@ def describe_labels(dataset: UpliftDataset) -> LabelReport:
 
 def _count(rows: ibis.Table, *, kind: ibis.Value) -> pd.DataFrame:
     surface = [C.SURFACE] if C.SURFACE in rows.columns else []
-    keyed = rows.select(*surface, C.TREATMENT, **{_DAY: rows[C.T0].date(), C.LABEL_KIND: kind})
+    keyed = rows.select(
+        *surface,
+        C.TREATMENT,
+        C.SAMPLING_WEIGHT,
+        **{_DAY: rows[C.T0].date(), C.LABEL_KIND: kind},
+    )
     keys = [_DAY, *surface, C.LABEL_KIND, C.TREATMENT]
-    counted = keyed.group_by(keys).aggregate(rows=keyed.count()).order_by(keys)
-    frame: pd.DataFrame = counted.to_pyarrow().to_pandas()
+    counted = keyed.group_by(keys).aggregate(
+        rows=keyed.count(), weight=keyed[C.SAMPLING_WEIGHT].sum()
+    )
+    frame: pd.DataFrame = counted.order_by(keys).to_pyarrow().to_pandas()
     return frame

@@ -13,9 +13,10 @@ from typing import Any, Final
 import ibis
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.errors import ConfigError
 from causal_ranker.logs.hours import whole_seconds
 
-__all__ = ["DRAW", "IN_SAMPLE", "draw", "is_below", "mark_sample", "weigh_zeros"]
+__all__ = ["DRAW", "IN_SAMPLE", "draw", "is_below", "mark_sample", "uniform_index", "weigh_zeros"]
 
 IN_SAMPLE: Final = "in_sample"
 """The column that `mark_sample` adds."""
@@ -27,6 +28,9 @@ DRAW: Final = "draw"
 _P: Final = 2_147_483_579
 _ROUNDS: Final = 4
 _DIGITS: Final = 16
+_INDEX_DIGITS: Final = 8
+# Products of a draw and this stay below 2^53: some engines divide whole numbers as floats.
+_LARGEST: Final = 2**21
 
 
 def mark_sample(rows: ibis.Table, *, share: float, salt: str) -> ibis.Table:
@@ -98,6 +102,41 @@ def is_below(drawn: ibis.Value, share: float) -> ibis.BooleanValue:
     return drawn < format(int(share * 16**_DIGITS), f"0{_DIGITS}x")
 
 
+def uniform_index(drawn: ibis.Value, size: int) -> Any:
+    """Turn draws into whole numbers of equal chance.
+
+    Parameters
+    ----------
+    drawn : ibis.Value
+        The column that `draw` adds.
+    size : int
+        How many numbers there are, from 0; at most 2^21.
+
+    Returns
+    -------
+    ibis.Value
+        int64 in ``[0, size)``.
+    """
+    if size > _LARGEST:
+        raise ConfigError(
+            expected=f"at most {_LARGEST:,} items to draw from",
+            came=f"{size:,}",
+            do="Draw from the items that could have been shown, not from all there ever were.",
+        )
+    if drawn.type().is_integer():
+        return (drawn * size // _P).cast("int64")
+    # No engine's way to read hexadecimal digits is another's.
+    digits = ibis.literal("0123456789abcdef")
+    # Ibis takes a position for 64 bits already; Spark gives 32. The detour makes it cast.
+    values = [
+        digits.find(drawn.substr(i, 1)).cast("int32").cast("int64") for i in range(_INDEX_DIGITS)
+    ]
+    number: Any = values[0]
+    for value in values[1:]:
+        number = number * 16 + value
+    return (number * size // 16**_INDEX_DIGITS).cast("int64")
+
+
 def weigh_zeros(rows: ibis.Table, rate: float | ibis.Value) -> ibis.Table:
     """Give rows the weights that undo a sample by outcome.
 
@@ -111,9 +150,11 @@ def weigh_zeros(rows: ibis.Table, rate: float | ibis.Value) -> ibis.Table:
     Returns
     -------
     ibis.Table
-        The rows with ``sampling_weight``, 1 or 1 / rate, and its product ``analysis_weight``.
+        The rows with ``sampling_weight``, times 1 or 1 / rate, and the ``analysis_weight``.
     """
-    weight = ibis.ifelse(rows[C.OUTCOME] == 1, 1.0, 1 / rate).cast("float64")
+    weight = rows[C.SAMPLING_WEIGHT] * ibis.ifelse(rows[C.OUTCOME] == 1, 1.0, 1 / rate).cast(
+        "float64"
+    )
     return rows.mutate(
         **{C.SAMPLING_WEIGHT: weight, C.ANALYSIS_WEIGHT: weight * rows[C.CENSORING_WEIGHT]}
     )

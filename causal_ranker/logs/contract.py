@@ -111,7 +111,12 @@ _CANDIDATES = Contract(
     name="candidates",
     key=(C.USER, C.ITEM, C.T0),
     required={C.USER: Kind.ID, C.ITEM: Kind.ID, C.T0: Kind.TIME, C.SHOWN: Kind.FLAG},
-    optional={C.HORIZON_END: Kind.TIME, C.BASE_RANK: Kind.NUMBER, **_SLATE},
+    optional={
+        C.HORIZON_END: Kind.TIME,
+        C.BASE_RANK: Kind.NUMBER,
+        C.SAMPLING_WEIGHT: Kind.NUMBER,
+        **_SLATE,
+    },
     rules=(
         _at_least_one(C.BASE_RANK),
         _PROPENSITY,
@@ -120,6 +125,15 @@ _CANDIDATES = Contract(
             expected="an end after t0 in every row",
             do="Set it after t0, or leave the column out and give a horizon in hours.",
             bad=lambda t: (t[C.HORIZON_END] <= t[C.T0]) | t[C.HORIZON_END].isnull(),
+        ),
+        RowRule(
+            column=C.SAMPLING_WEIGHT,
+            expected="finite weights of 1 or more",
+            do="Give 1 / the rate at which the row was sampled, 1 for a row that was kept anyway.",
+            bad=lambda t: (
+                ~((t[C.SAMPLING_WEIGHT] >= 1) & (t[C.SAMPLING_WEIGHT] < float("inf")))
+                | t[C.SAMPLING_WEIGHT].isnull()
+            ),
         ),
     ),
 )
@@ -184,8 +198,8 @@ def check_candidates(table: ibis.Table, *, known_unique: bool = False) -> ibis.T
     """Check a log of candidates: what could have been shown, and whether it was.
 
     Required are ``user_id``, ``item_id``, ``t0`` (together unique) and ``shown``; checked when
-    there are ``base_rank`` (1 or more), ``propensity`` in (0, 1], ``horizon_end`` (after t0)
-    and the slate's context.
+    there are ``base_rank`` (1 or more), ``propensity`` in (0, 1], ``horizon_end`` (after t0),
+    ``sampling_weight`` (1 or more) and the slate's context.
 
     Parameters
     ----------

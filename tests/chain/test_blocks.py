@@ -131,6 +131,27 @@ def test_plays_are_all_kept_and_zeros_at_their_rates(
     assert sample["sampling_weight"].sum() == pytest.approx(len(rows), rel=0.15)
 
 
+@pytest.mark.parametrize("rates", [{}, {"zero_rate": 0.5, "propensity_rate": 0.5}])
+def test_thinned_training_rows_share_no_play(
+    labelled: LabelledLogs, reader: BlockReader, rates: dict[str, float]
+) -> None:
+    config = ChainConfig(features=FEATURES, thin=True, **rates)
+    samples = draw_samples(
+        ENGINE, dataset=labelled.dataset, pairs=reader.features.pairs, config=config, seed=1
+    )
+    key = ["user_id", "item_id", "t0"]
+    allowed = set(map(tuple, frame(labelled.dataset.thin().table)[key].to_numpy()))
+    whole = set(map(tuple, frame(labelled.dataset.table)[key].to_numpy()))
+    for table in (samples.training, samples.even):
+        rows = frame(table).sort_values(key)
+        drawn = set(map(tuple, rows[key].to_numpy()))
+        assert drawn <= allowed < whole
+        assert rates or drawn == allowed
+        again = rows.groupby(["user_id", "item_id"])["horizon_end"].shift() > rows["t0"]
+        assert not again.any()
+    assert samples.training.columns == labelled.dataset.table.columns
+
+
 def test_an_even_sample_is_blind_to_the_outcome(
     labelled: LabelledLogs, reader: BlockReader
 ) -> None:

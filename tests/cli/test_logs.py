@@ -80,6 +80,44 @@ def test_labels_are_written(
     assert len(plays) > labels[C.OUTCOME].sum() > 0
 
 
+def test_controls_are_sampled_where_nobody_logged_candidates(
+    run: Run, files: Files, tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    items, target = tmp_path / "items.parquet", tmp_path / "labels.parquet"
+    catalogue = pd.DataFrame({C.ITEM: range(30)})
+    catalogue.to_parquet(items)
+    words = files()
+    without = [w for i, w in enumerate(words) if "--candidates" not in (w, words[i - 1])]
+    code, out, _ = run(
+        "label",
+        *without,
+        "--items",
+        items,
+        "--controls",
+        10,
+        "--horizon-hours",
+        24,
+        "--out",
+        target,
+    )
+    assert code == 0
+    labels = pd.read_parquet(target)
+    rate = 1 - (1 - 1 / 30) ** 10
+    controls = labels[labels["treatment"] == 0]
+    np.testing.assert_allclose(controls["sampling_weight"], 1 / rate, rtol=1e-6)
+    assert (labels["sampling_weight"][labels["treatment"] == 1] == 1).all()
+    requests = len(labels[[C.USER, C.T0]].drop_duplicates())
+    assert len(controls) == pytest.approx(requests * 26 * rate, rel=0.1)
+    shown = set(map(tuple, tables["impressions"][[C.USER, C.ITEM, C.T0]].to_numpy()))
+    assert not shown & set(map(tuple, controls[[C.USER, C.ITEM, C.T0]].to_numpy()))
+    assert re.search(rf"could have been +{100 * rate:.3g} %", out.replace("\n", " "))
+    for words in ([*without], [*files(), "--controls", 5], [*without, "--items", items]):
+        code, _, err = run("label", *words)
+        assert code == 2
+        assert MESSAGE.fullmatch(err.strip().replace("\n", " "))
+        assert "either --candidates, or --items and --controls" in err.replace("\n", " ")
+
+
 def test_labels_are_thinned(run: Run, files: Files, tmp_path: Path) -> None:
     target = tmp_path / "labels.parquet"
     code, out, _ = run("label", *files(), "--thin", "--out", target)

@@ -21,6 +21,7 @@ from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shapley import learn_surface_shares
 from causal_ranker.errors import SchemaError
 from causal_ranker.labels.collect import LabelConfig, collect_labels
+from causal_ranker.labels.controls import ControlConfig, sample_controls
 from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
 from causal_ranker.logs.datasets.open_bandit import load_open_bandit
 from causal_ranker.logs.sources import connect, read_table
@@ -123,6 +124,19 @@ def test_surface_shares_of_a_world(world: tuple[Any, Any, Any]) -> None:
     assert max(len(each.surfaces) for each in learned[0].sets) > 1
     config = AttributionConfig(window_hours=72, touch="shapley", surface_shares=learned[0])
     equal(*(attribute(*each, config=config) for each in logs), key=["play_id", "impression_id"])
+
+
+@pytest.mark.parametrize("ids", ["integers", "strings"])
+def test_sampled_controls_of_a_world(ids: str, world: tuple[Any, Any, Any]) -> None:
+    made = []
+    for tables in world[1:]:
+        shown = tables["impressions"].filter(lambda t: t.user_id < 40)
+        items = shown.select("item_id").distinct()
+        if ids == "strings":
+            shown = shown.mutate(user_id=shown.user_id.cast("string"))
+        made.append(sample_controls(shown, items, config=ControlConfig(per_request=5)))
+    key = ["user_id", "item_id", "t0"]
+    assert equal(*made, key=key) > made[0].filter(made[0].shown).count().execute()
 
 
 @pytest.mark.parametrize("censoring", ["drop", "weight"])

@@ -28,6 +28,9 @@ CONFIG = FeatureConfig(
     user_categories=("country",),
     row_numbers=("visits",),
     row_categories=("device",),
+    item_vectors={"look": 2},
+    exposures=True,
+    clock=True,
     prior_rows=5.0,
 )
 
@@ -123,6 +126,7 @@ def random_logs(seed: int, *, name: Any = int, users: int = 5, items: int = 4) -
             "minutes": rng.random(items - 1) * 100,
             "genre": ["crime", None, *["drama"] * (items - 3)],
             "kids": [True, False, *[True] * (items - 3)],
+            "look": [[0.5, -1.0], None, *([float(i), 2.0] for i in range(items - 3))],
         }
     )
     return Logs(pd.DataFrame(rows), pd.DataFrame(plays), facts, shelf)
@@ -139,6 +143,7 @@ def block_of(
     rows, plays = read(logs.rows, "rows"), read(logs.plays, "plays")
     users, items = read(logs.users, "users"), read(logs.items, "items")
     levels = levels or Levels.learn(rows, users=users, items=items, config=config)
+    shown = rows.filter(rows.treatment == 1).select(*KEY)
     asof = AsOfFeatures(
         ENGINE,
         plays=plays,
@@ -148,6 +153,7 @@ def block_of(
         requests=rows.select("user_id", "t0").distinct(),
         config=config,
         levels=levels,
+        exposures=shown,
     )
     defined = FeatureBlock.from_arrow(asof.join(rows).to_pyarrow(), config=config)
     block = read_block(asof, rows, config=config)

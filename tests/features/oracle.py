@@ -41,10 +41,23 @@ def features_of(logs: Logs, row: dict[str, Any]) -> dict[str, float]:
     credited = sum(p["credit"] for p in mine)
     found["user_credited_share"] = (credited + 1) / (len(mine) + 4) if mine else nan
     found |= _rates(logs.rows, item, hour)
+    shown = [
+        {"played_at": r["t0"]}
+        for r in logs.rows.to_dict("records")
+        if (r["user_id"], r["item_id"], r["treatment"]) == (user, item, 1)
+        and _within({"played_at": r["t0"]}, t0, days=WINDOWS[-1])
+    ]
+    for days in WINDOWS:
+        found[f"pair_shown_{days}d"] = sum(_within(s, t0, days=days) for s in shown)
+    found["pair_days_since_shown"] = _days_since(max, shown, t0)
+    found["hour_of_day"], found["day_of_week"] = float(t0.hour), float(t0.weekday())
     people = _records(logs.users, "user_id")
     found["user_age"] = _number(_get(people, user, "age"))
     found["user_country"] = _code(_get(people, user, "country"), ["AT", "BR"])
     found["item_minutes"] = _number(_get(shelf, item, "minutes"))
+    look = _get(shelf, item, "look")
+    for place in range(2):
+        found[f"item_look_{place}"] = nan if look is None else float(look[place])
     found["item_genre"] = _code(genre, ["crime", "drama"])
     found["item_kids"] = _code(_get(shelf, item, "kids"), [False, True])
     found["visits"] = _number(row["visits"])

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from causal_ranker.errors import SchemaError
-from causal_ranker.features.asof import Levels
+from causal_ranker.errors import RowError, SchemaError
+from causal_ranker.features.asof import AsOfFeatures, Levels, outcome_counts
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.logs.sources import read_table
 from tests.features.logs import (
@@ -202,6 +202,8 @@ def test_an_item_column_called_group_is_only_a_column() -> None:
         (FeatureConfig(item_numbers=("weight",)), "items"),
         (FeatureConfig(item_categories=("colour",)), "items"),
         (FeatureConfig(item_group="shelf"), "items"),
+        (FeatureConfig(item_vectors={"taste": 3}), "items"),
+        (FeatureConfig(user_vectors={"taste": 3}), "users"),
     ],
 )
 @pytest.mark.parametrize("given", [True, False])
@@ -211,6 +213,40 @@ def test_a_feature_without_its_column_is_refused(
     logs = LOGS if given else replace(LOGS, users=None, items=None)
     with pytest.raises(SchemaError, match=table):
         block_of(logs, config=config)
+
+
+@pytest.mark.parametrize(
+    ("look", "length", "error", "message"),
+    [
+        ([[1.0, 2.0], [1.0]], 2, RowError, r"2 numbers in each list of 'look'; got lists of 1"),
+        ([[1.0, 2.0], None], 3, RowError, r"3 numbers in each list of 'look'; got lists of 2"),
+        ([1.0, 2.0], 2, SchemaError, r"lists of 2 numbers in 'look'; got float64"),
+        ([["a"], ["b"]], 1, SchemaError, r"lists of 1 numbers in 'look'; got array<string>"),
+    ],
+)
+def test_lists_of_another_length_or_kind_are_refused(
+    look: list[Any], length: int, error: type[Exception], message: str
+) -> None:
+    items = pd.DataFrame({"item_id": [0, 1], "look": look})
+    with pytest.raises(error, match=message):
+        block_of(replace(LOGS, items=items), config=FeatureConfig(item_vectors={"look": length}))
+
+
+def test_exposures_are_needed_where_they_are_features() -> None:
+    logs = random_logs(2)
+    rows = read_table(logs.rows, ENGINE, name="rows")
+    config = FeatureConfig(exposures=True)
+    with pytest.raises(SchemaError, match="exposures, as the config asks for dose and recency"):
+        AsOfFeatures(
+            ENGINE,
+            plays=read_table(logs.plays, ENGINE, name="plays"),
+            daily=outcome_counts(rows),
+            users=None,
+            items=None,
+            requests=rows.select("user_id", "t0").distinct(),
+            config=config,
+            levels=Levels(),
+        )
 
 
 def test_without_tables_of_users_and_items() -> None:

@@ -70,6 +70,7 @@ def test_edges_by_hand() -> None:
         play(2, 0, at(29)),  # somebody else
     ]
     items = pd.DataFrame({"item_id": [0, 2], "minutes": 1.0, "genre": "crime", "kids": True})
+    items["look"] = [[1.0, 2.0], [3.0, 4.0]]
     logs = replace(
         random_logs(0), rows=pd.DataFrame([row(1, 0, t0)]), plays=pd.DataFrame(plays), items=items
     )

@@ -153,6 +153,7 @@ BAD = [
         ["'horizon_end'", "9 of 9", "after t0"],
     ),
     ("candidates", void("horizon_end", 1), RowError, ["'horizon_end'", "1 of 9"]),
+    ("candidates", lambda f: f.assign(sampling_weight=0.5), RowError, ["'sampling_weight'", "0.5"]),
     ("candidates", none_left, EmptyError, ["candidates"]),
     ("users", repeat(1), RowError, ["'user_id'", "1 duplicate"]),
     ("users", without("user_id"), SchemaError, ["'user_id'", "'age'"]),

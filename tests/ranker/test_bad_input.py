@@ -79,6 +79,7 @@ def test_logs_that_were_seen_before_are_refused(ranker: CausalRanker) -> None:
         (lambda t: t.assign(propensity=1.5), RowError, "propensity"),
         (lambda t: pd.concat([t, t.head(2)]), RowError, "once|unique|duplicate|twice"),
         (lambda t: t.head(0), EmptyError, "candidates"),
+        (lambda t: t.assign(sampling_weight=2.0), SchemaError, "every candidate of each request"),
         (lambda t: t.drop(columns="device"), SchemaError, "device"),
     ],
 )

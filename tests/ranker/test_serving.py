@@ -16,6 +16,7 @@ from causal_ranker.errors import (
 from causal_ranker.evaluation.report import Report
 from causal_ranker.ranker import CausalRanker
 from tests.ranker.season import (
+    FEATURES,
     K,
     candidates_at_once,
     config,
@@ -45,9 +46,16 @@ def served_as_judged(ranker: CausalRanker, folder: Path) -> tuple[pd.DataFrame, 
     return offline, CausalRanker.load(folder)
 
 
-@pytest.mark.parametrize("base", [None, "boosted"])
-def test_uplift_and_order_are_served_as_they_were_judged(base: Any, tmp_path: Path) -> None:
-    wide = config(dr=config().dr.model_copy(update={"lowest_propensity": 1e-5}))
+@pytest.mark.parametrize(
+    ("base", "features"), [(None, {}), ("boosted", {}), ("boosted", {"exposures": True})]
+)
+def test_uplift_and_order_are_served_as_they_were_judged(
+    base: Any, features: dict[str, bool], tmp_path: Path
+) -> None:
+    wide = config(
+        dr=config().dr.model_copy(update={"lowest_propensity": 1e-5}),
+        features=FEATURES.model_copy(update=features),
+    )
     ranker = fit(small()[0], base=base, config=wide)
     offline, served = served_as_judged(ranker, tmp_path / "model")
     assert offline["user_id"].nunique() == 40

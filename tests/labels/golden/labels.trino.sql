@@ -24,9 +24,9 @@ SELECT
     THEN 'true_negative'
     ELSE 'control_negative'
   END AS "label_kind",
-  CAST(1 AS DOUBLE) AS "sampling_weight",
+  "t31"."sampling_weight",
   "t31"."censoring_weight",
-  "t31"."censoring_weight" AS "analysis_weight"
+  "t31"."sampling_weight" * "t31"."censoring_weight" AS "analysis_weight"
 FROM (
   SELECT
     "t23"."user_id",
@@ -34,6 +34,7 @@ FROM (
     "t23"."t0",
     "t23"."horizon_end",
     "t23"."treatment",
+    "t23"."sampling_weight",
     "t23"."censoring_weight",
     "t23"."outcome",
     "t30"."first_credited",
@@ -45,6 +46,7 @@ FROM (
       "t21"."t0",
       "t21"."horizon_end",
       "t21"."treatment",
+      "t21"."sampling_weight",
       "t21"."censoring_weight",
       "t21"."outcome"
     FROM (
@@ -54,6 +56,7 @@ FROM (
         "t19"."t0",
         "t19"."horizon_end",
         "t19"."treatment",
+        "t19"."sampling_weight",
         "t19"."next_play",
         CAST(1 AS DOUBLE) AS "censoring_weight",
         CAST(COALESCE("t19"."next_play" < "t19"."horizon_end", FALSE) AS TINYINT) AS "outcome"
@@ -64,6 +67,7 @@ FROM (
           "t10"."t0",
           "t10"."horizon_end",
           "t10"."treatment",
+          "t10"."sampling_weight",
           "t15"."played_at" AS "next_play"
         FROM (
           SELECT
@@ -71,7 +75,8 @@ FROM (
             "t1"."item_id",
             "t1"."t0",
             "t1"."t0" + INTERVAL '86400' SECOND AS "horizon_end",
-            CAST("t1"."shown" AS TINYINT) AS "treatment"
+            CAST("t1"."shown" AS TINYINT) AS "treatment",
+            CAST(1 AS DOUBLE) AS "sampling_weight"
           FROM "candidates" AS "t1"
           WHERE
             (
