@@ -42,6 +42,9 @@ class AttributionConfig(FrozenConfig):
         What an impression counts as if the column that is asked holds no value.
     leave_out_bots : bool, default False
         Leave out impressions and plays that the column ``is_bot`` marks. Unknown is no bot.
+    most_impressions_a_day : int, optional
+        Leave out the impressions of a user on UTC days on which the user was shown more than this:
+        people do not see so many. Plays stay, and are organic then.
     duplicates : {"keep", "first"}, default "keep"
         Of impressions of one item to one user at one t0, keep all, or the one with the least id.
     exposures : {"each", "first"}, default "each"
@@ -75,6 +78,7 @@ class AttributionConfig(FrozenConfig):
     minimum_viewable_ms: _AtLeastZero = 0.0
     unknown_viewability: Literal["viewable", "hidden"] = "viewable"
     leave_out_bots: bool = False
+    most_impressions_a_day: Annotated[int, Field(ge=1)] | None = None
     duplicates: Literal["keep", "first"] = "keep"
     exposures: Literal["each", "first"] = "each"
     same_session: bool = False

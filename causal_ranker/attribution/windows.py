@@ -7,6 +7,7 @@ import ibis
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.columns import Columns as C
 from causal_ranker.logs.clock import span
+from causal_ranker.logs.hours import hours_begun
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["eligible_impressions", "eligible_pairs", "qualified_plays"]
@@ -52,8 +53,8 @@ def qualified_plays(
 def eligible_impressions(impressions: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
     """Keep the impressions that may be credited at all.
 
-    In this order: bots go, then what was not viewable, then duplicates, then all but the first
-    exposure, where the config asks for it.
+    In this order: bots go, then days of a user with too many, then what was not viewable, then
+    duplicates, then all but the first exposure, where the config asks for it.
 
     Parameters
     ----------
@@ -74,6 +75,8 @@ def eligible_impressions(impressions: ibis.Table, *, config: AttributionConfig) 
     """
     if config.leave_out_bots:
         impressions = _people(impressions, name="impressions")
+    if config.most_impressions_a_day is not None:
+        impressions = _slow_days(impressions, most=config.most_impressions_a_day)
     unknown = config.unknown_viewability == "viewable"
     if config.viewable_only:
         require_columns(impressions, [C.VIEWABLE], name="impressions")
@@ -204,6 +207,14 @@ def _pairs(
 def _people(table: ibis.Table, *, name: str) -> ibis.Table:
     require_columns(table, [C.IS_BOT], name=name)
     return table.filter(~table[C.IS_BOT].fill_null(False))
+
+
+def _slow_days(impressions: ibis.Table, *, most: int) -> ibis.Table:
+    day = (hours_begun(impressions[C.T0]) // 24).cast("int64")
+    dated = impressions.mutate(utc_day=day)
+    of_day = ibis.window(group_by=[dated[C.USER], dated["utc_day"]])
+    counted = dated.mutate(that_day=dated.count().over(of_day))
+    return counted.filter(counted["that_day"] <= most).drop("utc_day", "that_day")
 
 
 def _first_of(impressions: ibis.Table, key: list[str]) -> ibis.Table:

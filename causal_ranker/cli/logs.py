@@ -44,6 +44,12 @@ def _attribute(
         float | None, typer.Option(help="Click-through window, counted from the click.")
     ] = None,
     half_life_hours: Annotated[float, typer.Option(help="Half-life of time_decay.")] = 12.0,
+    most_impressions_a_day: Annotated[
+        int | None,
+        typer.Option(
+            help="Leave out days on which a user was shown more: people do not see so many."
+        ),
+    ] = None,
     quarantine: o.Quarantine = None,
     out: o.Table = None,
 ) -> None:
@@ -53,6 +59,7 @@ def _attribute(
     from causal_ranker.attribution.attribute import attribute
     from causal_ranker.attribution.config import AttributionConfig
     from causal_ranker.attribution.shapley import learn_surface_shares
+    from causal_ranker.attribution.warnings import attribution_warnings
     from causal_ranker.chain.logs import read_checked
     from causal_ranker.cli.tables import TableFile, credits_section, surface_shares_section
     from causal_ranker.logs.sources import connect
@@ -67,6 +74,7 @@ def _attribute(
         viewable_only=viewable_only,
         click_window_hours=click_window_hours,
         half_life_hours=half_life_hours,
+        most_impressions_a_day=most_impressions_a_day,
     )
     connection = connect()
     rules = _bad_rows(quarantine)
@@ -80,6 +88,8 @@ def _attribute(
     credits = attribute(shown, played, config=config)
     credits = connection.create_table("credits", credits, temp=True)
     print_section(credits_section(credits), Console())
+    for warning in attribution_warnings(shown, played):
+        typer.echo(f"Warning: {warning}")
     if file is not None:
         typer.echo(f"credits: {file.write(credits)}")
 

@@ -20,17 +20,22 @@ from typing import Any, Final
 
 import duckdb
 import ibis
+import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pads
 from ibis.backends.duckdb import Backend
 
-from causal_ranker.errors import ConfigError, DataError, SchemaError
+from causal_ranker.errors import ConfigError, DataError, RowError, SchemaError
 from causal_ranker.logs.spark import declare_instants
 
 __all__ = ["connect", "read_table", "reading"]
 
 _CSV: Final = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz")
 _PARQUET: Final = (".parquet", ".parq", ".pq")
+# An offset or the name of a zone, behind a time of day: a date alone ends in "-10", too.
+_ZONE: Final = (
+    r":[0-9]{2}([.,][0-9]+)?\s*([Zz]|[+-][0-9]{2}(:?[0-9]{2}){0,2}|[A-Za-z][A-Za-z_/+-]*)$"
+)
 _KINDS: Final = "a path or glob of Parquet or CSV files, or a pandas, Polars, Arrow or Ibis table"
 
 
@@ -104,6 +109,9 @@ pyarrow.dataset.Dataset or ibis.Table
     ------
     DataError
         If the path is missing, a file is unreadable or truncated, or the kind is not supported.
+    RowError
+        If some of a column's timestamps have a time zone and some have none, where the source
+        still knows (CSV files and pandas columns of Python datetimes).
     """
     if isinstance(source, ibis.Table):
         backends, _ = source._find_backends()
@@ -155,15 +163,12 @@ def _read_path(path: str, connection: Backend, name: str) -> ibis.Table:
             table = connection.read_parquet(files, table_name=view)
         elif files.endswith(_CSV):
             _check_gzip(files)
+            delimiter = "\t" if ".tsv" in files else ","
             # One dialect (RFC 4180): a guessed one can read a broken file as a single column.
             table = connection.read_csv(
-                files,
-                table_name=view,
-                header=True,
-                delim="\t" if ".tsv" in files else ",",
-                quote='"',
-                escape='"',
+                files, table_name=view, header=True, delim=delimiter, quote='"', escape='"'
             )
+            _check_csv_clocks(table, files, connection, name=name, delimiter=delimiter)
         else:
             raise DataError(
                 expected=f"{name} as Parquet or CSV",
@@ -216,6 +221,7 @@ def _as_arrow(source: Any, name: str) -> pa.Table | pads.Dataset:
         if hasattr(frame, "get_columns"):
             return frame.to_arrow()
     elif module == "pandas" and hasattr(source, "columns"):
+        _check_clocks(source, name)
         try:
             return pa.Table.from_pandas(source, preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError) as error:
@@ -228,6 +234,66 @@ def _as_arrow(source: Any, name: str) -> pa.Table | pads.Dataset:
         expected=f"{name} as {_KINDS}",
         came=f"a {type(source).__module__}.{type(source).__qualname__}",
         do="Convert it to one of these first.",
+    )
+
+
+def _check_clocks(frame: Any, name: str) -> None:
+    """Refuse columns of Python datetimes of which only some have a time zone.
+
+    Arrow would read those without as UTC.
+    """
+    for column in [name for name, kind in frame.dtypes.items() if kind == "object"]:
+        values = frame[column].dropna()
+        if pd.api.types.infer_dtype(values) != "datetime":
+            continue
+        naive = values.map(lambda moment: moment.tzinfo is None)
+        if naive.any() and not naive.all():
+            raise _no_zone(name, str(column), int(naive.sum()), len(values), values[naive].iloc[0])
+
+
+def _check_csv_clocks(
+    table: ibis.Table, files: str, connection: Backend, *, name: str, delimiter: str
+) -> None:
+    """Refuse instants that are written without a time zone; the engine would read them as UTC."""
+    clocks = [
+        column
+        for column, kind in table.schema().items()
+        if kind.is_timestamp() and kind.timezone is not None
+    ]
+    if not clocks:
+        return
+    words = connection.read_csv(
+        files,
+        table_name=_view_name(name),
+        header=True,
+        delim=delimiter,
+        quote='"',
+        escape='"',
+        all_varchar=True,
+    )
+    naive = {
+        column: words[column].try_cast("timestamp").notnull() & ~words[column].re_search(_ZONE)
+        for column in clocks
+    }
+    counts = (
+        words.aggregate(
+            rows=words.count(),
+            **{column: bad.cast("int64").sum() for column, bad in naive.items()},
+        )
+        .to_pyarrow()
+        .to_pylist()[0]
+    )
+    for column, bad in naive.items():
+        if counts[column]:
+            some = words.filter(bad).select(column).limit(1).to_pyarrow()[column][0].as_py()
+            raise _no_zone(name, column, int(counts[column]), int(counts["rows"]), some)
+
+
+def _no_zone(name: str, column: str, bad: int, rows: int, some: Any) -> RowError:
+    return RowError(
+        expected=f"a time zone in every value of the column '{column}' of {name}",
+        came=f"{bad} of {rows} without one, e.g. {some}",
+        do="Say where their clock stood: localise them before they are mixed with others.",
     )
 
 

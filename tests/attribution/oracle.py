@@ -41,6 +41,18 @@ def _counts(play: Row, config: AttributionConfig) -> bool:
 
 def _kept(impressions: list[Row], config: AttributionConfig) -> list[Row]:
     unknown = config.unknown_viewability == "viewable"
+    if config.most_impressions_a_day is not None:
+        people = (
+            impressions
+            if not config.leave_out_bots
+            else [row for row in impressions if not row["is_bot"]]
+        )
+        days = [(row["user_id"], row["t0"].date()) for row in people]
+        impressions = [
+            row
+            for row, day in zip(people, days, strict=True)
+            if days.count(day) <= config.most_impressions_a_day
+        ]
     rows = []
     for row in sorted(impressions, key=lambda row: (row["t0"], row["impression_id"])):
         if config.leave_out_bots and row["is_bot"]:

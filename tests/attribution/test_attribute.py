@@ -123,6 +123,7 @@ CONFIGS = [
     {"window_hours": 20, "viewable_only": True, "unknown_viewability": "hidden"},
     {"window_hours": 20, "leave_out_bots": True, "minimum_fraction": 0.5},
     {"window_hours": 20, "duplicates": "first"},
+    {"window_hours": 20, "most_impressions_a_day": 3, "leave_out_bots": True},
     {"window_hours": 20, "exposures": "first", "leave_out_bots": True},
     {"window_hours": 20, "same_session": True, "click_window_hours": 30},
     {"half_life_hours": 3, "first_share": 0.7, "last_share": 0.3},

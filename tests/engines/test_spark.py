@@ -94,6 +94,7 @@ CONFIGS = [
     AttributionConfig(touch="linear", window_hours=72, duplicates="first"),
     AttributionConfig(touch="position", window_hours=72, exposures="first"),
     AttributionConfig(touch="position", window_hours=72, first_share=0.5, last_share=0.25),
+    AttributionConfig(window_hours=72, most_impressions_a_day=12),
     AttributionConfig(touch="time_decay", window_hours=72, half_life_hours=12),
 ]
 
