@@ -17,19 +17,26 @@ Limits, which are those of every touch model that is learned from observed paths
   these logs, so ``v`` of the empty set is 0.
 - A rate that falls when a surface is added would give negative credit. ``v`` is replaced by the
   largest rate among the subsets that were seen often enough, which never falls.
-- The number of sets doubles with each surface: at most ten.
+- Shares say what happened in the stretch they were learned from. Where credit is to say nothing of
+  what came later (as in features), learn them from an earlier stretch.
+- The number of sets doubles with each surface: at most eight.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from math import factorial
-from typing import Final
 
 import ibis
 
 from causal_ranker.attribution.config import AttributionConfig
-from causal_ranker.attribution.shares import NO_SURFACE, SurfaceSet, SurfaceShares
+from causal_ranker.attribution.shares import (
+    MOST_SURFACES,
+    NO_SURFACE,
+    SurfaceSet,
+    SurfaceShares,
+)
 from causal_ranker.attribution.touch import last_touch
 from causal_ranker.attribution.windows import (
     eligible_impressions,
@@ -42,7 +49,6 @@ from causal_ranker.logs.rules import require_columns
 
 __all__ = ["learn_surface_shares", "shapley_values"]
 
-_MOST_SURFACES: Final = 10
 _NAME, _MASK = "surface_name", "surface_mask"
 
 #: A set of surfaces.
@@ -54,6 +60,7 @@ def learn_surface_shares(
     plays: ibis.Table,
     *,
     config: AttributionConfig,
+    log_end: datetime,
     fewest_paths: int = 100,
 ) -> SurfaceShares:
     """Learn each surface's share of credit from what was shown and played.
@@ -64,6 +71,9 @@ def learn_surface_shares(
         Logs that passed their contract; the impressions have a ``surface``.
     config : AttributionConfig
         Windows and rules. Its touch model plays no part.
+    log_end : datetime
+        End of the play log, with a time zone. Impressions whose window is still open then have
+        led to nothing yet, and are left out.
     fewest_paths : int
         Sets that were seen at fewer impressions have no rate of their own.
 
@@ -78,14 +88,21 @@ def learn_surface_shares(
     SchemaError
         If the impressions have no ``surface``, or a column that the config needs is missing.
     ConfigError
-        If there are more than ten surfaces, or `fewest_paths` is below 1.
+        If there are more than eight surfaces, `log_end` has no time zone, or `fewest_paths` is
+        below 1.
     """
     if fewest_paths < 1:
         raise ConfigError(
             expected="fewest_paths of at least 1", came=repr(fewest_paths), do="Raise it."
         )
+    if log_end.tzinfo is None:
+        raise ConfigError(
+            expected="a log_end with a time zone",
+            came=repr(log_end),
+            do="Say where its clock stood.",
+        )
     require_columns(impressions, [C.SURFACE], name="impressions")
-    counts = _count_paths(impressions, plays, config=config)
+    counts = _count_paths(impressions, plays, config=config, log_end=log_end)
     rates = {
         seen: played / paths for seen, (paths, played) in counts.items() if paths >= fewest_paths
     }
@@ -150,13 +167,18 @@ def _subsets(names: _Set) -> list[_Set]:
 
 
 def _count_paths(
-    impressions: ibis.Table, plays: ibis.Table, *, config: AttributionConfig
+    impressions: ibis.Table, plays: ibis.Table, *, config: AttributionConfig, log_end: datetime
 ) -> dict[_Set, tuple[int, int]]:
     """Count impressions, and those that were the last before a play, by the surfaces seen."""
     shown = eligible_impressions(impressions, config=config)
     names = _surface_names(shown)
+    if not names:
+        return {}
+    windows = (config.window_hours, *config.surface_window_hours.values())
+    longest = max(*windows, config.click_window_hours or 0.0)
+    closed = shown[C.T0] <= ibis.literal(log_end.astimezone(UTC) - timedelta(hours=longest))
     # Each impression asks, as if it were a play, which impressions led to it.
-    asking = shown.select(
+    asking = shown.filter(closed).select(
         C.USER,
         C.ITEM,
         *([C.SESSION] if config.same_session else []),
@@ -194,11 +216,11 @@ def _count_paths(
 
 def _surface_names(shown: ibis.Table) -> list[str]:
     column = shown[C.SURFACE].fill_null(NO_SURFACE)
-    few = shown.select(**{_NAME: column}).distinct().limit(_MOST_SURFACES + 1).to_pyarrow()
+    few = shown.select(**{_NAME: column}).distinct().limit(MOST_SURFACES + 1).to_pyarrow()
     names = sorted(few[_NAME].to_pylist())
-    if len(names) > _MOST_SURFACES:
+    if len(names) > MOST_SURFACES:
         raise ConfigError(
-            expected=f"at most {_MOST_SURFACES} surfaces (their sets double with each)",
+            expected=f"at most {MOST_SURFACES} surfaces (their sets double with each)",
             came=f"more, e.g. {', '.join(map(repr, names[:3]))}",
             do="Give rare surfaces one name, or use another touch model.",
         )

@@ -8,7 +8,10 @@ from pydantic import Field, model_validator
 
 from causal_ranker.config import FrozenConfig
 
-__all__ = ["NO_SURFACE", "SurfaceSet", "SurfaceShares"]
+__all__ = ["MOST_SURFACES", "NO_SURFACE", "SurfaceSet", "SurfaceShares"]
+
+#: The number of sets, and with it the text of a query, doubles with each surface.
+MOST_SURFACES = 8
 
 #: Name of what has no surface, or one that was not there when the shares were learned.
 NO_SURFACE = ""
@@ -56,6 +59,8 @@ class SurfaceShares(FrozenConfig):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
+        if len(self.surfaces) > MOST_SURFACES + 1:
+            raise ValueError(f"at most {MOST_SURFACES} surfaces: their sets double with each")
         if len({frozenset(each.surfaces) for each in self.sets}) != len(self.sets):
             raise ValueError("a set of surfaces must occur once")
         return self

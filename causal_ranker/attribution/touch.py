@@ -190,9 +190,9 @@ def shapley_touch(pairs: ibis.Table, *, shares: SurfaceShares) -> ibis.Table:
         The pairs with a ``credit`` above 0, without the surface; a play's credits sum to 1.
     """
     names = shares.surfaces
-    number = ibis.cases(
-        *((pairs[C.SURFACE] == name, i) for i, name in enumerate(names) if i), else_=0
-    )
+    named = [(pairs[C.SURFACE] == name, i) for i, name in enumerate(names) if i]
+    # Number 0 is the empty name.
+    number = ibis.cases(*named, else_=0) if named else ibis.literal(0)
     numbered = pairs.mutate(number=number.cast("int64"))
     of_play = ibis.window(group_by=numbered[C.PLAY])
     seen = [(numbered["number"] == i).cast("int64").max().over(of_play) for i in range(len(names))]
@@ -208,22 +208,19 @@ def shapley_touch(pairs: ibis.Table, *, shares: SurfaceShares) -> ibis.Table:
         for surface, whole in zip(each.surfaces, _whole(each.shares), strict=True)
     ]
     code = counted["mask"] * len(names) + counted["number"]
-    unknown = ibis.literal(-1, "int64")
-    parts = unknown
+    one = ibis.literal(2**_BITS, "int64").cast("float64")
+    equal = (one / counted["kinds"].cast("float64")).round().cast("int64")
+    parts = equal
     if learned:
+        # Named once: engines that inline it would repeat all its branches.
         parts = ibis.cases(
             *(
                 (code == mask * len(names) + i, ibis.literal(whole, "int64"))
                 for mask, i, whole in learned
             ),
-            else_=unknown,
+            else_=equal,
         )
-    alike = counted["alike"].cast("float64")
-    credit = ibis.ifelse(
-        parts >= 0,
-        parts.cast("float64") / (alike * ibis.literal(2**_BITS, "int64").cast("float64")),
-        ibis.literal(1, "int64").cast("float64") / (alike * counted["kinds"].cast("float64")),
-    )
+    credit = parts.cast("float64") / (counted["alike"].cast("float64") * one)
     credited = counted.mutate(**{C.CREDIT: credit})
     return credited.filter(credited[C.CREDIT] > 0).drop(
         C.SURFACE, "number", "mask", "kinds", "alike"

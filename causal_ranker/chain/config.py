@@ -104,7 +104,11 @@ class ChainConfig(FrozenConfig):
     @model_validator(mode="after")
     def _check_budgets(self) -> ChainConfig:
         base, causal = (
-            len(self.base_trials) * len(self.base_stops),
+            # Stops that come to the same number of trees are one trial.
+            sum(
+                len({max(1, round(stop * trees.rounds)) for stop in self.base_stops})
+                for trees in self.base_trials
+            ),
             len(self.finals) + len(self.blend_weights),
         )
         if base < causal:

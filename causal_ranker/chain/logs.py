@@ -73,7 +73,8 @@ class History:
         """
         exposures = None
         if self.exposures is not None and later.exposures is not None:
-            exposures = self.exposures.union(later.exposures)
+            # Later logs may repeat earlier impressions, which plays of theirs are credited to.
+            exposures = self.exposures.union(later.exposures, distinct=True)
         return History(
             plays=self.plays.union(later.plays),
             daily=self.daily.union(later.daily),

@@ -64,7 +64,7 @@ def tune_base(
     seen = np.flatnonzero(sample.horizon_end <= cut)
     for trees in config.base_trials:
         whole = trained(seen, trees)
-        for rounds in [max(1, round(stop * trees.rounds)) for stop in config.base_stops]:
+        for rounds in sorted({max(1, round(stop * trees.rounds)) for stop in config.base_stops}):
             model = whole if rounds == trees.rounds else first_trees(whole, rounds)
             guess = predict_trees(model, features[late])
             loss = _log_loss(sample.outcome[late], guess, weight=sample.weight[late])

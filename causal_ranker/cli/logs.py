@@ -62,6 +62,7 @@ def _attribute(
     from causal_ranker.attribution.warnings import attribution_warnings
     from causal_ranker.chain.logs import read_checked
     from causal_ranker.cli.tables import TableFile, credits_section, surface_shares_section
+    from causal_ranker.columns import Columns as C
     from causal_ranker.logs.sources import connect
     from causal_ranker.reporting.console import print_section
 
@@ -82,7 +83,8 @@ def _attribute(
     played, worse = read_checked(connection, plays, name="plays", config=rules)
     _tell(bad, worse)
     if learned:
-        shares = learn_surface_shares(shown, played, config=config)
+        end = played[C.PLAYED_AT].max().to_pyarrow().as_py()
+        shares = learn_surface_shares(shown, played, config=config, log_end=end)
         print_section(surface_shares_section(shares), Console())
         config = AttributionConfig(**{**dict(config), "touch": touch, "surface_shares": shares})
     credits = attribute(shown, played, config=config)
@@ -141,7 +143,7 @@ def _label(
     rules = _bad_rows(quarantine)
     shown: Any = impressions
     listed: Any = candidates
-    if candidates is None or controls is not None:
+    if candidates is None or controls is not None or items is not None:
         shown, listed = _with_controls(
             connection,
             impressions,

@@ -308,7 +308,8 @@ def outcome_counts(rows: ibis.Table) -> ibis.Table:
     Parameters
     ----------
     rows : ibis.Table
-        Labelled rows: ``item_id, t0, horizon_end, treatment, outcome``.
+        Labelled rows of every candidate, not of a sample: ``item_id, t0, horizon_end, treatment,
+        outcome``.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -15,6 +16,7 @@ __all__ = ["DAY_OF_WEEK", "HOUR_OF_DAY", "FeatureConfig", "is_count", "vector_na
 #: Features of the moment of a request, in UTC.
 HOUR_OF_DAY, DAY_OF_WEEK = "hour_of_day", "day_of_week"
 _PAIR_SHOWN = "pair_shown_"
+_COUNT = re.compile(r"(user|item|pair|group)_plays_\d+d|pair_credited_plays|pair_shown_\d+d")
 
 
 class FeatureConfig(FrozenConfig):
@@ -212,4 +214,4 @@ def is_count(name: str) -> bool:
     bool
         Whether it is a count.
     """
-    return "_plays_" in name or name == "pair_credited_plays" or name.startswith(_PAIR_SHOWN)
+    return _COUNT.fullmatch(name) is not None

@@ -176,6 +176,7 @@ def collect_labels(
         table=_with_kind(labelled, impressions, credits),
         censored=censored,
         weighed=config.censoring == "weight",
+        sampled_controls=C.SAMPLING_WEIGHT in candidates.columns,
     )
 
 

@@ -37,12 +37,15 @@ class UpliftDataset:
         The share of rows with outcome 0 that were kept.
     weighed : bool, default False
         Whether rows were kept because a play determined them (``censoring="weight"``).
+    sampled_controls : bool, default False
+        Whether the candidates carried a ``sampling_weight``: not every one of them is here.
     """
 
     table: ibis.Table
     censored: ibis.Table
     zero_rate: float = 1.0
     weighed: bool = False
+    sampled_controls: bool = False
 
     @cached_property
     def censored_rows(self) -> int:
@@ -92,8 +95,8 @@ class UpliftDataset:
         Raises
         ------
         ConfigError
-            If the rows were sampled or weighed for censoring before: outcomes would decide who
-            stays.
+            If the rows were sampled or weighed for censoring before: outcomes or arms would decide
+            who stays.
         """
         if self.zero_rate < 1:
             raise ConfigError(
@@ -106,6 +109,13 @@ class UpliftDataset:
                 expected="rows that are there whatever their outcome",
                 came='rows of censoring="weight", some of them kept because a play was seen',
                 do='Thin rows of censoring="drop".',
+            )
+        if self.sampled_controls:
+            raise ConfigError(
+                expected="every candidate of each request",
+                came="sampled controls: whether an earlier row is there to thin a later one out "
+                "would depend on its arm",
+                do="Thin rows of a whole candidate log, or space the requests out first.",
             )
         return replace(self, table=thin_rows(self.table))
 
@@ -125,7 +135,8 @@ class UpliftDataset:
         Returns
         -------
         UpliftDataset
-            The sampled rows; ``sampling_weight`` is 1 / zero_rate where the outcome is 0.
+            The sampled rows; where the outcome is 0, ``sampling_weight`` is what it was times
+            1 / zero_rate.
 
         Raises
         ------

@@ -14,6 +14,8 @@ __all__ = ["PRESENT_AFTER", "mark_presence"]
 PRESENT_AFTER: Final = "present_after"
 _MOMENT: Final = "presence_moment"
 _NEXT: Final = "presence_next"
+_EVENT: Final = "presence_event"
+_KIND: Final = "presence_kind"
 
 
 def mark_presence(rows: ibis.Table, impressions: ibis.Table, plays: ibis.Table) -> ibis.Table:
@@ -41,10 +43,23 @@ def mark_presence(rows: ibis.Table, impressions: ibis.Table, plays: ibis.Table) 
         .union(plays.select(C.USER, **{_MOMENT: plays[C.PLAYED_AT]}))
         .distinct()
     )
-    by_request = (
-        asked.join(events, [asked[C.USER] == events[C.USER], events[_MOMENT] > asked[C.T0]])
-        .group_by([asked[C.USER], asked[C.T0]])
-        .aggregate(**{_NEXT: events[_MOMENT].min()})
+    moments = events.mutate(**{_EVENT: events[_MOMENT], _KIND: 0}).union(
+        asked.select(
+            C.USER,
+            **{
+                _MOMENT: asked[C.T0].cast(events[_MOMENT].type()),
+                _EVENT: ibis.null(events[_MOMENT].type()),
+                _KIND: 1,
+            },
+        )
+    )
+    # An event at the very moment of a request stands before it, and does not count as later.
+    in_order = ibis.window(
+        group_by=moments[C.USER], order_by=[moments[_MOMENT], moments[_KIND]], following=(1, None)
+    )
+    followed = moments.mutate(**{_NEXT: moments[_EVENT].min().over(in_order)})
+    by_request = followed.filter(followed[_KIND] == 1).select(
+        C.USER, _NEXT, **{C.T0: followed[_MOMENT]}
     )
     key = [C.USER, C.T0]
     joined = rows.left_join(by_request, [rows[name] == by_request[name] for name in key])

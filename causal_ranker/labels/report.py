@@ -61,19 +61,22 @@ class LabelReport:
 
     @property
     def share_censored(self) -> float:
-        """Share of all rows whose horizon ends after the log does; NaN without a row."""
+        """Share of all rows whose horizon ends after the log does, weighted; NaN without a row."""
         return self._share(self.counts[C.LABEL_KIND] == LabelKind.CENSORED, of=self.counts)
 
     @property
     def control_rate(self) -> float:
-        """Share of the rows that were not shown which the sample holds; NaN without such a row."""
+        """Rate at which rows that were not shown were sampled, before any sample by outcome."""
         controls = self.counts[self.counts[C.TREATMENT] == 0]
+        zeros = controls[C.LABEL_KIND] == LabelKind.CONTROL_NEGATIVE
+        # So many there were before the zeros were sampled; the weights say what they stand for.
+        before = controls["rows"] / zeros.map({True: self.zero_rate, False: 1.0})
         stand_for = float(controls["weight"].sum())
-        return float(controls["rows"].sum()) / stand_for if stand_for else float("nan")
+        return float(before.sum()) / stand_for if stand_for else float("nan")
 
     @property
     def share_organic(self) -> float:
-        """Share of the outcomes that no impression of their row is credited with; NaN without."""
+        """Share of the outcomes, weighted, that no impression of their row is credited with."""
         played = self._played()
         return self._share(played[C.LABEL_KIND] == LabelKind.ORGANIC_PLAY, of=played)
 
@@ -88,8 +91,8 @@ class LabelReport:
         return self.counts[self.counts[C.LABEL_KIND].isin(plays)]
 
     def _share(self, chosen: pd.Series, *, of: pd.DataFrame) -> float:
-        total = int(of["rows"].sum())
-        return float(of["rows"][chosen].sum() / total) if total else float("nan")
+        total = float(of["weight"].sum())
+        return float(of["weight"][chosen].sum()) / total if total else float("nan")
 
     def _of_outcomes(self) -> str:
         played = self._played()

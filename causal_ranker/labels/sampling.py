@@ -16,11 +16,20 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError
 from causal_ranker.logs.hours import whole_seconds
 
-__all__ = ["DRAW", "IN_SAMPLE", "draw", "is_below", "mark_sample", "uniform_index", "weigh_zeros"]
+__all__ = [
+    "DRAW",
+    "IN_SAMPLE",
+    "draw",
+    "is_below",
+    "mark_sample",
+    "text_hash",
+    "uniform_index",
+    "weigh_zeros",
+]
 
 IN_SAMPLE: Final = "in_sample"
 """The column that `mark_sample` adds."""
-DRAW: Final = "draw"
+DRAW: Final = "sampling_draw"
 """The column that `draw` adds."""
 
 # The largest prime below 2^31 for which 3 does not divide P - 1: x -> x^3 permutes the residues,
@@ -69,7 +78,7 @@ def draw(rows: ibis.Table, *, salt: str) -> ibis.Table:
     Returns
     -------
     ibis.Table
-        The rows with the column ``draw``.
+        The rows with the column ``sampling_draw``.
     """
     if all(_fits_int64(rows[column].type()) for column in (C.USER, C.ITEM)):
         return _draw_integers(rows, salt)
@@ -100,6 +109,22 @@ def is_below(drawn: ibis.Value, share: float) -> ibis.BooleanValue:
         return drawn < round(share * _P)
     # Digits compare as text in the order of their values.
     return drawn < format(int(share * 16**_DIGITS), f"0{_DIGITS}x")
+
+
+def text_hash(text: ibis.Value) -> Any:
+    """Return a hash of texts whose order is the same on every engine.
+
+    Parameters
+    ----------
+    text : ibis.Value
+        Strings.
+
+    Returns
+    -------
+    ibis.Value
+        The MD5 digest as hexadecimal digits.
+    """
+    return _md5(text)
 
 
 def uniform_index(drawn: ibis.Value, size: int) -> Any:

@@ -17,6 +17,10 @@ __all__ = ["LATER_EXPOSURE", "mark_later_exposures", "thin_rows"]
 
 _BEFORE_ALL: Final = datetime(1, 1, 1, tzinfo=UTC)
 
+# Helper columns, under names that no context has.
+_LATEST, _RUN, _AT_SECOND, _LENGTH, _CELL, _PLACE = (
+    f"thin_{name}" for name in ("latest", "run", "at_second", "length", "cell", "place")
+)
 #: The column that `mark_later_exposures` adds.
 LATER_EXPOSURE = "later_exposure"
 
@@ -41,24 +45,24 @@ def thin_rows(rows: ibis.Table) -> ibis.Table:
     """
     pair = [rows[C.USER], rows[C.ITEM]]
     earlier = ibis.window(group_by=pair, order_by=rows[C.T0].asc(), preceding=(None, 1))
-    ends = rows.mutate(latest=rows[C.HORIZON_END].max().over(earlier))
-    starts = (ends["latest"].isnull() | (ends[C.T0] >= ends["latest"])).cast("int64")
+    ends = rows.mutate(**{_LATEST: rows[C.HORIZON_END].max().over(earlier)})
+    starts = (ends[_LATEST].isnull() | (ends[C.T0] >= ends[_LATEST])).cast("int64")
     in_order = ibis.cumulative_window(
         group_by=[ends[C.USER], ends[C.ITEM]], order_by=ends[C.T0].asc()
     )
-    begun = ends.mutate(run=starts.sum().over(in_order))
+    begun = ends.mutate(**{_RUN: starts.sum().over(in_order)})
     # Whole seconds, one more than the length: rounding can only move rows further apart.
     seconds = begun[C.T0].truncate("s").epoch_seconds()
     length = begun[C.HORIZON_END].truncate("s").epoch_seconds() - seconds + 1
-    timed = begun.mutate(at_second=seconds, length=length)
-    run = ibis.window(group_by=[timed[C.USER], timed[C.ITEM], timed["run"]])
-    since = timed["at_second"] - timed["at_second"].min().over(run)
-    celled = timed.mutate(cell=(since / timed["length"].max().over(run)).floor().cast("int64"))
-    even = celled.filter(celled["cell"] % 2 == 0)
-    key = [even[C.USER], even[C.ITEM], even["run"], even["cell"]]
+    timed = begun.mutate(**{_AT_SECOND: seconds, _LENGTH: length})
+    run = ibis.window(group_by=[timed[C.USER], timed[C.ITEM], timed[_RUN]])
+    since = timed[_AT_SECOND] - timed[_AT_SECOND].min().over(run)
+    celled = timed.mutate(**{_CELL: (since / timed[_LENGTH].max().over(run)).floor().cast("int64")})
+    even = celled.filter(celled[_CELL] % 2 == 0)
+    key = [even[C.USER], even[C.ITEM], even[_RUN], even[_CELL]]
     place = ibis.row_number().over(ibis.window(group_by=key, order_by=even[C.T0].asc()))
-    placed = even.mutate(place=place)
-    return placed.filter(placed["place"] == 0).select(*rows.columns)
+    placed = even.mutate(**{_PLACE: place})
+    return placed.filter(placed[_PLACE] == 0).select(*rows.columns)
 
 
 def mark_later_exposures(rows: ibis.Table, impressions: ibis.Table) -> ibis.Table:

@@ -151,7 +151,7 @@ TOUCHES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("seed", range(20))
 def test_equals_the_oracle_on_random_logs(touch: str, seed: int, connection: Backend) -> None:
     """Two thousand small logs, a hundred to a run; the runs go through all settings."""
-    name = (int, "id-{}".format)[seed % 2]
+    name = (int, "id-{}".format)[(seed + list(TOUCHES).index(touch)) % 2]
     logs = random_logs(np.random.default_rng(seed), 100, name)
     settings = {"touch": touch, **TOUCHES[touch], **CONFIGS[seed % len(CONFIGS)]}
     expected = attribute_slowly(*logs, AttributionConfig(**settings))

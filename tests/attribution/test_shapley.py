@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
+import ibis
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
+from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shapley import learn_surface_shares, shapley_values
 from causal_ranker.attribution.shares import SurfaceSet, SurfaceShares
 from causal_ranker.errors import ConfigError, SchemaError
 from tests.attribution.oracle import count_paths_slowly
-from tests.attribution.test_attribute import CONFIGS, impression, play, random_logs, tables
+from tests.attribution.test_attribute import CONFIGS, at, impression, play, random_logs, tables
 
+LATE = at(10_000)
 NAMES = ["home", "mail", "push", "search"]
 rates = st.dictionaries(
     st.frozensets(st.sampled_from(NAMES), min_size=1), st.integers(0, 8).map(lambda n: n / 8)
@@ -77,7 +80,9 @@ def test_by_hand() -> None:
 def test_paths_are_counted_as_slowly(settings: dict[str, Any], connection: Backend) -> None:
     logs = random_logs(np.random.default_rng(11), 150, int)
     config = AttributionConfig(**settings)
-    learned = learn_surface_shares(*tables(*logs, connection), config=config, fewest_paths=1)
+    learned = learn_surface_shares(
+        *tables(*logs, connection), config=config, fewest_paths=1, log_end=LATE
+    )
     found = {frozenset(each.surfaces): (each.paths, each.plays) for each in learned.sets}
     slow = count_paths_slowly(*logs, config)
     assert {seen: count for seen, count in found.items() if count != (0, 0)} == slow
@@ -105,7 +110,7 @@ def test_known_hazards_are_recovered(connection: Backend) -> None:
             if rng.random() < sum(add[each] for each in seen):
                 plays.append(play(len(plays), hour + 0.1, user_id=user))
     learned = learn_surface_shares(
-        *tables(impressions, plays, connection), config=AttributionConfig()
+        *tables(impressions, plays, connection), config=AttributionConfig(), log_end=LATE
     )
     shares = {
         each.surfaces: dict(zip(each.surfaces, each.shares, strict=True)) for each in learned.sets
@@ -132,7 +137,9 @@ def test_rare_sets_have_no_rate_of_their_own(connection: Backend) -> None:
     logs = tables(impressions, plays, connection)
 
     def push(fewest_paths: int) -> float:
-        learned = learn_surface_shares(*logs, config=AttributionConfig(), fewest_paths=fewest_paths)
+        learned = learn_surface_shares(
+            *logs, config=AttributionConfig(), fewest_paths=fewest_paths, log_end=LATE
+        )
         (both,) = (each for each in learned.sets if each.surfaces == ("home", "push"))
         assert (both.paths, both.plays) == (1, 1)
         return both.shares[1]
@@ -141,15 +148,75 @@ def test_rare_sets_have_no_rate_of_their_own(connection: Backend) -> None:
     assert push(1) == pytest.approx((1 - 50 / 201) / 2)  # after home it adds that much, before it 0
 
 
+def test_windows_that_are_still_open_say_nothing_yet(connection: Backend) -> None:
+    """A surface that came on the last day would seem to lead to less."""
+    impressions = [impression(i, 0, user_id=i, surface="old") for i in range(100)]
+    impressions += [impression(100 + i, 40, user_id=400 + i, surface="new") for i in range(100)]
+    impressions += [impression(200 + i, 10, user_id=200 + i, surface="new") for i in range(50)]
+    plays = [play(i, 20, user_id=i) for i in range(30)]
+    plays += [play(50 + i, 30, user_id=200 + i) for i in range(15)]
+    found = {}
+    for end in (64, 63.9):
+        learned = learn_surface_shares(
+            *tables(impressions, plays, connection), config=AttributionConfig(), log_end=at(end)
+        )
+        found[end] = {each.surfaces: (each.paths, each.plays) for each in learned.sets}
+    assert found[64] == {("old",): (100, 30), ("new",): (150, 15)}
+    assert found[63.9] == {("old",): (100, 30), ("new",): (50, 15)}
+
+
+def test_logs_without_a_surface_share_equally(connection: Backend) -> None:
+    rows = [impression(1, 0), impression(2, 1), impression(3, 0, user_id=9, surface="mail")]
+    rows = [row | {"surface": row["surface"] if row["user_id"] == 9 else None} for row in rows]
+    config = AttributionConfig(viewable_only=True)
+    for hidden, sets in (((3,), 1), ((1, 2, 3), 0)):
+        shown = [row | {"viewable": row["impression_id"] not in hidden} for row in rows]
+        shares = learn_surface_shares(
+            *tables(shown, [play(1, 2)], connection), config=config, log_end=LATE, fewest_paths=1
+        )
+        assert len(shares.sets) == sets
+        by_shares = AttributionConfig(touch="shapley", surface_shares=shares)
+        credits = attribute(*tables(rows, [play(1, 2)], connection), config=by_shares)
+        assert sorted(credits.to_pyarrow()["credit"].to_pylist()) == [0.5, 0.5]
+
+
+def test_as_many_surfaces_as_may_be_make_a_query_that_engines_take() -> None:
+    names = [f"surface_{i}" for i in range(8)]
+    rates = {frozenset([name]): (i + 1) / 100 for i, name in enumerate(names)}
+    sets = []
+    for size in range(1, 9):
+        for part in combinations(names, size):
+            values = shapley_values(frozenset(part), rates)
+            total = sum(values.values())
+            sets.append(SurfaceSet(surfaces=part, shares=tuple(values[n] / total for n in part)))
+    config = AttributionConfig(touch="shapley", surface_shares=SurfaceShares(sets=tuple(sets)))
+    when = "timestamp('UTC')"
+    who = {"user_id": "int64", "item_id": "int64"}
+    shown = ibis.table(
+        {"impression_id": "int64", **who, "t0": when, "surface": "string"}, name="impressions"
+    )
+    played = ibis.table({"play_id": "int64", **who, "played_at": when}, name="plays")
+    text = ibis.to_sql(attribute(shown, played, config=config), dialect="bigquery")
+    assert len(text) < 250_000  # a quarter of what BigQuery takes
+    with pytest.raises(ConfigError, match="at most 8 surfaces"):
+        SurfaceShares(sets=tuple(SurfaceSet(surfaces=(f"s{i}",), shares=(1.0,)) for i in range(9)))
+
+
 def test_surfaces_are_needed_and_few(connection: Backend) -> None:
     shown, played = tables([impression(1, 0)], [play(1, 1)], connection)
     with pytest.raises(SchemaError, match="surface"):
-        learn_surface_shares(shown.drop("surface"), played, config=AttributionConfig())
+        learn_surface_shares(
+            shown.drop("surface"), played, config=AttributionConfig(), log_end=LATE
+        )
     with pytest.raises(ConfigError, match="fewest_paths of at least 1"):
-        learn_surface_shares(shown, played, config=AttributionConfig(), fewest_paths=0)
-    many = [impression(i, 0, surface=f"s{i}") for i in range(11)]
-    with pytest.raises(ConfigError, match="at most 10 surfaces"):
-        learn_surface_shares(*tables(many, [play(1, 1)], connection), config=AttributionConfig())
+        learn_surface_shares(
+            shown, played, config=AttributionConfig(), fewest_paths=0, log_end=LATE
+        )
+    many = [impression(i, 0, surface=f"s{i}") for i in range(9)]
+    with pytest.raises(ConfigError, match="at most 8 surfaces"):
+        learn_surface_shares(
+            *tables(many, [play(1, 1)], connection), config=AttributionConfig(), log_end=LATE
+        )
 
 
 def test_shares_survive_text_and_nonsense_is_refused() -> None:

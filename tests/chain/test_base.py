@@ -163,6 +163,8 @@ def test_a_stop_is_judged_and_kept_as_the_fit_of_so_many_rounds() -> None:
 def test_a_base_that_is_tuned_less_than_the_causal_layer_is_refused() -> None:
     with pytest.raises(ConfigError, match="base_trials times base_stops at least finals plus"):
         ChainConfig(base_stops=(1.0,))
+    with pytest.raises(ConfigError, match="got 3 and 6"):
+        ChainConfig(base_stops=(1.0, 1.0))
     trees = BoostConfig()
     ChainConfig(base_trials=(trees,), base_stops=(0.5, 1.0), finals=(trees,), blend_weights=(0.5,))
 

@@ -111,7 +111,8 @@ def test_controls_are_sampled_where_nobody_logged_candidates(
     shown = set(map(tuple, tables["impressions"][[C.USER, C.ITEM, C.T0]].to_numpy()))
     assert not shown & set(map(tuple, controls[[C.USER, C.ITEM, C.T0]].to_numpy()))
     assert re.search(rf"could have been +{100 * rate:.3g} %", out.replace("\n", " "))
-    for words in ([*without], [*files(), "--controls", 5], [*without, "--items", items]):
+    alone = [*files(), "--items", items]
+    for words in ([*without], [*files(), "--controls", 5], [*without, "--items", items], alone):
         code, _, err = run("label", *words)
         assert code == 2
         assert MESSAGE.fullmatch(err.strip().replace("\n", " "))

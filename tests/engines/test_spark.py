@@ -120,7 +120,8 @@ def test_surface_shares_of_a_world(world: tuple[Any, Any, Any]) -> None:
         shown = tables["impressions"]
         halves = ibis.cases((shown.position <= 2, "top"), (shown.position <= 6, "row"))
         logs.append((shown.mutate(surface=halves), tables["plays"]))
-    learned = [learn_surface_shares(*each, config=rules) for each in logs]
+    end = world[0].log_end
+    learned = [learn_surface_shares(*each, config=rules, log_end=end) for each in logs]
     assert learned[0] == learned[1]
     assert max(len(each.surfaces) for each in learned[0].sets) > 1
     config = AttributionConfig(window_hours=72, touch="shapley", surface_shares=learned[0])
@@ -132,9 +133,10 @@ def test_sampled_controls_of_a_world(ids: str, world: tuple[Any, Any, Any]) -> N
     made = []
     for tables in world[1:]:
         shown = tables["impressions"].filter(lambda t: t.user_id < 40)
-        items = shown.select("item_id").distinct()
         if ids == "strings":
-            shown = shown.mutate(user_id=shown.user_id.cast("string"))
+            words = ibis.ifelse(shown.item_id % 2 == 0, "B", "a") + shown.item_id.cast("string")
+            shown = shown.mutate(user_id=shown.user_id.cast("string"), item_id=words)
+        items = shown.select("item_id").distinct()
         made.append(sample_controls(shown, items, config=ControlConfig(per_request=5)))
     key = ["user_id", "item_id", "t0"]
     assert equal(*made, key=key) > made[0].filter(made[0].shown).count().execute()

@@ -12,6 +12,7 @@ from causal_ranker.attribution.attribute import attribute
 from causal_ranker.errors import ConfigError, EmptyError, SchemaError
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.controls import ControlConfig, sample_controls
+from causal_ranker.labels.report import describe_labels
 from causal_ranker.labels.sampling import draw, uniform_index
 from causal_ranker.logs.contract import check_candidates
 from causal_ranker.logs.sources import read_table
@@ -157,9 +158,15 @@ def test_weighed_controls_stand_for_all_that_could_have_been_shown() -> None:
         assert rate == pytest.approx(all_of["outcome"].mean(), abs=4 * spread)
         total = np.sqrt(len(some)) * w.max() * (arm == 0) + 1e-9
         assert w.sum() == pytest.approx(len(all_of), abs=4 * total)
+    with pytest.raises(ConfigError, match="sampled controls"):
+        collect_labels(controls, *logs, credits=attribute(*logs), config=config).thin()
     # A sample of zeros on top of it multiplies the weights.
     found = collect_labels(controls, *logs, credits=attribute(*logs), config=config)
     twice = found.sample_training(0.5, 0).table.to_pyarrow().to_pandas()
+    described = describe_labels(found.sample_training(0.5, 0))
+    assert described.control_rate == pytest.approx(1 - (1 - 1 / ITEMS) ** 12, rel=0.02)
+    organic = truth[truth["outcome"] == 1]["label_kind"] == "organic_play"
+    assert described.share_organic == pytest.approx(organic.mean(), abs=0.02)
     merged = twice.merge(sample, on=["user_id", "item_id", "t0"], suffixes=("", "_before"))
     assert len(merged) == len(twice) < len(sample)
     factor = np.where(twice["outcome"] == 1, 1.0, 2.0)
@@ -176,7 +183,7 @@ def test_numbers_are_even_whatever_the_ids() -> None:
         ids = pd.DataFrame({"user_id": [name(i) for i in range(20_000)]})
         table = read_table(ids.assign(item_id=ids["user_id"], t0=at(0)), ENGINE, name="rows")
         lots = draw(table, salt="even")
-        numbers = uniform_index(lots["draw"], 7).name("n").to_pyarrow().to_pandas()
+        numbers = uniform_index(lots["sampling_draw"], 7).name("n").to_pyarrow().to_pandas()
         counts = numbers.value_counts()
         assert sorted(counts.index) == list(range(7))
         assert counts.to_numpy() == pytest.approx(20_000 / 7, abs=4.5 * np.sqrt(20_000 / 7))
@@ -190,6 +197,9 @@ def test_what_cannot_be_drawn_from_is_told() -> None:
     naive = catalogue(available_from=at(0).replace(tzinfo=None))
     with pytest.raises(SchemaError, match="'available_from' of the items as instants with a time"):
         sample_controls(shown, read_table(naive, ENGINE, name="items"), config=config)
+    never = catalogue(available_from=[None] * ITEMS, available_until=pd.NaT)
+    tables = shown, read_table(never, ENGINE, name="items")
+    assert sample_controls(*tables, config=config).count().execute() > 0
     with pytest.raises(SchemaError, match="one type of 'item_id'"):
         sample_controls(shown, read_table(catalogue(str), ENGINE, name="items"), config=config)
     with pytest.raises(ConfigError, match="at most 2,097,152 items"):

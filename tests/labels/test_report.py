@@ -16,6 +16,7 @@ from tests.labels.builders import START, at, candidate, collect, impression, pla
 
 def report(*rows: tuple[str, str, int, int], zero_rate: float = 1.0) -> LabelReport:
     counts = pd.DataFrame(list(rows), columns=["day", C.LABEL_KIND, C.TREATMENT, "rows"])
+    counts["weight"] = counts["rows"].astype(float)
     return LabelReport(counts=counts, zero_rate=zero_rate)
 
 

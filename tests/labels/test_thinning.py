@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from causal_ranker.errors import ConfigError
 from causal_ranker.labels.dataset import UpliftDataset
+from causal_ranker.labels.sampling import mark_sample
 from causal_ranker.labels.thinning import LATER_EXPOSURE, mark_later_exposures, thin_rows
 from causal_ranker.logs.sources import connect, read_table
 
@@ -79,6 +80,18 @@ def test_what_comes_later_decides_about_no_row() -> None:
         part = thin(rows(early, [45] * len(early)))
         before = whole[whole["t0"] < START + timedelta(minutes=cut)]
         pd.testing.assert_frame_equal(part, before.reset_index(drop=True))
+
+
+def test_context_of_any_name_is_left_alone() -> None:
+    names = ["latest", "run", "at_second", "length", "cell", "place", "draw"]
+    frame = rows([0, 10, 500], [30, 30, 30]).assign(**{name: [3.5, 4.5, 5.5] for name in names})
+    kept = thin(frame)
+    assert len(kept) == 2
+    table = read_table(frame, ENGINE, name="rows")
+    marked = mark_sample(table, share=0.99, salt="names").to_pandas()
+    for found in (kept, marked):
+        expected = frame.set_index("t0").loc[found["t0"], names].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found[names].reset_index(drop=True), expected)
 
 
 def test_pairs_do_not_touch_each_other() -> None:

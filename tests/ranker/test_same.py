@@ -17,6 +17,7 @@ from causal_ranker.logs.sources import connect, read_table
 from causal_ranker.ranker import CausalRanker
 from causal_ranker.recommenders.frame import FrameRecommender
 from tests.ranker.season import (
+    FEATURES,
     K,
     config,
     fit,
@@ -76,6 +77,16 @@ def test_evaluating_again_gives_the_same_report(ranker: CausalRanker, report: Re
     assert figures(ranker.evaluate(**tables(season()[1]))) == figures(report)
 
 
+def test_impressions_that_were_seen_before_are_no_second_exposures() -> None:
+    """Logs may overlap. (These few are too old to be credited with a later play.)"""
+    past, later = small()
+    asked = config(features=FEATURES.model_copy(update={"exposures": True}))
+    ranker = fit(past, config=asked)
+    usual = figures(ranker.evaluate(**tables(later)))
+    again = pd.concat([past.impressions.head(500), later.impressions], ignore_index=True)
+    assert figures(ranker.evaluate(**{**tables(later), "impressions": again})) == usual
+
+
 def test_the_callers_tables_are_left_alone(report: Report) -> None:
     """The shared tables have been through `fit` and `evaluate` by now."""
     fresh = season.__wrapped__()
@@ -114,8 +125,18 @@ def test_block_size_decides_memory_and_not_results() -> None:
 def test_lists_kept_for_the_choice_are_those_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     past, later = small()
     kept = figures(fit(past, base="boosted").evaluate(**tables(later)))
+    again, real = [], training.filled_blocks
+
+    def counted(*args: Any, **named: Any) -> Any:
+        again.append(1)
+        return real(*args, **named)
+
+    monkeypatch.setattr(training, "filled_blocks", counted)
+    fit(past, base="boosted")
+    once = len(again)
     monkeypatch.setattr(training, "_KEPT_BYTES", 0)
     assert figures(fit(past, base="boosted").evaluate(**tables(later))) == kept
+    assert len(again) == 2 * once + 1
 
 
 def test_a_recommender_at_the_door_is_as_good_as_logged_scores() -> None:

@@ -23,8 +23,8 @@ LEFT OUTER JOIN (
       `t9`.`mask`,
       `t9`.`kinds`,
       `t9`.`alike`,
-      IF(
-        CASE
+      ieee_divide(
+        CAST(CASE
           WHEN (
             (
               `t9`.`mask` * 3
@@ -49,39 +49,9 @@ LEFT OUTER JOIN (
             ) + `t9`.`number`
           ) = 9
           THEN 0
-          ELSE -1
-        END >= 0,
-        ieee_divide(
-          CAST(CASE
-            WHEN (
-              (
-                `t9`.`mask` * 3
-              ) + `t9`.`number`
-            ) = 19
-            THEN 274877906944
-            WHEN (
-              (
-                `t9`.`mask` * 3
-              ) + `t9`.`number`
-            ) = 20
-            THEN 824633720832
-            WHEN (
-              (
-                `t9`.`mask` * 3
-              ) + `t9`.`number`
-            ) = 10
-            THEN 1099511627776
-            WHEN (
-              (
-                `t9`.`mask` * 3
-              ) + `t9`.`number`
-            ) = 9
-            THEN 0
-            ELSE -1
-          END AS FLOAT64),
-          CAST(`t9`.`alike` AS FLOAT64) * CAST(1099511627776 AS FLOAT64)
-        ),
-        ieee_divide(CAST(1 AS FLOAT64), CAST(`t9`.`alike` AS FLOAT64) * CAST(`t9`.`kinds` AS FLOAT64))
+          ELSE CAST(ROUND(ieee_divide(CAST(1099511627776 AS FLOAT64), CAST(`t9`.`kinds` AS FLOAT64)), 0) AS INT64)
+        END AS FLOAT64),
+        CAST(`t9`.`alike` AS FLOAT64) * CAST(1099511627776 AS FLOAT64)
       ) AS `credit`
     FROM (
       SELECT

@@ -23,67 +23,35 @@ LEFT OUTER JOIN (
       "t9"."mask",
       "t9"."kinds",
       "t9"."alike",
-      CASE
-        WHEN CASE
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 19
-          THEN 274877906944
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 20
-          THEN 824633720832
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 10
-          THEN 1099511627776
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 9
-          THEN 0
-          ELSE -1
-        END >= 0
-        THEN CAST(CASE
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 19
-          THEN 274877906944
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 20
-          THEN 824633720832
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 10
-          THEN 1099511627776
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 9
-          THEN 0
-          ELSE -1
-        END AS DOUBLE PRECISION) / (
-          CAST("t9"."alike" AS DOUBLE PRECISION) * CAST(1099511627776 AS DOUBLE PRECISION)
-        )
-        ELSE CAST(1 AS DOUBLE PRECISION) / (
-          CAST("t9"."alike" AS DOUBLE PRECISION) * CAST("t9"."kinds" AS DOUBLE PRECISION)
-        )
-      END AS "credit"
+      CAST(CASE
+        WHEN (
+          (
+            "t9"."mask" * 3
+          ) + "t9"."number"
+        ) = 19
+        THEN 274877906944
+        WHEN (
+          (
+            "t9"."mask" * 3
+          ) + "t9"."number"
+        ) = 20
+        THEN 824633720832
+        WHEN (
+          (
+            "t9"."mask" * 3
+          ) + "t9"."number"
+        ) = 10
+        THEN 1099511627776
+        WHEN (
+          (
+            "t9"."mask" * 3
+          ) + "t9"."number"
+        ) = 9
+        THEN 0
+        ELSE CAST(ROUND(CAST(1099511627776 AS DOUBLE PRECISION) / CAST("t9"."kinds" AS DOUBLE PRECISION)) AS BIGINT)
+      END AS DOUBLE PRECISION) / (
+        CAST("t9"."alike" AS DOUBLE PRECISION) * CAST(1099511627776 AS DOUBLE PRECISION)
+      ) AS "credit"
     FROM (
       SELECT
         "t8"."play_id",

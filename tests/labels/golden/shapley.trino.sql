@@ -23,66 +23,34 @@ LEFT OUTER JOIN (
       "t9"."mask",
       "t9"."kinds",
       "t9"."alike",
-      IF(
-        CASE
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 19
-          THEN 274877906944
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 20
-          THEN 824633720832
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 10
-          THEN 1099511627776
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 9
-          THEN 0
-          ELSE -1
-        END >= 0,
-        CAST(CASE
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 19
-          THEN 274877906944
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 20
-          THEN 824633720832
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 10
-          THEN 1099511627776
-          WHEN (
-            (
-              "t9"."mask" * 3
-            ) + "t9"."number"
-          ) = 9
-          THEN 0
-          ELSE -1
-        END AS DOUBLE) / (
-          CAST("t9"."alike" AS DOUBLE) * CAST(1099511627776 AS DOUBLE)
-        ),
-        CAST(1 AS DOUBLE) / (
-          CAST("t9"."alike" AS DOUBLE) * CAST("t9"."kinds" AS DOUBLE)
-        )
+      CAST(CASE
+        WHEN (
+          (
+            "t9"."mask" * 3
+          ) + "t9"."number"
+        ) = 19
+        THEN 274877906944
+        WHEN (
+          (
+            "t9"."mask" * 3
+          ) + "t9"."number"
+        ) = 20
+        THEN 824633720832
+        WHEN (
+          (
+            "t9"."mask" * 3
+          ) + "t9"."number"
+        ) = 10
+        THEN 1099511627776
+        WHEN (
+          (
+            "t9"."mask" * 3
+          ) + "t9"."number"
+        ) = 9
+        THEN 0
+        ELSE CAST(ROUND(CAST(1099511627776 AS DOUBLE) / CAST("t9"."kinds" AS DOUBLE), 0) AS BIGINT)
+      END AS DOUBLE) / (
+        CAST("t9"."alike" AS DOUBLE) * CAST(1099511627776 AS DOUBLE)
       ) AS "credit"
     FROM (
       SELECT
