@@ -19,14 +19,25 @@ from benchmarks._spark_child import local_spark
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shapley import learn_surface_shares
-from causal_ranker.errors import SchemaError
+from causal_ranker.errors import ConfigError, SchemaError
+from causal_ranker.features.asof import outcome_counts
+from causal_ranker.features.config import FeatureConfig
+from causal_ranker.features.history import (
+    exposure_history,
+    group_history,
+    item_history,
+    pair_history,
+    user_history,
+)
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.controls import ControlConfig, sample_controls
 from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
 from causal_ranker.logs.datasets.open_bandit import load_open_bandit
+from causal_ranker.logs.hours import from_hours, hours_begun
 from causal_ranker.logs.sources import connect, read_table
 from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.streaming import StreamingWorld
+from pipelines.spark_labels import write_labels
 
 pytestmark = [
     pytest.mark.slow,
@@ -112,6 +123,71 @@ def test_credits_of_a_world(config: AttributionConfig, world: tuple[Any, Any, An
     credits = [attribute(t["impressions"], t["plays"], config=config) for t in (embedded, there)]
     rows = equal(*credits, key=["play_id", "impression_id"])
     assert rows >= embedded["plays"].count().execute() * (config.minimum_seconds == 0)
+
+
+def test_the_entry_point_writes_what_the_embedded_engine_says(
+    world: tuple[Any, Any, Any], spark: Any, tmp_path: Path
+) -> None:
+    logs, embedded, _ = world
+    from pyspark.sql import SparkSession
+
+    frames = {name: getattr(logs, name) for name in CHECKS}
+    paths = {name: str(path) for name, path in write(frames, tmp_path).items()}
+    arguments = {"log_end": logs.log_end - timedelta(hours=34), "out": str(tmp_path / "out")}
+    session = SparkSession.getActiveSession()
+    assert session is not None
+    found = write_labels(session, **paths, **arguments)
+    credits = attribute(embedded["impressions"], embedded["plays"])
+    labels = collect_labels(
+        embedded["candidates"],
+        embedded["impressions"],
+        embedded["plays"],
+        credits=credits,
+        config=LabelConfig(log_end=arguments["log_end"]),
+    )
+    engine = connect()
+    keys = (["play_id", "impression_id"], ["user_id", "item_id", "t0"])
+    for folder, table, key in zip(found, (credits, labels.table), keys, strict=True):
+        equal(read_table(folder, engine, name="written"), table, key=key)
+    with pytest.raises(ConfigError, match=r"no folder at .*credits"):
+        write_labels(session, **paths, **arguments)
+
+
+def test_as_of_state_of_a_world(world: tuple[Any, Any, Any]) -> None:
+    config = FeatureConfig(windows_days=(1, 3), item_group="genre", exposures=True)
+    made: dict[str, list[ibis.Table]] = {}
+    for tables in world[1:]:
+        plays = tables["plays"].mutate(credit=ibis.literal(0.5))
+        requests = tables["candidates"].select("user_id", "t0").distinct()
+        rows = tables["candidates"].mutate(
+            treatment=tables["candidates"].shown.cast("int8"), outcome=ibis.literal(1, "int8")
+        )
+        items = tables["candidates"].select("item_id").distinct()
+        items = items.mutate(genre=(items.item_id % 3).cast("string"))
+        clocks = requests.select(t0=from_hours(hours_begun(requests.t0))).distinct()
+        pairs = pair_history(requests, plays, config=config)
+        states = {
+            "pairs": pairs,
+            "users": user_history(pairs, config=config),
+            "groups": group_history(pairs, items, config=config),
+            "items": item_history(clocks, plays, daily=outcome_counts(rows), config=config),
+            "exposures": exposure_history(
+                requests,
+                tables["impressions"].select("user_id", "item_id", "t0").distinct(),
+                config=config,
+            ),
+        }
+        for name, state in states.items():
+            made.setdefault(name, []).append(state)
+    for both in made.values():
+        key = [
+            name for name in ("user_id", "item_id", "t0", "asof_group") if name in both[0].columns
+        ]
+        frames = [
+            state.order_by(key).to_pyarrow().to_pandas()[sorted(state.columns)] for state in both
+        ]
+        assert len(frames[0]) > 0
+        pd.testing.assert_frame_equal(*frames, check_dtype=False, rtol=1e-9)
 
 
 def test_surface_shares_of_a_world(world: tuple[Any, Any, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Entry points that run the chain where the logs live."""
