@@ -146,7 +146,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             If what was shown is (nearly) determined by the features.
         """
         check_settings(self.get_params(deep=False))
-        self._connection = connection_of(candidates, impressions, plays)
+        self._connection = connection_of(candidates, impressions, plays, config=self.config)
         self.stages_ = Stages(Console(stderr=True) if self.progress else None)
         with self.stages_.stage("Logs, attribution and labels"):
             self.quarantines_: tuple[Quarantine, ...] = ()

@@ -65,6 +65,10 @@ class ChainConfig(FrozenConfig):
         Refuse a log with a row that breaks its contract, or set such rows aside with their reasons.
     quarantine_folder : Path
         Where rows set aside are written: one Parquet file for each table that has any.
+    engine_threads : int, optional
+        Threads of the embedded engine where the ranker opens it; all cores by default.
+    engine_memory : str, optional
+        Its memory, e.g. ``"2GB"``; what does not fit spills to disk. Models need memory beside it.
     block_rows : int
         Candidate rows scored at a time: decides memory. The random policy and the curve sample are
         drawn block by block, so another size draws them anew.
@@ -99,6 +103,8 @@ class ChainConfig(FrozenConfig):
     unique_candidates: bool = False
     on_bad_rows: Literal["raise", "quarantine"] = "raise"
     quarantine_folder: Path = Path("quarantine")
+    engine_threads: Annotated[int, Field(ge=1)] | None = None
+    engine_memory: str | None = None
     block_rows: Annotated[int, Field(ge=1)] = 1_200_000
 
     @model_validator(mode="after")

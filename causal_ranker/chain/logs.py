@@ -103,25 +103,33 @@ class LabelledLogs:
     history: History
 
 
-def connection_of(*sources: Any) -> Backend:
+def connection_of(*sources: Any, config: ChainConfig | None = None) -> Backend:
     """Return the DuckDB connection that some Ibis tables already live on, or a new one.
 
     Parameters
     ----------
     *sources : Any
         What the caller passed as logs.
+    config : ChainConfig, optional
+        Threads and memory of a new connection; one that is there already stays as it is.
 
     Returns
     -------
     ibis.backends.duckdb.Backend
         The first such connection.
+
+    Raises
+    ------
+    ConfigError
+        If the engine does not open with these settings.
     """
     for source in sources:
         if isinstance(source, ibis.Table):
             for backend in source._find_backends()[0]:
                 if isinstance(backend, Backend):
                     return backend
-    return connect()
+    config = config or ChainConfig()
+    return connect(threads=config.engine_threads, memory_limit=config.engine_memory)
 
 
 @dataclass(frozen=True)

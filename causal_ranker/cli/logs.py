@@ -51,6 +51,8 @@ def _attribute(
         ),
     ] = None,
     quarantine: o.Quarantine = None,
+    threads: o.Threads = None,
+    memory: o.Memory = None,
     out: o.Table = None,
 ) -> None:
     """Credit each play to the impressions that led to it, or to none."""
@@ -77,7 +79,7 @@ def _attribute(
         half_life_hours=half_life_hours,
         most_impressions_a_day=most_impressions_a_day,
     )
-    connection = connect()
+    connection = connect(threads=threads, memory_limit=memory)
     rules = _bad_rows(quarantine)
     shown, bad = read_checked(connection, impressions, name="impressions", config=rules)
     played, worse = read_checked(connection, plays, name="plays", config=rules)
@@ -123,6 +125,8 @@ def _label(
         ),
     ] = "drop",
     quarantine: o.Quarantine = None,
+    threads: o.Threads = None,
+    memory: o.Memory = None,
     out: o.Table = None,
 ) -> None:
     """Label every candidate whose horizon has ended, and count the kinds."""
@@ -139,7 +143,7 @@ def _label(
     from causal_ranker.reporting.console import print_section
 
     file = None if out is None else TableFile.at(out)
-    connection = connect()
+    connection = connect(threads=threads, memory_limit=memory)
     rules = _bad_rows(quarantine)
     shown: Any = impressions
     listed: Any = candidates
@@ -263,12 +267,11 @@ def _evaluate(
     """Learn from the earlier part of the logs and judge the policy on the later part."""
     from rich.console import Console
 
-    from causal_ranker.chain.logs import read_logs
+    from causal_ranker.chain.logs import connection_of, read_logs
     from causal_ranker.chain.split import split_logs
     from causal_ranker.cli.tables import make_folder
     from causal_ranker.demo.result import package_versions
     from causal_ranker.evaluation.sections import policies_section
-    from causal_ranker.logs.sources import connect
     from causal_ranker.reporting.console import print_section
     from causal_ranker.runs import recording
 
@@ -288,7 +291,7 @@ def _evaluate(
         out, "evaluate", settings=settings, inputs=inputs, versions=package_versions()
     ) as record:
         logs = read_logs(
-            connect(),
+            connection_of(config=ranker.config),
             impressions=impressions,
             plays=plays,
             candidates=candidates,

@@ -20,12 +20,14 @@ __all__ = [
     "Items",
     "Learner",
     "LogEnd",
+    "Memory",
     "Plays",
     "PolicyName",
     "Quarantine",
     "Seed",
     "Slots",
     "Table",
+    "Threads",
     "Users",
     "moment",
 ]
@@ -78,6 +80,10 @@ CandidatesIfAny = Annotated[
     typer.Option(
         "--candidates", help="Candidate log: what could have been shown, and whether it was."
     ),
+]
+Threads = Annotated[int | None, typer.Option(help="Threads of the engine; all by default.")]
+Memory = Annotated[
+    str | None, typer.Option(help="Memory of the engine, e.g. 2GB; what does not fit spills.")
 ]
 Users = Annotated[str | None, typer.Option(help="Covariates by user_id.")]
 Items = Annotated[str | None, typer.Option(help="Covariates by item_id.")]

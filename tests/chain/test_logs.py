@@ -127,6 +127,11 @@ def test_ibis_tables_bring_their_connection() -> None:
     table = read_table(tables()["plays"], own, name="plays")
     assert connection_of(tables()["candidates"], table) is own
     assert connection_of("a path", None) is not own
+    limited = connection_of("a path", config=ChainConfig(engine_threads=1, engine_memory="1GiB"))
+    found = limited.raw_sql(
+        "SELECT current_setting('threads'), current_setting('memory_limit')"
+    ).fetchone()
+    assert found == (1, "1.0 GiB")
 
 
 @pytest.mark.parametrize("moment", [START, datetime(1969, 12, 31, 23, 59, 59, 250_000, tzinfo=UTC)])

@@ -154,6 +154,13 @@ def test_windows_that_cannot_be_are_refused(
     assert option[2:].replace("-", "_") in err
 
 
+def test_an_engine_that_cannot_be_is_refused(run: Run, tmp_path: Path) -> None:
+    shown = impressions()
+    words = write(tmp_path, shown, plays(shown))
+    assert "memory_limit='much'" in refused(run, *words, "--memory", "much")
+    assert "threads=0" in refused(run, *words, "--threads", 0)
+
+
 @pytest.mark.parametrize("table", ["impressions", "plays"])
 def test_an_empty_log_is_refused(run: Run, tmp_path: Path, table: str) -> None:
     shown = impressions()

@@ -18,6 +18,8 @@ from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.worlds.logs import WorldLogs
 from tests.cli.calling import MESSAGE, Files, Run
 
+LIMITS = ("--threads", 1, "--memory", "1GiB")
+
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
 def test_credits_are_written(
@@ -28,7 +30,8 @@ def test_credits_are_written(
     suffix: str,
 ) -> None:
     target = tmp_path / "new" / f"credits.{suffix}"
-    code, out, _ = run("attribute", *files(suffix)[:4], "--touch", "linear", "--out", target)
+    words = [*files(suffix)[:4], *LIMITS, "--touch", "linear"]
+    code, out, _ = run("attribute", *words, "--out", target)
     assert code == 0
     assert str(target) in out.replace("\n", "")
     credits = pd.read_parquet(target) if suffix == "parquet" else pd.read_csv(target)
