@@ -17,7 +17,7 @@ import typer
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.cli.options import moment
-from causal_ranker.errors import CausalRankerError, ConfigError
+from causal_ranker.errors import CausalRankerError, ConfigError, DataError
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
 from causal_ranker.logs.sources import connect, read_table
@@ -64,7 +64,7 @@ def write_labels(
     Raises
     ------
     DataError
-        If a log breaks its contract.
+        If a log cannot be read or breaks its contract.
     ConfigError
         If a folder exists already, or a horizon is missing.
     """
@@ -79,10 +79,17 @@ def write_labels(
         "plays": (plays, check_plays),
         "candidates": (candidates, check_candidates),
     }
-    logs = {
-        name: check(read_table(spark.read_parquet(path), engine, name=name))
-        for name, (path, check) in checks.items()
-    }
+    logs = {}
+    for name, (path, check) in checks.items():
+        try:
+            table = spark.read_parquet(path)
+        except AnalysisException as error:
+            raise DataError(
+                expected=f"{name} as Parquet where Spark reads",
+                came=str(error).splitlines()[0],
+                do="Check the path: it is the cluster's, which need not be this machine's.",
+            ) from error
+        logs[name] = check(read_table(table, engine, name=name))
     credits = attribute(
         logs["impressions"], logs["plays"], config=attribution or AttributionConfig()
     )

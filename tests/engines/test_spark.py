@@ -19,7 +19,7 @@ from benchmarks._spark_child import local_spark
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shapley import learn_surface_shares
-from causal_ranker.errors import ConfigError, SchemaError
+from causal_ranker.errors import ConfigError, DataError, SchemaError
 from causal_ranker.features.asof import outcome_counts
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.history import (
@@ -151,6 +151,9 @@ def test_the_entry_point_writes_what_the_embedded_engine_says(
         equal(read_table(folder, engine, name="written"), table, key=key)
     with pytest.raises(ConfigError, match=r"no folder at .*credits"):
         write_labels(session, **paths, **arguments)
+    nowhere = {**paths, "plays": str(tmp_path / "nowhere.parquet")}
+    with pytest.raises(DataError, match="plays as Parquet where Spark reads"):
+        write_labels(session, **nowhere, **arguments)
 
 
 def test_as_of_state_of_a_world(world: tuple[Any, Any, Any]) -> None:
