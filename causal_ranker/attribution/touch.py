@@ -51,7 +51,7 @@ def credit_pairs(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
         return linear_touch(pairs)
     if config.touch == "time_decay":
         return time_decay_touch(pairs, half_life_hours=config.half_life_hours)
-    if config.surface_shares is not None and config.touch == "shapley":
+    if config.surface_shares is not None:  # then, and then only, the model is "shapley"
         return shapley_touch(pairs, shares=config.surface_shares)
     return position_touch(pairs, first_share=config.first_share, last_share=config.last_share)
 

@@ -95,11 +95,11 @@ def draw_samples(
             ibis.util.gen_name("thinned"), dataset.thin().table, temp=True
         )
     if samples_nothing(config):
+        if config.propensity_rate == 1:
+            return Samples(training=everything, even=everything)
         lots = draw(everything, salt=f"zeros-{seed}")
         even = lots.filter(~is_below(lots[DRAW], 1 - config.propensity_rate)).drop(DRAW)
-        return Samples(
-            training=everything, even=everything if config.propensity_rate == 1 else even
-        )
+        return Samples(training=everything, even=even)
     key = [C.USER, C.ITEM, C.T0]
     known = pairs.select(*key, **{_KNOWN: ibis.literal(True)})
     rows = everything.left_join(known, key).select(*everything.columns, _KNOWN)

@@ -76,7 +76,7 @@ def top_within(
     """Rank the first rows of each request; all rows behind them share the next rank.
 
     The ranks of `rank_within` up to `k`, and ``k + 1`` instead of all larger ones. Where lists
-    have one length, much longer than `k`, it takes a fifth of the time.
+    have one length, much longer than `k`, only their heads are sorted.
 
     Parameters
     ----------

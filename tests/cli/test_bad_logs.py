@@ -229,7 +229,6 @@ def test_a_broken_row_is_told(run: Run, tmp_path: Path) -> None:
     assert "plays" in refused(run, *words)
 
 
-@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no limit on file sizes here")
 def test_a_disk_that_fills_leaves_the_old_file(tmp_path: Path) -> None:
     """The system refuses the write half-way, as it does when a quota is used up."""
     shown = impressions(60_000, users=3_000)
