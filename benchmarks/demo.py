@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
+from math import isnan
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
 from benchmarks import Result
-from benchmarks._measure import last_line_and_peak
+from benchmarks._measure import peaks
 
-__all__ = ["DESCRIPTION", "run"]
+__all__ = ["DESCRIPTION", "QUICK_PERMILLE", "measured", "run"]
 
 DESCRIPTION: Final = "the demo on The Complete Journey: seconds, peak memory, uplift@10 by policy"
 QUICK_PERMILLE: Final = 100  # thousandths of the households
@@ -25,7 +26,7 @@ from causal_ranker.demo import run_demo
 run_demo(
     data="journey",
     out=Path(sys.argv[1]),
-    full=False,
+    full=bool(int(sys.argv[3])),
     seed=0,
     household_permille=int(sys.argv[2]),
     console=Console(),
@@ -44,8 +45,32 @@ def run(*, quick: bool) -> Result:
     Returns
     -------
     Result
+        As told in `measured`.
+
+    Raises
+    ------
+    RuntimeError
+        If the demo fails; the message ends with its last lines.
+    """
+    return measured(full=False, permille=QUICK_PERMILLE if quick else 1000)
+
+
+def measured(*, full: bool, permille: int) -> Result:
+    """Run the demo in a child and read the figures it leaves beside its report.
+
+    Parameters
+    ----------
+    full : bool
+        Train on every row.
+    permille : int
+        Thousandths of the households.
+
+    Returns
+    -------
+    Result
         Figures ``seconds`` (wall clock, the interpreter's start included), ``rows`` by stage,
-        ``peak_rss_mb`` (MiB), ``uplift_at_10`` by policy, and ``diff_vs_base`` with ``diff_low``
+        ``peak_rss_mb`` (MiB), ``peak_without_files_mb`` (MiB; pages of mapped files left out),
+        ``uplift_at_10`` by policy, and ``diff_vs_base`` with ``diff_low``
         and ``diff_high``, in purchases per slot.
 
     Raises
@@ -54,17 +79,22 @@ def run(*, quick: bool) -> Result:
         If the demo fails; the message ends with its last lines.
     """
     with tempfile.TemporaryDirectory(prefix="causal-ranker-bench-") as folder:
-        seconds, peak = _measured(Path(folder), permille=QUICK_PERMILLE if quick else 1000)
+        started = perf_counter()
+        arguments = ["-c", _CHILD, str(Path(folder, "out")), str(permille), str(int(full))]
+        _, peak, anonymous = peaks(arguments)
+        seconds = perf_counter() - started
         told: dict[str, Any] = json.loads(Path(folder, "out", "figures.json").read_text("utf-8"))
     kept = ("rows", "uplift_at_10", "diff_vs_base", "diff_low", "diff_high")
     figures = {
         "seconds": round(seconds, 1),
         "peak_rss_mb": round(peak),
+        "peak_without_files_mb": None if isnan(anonymous) else round(anonymous),
         **{name: told[name] for name in kept},
     }
     rows: list[tuple[str, object]] = [
         ("seconds", figures["seconds"]),
         ("peak memory (MiB)", figures["peak_rss_mb"]),
+        ("of it without mapped files (MiB)", figures["peak_without_files_mb"]),
         *((f"rows: {stage}", count) for stage, count in told["rows"].items()),
         *((f"uplift@10, {policy}", value) for policy, value in told["uplift_at_10"].items()),
         ("difference to base", figures["diff_vs_base"]),
@@ -77,10 +107,3 @@ def run(*, quick: bool) -> Result:
         figures=figures,
         note="Uplift and difference in purchases per slot.",
     )
-
-
-def _measured(folder: Path, *, permille: int) -> tuple[float, float]:
-    """Run the demo in a child; return wall-clock seconds and peak memory in MiB."""
-    started = perf_counter()
-    _, peak = last_line_and_peak(["-c", _CHILD, str(folder / "out"), str(permille)])
-    return perf_counter() - started, peak

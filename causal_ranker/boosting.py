@@ -71,6 +71,7 @@ def fit_trees(
     target: NDArray[np.float64],
     *,
     rows: NDArray[np.int64] | None = None,
+    columns: Sequence[int] | None = None,
     weight: NDArray[np.float64],
     objective: Literal["binary", "regression"],
     config: BoostConfig,
@@ -89,6 +90,8 @@ def fit_trees(
     rows : numpy.ndarray, optional
         Positions of the rows to fit on; all by default. Above a gigabyte they are handed over in
         batches, so that a matrix that lies in a file is never copied into memory as a whole.
+    columns : sequence of int, optional
+        Columns to fit on; all by default.
     weight : numpy.ndarray
         Shape (n_rows,), non-negative.
     objective : {"binary", "regression"}
@@ -96,7 +99,7 @@ def fit_trees(
     config : BoostConfig
         Trees and shrinkage.
     names : sequence of str
-        Names of the columns.
+        Names of the columns that are fitted on.
     categorical : sequence of str
         Columns whose values are category codes.
     seed : int
@@ -110,9 +113,9 @@ def fit_trees(
     import lightgbm
 
     chosen = np.arange(len(features)) if rows is None else rows
-    large = len(chosen) * features.shape[1] * features.itemsize > _IN_MEMORY
+    large = len(chosen) * len(names) * features.itemsize > _IN_MEMORY
     data = lightgbm.Dataset(
-        _batches(features, chosen) if large else features if rows is None else features[rows],
+        _batches(features, chosen, columns) if large else _some(features, rows, columns),
         target[chosen],
         weight=weight[chosen],
         feature_name=list(names),
@@ -137,7 +140,25 @@ def fit_trees(
     return lightgbm.train(parameters, data, num_boost_round=config.rounds)
 
 
-def _batches(features: NDArray[np.float32], rows: NDArray[np.int64]) -> lightgbm.Sequence:
+def _some(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64] | None,
+    columns: Sequence[int] | None,
+) -> NDArray[np.float32]:
+    """Copy some rows and columns, without a copy of all rows or of all columns on the way."""
+    if columns is None:
+        return features if rows is None else features[rows]
+    # Column by column, which is how the trees read them.
+    count = len(features) if rows is None else len(rows)
+    some = np.empty((count, len(columns)), dtype=features.dtype, order="F")
+    for place, column in enumerate(columns):
+        some[:, place] = features[:, column] if rows is None else features[rows, column]
+    return some
+
+
+def _batches(
+    features: NDArray[np.float32], rows: NDArray[np.int64], columns: Sequence[int] | None
+) -> lightgbm.Sequence:
     """Give LightGBM rows of a matrix in batches."""
     import lightgbm
 
@@ -145,7 +166,9 @@ def _batches(features: NDArray[np.float32], rows: NDArray[np.int64]) -> lightgbm
         batch_size = _BATCH
 
         def __getitem__(self, index: Any) -> NDArray[np.float64]:
-            return np.asarray(features[rows[index]], dtype=np.float64)
+            some = _some(features, np.atleast_1d(rows[index]), columns)
+            batch = np.ascontiguousarray(some, dtype=np.float64)
+            return batch if isinstance(index, slice) else batch[0]
 
         def __len__(self) -> int:
             return len(rows)
@@ -178,6 +201,7 @@ def predict_trees(
     features: NDArray[np.float32],
     *,
     rows: NDArray[np.int64] | None = None,
+    columns: Sequence[int] | None = None,
 ) -> NDArray[np.float64]:
     """Predict with one model.
 
@@ -189,6 +213,8 @@ def predict_trees(
         Shape (n_rows, n_features).
     rows : numpy.ndarray, optional
         Positions of the rows to predict, taken batch by batch; all by default.
+    columns : sequence of int, optional
+        Columns that the model was fitted on; all by default.
 
     Returns
     -------
@@ -196,12 +222,13 @@ def predict_trees(
         Shape (n_rows,), or that of `rows`: a probability for the binary objective, else the
         target's unit.
     """
-    if rows is None:
+    if rows is None and columns is None:
         return (
             np.asarray(model.predict(features), dtype=np.float64) if len(features) else np.empty(0)
         )
-    parts = [
-        np.asarray(model.predict(features[rows[start : start + _BATCH]]), dtype=np.float64)
-        for start in range(0, len(rows), _BATCH)
-    ]
-    return np.concatenate([np.empty(0), *parts])
+    chosen = np.arange(len(features)) if rows is None else rows
+    predicted = np.empty(len(chosen))
+    for start in range(0, len(chosen), _BATCH):
+        batch = slice(start, start + _BATCH)
+        predicted[batch] = model.predict(_some(features, chosen[batch], columns))
+    return predicted

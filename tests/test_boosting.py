@@ -130,3 +130,29 @@ def test_rows_in_batches_give_the_same_trees(monkeypatch: pytest.MonkeyPatch) ->
     batched = fit_trees(x, y, **settings)
     assert batched.model_to_string() == whole.model_to_string() == copied.model_to_string()
     assert np.array_equal(predict_trees(whole, x, rows=rows), predict_trees(whole, x[rows]))
+
+
+@pytest.mark.parametrize("in_memory", [2**30, 0])
+def test_columns_are_chosen_without_a_copy_of_the_matrix(
+    in_memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boosting, "_IN_MEMORY", in_memory)
+    monkeypatch.setattr(boosting, "_BATCH", 257)
+    rng = np.random.default_rng(4)
+    x = np.asfortranarray(rng.normal(size=(3000, 5)).astype(np.float32))
+    y = (rng.random(3000) < 0.3 + 0.2 * (x[:, 3] > 0)).astype(float)
+    rows, columns = np.flatnonzero(rng.random(3000) < 0.7), [3, 1]
+    settings = {
+        "weight": np.ones(3000),
+        "objective": "binary",
+        "config": BoostConfig(rounds=5, min_rows_leaf=20),
+        "names": ["d", "b"],
+        "categorical": [],
+        "seed": 0,
+    }
+    copied = fit_trees(np.ascontiguousarray(x[:, columns]), y, rows=rows, **settings)
+    chosen = fit_trees(x, y, rows=rows, columns=columns, **settings)
+    assert chosen.model_to_string() == copied.model_to_string()
+    expected = predict_trees(copied, x[:, columns])
+    assert np.array_equal(predict_trees(chosen, x, columns=columns), expected)
+    assert np.array_equal(predict_trees(chosen, x, rows=rows, columns=columns), expected[rows])

@@ -7,24 +7,24 @@ case-control sample), and its inverse is the row's sampling weight.
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
 import ibis
-import numpy as np
 from ibis.backends.duckdb import Backend
 from numpy.typing import NDArray
 
 from causal_ranker.chain.blocks import BlockReader, Span
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.columns import Columns as C
+from causal_ranker.errors import EmptyError
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.labels.sampling import DRAW, draw, is_below, weigh_zeros
+from causal_ranker.paging import empty_array
 
 __all__ = ["Samples", "draw_samples", "read_sample", "samples_nothing"]
 
-_IN_MEMORY = 2**30
 _KNOWN, _TRAINS, _EVEN, _RATE = (f"sample_{name}" for name in ("known", "trains", "even", "rate"))
 
 
@@ -123,48 +123,43 @@ def draw_samples(
     )
 
 
-def read_sample(
-    reader: BlockReader, rows: ibis.Table, *, spans: list[Span], width: int
-) -> FeatureBlock:
-    """Read training rows span by span, so that the engine never holds more than one span.
+def read_sample(reader: BlockReader, rows: ibis.Table, *, spans: list[Span]) -> FeatureBlock:
+    """Read sampled rows span by span, so that the engine never holds more than one span.
 
     Parameters
     ----------
     reader : BlockReader
         Adds the features.
     rows : ibis.Table
-        The training rows.
+        The sample.
     spans : list of Span
         Their times, in order.
-    width : int
-        Number of features.
 
     Returns
     -------
     FeatureBlock
-        All rows, span after span. A matrix above 1 GiB lies in a temporary file that the
-        operating system pages in and out; the file is gone when the matrix is.
+        All rows, span after span; what is large lies in files (`causal_ranker.paging`).
+
+    Raises
+    ------
+    EmptyError
+        If there is no span, as the logs have no row whose horizon ended.
     """
+    if not spans:
+        raise EmptyError(
+            expected="candidates whose horizon ends inside the logs",
+            came="none",
+            do="Give a longer log, or a shorter horizon.",
+        )
     count = int(rows.count().to_pyarrow().as_py())
-    matrix = _matrix(count, width)
-    parts: list[FeatureBlock] = []
+    whole: dict[str, NDArray[Any]] = {}
     done = 0
     for span in spans:
         part = reader.join(span.of(rows))
-        matrix[done : done + len(part)] = part.features
-        parts.append(replace(part, features=part.features[:0]))
+        for field in fields(FeatureBlock):
+            values = getattr(part, field.name)
+            if field.name not in whole:
+                whole[field.name] = empty_array((count, *values.shape[1:]), values.dtype)
+            whole[field.name][done : done + len(part)] = values
         done += len(part)
-    columns = {
-        field.name: np.concatenate([getattr(part, field.name) for part in parts])
-        for field in fields(FeatureBlock)
-        if field.name != "features"
-    }
-    return FeatureBlock(features=matrix, **columns)
-
-
-def _matrix(rows: int, width: int) -> NDArray[np.float32]:
-    if rows * width * 4 <= _IN_MEMORY:
-        return np.empty((rows, width), dtype=np.float32, order="F")
-    with tempfile.NamedTemporaryFile(prefix="causal_ranker_") as file:
-        # The mapping keeps the unlinked file alive.
-        return np.memmap(file, dtype=np.float32, mode="w+", shape=(rows, width), order="F")
+    return FeatureBlock(**whole)

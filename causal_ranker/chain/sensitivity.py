@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import ibis
 import numpy as np
 from ibis.backends.duckdb import Backend
 
@@ -12,7 +13,7 @@ from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import History, LabelledLogs
 from causal_ranker.chain.rankings import by_policy
-from causal_ranker.chain.sample import draw_samples
+from causal_ranker.chain.sample import draw_samples, read_sample, samples_nothing
 from causal_ranker.chain.train import Trained, as_rows, fill_sample, reads_base
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.compare import PolicyResult, compare_policies
@@ -21,6 +22,7 @@ from causal_ranker.reporting.progress import Stages
 from causal_ranker.reranking.policies import BasePolicy
 from causal_ranker.seeds import stage_rng, stage_seed
 from causal_ranker.stats.intervals import Interval
+from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.nuisance import Nuisances
 
 __all__ = ["Reassessment", "reassess"]
@@ -111,17 +113,26 @@ def reassess(
             config=config,
             seed=seed,
         )
-        sample, even = reader.join(samples.training), reader.join(samples.even)
         spans = reader.spans(block_rows=config.block_rows)
-        fill_sample(sample, trained.scorer.base, reader, spans)
-        if reads_base(nuisance):
-            fill_sample(even, trained.scorer.base, reader, spans)
+
+        def rows_of(drawn: ibis.Table, *, with_base: bool) -> Rows:
+            block = read_sample(reader, drawn, spans=spans)
+            if with_base:
+                fill_sample(block, trained.scorer.base, reader, spans)
+            return as_rows(block)
+
+        sample = rows_of(samples.training, with_base=True)
+        even = (
+            None
+            if samples_nothing(config)
+            else rows_of(samples.even, with_base=reads_base(nuisance))
+        )
         nuisances = Nuisances(
             config=nuisance,
             names=config.features.names,
             categorical=config.features.categorical,
             seed=stage_seed(seed, "nuisance"),
-        ).fit(as_rows(sample), assignment=as_rows(even))
+        ).fit(sample, assignment=even)
     judge = reader_of(later)
     later_spans = judge.spans(block_rows=config.block_rows)
     with stages.stage("Another treatment: lists", total=len(later_spans)) as advance:

@@ -155,8 +155,7 @@ def train(
             seed=seed,
         )
         spans = reader.spans(block_rows=config.block_rows)
-        width = len(config.features.names)
-        sample = read_sample(reader, samples.training, spans=spans, width=width)
+        sample = read_sample(reader, samples.training, spans=spans)
     choose_from = _choose_from(spans, log_end=log_end, days=config.choose_days)
     cut = round(choose_from.timestamp() * 1_000_000)
     early, late = sample.horizon_end <= cut, sample.t0 >= cut
@@ -203,7 +202,7 @@ def train(
     assignment = None
     if np.isnan(rows.propensity).all() and not samples_nothing(config):
         with stages.stage("Rows for the propensity"):
-            block = reader.join(_ended_by(samples.even, choose_from))
+            block = read_sample(reader, _ended_by(samples.even, choose_from), spans=past)
             if not isinstance(scores, LoggedBase) and reads_base(config.dr.nuisance):
                 fill_sample(block, scores, reader, spans)
             assignment = as_rows(block)
@@ -287,12 +286,6 @@ def reads_base(config: NuisanceConfig) -> bool:
 
 
 def _choose_from(spans: list[Span], *, log_end: datetime, days: int | None) -> datetime:
-    if not spans:
-        raise EmptyError(
-            expected="candidates whose horizon ends inside the logs",
-            came="none",
-            do="Give a longer log, or a shorter horizon.",
-        )
     if days is not None:
         return log_end - timedelta(days=days)
     return log_end - (log_end - spans[0].start) / 5

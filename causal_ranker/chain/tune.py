@@ -66,7 +66,7 @@ def tune_base(
         whole = trained(seen, trees)
         for rounds in sorted({max(1, round(stop * trees.rounds)) for stop in config.base_stops}):
             model = whole if rounds == trees.rounds else first_trees(whole, rounds)
-            guess = predict_trees(model, features[late])
+            guess = predict_trees(model, features, rows=late)
             loss = _log_loss(sample.outcome[late], guess, weight=sample.weight[late])
             trials.append(Trial(trees.model_copy(update={"rounds": rounds}), loss))
             models.append(model)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.config import FeatureConfig
+from causal_ranker.paging import empty_array
 
 __all__ = ["BLOCK_COLUMNS", "FeatureBlock"]
 
@@ -205,12 +206,11 @@ class FeatureBlock:
         self.features[:, -1] = rank
 
 
-def _take(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[Any]:
+def _take(values: NDArray[Any], places: NDArray[np.int64]) -> NDArray[Any]:
+    taken = empty_array((len(places), *values.shape[1:]), values.dtype)
     if values.ndim == 1:
-        some: NDArray[Any] = values[chosen]
-        return some
-    places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
-    taken = np.empty((len(places), values.shape[1]), dtype=values.dtype, order="F")
+        np.take(values, places, out=taken)
+        return taken
     for place in range(values.shape[1]):
         np.take(values[:, place], places, out=taken[:, place])
     return taken

@@ -44,7 +44,15 @@ def _at_least_one(column: str) -> RowRule:
     )
 
 
+_UNIT = RowRule(
+    column=C.ASSIGNMENT_UNIT,
+    expected="the unit in which the row's treatment was assigned, in every row",
+    do="Give each row its unit, or leave the column out where each user is a unit.",
+    bad=lambda t: t[C.ASSIGNMENT_UNIT].isnull(),
+)
+
 _SLATE = {
+    C.ASSIGNMENT_UNIT: Kind.ID,
     C.BASE_SCORE: Kind.NUMBER,
     C.PROPENSITY: Kind.NUMBER,
     C.HOUR: Kind.NUMBER,
@@ -66,6 +74,7 @@ _IMPRESSIONS = Contract(
     rules=(
         _at_least_one(C.POSITION),
         _PROPENSITY,
+        _UNIT,
         RowRule(
             column=C.VIEWABLE_MS,
             expected="0 or more milliseconds",
@@ -120,6 +129,7 @@ _CANDIDATES = Contract(
     rules=(
         _at_least_one(C.BASE_RANK),
         _PROPENSITY,
+        _UNIT,
         RowRule(
             column=C.HORIZON_END,
             expected="an end after t0 in every row",

@@ -130,13 +130,17 @@ class DRLearner:
         )
         return self
 
-    def predict(self, features: NDArray[np.float32]) -> Effect:
+    def predict(
+        self, features: NDArray[np.float32], *, rows: NDArray[np.int64] | None = None
+    ) -> Effect:
         """Estimate the uplift of rows.
 
         Parameters
         ----------
         features : numpy.ndarray
             Shape (n_rows, n_features), in the order of training.
+        rows : numpy.ndarray, optional
+            Positions of the rows to estimate, taken batch by batch; all by default.
 
         Returns
         -------
@@ -152,7 +156,7 @@ class DRLearner:
             raise NotFittedError(
                 expected="a fitted DR-learner", came="none", do="Call fit(rows) first."
             )
-        return Effect(point=predict_trees(self.model_, features))
+        return Effect(point=predict_trees(self.model_, features, rows=rows))
 
     def _check_overlap(
         self, rows: Rows, propensity: NDArray[np.float64], kept: NDArray[np.bool_]

@@ -112,24 +112,20 @@ class CrossFitPropensity:
         EmptyError
             If all rows are of one fold's users or units.
         """
-        features = rows.features[:, self._columns]
         target = np.asarray(rows.treatment, dtype=np.float64)
         by_user = self._user_folds(rows.user)
         by_unit = self._unit_folds(rows)
         for f in range(self._folds):
-            self._later[f] = self._fit(features, target, rows, held_out=by_user == f)
+            self._later[f] = self._fit(target, rows, held_out=by_user == f)
             for g in range(int(by_unit.max()) + 1):
                 held_out = (by_user == f) | (by_unit == g)
                 self._models[f, g] = (
-                    self._fit(features, target, rows, held_out=held_out)
-                    if by_unit.any()
-                    else self._later[f]
+                    self._fit(target, rows, held_out=held_out) if by_unit.any() else self._later[f]
                 )
         return self
 
     def _fit(
         self,
-        features: NDArray[np.float32],
         target: NDArray[np.float64],
         rows: Rows,
         *,
@@ -142,11 +138,11 @@ class CrossFitPropensity:
                 "units, all in one fold",
                 do="Give longer logs, or log the propensities.",
             )
-        seen = np.flatnonzero(~held_out)
         return fit_trees(
-            features,
+            rows.features,
             target,
-            rows=seen,
+            rows=np.flatnonzero(~held_out),
+            columns=self._columns,
             weight=rows.weight,
             objective="binary",
             config=self._config,
@@ -168,12 +164,13 @@ class CrossFitPropensity:
         numpy.ndarray
             Shape (n_rows,), in (0, 1).
         """
-        features = rows.features[:, self._columns]
         by_user, by_unit = self._user_folds(rows.user), self._unit_folds(rows)
         estimate = np.empty(len(rows))
         for (f, g), model in self._models.items():
-            chosen = (by_user == f) & (by_unit == g)
-            estimate[chosen] = predict_trees(model, features, rows=np.flatnonzero(chosen))
+            chosen = np.flatnonzero((by_user == f) & (by_unit == g))
+            estimate[chosen] = predict_trees(
+                model, rows.features, rows=chosen, columns=self._columns
+            )
         return estimate
 
     def predict(self, features: NDArray[np.float32], user: NDArray[Any]) -> NDArray[np.float64]:

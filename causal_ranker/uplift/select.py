@@ -105,5 +105,5 @@ def choose_final(
 def _loss(
     learner: DRLearner, rows: Rows, scores: NDArray[np.float64], kept: NDArray[np.bool_]
 ) -> float:
-    miss = scores - learner.predict(rows.features[kept]).point
+    miss = scores - learner.predict(rows.features, rows=np.flatnonzero(kept)).point
     return float(np.average(miss**2, weights=rows.weight[kept]))

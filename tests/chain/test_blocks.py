@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from causal_ranker import paging
 from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import (
     LabelledLogs,
 )
-from causal_ranker.chain.sample import draw_samples
+from causal_ranker.chain.sample import draw_samples, read_sample
+from causal_ranker.errors import EmptyError
 from causal_ranker.features import assemble
 from causal_ranker.features.matrix import FeatureBlock
 from tests.chain.tables import ENGINE, FEATURES, START, at, frame, label, logs, reader_of
@@ -44,6 +46,10 @@ def many(n: int = 300, seed: int = 0) -> LabelledLogs:
         }
     )
     return label(logs(candidates=candidates, plays=plays), hours=2)
+
+
+def at_us(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +98,35 @@ def test_blocks_are_the_rows_of_their_spans(labelled: LabelledLogs, reader: Bloc
         found = whole.locate(block)
         np.testing.assert_array_equal(whole.features[found], block.features)
         np.testing.assert_array_equal(whole.item[found], block.item)
+
+
+@pytest.mark.parametrize("in_memory", [2**30, 100])
+def test_a_sample_is_read_span_by_span_wherever_it_lies(
+    labelled: LabelledLogs,
+    reader: BlockReader,
+    in_memory: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(paging, "_IN_MEMORY", in_memory)
+    rows = labelled.dataset.table.filter(lambda t: t.item_id != 2)
+    spans = reader.spans(block_rows=200)
+    sample = read_sample(reader, rows, spans=spans)
+    expected = reader.join(rows)
+    found = expected.locate(sample)
+    assert sorted(found) == list(range(len(expected)))
+    assert (np.diff(np.searchsorted([at_us(span.start) for span in spans], sample.t0)) >= 0).all()
+    part = sample.take(sample.treatment == 1)
+    for block, place in ((sample, found), (part, found[sample.treatment == 1])):
+        for field in fields(FeatureBlock):
+            values = getattr(block, field.name)
+            np.testing.assert_array_equal(values, getattr(expected, field.name)[place])
+            large = values.nbytes > in_memory and values.dtype != object
+            assert isinstance(values, np.memmap) == large, field.name
+
+
+def test_a_sample_of_no_span_is_refused(labelled: LabelledLogs, reader: BlockReader) -> None:
+    with pytest.raises(EmptyError, match="longer log"):
+        read_sample(reader, labelled.dataset.table, spans=[])
 
 
 def test_candidates_of_a_request_are_its_rows(reader: BlockReader, labelled: LabelledLogs) -> None:

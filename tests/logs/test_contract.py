@@ -154,6 +154,13 @@ BAD = [
     ),
     ("candidates", void("horizon_end", 1), RowError, ["'horizon_end'", "1 of 9"]),
     ("candidates", lambda f: f.assign(sampling_weight=0.5), RowError, ["'sampling_weight'", "0.5"]),
+    ("candidates", lambda f: f.assign(assignment_unit=1.5), SchemaError, ["'assignment_unit'"]),
+    (
+        "candidates",
+        lambda f: void("assignment_unit", 1)(f.assign(assignment_unit="u")),
+        RowError,
+        ["'assignment_unit'", "1 of 9"],
+    ),
     ("candidates", none_left, EmptyError, ["candidates"]),
     ("users", repeat(1), RowError, ["'user_id'", "1 duplicate"]),
     ("users", without("user_id"), SchemaError, ["'user_id'", "'age'"]),
