@@ -92,10 +92,10 @@ def _attribute(
     credits = attribute(shown, played, config=config)
     credits = connection.create_table("credits", credits, temp=True)
     print_section(credits_section(credits), Console())
-    for warning in attribution_warnings(shown, played):
-        typer.echo(f"Warning: {warning}")
     if file is not None:
         typer.echo(f"credits: {file.write(credits)}")
+    for warning in attribution_warnings(shown, played, config=config):
+        typer.echo(f"Warning: {warning}")
 
 
 @app.command("label")
