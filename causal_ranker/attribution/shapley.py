@@ -44,7 +44,7 @@ from causal_ranker.attribution.windows import (
     qualified_plays,
 )
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, EmptyError
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["learn_surface_shares", "shapley_values"]
@@ -72,8 +72,8 @@ def learn_surface_shares(
     config : AttributionConfig
         Windows and rules. Its touch model plays no part.
     log_end : datetime
-        End of the play log, with a time zone. Impressions whose window is still open then have
-        led to nothing yet, and are left out.
+        End of the play log, with a time zone. Impressions whose window (of viewing, or of the
+        click they had) is still open then have led to nothing yet, and are left out.
     fewest_paths : int
         Sets that were seen at fewer impressions have no rate of their own.
 
@@ -87,6 +87,8 @@ def learn_surface_shares(
     ------
     SchemaError
         If the impressions have no ``surface``, or a column that the config needs is missing.
+    EmptyError
+        If no impression's window has closed by `log_end`.
     ConfigError
         If there are more than eight surfaces, `log_end` has no time zone, or `fewest_paths` is
         below 1.
@@ -174,9 +176,13 @@ def _count_paths(
     names = _surface_names(shown)
     if not names:
         return {}
-    windows = (config.window_hours, *config.surface_window_hours.values())
-    longest = max(*windows, config.click_window_hours or 0.0)
-    closed = shown[C.T0] <= ibis.literal(log_end.astimezone(UTC) - timedelta(hours=longest))
+    end = log_end.astimezone(UTC)
+    longest = max([config.window_hours, *config.surface_window_hours.values()])
+    closed = shown[C.T0] <= ibis.literal(end - timedelta(hours=longest))
+    if config.click_window_hours is not None:
+        require_columns(shown, [C.CLICKED_AT], name="impressions")
+        last_click = ibis.literal(end - timedelta(hours=config.click_window_hours))
+        closed &= (shown[C.CLICKED_AT] <= last_click).fill_null(True)
     # Each impression asks, as if it were a play, which impressions led to it.
     asking = shown.filter(closed).select(
         C.USER,
@@ -205,6 +211,12 @@ def _count_paths(
         .to_pyarrow()
         .to_pylist()
     )
+    if not counted:
+        raise EmptyError(
+            expected=f"impressions whose window of {longest:g} hours has closed by {log_end}",
+            came="none",
+            do="Give longer logs, shorter windows, or shares that were learned before.",
+        )
     return {
         frozenset(name for i, name in enumerate(names) if row[_MASK] >> i & 1): (
             int(row["paths"]),
