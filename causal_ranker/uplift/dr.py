@@ -18,7 +18,17 @@ __all__ = ["DRLearner"]
 
 
 class DRLearner(FinalStageLearner):
-    """Doubly robust: right where either the propensities or the outcome models are."""
+    """Doubly robust: right where either the propensities or the outcome models are.
+
+    Parameters
+    ----------
+    config : LearnerConfig
+        Trees and the overlap floor.
+    names, categorical : sequence of str
+        Names of the features, and of the categorical ones.
+    seed : int
+        Decides folds and feature draws.
+    """
 
     @staticmethod
     def pseudo_outcomes(

@@ -20,7 +20,17 @@ __all__ = ["RLearner"]
 
 
 class RLearner(FinalStageLearner):
-    """Residual on residual, weighted by overlap."""
+    """Residual on residual, weighted by overlap.
+
+    Parameters
+    ----------
+    config : LearnerConfig
+        Trees and the overlap floor.
+    names, categorical : sequence of str
+        Names of the features, and of the categorical ones.
+    seed : int
+        Decides folds and feature draws.
+    """
 
     @staticmethod
     def pseudo_outcomes(

@@ -21,7 +21,17 @@ __all__ = ["XLearner"]
 
 
 class XLearner(FinalStageLearner):
-    """Imputed effects: strong where one arm is much larger than the other."""
+    """Imputed effects: strong where one arm is much larger than the other.
+
+    Parameters
+    ----------
+    config : LearnerConfig
+        Trees and the overlap floor.
+    names, categorical : sequence of str
+        Names of the features, and of the categorical ones.
+    seed : int
+        Decides folds and feature draws.
+    """
 
     @staticmethod
     def pseudo_outcomes(
