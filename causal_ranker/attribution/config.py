@@ -46,7 +46,8 @@ class AttributionConfig(FrozenConfig):
         Leave out the impressions of a user on UTC days on which the user was shown more than this:
         people do not see so many. Plays stay, and are organic then.
     duplicates : {"keep", "first"}, default "keep"
-        Of impressions of one item to one user at one t0, keep all, or the one with the least id.
+        Of impressions of one item to one user at one t0, keep all, or the first by id: in the order
+        of `causal_ranker.logs.ids.id_order`, as all ties in t0.
     exposures : {"each", "first"}, default "each"
         Each impression may be credited, or only the first of an item to a user in the log.
     same_session : bool, default False

@@ -1,7 +1,8 @@
 """Touch models: how one play's credit is shared among its impressions.
 
 Each model is a window expression over the eligible pairs of one play. Impressions at the same
-time are told apart by their id, so that every engine gives the same answer.
+time stand in the order of their ids that `causal_ranker.logs.ids` gives, so that every engine gives
+the same answer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ibis
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
+from causal_ranker.logs.ids import id_order
 
 __all__ = [
     "credit_pairs",
@@ -69,7 +71,7 @@ def last_touch(pairs: ibis.Table) -> ibis.Table:
     ibis.Table
         The credited pairs, with ``credit`` 1; at most one per play.
     """
-    return _one(pairs, pairs[C.T0].desc(), pairs[C.IMPRESSION].desc())
+    return _one(pairs, *(key.desc() for key in _in_order(pairs)))
 
 
 def first_touch(pairs: ibis.Table) -> ibis.Table:
@@ -85,7 +87,7 @@ def first_touch(pairs: ibis.Table) -> ibis.Table:
     ibis.Table
         The credited pairs, with ``credit`` 1; at most one per play.
     """
-    return _one(pairs, pairs[C.T0].asc(), pairs[C.IMPRESSION].asc())
+    return _one(pairs, *(key.asc() for key in _in_order(pairs)))
 
 
 def linear_touch(pairs: ibis.Table) -> ibis.Table:
@@ -152,8 +154,7 @@ def position_touch(pairs: ibis.Table, *, first_share: float, last_share: float) 
     ibis.Table
         The pairs with a ``credit`` above 0; a play's credits sum to 1.
     """
-    order = [pairs[C.T0].asc(), pairs[C.IMPRESSION].asc()]
-    in_order = ibis.window(group_by=pairs[C.PLAY], order_by=order)
+    in_order = ibis.window(group_by=pairs[C.PLAY], order_by=_in_order(pairs))
     counted = pairs.mutate(
         place=ibis.row_number().over(in_order),
         touches=pairs.count().over(ibis.window(group_by=pairs[C.PLAY])),
@@ -235,6 +236,10 @@ def _whole(shares: Sequence[float]) -> list[int]:
     parts = [round(share * 2**_BITS) for share in shares]
     parts[parts.index(max(parts))] += 2**_BITS - sum(parts)
     return parts
+
+
+def _in_order(pairs: ibis.Table) -> list[ibis.Column]:
+    return [pairs[C.T0], *id_order(pairs[C.IMPRESSION])]
 
 
 def _one(pairs: ibis.Table, *order: ibis.Value) -> ibis.Table:

@@ -8,6 +8,7 @@ from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.columns import Columns as C
 from causal_ranker.logs.clock import span
 from causal_ranker.logs.hours import hours_begun
+from causal_ranker.logs.ids import id_order
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["eligible_impressions", "eligible_pairs", "qualified_plays"]
@@ -218,7 +219,7 @@ def _slow_days(impressions: ibis.Table, *, most: int) -> ibis.Table:
 
 
 def _first_of(impressions: ibis.Table, key: list[str]) -> ibis.Table:
-    order = [impressions[C.T0].asc(), impressions[C.IMPRESSION].asc()]
+    order = [impressions[C.T0], *id_order(impressions[C.IMPRESSION])]
     window = ibis.window(group_by=[impressions[name] for name in key], order_by=order)
     placed = impressions.mutate(place=ibis.row_number().over(window))
     return placed.filter(placed.place == 0).drop("place")

@@ -16,8 +16,9 @@ from pydantic import Field
 from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import EmptyError, SchemaError
-from causal_ranker.labels.sampling import DRAW, draw, text_hash, uniform_index
+from causal_ranker.labels.sampling import DRAW, draw, uniform_index
 from causal_ranker.logs.contract import check_same_ids
+from causal_ranker.logs.ids import id_order
 from causal_ranker.logs.sources import reading
 
 __all__ = ["AVAILABLE_FROM", "AVAILABLE_UNTIL", "ControlConfig", "sample_controls"]
@@ -128,9 +129,8 @@ def _draws(
     )
     lots = draw(tries, salt=f"controls-{config.seed}")
     met = lots.select(C.USER, C.T0, **{_NUMBER: uniform_index(lots[DRAW], size)}).distinct()
-    # Engines sort words in different orders, but the digits of a hash all alike.
-    order = [items[C.ITEM]] if items[C.ITEM].type().is_integer() else [text_hash(items[C.ITEM])]
-    numbered = items.mutate(**{_NUMBER: ibis.row_number().over(order_by=order).cast("int64")})
+    place = ibis.row_number().over(order_by=id_order(items[C.ITEM]))
+    numbered = items.mutate(**{_NUMBER: place.cast("int64")})
     found = met.inner_join(numbered, met[_NUMBER] == numbered[_NUMBER])
     there = ibis.literal(True)
     if AVAILABLE_FROM in items.columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -111,6 +112,11 @@ def random_logs(
     return impressions, plays
 
 
+def word(number: int) -> str:
+    """Names that languages sort in other ways than bytes do."""
+    return f"{('a', 'B', 'é', 'Z', 'ß')[number % 5]}-{number}"
+
+
 CONFIGS = [
     {"window_hours": 6},
     {"window_hours": 6, "minimum_delay_seconds": 3600},
@@ -151,7 +157,7 @@ TOUCHES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("seed", range(20))
 def test_equals_the_oracle_on_random_logs(touch: str, seed: int, connection: Backend) -> None:
     """Two thousand small logs, a hundred to a run; the runs go through all settings."""
-    name = (int, "id-{}".format)[(seed + list(TOUCHES).index(touch)) % 2]
+    name = (int, word)[(seed + list(TOUCHES).index(touch)) % 2]
     logs = random_logs(np.random.default_rng(seed), 100, name)
     settings = {"touch": touch, **TOUCHES[touch], **CONFIGS[seed % len(CONFIGS)]}
     expected = attribute_slowly(*logs, AttributionConfig(**settings))
@@ -215,6 +221,20 @@ def test_a_tie_in_time_goes_by_id(connection: Backend) -> None:
     both = [impression(9, 0), impression(10, 0)]
     assert run(both, [play(1, 1)], connection, touch="last") == [(1, 10, 1.0)]
     assert run(both, [play(1, 1)], connection, touch="first") == [(1, 9, 1.0)]
+
+
+@pytest.mark.parametrize("settings", [{}, {"touch": "first"}, {"duplicates": "first"}], ids=str)
+@pytest.mark.parametrize(
+    "names", [("a", "B"), ("é", "z"), ("id-10", "id-9"), ("straße", "STRASSE")]
+)
+def test_a_tie_of_words_goes_by_their_md5(
+    names: tuple[str, str], settings: dict[str, Any], connection: Backend
+) -> None:
+    shown = [impression(name, 0) for name in names]
+    first, last = sorted(names, key=lambda name: hashlib.md5(name.encode()).hexdigest())
+    winner = first if settings else last
+    assert run(shown, [play(1, 1)], connection, **settings) == [(1, winner, 1.0)]
+    assert run(shown[::-1], [play(1, 1)], connection, **settings) == [(1, winner, 1.0)]
 
 
 def test_unknown_viewability_and_length_count(connection: Backend) -> None:
