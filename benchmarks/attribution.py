@@ -22,6 +22,9 @@ _ROWS: Final = 20_000_000
 _GROWTH: Final = (1_000_000, 5_000_000, 20_000_000, 100_000_000)
 _RUNS: Final = 3
 _LIMIT: Final = "1GiB"
+#: A house account: thousands of impressions stand before each of its plays.
+_ONE_USER: Final = 10_000_000
+_ITEMS_OF_ONE_USER: Final = 1_000
 _JOURNEY: Final = (
     "journey_rows",
     "journey_labelled_rows",
@@ -47,7 +50,8 @@ def run(*, quick: bool) -> Result:
         ``speedup_vs_pandas``, ``speedup_vs_polars``, ``peak_rss_mb`` (MiB, ours),
         ``limited_seconds`` under an engine limit of 1 GiB (which holds so many rows without
         spilling), ``spilled_seconds`` and ``spilled_mb`` (MiB on disk at the most) of the largest
-        log under the same limit, ``seconds_by_rows``, ``journey_rows`` (exposures) with
+        log under the same limit, ``one_user_seconds`` and ``one_user_peak_rss_mb`` of 10M
+        impressions of one user, ``seconds_by_rows``, ``journey_rows`` (exposures) with
         ``journey_labelled_rows`` (household, product and week, whichever the stores),
         ``journey_rows_per_s``, ``journey_peak_rss_mb`` and ``spark_equal``; null where a
         package is not installed.
@@ -76,6 +80,7 @@ def run(*, quick: bool) -> Result:
             rows.append(("ours", count, *_cells(grown)))
             by_rows[str(count)] = round(grown["seconds"], 2)
         figures |= _spilling(folder, count=_GROWTH[-1] // scale, rows=rows)
+        figures |= _one_user(folder, count=_ONE_USER // scale, rows=rows)
         figures["seconds_by_rows"] = by_rows
         figures |= _journey(folder, weeks=2 if quick else 53, rows=rows)
         figures["spark_equal"] = _spark(folder)
@@ -127,6 +132,16 @@ def _spilling(folder: Path, *, count: int, rows: list[tuple[object, ...]]) -> di
     spilled = round(told["spilled"])
     rows.append((f"ours, engine limit {_LIMIT}, {spilled} MiB spilled", count, *_cells(told)))
     return {"spilled_seconds": round(told["seconds"], 2), "spilled_mb": spilled}
+
+
+def _one_user(folder: Path, *, count: int, rows: list[tuple[object, ...]]) -> dict[str, Any]:
+    write_logs(folder, impressions=count, users=1, items=_ITEMS_OF_ONE_USER)
+    told = _one("ours", folder)
+    rows.append((f"ours, one user, {_ITEMS_OF_ONE_USER} items", count, *_cells(told)))
+    return {
+        "one_user_seconds": round(told["seconds"], 2),
+        "one_user_peak_rss_mb": round(told["peak"]),
+    }
 
 
 def _one(

@@ -15,6 +15,7 @@ import ibis
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
+from causal_ranker.logs.engine import runs_on
 from causal_ranker.logs.ids import id_order
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 _BITS: Final = 40
+#: Engines that order structs, field after field.
+_COMPARE_STRUCTS: Final = ("duckdb", "pyspark")
 
 
 def credit_pairs(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
@@ -71,7 +74,7 @@ def last_touch(pairs: ibis.Table) -> ibis.Table:
     ibis.Table
         The credited pairs, with ``credit`` 1; at most one per play.
     """
-    return _one(pairs, *(key.desc() for key in _in_order(pairs)))
+    return _one(pairs, latest=True)
 
 
 def first_touch(pairs: ibis.Table) -> ibis.Table:
@@ -87,7 +90,7 @@ def first_touch(pairs: ibis.Table) -> ibis.Table:
     ibis.Table
         The credited pairs, with ``credit`` 1; at most one per play.
     """
-    return _one(pairs, *(key.asc() for key in _in_order(pairs)))
+    return _one(pairs, latest=False)
 
 
 def linear_touch(pairs: ibis.Table) -> ibis.Table:
@@ -242,9 +245,19 @@ def _in_order(pairs: ibis.Table) -> list[ibis.Column]:
     return [pairs[C.T0], *id_order(pairs[C.IMPRESSION])]
 
 
-def _one(pairs: ibis.Table, *order: ibis.Value) -> ibis.Table:
+def _one(pairs: ibis.Table, *, latest: bool) -> ibis.Table:
+    order = _in_order(pairs)
+    if runs_on(pairs, *_COMPARE_STRUCTS):
+        # An aggregate keeps one pair for each play; a window would keep and sort them all, of which
+        # a user who is shown few items for ever has hundreds of millions.
+        key = ibis.struct({f"key_{place}": part for place, part in enumerate(order)})
+        best = pairs[C.IMPRESSION].argmax(key) if latest else pairs[C.IMPRESSION].argmin(key)
+        time = pairs[C.T0].max() if latest else pairs[C.T0].min()
+        kept = pairs.group_by(C.PLAY).aggregate(**{C.IMPRESSION: best, C.T0: time})
+        return kept.mutate(**{C.CREDIT: ibis.literal(1.0, "float64")})
+    keys = [part.desc() if latest else part.asc() for part in order]
     # row_number counts from 0.
-    place = ibis.row_number().over(ibis.window(group_by=pairs[C.PLAY], order_by=order))
+    place = ibis.row_number().over(ibis.window(group_by=pairs[C.PLAY], order_by=keys))
     placed = pairs.mutate(place=place)
     kept = placed.filter(placed.place == 0)
     # A bare literal 1.0 would be a decimal on some engines.

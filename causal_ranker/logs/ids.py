@@ -11,6 +11,8 @@ from typing import Any
 
 import ibis
 
+from causal_ranker.logs.engine import runs_on
+
 __all__ = ["id_order", "text_hash"]
 
 
@@ -47,7 +49,7 @@ def text_hash(text: ibis.Column) -> Any:
     ibis.Column
         The MD5 digest as 32 lower-case hexadecimal digits.
     """
-    if any(backend.name == "trino" for backend in text._find_backends()[0]):
+    if runs_on(text, "trino"):
         return _to_hex(_md5_bytes(_to_utf8(text))).lower()
     return _md5(text)
 

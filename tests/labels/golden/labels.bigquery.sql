@@ -1,68 +1,108 @@
+WITH `t14` AS (
+  SELECT
+    `t2`.`play_id`,
+    `t2`.`user_id`,
+    `t2`.`item_id`,
+    `t2`.`played_at`,
+    TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
+    TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '0' SECOND) AS `closes`,
+    CAST(FLOOR(
+      ieee_divide(
+        CAST(FLOOR(
+          ieee_divide(
+            CAST(UNIX_SECONDS(
+              TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '86400' SECOND), SECOND)
+            ) AS INT64),
+            3600
+          )
+        ) AS INT64),
+        24
+      )
+    ) AS INT64) AS `first_stretch`,
+    CAST(FLOOR(
+      ieee_divide(
+        CAST(FLOOR(
+          ieee_divide(
+            CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '0' SECOND), SECOND)) AS INT64),
+            3600
+          )
+        ) AS INT64),
+        24
+      )
+    ) AS INT64) AS `stretch`
+  FROM `plays` AS `t2`
+  WHERE
+    (
+      `t2`.`seconds` IS NULL
+    ) OR (
+      `t2`.`seconds` >= 5.0
+    )
+)
 SELECT
-  `t31`.`user_id`,
-  `t31`.`item_id`,
-  `t31`.`t0`,
-  `t31`.`horizon_end`,
-  `t31`.`treatment`,
-  `t31`.`outcome`,
+  `t34`.`user_id`,
+  `t34`.`item_id`,
+  `t34`.`t0`,
+  `t34`.`horizon_end`,
+  `t34`.`treatment`,
+  `t34`.`outcome`,
   CASE
     WHEN (
-      `t31`.`treatment` = 1
+      `t34`.`treatment` = 1
     )
     AND (
-      `t31`.`outcome` = 1
+      `t34`.`outcome` = 1
     )
-    AND COALESCE(`t31`.`first_credited` < `t31`.`horizon_end`, FALSE)
+    AND COALESCE(`t34`.`first_credited` < `t34`.`horizon_end`, FALSE)
     THEN 'attributed_play'
-    WHEN `t31`.`outcome` = 1
+    WHEN `t34`.`outcome` = 1
     THEN 'organic_play'
     WHEN (
-      `t31`.`treatment` = 1
-    ) AND COALESCE(`t31`.`unviewable`, FALSE)
+      `t34`.`treatment` = 1
+    ) AND COALESCE(`t34`.`unviewable`, FALSE)
     THEN 'unviewable'
-    WHEN `t31`.`treatment` = 1
+    WHEN `t34`.`treatment` = 1
     THEN 'true_negative'
     ELSE 'control_negative'
   END AS `label_kind`,
-  `t31`.`sampling_weight`,
-  `t31`.`censoring_weight`,
-  `t31`.`sampling_weight` * `t31`.`censoring_weight` AS `analysis_weight`
+  `t34`.`sampling_weight`,
+  `t34`.`censoring_weight`,
+  `t34`.`sampling_weight` * `t34`.`censoring_weight` AS `analysis_weight`
 FROM (
   SELECT
-    `t23`.`user_id`,
-    `t23`.`item_id`,
-    `t23`.`t0`,
-    `t23`.`horizon_end`,
-    `t23`.`treatment`,
-    `t23`.`sampling_weight`,
-    `t23`.`censoring_weight`,
-    `t23`.`outcome`,
-    `t30`.`first_credited`,
-    `t16`.`unviewable`
+    `t24`.`user_id`,
+    `t24`.`item_id`,
+    `t24`.`t0`,
+    `t24`.`horizon_end`,
+    `t24`.`treatment`,
+    `t24`.`sampling_weight`,
+    `t24`.`censoring_weight`,
+    `t24`.`outcome`,
+    `t33`.`first_credited`,
+    `t15`.`unviewable`
   FROM (
     SELECT
       `t21`.*
       EXCEPT (`next_play`)
     FROM (
       SELECT
-        `t19`.`user_id`,
-        `t19`.`item_id`,
-        `t19`.`t0`,
-        `t19`.`horizon_end`,
-        `t19`.`treatment`,
-        `t19`.`sampling_weight`,
-        `t19`.`next_play`,
+        `t17`.`user_id`,
+        `t17`.`item_id`,
+        `t17`.`t0`,
+        `t17`.`horizon_end`,
+        `t17`.`treatment`,
+        `t17`.`sampling_weight`,
+        `t17`.`next_play`,
         CAST(1 AS FLOAT64) AS `censoring_weight`,
-        CAST(COALESCE(`t19`.`next_play` < `t19`.`horizon_end`, FALSE) AS INT64) AS `outcome`
+        CAST(COALESCE(`t17`.`next_play` < `t17`.`horizon_end`, FALSE) AS INT64) AS `outcome`
       FROM (
         SELECT
-          `t10`.`user_id`,
-          `t10`.`item_id`,
-          `t10`.`t0`,
-          `t10`.`horizon_end`,
-          `t10`.`treatment`,
-          `t10`.`sampling_weight`,
-          `t15`.`played_at` AS `next_play`
+          `t7`.`user_id`,
+          `t7`.`item_id`,
+          `t7`.`t0`,
+          `t7`.`horizon_end`,
+          `t7`.`treatment`,
+          `t7`.`sampling_weight`,
+          `t13`.`played_at` AS `next_play`
         FROM (
           SELECT
             `t1`.`user_id`,
@@ -74,7 +114,7 @@ FROM (
           FROM `candidates` AS `t1`
           WHERE
             TIMESTAMP_ADD(`t1`.`t0`, INTERVAL '86400' SECOND) <= TIMESTAMP('2024-01-01T00:00:00+00:00')
-        ) AS `t10`
+        ) AS `t7`
         LEFT OUTER JOIN (
           SELECT
             `t3`.`user_id`,
@@ -91,32 +131,32 @@ FROM (
               `t2`.`played_at`
             FROM `plays` AS `t2`
           ) AS `t3`
-        ) AS `t15`
-          ON `t10`.`user_id` = `t15`.`user_id`
-          AND `t10`.`item_id` = `t15`.`item_id`
-          AND `t10`.`t0` > `t15`.`previous`
-          AND `t10`.`t0` <= `t15`.`played_at`
-      ) AS `t19`
+        ) AS `t13`
+          ON `t7`.`user_id` = `t13`.`user_id`
+          AND `t7`.`item_id` = `t13`.`item_id`
+          AND `t7`.`t0` > `t13`.`previous`
+          AND `t7`.`t0` <= `t13`.`played_at`
+      ) AS `t17`
     ) AS `t21`
-  ) AS `t23`
+  ) AS `t24`
   LEFT OUTER JOIN (
     SELECT
-      `t28`.`user_id`,
-      `t28`.`item_id`,
-      `t28`.`t0`,
-      MIN(`t28`.`played_at`) AS `first_credited`
+      `t31`.`user_id`,
+      `t31`.`item_id`,
+      `t31`.`t0`,
+      MIN(`t31`.`played_at`) AS `first_credited`
     FROM (
       SELECT
         *
       FROM (
         SELECT
-          `t11`.`play_id`,
-          `t26`.`impression_id`,
-          `t11`.`user_id`,
-          `t11`.`item_id`,
-          `t11`.`played_at`,
-          `t26`.`t0`,
-          COALESCE(`t26`.`credit`, 1.0) AS `credit`
+          `t8`.`play_id`,
+          `t29`.`impression_id`,
+          `t8`.`user_id`,
+          `t8`.`item_id`,
+          `t8`.`played_at`,
+          `t29`.`t0`,
+          COALESCE(`t29`.`credit`, 1.0) AS `credit`
         FROM (
           SELECT
             *
@@ -127,91 +167,106 @@ FROM (
             ) OR (
               `t2`.`seconds` >= 5.0
             )
-        ) AS `t11`
+        ) AS `t8`
         LEFT OUTER JOIN (
           SELECT
-            `t24`.*
+            `t27`.*
             EXCEPT (`place`)
           FROM (
             SELECT
-              `t20`.`play_id`,
-              `t20`.`impression_id`,
-              `t20`.`t0`,
-              `t20`.`place`,
-              CAST(`t20`.`place` + 1 AS FLOAT64) AS `credit`
+              `t26`.`play_id`,
+              `t26`.`impression_id`,
+              `t26`.`t0`,
+              `t26`.`place`,
+              CAST(`t26`.`place` + 1 AS FLOAT64) AS `credit`
             FROM (
               SELECT
-                `t18`.`play_id`,
-                `t18`.`impression_id`,
-                `t18`.`t0`,
-                ROW_NUMBER() OVER (PARTITION BY `t18`.`play_id` ORDER BY `t18`.`t0` DESC, `t18`.`impression_id` DESC) - 1 AS `place`
+                `t25`.`play_id`,
+                `t25`.`impression_id`,
+                `t25`.`t0`,
+                ROW_NUMBER() OVER (PARTITION BY `t25`.`play_id` ORDER BY `t25`.`t0` DESC, `t25`.`impression_id` DESC) - 1 AS `place`
               FROM (
                 SELECT
-                  `t17`.`play_id`,
-                  `t17`.`impression_id`,
-                  `t17`.`t0`
+                  `t23`.`play_id`,
+                  `t23`.`impression_id`,
+                  `t23`.`t0`
                 FROM (
                   SELECT
-                    `t12`.`play_id`,
-                    `t5`.`impression_id`,
-                    `t5`.`t0`,
-                    `t12`.`played_at`
+                    `t20`.`play_id`,
+                    `t11`.`impression_id`,
+                    `t11`.`t0`,
+                    `t20`.`played_at`
                   FROM (
                     SELECT
                       `t0`.`impression_id`,
                       `t0`.`user_id`,
                       `t0`.`item_id`,
-                      `t0`.`t0`
+                      `t0`.`t0`,
+                      CAST(FLOOR(
+                        ieee_divide(
+                          CAST(FLOOR(
+                            ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t0`.`t0`, SECOND)) AS INT64), 3600)
+                          ) AS INT64),
+                          24
+                        )
+                      ) AS INT64) AS `stretch`
                     FROM `impressions` AS `t0`
                     WHERE
                       COALESCE(`t0`.`viewable`, TRUE)
-                  ) AS `t5`
+                  ) AS `t11`
                   INNER JOIN (
                     SELECT
-                      `t2`.`play_id`,
-                      `t2`.`user_id`,
-                      `t2`.`item_id`,
-                      `t2`.`played_at`,
-                      TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
-                      TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '0' SECOND) AS `closes`
-                    FROM `plays` AS `t2`
-                    WHERE
-                      (
-                        `t2`.`seconds` IS NULL
-                      ) OR (
-                        `t2`.`seconds` >= 5.0
-                      )
-                  ) AS `t12`
-                    ON `t5`.`user_id` = `t12`.`user_id`
-                    AND `t5`.`item_id` = `t12`.`item_id`
-                    AND `t5`.`t0` > `t12`.`opens`
-                    AND `t5`.`t0` <= `t12`.`closes`
-                ) AS `t17`
-              ) AS `t18`
-            ) AS `t20`
+                      *
+                    FROM `t14` AS `t16`
+                    UNION ALL
+                    SELECT
+                      *
+                    FROM (
+                      SELECT
+                        `t16`.`play_id`,
+                        `t16`.`user_id`,
+                        `t16`.`item_id`,
+                        `t16`.`played_at`,
+                        `t16`.`opens`,
+                        `t16`.`closes`,
+                        `t16`.`first_stretch`,
+                        `t16`.`first_stretch` AS `stretch`
+                      FROM `t14` AS `t16`
+                      WHERE
+                        `t16`.`first_stretch` < `t16`.`stretch`
+                    ) AS `t18`
+                  ) AS `t20`
+                    ON `t11`.`user_id` = `t20`.`user_id`
+                    AND `t11`.`item_id` = `t20`.`item_id`
+                    AND `t11`.`stretch` = `t20`.`stretch`
+                    AND `t11`.`t0` > `t20`.`opens`
+                    AND `t11`.`t0` <= `t20`.`closes`
+                ) AS `t23`
+              ) AS `t25`
+            ) AS `t26`
             WHERE
-              `t20`.`place` = 0
-          ) AS `t24`
-        ) AS `t26`
-          ON `t11`.`play_id` = `t26`.`play_id`
-      ) AS `t27`
+              `t26`.`place` = 0
+          ) AS `t27`
+        ) AS `t29`
+          ON `t8`.`play_id` = `t29`.`play_id`
+      ) AS `t30`
       WHERE
-        `t27`.`impression_id` IS NOT NULL
-    ) AS `t28`
+        `t30`.`impression_id` IS NOT NULL
+    ) AS `t31`
     GROUP BY
       1,
       2,
       3
-  ) AS `t30`
-    ON `t23`.`user_id` = `t30`.`user_id`
-    AND `t23`.`item_id` = `t30`.`item_id`
-    AND `t23`.`t0` = `t30`.`t0`
+  ) AS `t33`
+    ON `t24`.`user_id` = `t33`.`user_id`
+    AND `t24`.`item_id` = `t33`.`item_id`
+    AND `t24`.`t0` = `t33`.`t0`
   LEFT OUTER JOIN (
     SELECT
-      `t9`.`user_id`,
-      `t9`.`item_id`,
-      `t9`.`t0`,
-      `t9`.`seen` = 0 AS `unviewable`
+      `t6`.`user_id`,
+      `t6`.`item_id`,
+      `t6`.`t0`,
+      `t6`.`seen` = 0 AS `unviewable`
     FROM (
       SELECT
         `t0`.`user_id`,
@@ -223,11 +278,11 @@ FROM (
         1,
         2,
         3
-    ) AS `t9`
+    ) AS `t6`
     WHERE
-      `t9`.`seen` = 0
-  ) AS `t16`
-    ON `t23`.`user_id` = `t16`.`user_id`
-    AND `t23`.`item_id` = `t16`.`item_id`
-    AND `t23`.`t0` = `t16`.`t0`
-) AS `t31`
+      `t6`.`seen` = 0
+  ) AS `t15`
+    ON `t24`.`user_id` = `t15`.`user_id`
+    AND `t24`.`item_id` = `t15`.`item_id`
+    AND `t24`.`t0` = `t15`.`t0`
+) AS `t34`
