@@ -44,7 +44,8 @@ class AttributionConfig(FrozenConfig):
         Leave out impressions and plays that the column ``is_bot`` marks. Unknown is no bot.
     most_impressions_a_day : int, optional
         Leave out the impressions of a user on UTC days on which the user was shown more than this:
-        people do not see so many. Plays stay, and are organic then.
+        people do not see so many. Plays stay, and are organic then. As the evening decides about
+        the morning, features look back on credits without this rule.
     duplicates : {"keep", "first"}, default "keep"
         Of impressions of one item to one user at one t0, keep all, or the one with the least id.
     exposures : {"each", "first"}, default "each"
