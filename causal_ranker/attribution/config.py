@@ -8,16 +8,17 @@ from pydantic import Field, model_validator
 
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.config import FrozenConfig
+from causal_ranker.logs.clock import LONGEST_HOURS
 
 __all__ = ["AttributionConfig"]
 
-_Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Hours = Annotated[float, Field(gt=0, le=LONGEST_HOURS)]
 _AtLeastZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class AttributionConfig(FrozenConfig):
-    """How plays find their impressions.
+    """How plays find their impressions; hours are at most two hundred years.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -23,8 +24,10 @@ from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError, DataError
 from causal_ranker.logs.failures import writing
+from causal_ranker.logs.hours import hours_begun
+from causal_ranker.logs.sources import reading
 
-__all__ = ["attribute_days", "days_reached", "partition_path"]
+__all__ = ["attribute_days", "days_of", "days_reached", "partition_path", "rows_since"]
 
 _FILE: Final = "credits.parquet"
 #: Rows of a row group; the memory that writing takes.
@@ -109,6 +112,65 @@ def attribute_days(
     return written
 
 
+def rows_since(
+    impressions: ibis.Table, plays: ibis.Table, *, since: date, config: AttributionConfig
+) -> tuple[ibis.Table, ibis.Table]:
+    """Return the rows that the credits of a day and of all later ones look at.
+
+    Parameters
+    ----------
+    impressions, plays : ibis.Table
+        Logs whose columns passed their checks.
+    since : date
+        The first day of plays, in UTC.
+    config : AttributionConfig
+        Settings.
+
+    Returns
+    -------
+    impressions, plays : ibis.Table
+        Those rows, lazily.
+    """
+    start = _midnight(since)
+    return (
+        _between(impressions, C.T0, _first_looked_at(start, config=config), None),
+        _between(plays, C.PLAYED_AT, start, None),
+    )
+
+
+def days_of(plays: ibis.Table, *, folder: Path, since: date | None = None) -> list[date]:
+    """Return the days to run so that a folder holds the credits of these plays.
+
+    Parameters
+    ----------
+    plays : ibis.Table
+        Play log that passed its checks.
+    folder : Path
+        Where the partitions lie; one there whose plays are gone has to be written anew, too.
+    since : date, optional
+        Leave out the days before this one. Events change the credits of their own and of later
+        days, so nothing before the day of the first late event has to run again.
+
+    Returns
+    -------
+    list of date
+        Days in UTC, ascending.
+
+    Raises
+    ------
+    DataError
+        If the plays cannot be read.
+    """
+    number = hours_begun(plays[C.PLAYED_AT]) // 24
+    with reading("plays"):
+        numbers = plays.select(day=number.cast("int64")).distinct().to_pyarrow()["day"]
+    days = {date(1970, 1, 1) + timedelta(days=each) for each in numbers.to_pylist()}
+    for path in folder.glob(f"date=*/{_FILE}"):
+        with suppress(ValueError):  # somebody else's folder
+            days.add(date.fromisoformat(path.parent.name.removeprefix("date=")))
+    return sorted(day for day in days if since is None or day >= since)
+
+
 def days_reached(
     *,
     plays: Iterable[datetime] = (),
@@ -176,30 +238,33 @@ def _is_boundless(config: AttributionConfig) -> bool:
     return config.exposures == "first" or config.click_window_hours is not None
 
 
-def _between(table: ibis.Table, column: str, start: datetime | None, stop: datetime) -> ibis.Table:
+def _between(
+    table: ibis.Table, column: str, start: datetime | None, stop: datetime | None
+) -> ibis.Table:
     kind = table[column].type()
-    inside = table[column] < ibis.literal(stop).cast(kind)
     if start is not None:
-        inside = inside & (table[column] >= ibis.literal(start).cast(kind))
-    return table.filter(inside)
+        table = table.filter(table[column] >= ibis.literal(start).cast(kind))
+    if stop is not None:
+        table = table.filter(table[column] < ibis.literal(stop).cast(kind))
+    return table
 
 
 def _replace(credits: ibis.Table, path: Path) -> None:
     """Put a table in the place of a file, so that a crash at any time leaves old or new."""
     aside = path.with_name(f"{_FILE}.{os.getpid()}.part")
-    with writing(aside, name="the logs"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f"{_FILE}.*.part"):  # of a process that was killed
-            left.unlink(missing_ok=True)
-        try:
+    try:
+        with writing(aside, name="impressions and plays"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left in path.parent.glob(f"{_FILE}.*.part"):  # of a process that was killed
+                left.unlink(missing_ok=True)
             with aside.open("wb") as file:
                 _write(credits, file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
-        _sync_names(path.parent)
+            _sync_names(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _write(credits: ibis.Table, file: BinaryIO) -> None:

@@ -133,7 +133,7 @@ def brief(error: BaseException) -> str:
     lines = str(error).strip().partition("\n\n")[0].splitlines()
     advice = ("Possible", "LINE", "This limit")
     kept = takewhile(lambda line: not line.startswith(advice), lines[:3])
-    said = "; ".join(line.strip() for line in kept)[:300].rstrip(".")
+    said = "; ".join(line.strip() for line in kept)[:300].rstrip(".: ")
     return said or type(error).__name__
 
 
