@@ -45,7 +45,9 @@ from causal_ranker.attribution.windows import (
 )
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError, EmptyError
+from causal_ranker.logs.contract import check_same_ids
 from causal_ranker.logs.rules import require_columns
+from causal_ranker.logs.sources import reading
 
 __all__ = ["learn_surface_shares", "shapley_values"]
 
@@ -86,7 +88,10 @@ def learn_surface_shares(
     Raises
     ------
     SchemaError
-        If the impressions have no ``surface``, or a column that the config needs is missing.
+        If the impressions have no ``surface``, a column that the config needs is missing, or ids
+        differ in type between the logs.
+    DataError
+        If the rows cannot be read.
     EmptyError
         If no impression's window has closed by `log_end`.
     ConfigError
@@ -104,7 +109,9 @@ def learn_surface_shares(
             do="Say where its clock stood.",
         )
     require_columns(impressions, [C.SURFACE], name="impressions")
-    counts = _count_paths(impressions, plays, config=config, log_end=log_end)
+    check_same_ids({"impressions": impressions, "plays": plays}, session=config.same_session)
+    with reading("impressions and plays"):
+        counts = _count_paths(impressions, plays, config=config, log_end=log_end)
     rates = {
         seen: played / paths for seen, (paths, played) in counts.items() if paths >= fewest_paths
     }

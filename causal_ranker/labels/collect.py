@@ -16,7 +16,7 @@ from causal_ranker.labels.censoring import weigh_determined
 from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.labels.kinds import credited_rows, label_kind, unviewable_rows
 from causal_ranker.labels.outcome import next_play
-from causal_ranker.logs.clock import span
+from causal_ranker.logs.clock import LONGEST_HOURS, span
 from causal_ranker.logs.contract import check_same_ids
 from causal_ranker.logs.rules import require_columns
 
@@ -88,7 +88,7 @@ class LabelConfig(FrozenConfig):
     """
 
     log_end: AwareDatetime
-    horizon_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    horizon_hours: float | None = Field(default=None, gt=0, le=LONGEST_HOURS)
     minimum_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     minimum_fraction: float = Field(default=0.0, ge=0, le=1)
     leave_out_bots: bool = False
