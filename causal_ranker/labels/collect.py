@@ -18,6 +18,7 @@ from causal_ranker.labels.kinds import credited_rows, label_kind, unviewable_row
 from causal_ranker.labels.outcome import next_play
 from causal_ranker.logs.clock import span
 from causal_ranker.logs.contract import check_same_ids
+from causal_ranker.logs.flags import zero_or_one
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["LabelConfig", "collect_labels"]
@@ -205,7 +206,7 @@ def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
         C.T0,
         **{
             C.HORIZON_END: end,
-            C.TREATMENT: candidates[C.SHOWN].cast("int8"),
+            C.TREATMENT: zero_or_one(candidates[C.SHOWN], "int8"),
             C.SAMPLING_WEIGHT: weight,
         },
         **{column: candidates[column] for column in carried},
@@ -214,7 +215,7 @@ def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
 
 def _with_outcome(timed: ibis.Table) -> ibis.Table:
     inside = (timed.next_play < timed[C.HORIZON_END]).fill_null(False)
-    return timed.mutate(**{C.OUTCOME: inside.cast("int8")}).drop("next_play")
+    return timed.mutate(**{C.OUTCOME: zero_or_one(inside, "int8")}).drop("next_play")
 
 
 def _with_kind(rows: ibis.Table, impressions: ibis.Table, credits: ibis.Table) -> ibis.Table:

@@ -96,7 +96,7 @@ def unviewable_rows(impressions: ibis.Table) -> ibis.Table:
     ibis.Table
         ``user_id``, ``item_id``, ``t0`` (together unique) and ``unviewable``, always true.
     """
-    seen = impressions[C.VIEWABLE].fill_null(True).cast("int8")
-    keys = impressions.group_by(C.USER, C.ITEM, C.T0).aggregate(seen=seen.max())
-    hidden = keys.filter(keys.seen == 0)
-    return hidden.select(C.USER, C.ITEM, C.T0, unviewable=hidden.seen == 0)
+    seen = impressions[C.VIEWABLE].fill_null(True)
+    keys = impressions.group_by(C.USER, C.ITEM, C.T0).aggregate(seen=seen.any())
+    hidden = keys.filter(~keys.seen)
+    return hidden.select(C.USER, C.ITEM, C.T0, unviewable=~hidden.seen)

@@ -29,16 +29,16 @@ SELECT
   "t31"."sampling_weight" * "t31"."censoring_weight" AS "analysis_weight"
 FROM (
   SELECT
-    "t23"."user_id",
-    "t23"."item_id",
-    "t23"."t0",
-    "t23"."horizon_end",
-    "t23"."treatment",
-    "t23"."sampling_weight",
-    "t23"."censoring_weight",
-    "t23"."outcome",
+    "t24"."user_id",
+    "t24"."item_id",
+    "t24"."t0",
+    "t24"."horizon_end",
+    "t24"."treatment",
+    "t24"."sampling_weight",
+    "t24"."censoring_weight",
+    "t24"."outcome",
     "t30"."first_credited",
-    "t16"."unviewable"
+    "t15"."unviewable"
   FROM (
     SELECT
       "t21".*
@@ -53,28 +53,38 @@ FROM (
         "t19"."sampling_weight",
         "t19"."next_play",
         CAST(1 AS DOUBLE) AS "censoring_weight",
-        CAST(COALESCE("t19"."next_play" < "t19"."horizon_end", FALSE) AS TINYINT) AS "outcome"
+        CAST(CASE
+          WHEN COALESCE("t19"."next_play" < "t19"."horizon_end", FALSE)
+          THEN 1
+          WHEN NOT (
+            COALESCE("t19"."next_play" < "t19"."horizon_end", FALSE)
+          )
+          THEN 0
+          ELSE NULL
+        END AS TINYINT) AS "outcome"
       FROM (
         SELECT
-          "t10"."user_id",
-          "t10"."item_id",
-          "t10"."t0",
-          "t10"."horizon_end",
-          "t10"."treatment",
-          "t10"."sampling_weight",
-          "t15"."played_at" AS "next_play"
+          "t12"."user_id",
+          "t12"."item_id",
+          "t12"."t0",
+          "t12"."horizon_end",
+          "t12"."treatment",
+          "t12"."sampling_weight",
+          "t16"."played_at" AS "next_play"
         FROM (
           SELECT
             "t1"."user_id",
             "t1"."item_id",
             "t1"."t0",
             DATEADD(SECOND, '86400', "t1"."t0") AS "horizon_end",
-            CAST("t1"."shown" AS TINYINT) AS "treatment",
+            CAST(CASE WHEN "t1"."shown" THEN 1 WHEN NOT (
+              "t1"."shown"
+            ) THEN 0 ELSE NULL END AS TINYINT) AS "treatment",
             CAST(1 AS DOUBLE) AS "sampling_weight"
           FROM "candidates" AS "t1"
           WHERE
             DATEADD(SECOND, '86400', "t1"."t0") <= TIMESTAMP_TZ_FROM_PARTS(2024, 1, 1, 0, 0, 0, 0, 'UTC')
-        ) AS "t10"
+        ) AS "t12"
         LEFT OUTER JOIN (
           SELECT
             "t3"."user_id",
@@ -91,14 +101,14 @@ FROM (
               "t2"."played_at"
             FROM "plays" AS "t2"
           ) AS "t3"
-        ) AS "t15"
-          ON "t10"."user_id" = "t15"."user_id"
-          AND "t10"."item_id" = "t15"."item_id"
-          AND "t10"."t0" > "t15"."previous"
-          AND "t10"."t0" <= "t15"."played_at"
+        ) AS "t16"
+          ON "t12"."user_id" = "t16"."user_id"
+          AND "t12"."item_id" = "t16"."item_id"
+          AND "t12"."t0" > "t16"."previous"
+          AND "t12"."t0" <= "t16"."played_at"
       ) AS "t19"
     ) AS "t21"
-  ) AS "t23"
+  ) AS "t24"
   LEFT OUTER JOIN (
     SELECT
       "t28"."user_id",
@@ -110,11 +120,11 @@ FROM (
         *
       FROM (
         SELECT
-          "t11"."play_id",
+          "t10"."play_id",
           "t26"."impression_id",
-          "t11"."user_id",
-          "t11"."item_id",
-          "t11"."played_at",
+          "t10"."user_id",
+          "t10"."item_id",
+          "t10"."played_at",
           "t26"."t0",
           COALESCE("t26"."credit", 1.0) AS "credit"
         FROM (
@@ -127,10 +137,10 @@ FROM (
             ) OR (
               "t2"."seconds" >= 5.0
             )
-        ) AS "t11"
+        ) AS "t10"
         LEFT OUTER JOIN (
           SELECT
-            "t24".*
+            "t23".*
             EXCLUDE ("place")
           FROM (
             SELECT
@@ -155,10 +165,10 @@ FROM (
                   "t17"."t0"
                 FROM (
                   SELECT
-                    "t12"."play_id",
-                    "t5"."impression_id",
-                    "t5"."t0",
-                    "t12"."played_at"
+                    "t11"."play_id",
+                    "t6"."impression_id",
+                    "t6"."t0",
+                    "t11"."played_at"
                   FROM (
                     SELECT
                       "t0"."impression_id",
@@ -168,7 +178,7 @@ FROM (
                     FROM "impressions" AS "t0"
                     WHERE
                       COALESCE("t0"."viewable", TRUE)
-                  ) AS "t5"
+                  ) AS "t6"
                   INNER JOIN (
                     SELECT
                       "t2"."play_id",
@@ -184,19 +194,19 @@ FROM (
                       ) OR (
                         "t2"."seconds" >= 5.0
                       )
-                  ) AS "t12"
-                    ON "t5"."user_id" = "t12"."user_id"
-                    AND "t5"."item_id" = "t12"."item_id"
-                    AND "t5"."t0" > "t12"."opens"
-                    AND "t5"."t0" <= "t12"."closes"
+                  ) AS "t11"
+                    ON "t6"."user_id" = "t11"."user_id"
+                    AND "t6"."item_id" = "t11"."item_id"
+                    AND "t6"."t0" > "t11"."opens"
+                    AND "t6"."t0" <= "t11"."closes"
                 ) AS "t17"
               ) AS "t18"
             ) AS "t20"
             WHERE
               "t20"."place" = 0
-          ) AS "t24"
+          ) AS "t23"
         ) AS "t26"
-          ON "t11"."play_id" = "t26"."play_id"
+          ON "t10"."play_id" = "t26"."play_id"
       ) AS "t27"
       WHERE
         "t27"."impression_id" IS NOT NULL
@@ -206,31 +216,35 @@ FROM (
       2,
       3
   ) AS "t30"
-    ON "t23"."user_id" = "t30"."user_id"
-    AND "t23"."item_id" = "t30"."item_id"
-    AND "t23"."t0" = "t30"."t0"
+    ON "t24"."user_id" = "t30"."user_id"
+    AND "t24"."item_id" = "t30"."item_id"
+    AND "t24"."t0" = "t30"."t0"
   LEFT OUTER JOIN (
     SELECT
-      "t9"."user_id",
-      "t9"."item_id",
-      "t9"."t0",
-      "t9"."seen" = 0 AS "unviewable"
+      "t5"."user_id",
+      "t5"."item_id",
+      "t5"."t0",
+      NOT (
+        "t5"."seen"
+      ) AS "unviewable"
     FROM (
       SELECT
         "t0"."user_id",
         "t0"."item_id",
         "t0"."t0",
-        MAX(CAST(COALESCE("t0"."viewable", TRUE) AS TINYINT)) AS "seen"
+        MAX(COALESCE("t0"."viewable", TRUE)) AS "seen"
       FROM "impressions" AS "t0"
       GROUP BY
         1,
         2,
         3
-    ) AS "t9"
+    ) AS "t5"
     WHERE
-      "t9"."seen" = 0
-  ) AS "t16"
-    ON "t23"."user_id" = "t16"."user_id"
-    AND "t23"."item_id" = "t16"."item_id"
-    AND "t23"."t0" = "t16"."t0"
+      NOT (
+        "t5"."seen"
+      )
+  ) AS "t15"
+    ON "t24"."user_id" = "t15"."user_id"
+    AND "t24"."item_id" = "t15"."item_id"
+    AND "t24"."t0" = "t15"."t0"
 ) AS "t31"

@@ -60,28 +60,88 @@ LEFT OUTER JOIN (
         "t8"."surface",
         "t8"."number",
         0 + (
-          MAX(CAST("t8"."number" = 0 AS BIGINT)) OVER (
+          MAX(
+            CAST(CASE
+              WHEN "t8"."number" = 0
+              THEN 1
+              WHEN NOT (
+                "t8"."number" = 0
+              )
+              THEN 0
+              ELSE NULL
+            END AS BIGINT)
+          ) OVER (
             PARTITION BY "t8"."play_id"
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
           ) * 1
         ) + (
-          MAX(CAST("t8"."number" = 1 AS BIGINT)) OVER (
+          MAX(
+            CAST(CASE
+              WHEN "t8"."number" = 1
+              THEN 1
+              WHEN NOT (
+                "t8"."number" = 1
+              )
+              THEN 0
+              ELSE NULL
+            END AS BIGINT)
+          ) OVER (
             PARTITION BY "t8"."play_id"
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
           ) * 2
         ) + (
-          MAX(CAST("t8"."number" = 2 AS BIGINT)) OVER (
+          MAX(
+            CAST(CASE
+              WHEN "t8"."number" = 2
+              THEN 1
+              WHEN NOT (
+                "t8"."number" = 2
+              )
+              THEN 0
+              ELSE NULL
+            END AS BIGINT)
+          ) OVER (
             PARTITION BY "t8"."play_id"
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
           ) * 4
         ) AS "mask",
-        0 + MAX(CAST("t8"."number" = 0 AS BIGINT)) OVER (
+        0 + MAX(
+          CAST(CASE
+            WHEN "t8"."number" = 0
+            THEN 1
+            WHEN NOT (
+              "t8"."number" = 0
+            )
+            THEN 0
+            ELSE NULL
+          END AS BIGINT)
+        ) OVER (
           PARTITION BY "t8"."play_id"
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-        ) + MAX(CAST("t8"."number" = 1 AS BIGINT)) OVER (
+        ) + MAX(
+          CAST(CASE
+            WHEN "t8"."number" = 1
+            THEN 1
+            WHEN NOT (
+              "t8"."number" = 1
+            )
+            THEN 0
+            ELSE NULL
+          END AS BIGINT)
+        ) OVER (
           PARTITION BY "t8"."play_id"
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-        ) + MAX(CAST("t8"."number" = 2 AS BIGINT)) OVER (
+        ) + MAX(
+          CAST(CASE
+            WHEN "t8"."number" = 2
+            THEN 1
+            WHEN NOT (
+              "t8"."number" = 2
+            )
+            THEN 0
+            ELSE NULL
+          END AS BIGINT)
+        ) OVER (
           PARTITION BY "t8"."play_id"
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         ) AS "kinds",
