@@ -34,6 +34,7 @@ IMPRESSIONS = ibis.table(
         **WHO,
         "t0": TIME,
         "viewable": "boolean",
+        "viewable_ms": "float64",
         "surface": "string",
         "clicked_at": TIME,
     },
@@ -41,6 +42,9 @@ IMPRESSIONS = ibis.table(
 )
 PLAYS = ibis.table(
     {"play_id": "int64", **WHO, "played_at": TIME, "seconds": "float64"}, name="plays"
+)
+ITEMS = ibis.table(
+    {"item_id": "int64", "available_from": TIME, "available_until": TIME}, name="items"
 )
 CANDIDATES = ibis.table({**WHO, "t0": TIME, "shown": "boolean"}, name="candidates")
 SHARES = SurfaceShares(
@@ -89,7 +93,9 @@ def labels(censoring: Literal["drop", "weight"]) -> UpliftDataset:
         log_end=datetime(2024, 1, 1, tzinfo=UTC), horizon_hours=24, censoring=censoring
     )
     credits = attribute(IMPRESSIONS, PLAYS, config=LAST)
-    return collect_labels(CANDIDATES, IMPRESSIONS, PLAYS, credits=credits, config=config)
+    return collect_labels(
+        CANDIDATES, IMPRESSIONS, PLAYS, credits=credits, config=config, items=ITEMS
+    )
 
 
 # Labels are there already when they are thinned, sampled or marked: a table stands for them.

@@ -55,6 +55,7 @@ LEFT OUTER JOIN (
                     `t1`.`item_id`,
                     `t1`.`t0`,
                     `t1`.`viewable`,
+                    `t1`.`viewable_ms`,
                     `t1`.`surface`,
                     `t1`.`clicked_at`,
                     ROW_NUMBER() OVER (

@@ -54,6 +54,7 @@ LEFT OUTER JOIN (
                 "t6"."item_id",
                 "t6"."t0",
                 "t6"."viewable",
+                "t6"."viewable_ms",
                 "t6"."surface",
                 "t6"."clicked_at"
               FROM (
@@ -66,6 +67,7 @@ LEFT OUTER JOIN (
                     "t1"."item_id",
                     "t1"."t0",
                     "t1"."viewable",
+                    "t1"."viewable_ms",
                     "t1"."surface",
                     "t1"."clicked_at",
                     ROW_NUMBER() OVER (

@@ -1,257 +1,297 @@
 SELECT
-  "t31"."user_id",
-  "t31"."item_id",
-  "t31"."t0",
-  "t31"."horizon_end",
-  "t31"."treatment",
-  "t31"."outcome",
+  "t34"."user_id",
+  "t34"."item_id",
+  "t34"."t0",
+  "t34"."horizon_end",
+  "t34"."treatment",
+  "t34"."outcome",
   CASE
     WHEN (
-      "t31"."treatment" = 1
-    )
-    AND (
-      "t31"."outcome" = 1
-    )
-    AND COALESCE("t31"."first_credited" < "t31"."horizon_end", FALSE)
+      "t34"."treatment" = 1
+    ) AND (
+      "t34"."outcome" = 1
+    ) AND "t34"."credited"
     THEN 'attributed_play'
-    WHEN "t31"."outcome" = 1
+    WHEN "t34"."outcome" = 1
     THEN 'organic_play'
     WHEN (
-      "t31"."treatment" = 1
-    ) AND COALESCE("t31"."unviewable", FALSE)
+      "t34"."treatment" = 1
+    ) AND "t34"."unviewable"
     THEN 'unviewable'
-    WHEN "t31"."treatment" = 1
+    WHEN (
+      "t34"."treatment" = 1
+    ) AND "t34"."unplayable"
+    THEN 'unplayable'
+    WHEN "t34"."treatment" = 1
     THEN 'true_negative'
     ELSE 'control_negative'
   END AS "label_kind",
-  "t31"."sampling_weight",
-  "t31"."censoring_weight",
-  "t31"."sampling_weight" * "t31"."censoring_weight" AS "analysis_weight"
+  "t34"."sampling_weight",
+  "t34"."censoring_weight",
+  "t34"."sampling_weight" * "t34"."censoring_weight" AS "analysis_weight"
 FROM (
   SELECT
-    "t24"."user_id",
-    "t24"."item_id",
-    "t24"."t0",
-    "t24"."horizon_end",
-    "t24"."treatment",
-    "t24"."sampling_weight",
-    "t24"."censoring_weight",
-    "t24"."outcome",
-    "t30"."first_credited",
-    "t15"."unviewable"
+    "t27"."user_id",
+    "t27"."item_id",
+    "t27"."t0",
+    "t27"."horizon_end",
+    "t27"."treatment",
+    "t27"."sampling_weight",
+    "t27"."censoring_weight",
+    "t27"."outcome",
+    COALESCE("t33"."first_credited" < "t27"."horizon_end", FALSE) AS "credited",
+    COALESCE(NOT (
+      "t20"."seen"
+    ), FALSE) AS "unviewable",
+    NOT (
+      TRUE
+      AND (
+        (
+          "t6"."available_from" IS NULL
+        ) OR (
+          "t6"."available_from" <= "t27"."t0"
+        )
+      )
+      AND (
+        (
+          "t6"."available_until" IS NULL
+        ) OR (
+          "t27"."t0" < "t6"."available_until"
+        )
+      )
+    ) AS "unplayable"
   FROM (
     SELECT
-      "t21"."user_id",
-      "t21"."item_id",
-      "t21"."t0",
-      "t21"."horizon_end",
-      "t21"."treatment",
-      "t21"."sampling_weight",
-      "t21"."censoring_weight",
-      "t21"."outcome"
+      "t24"."user_id",
+      "t24"."item_id",
+      "t24"."t0",
+      "t24"."horizon_end",
+      "t24"."treatment",
+      "t24"."sampling_weight",
+      "t24"."censoring_weight",
+      "t24"."outcome"
     FROM (
       SELECT
-        "t19"."user_id",
-        "t19"."item_id",
-        "t19"."t0",
-        "t19"."horizon_end",
-        "t19"."treatment",
-        "t19"."sampling_weight",
-        "t19"."next_play",
+        "t22"."user_id",
+        "t22"."item_id",
+        "t22"."t0",
+        "t22"."horizon_end",
+        "t22"."treatment",
+        "t22"."sampling_weight",
+        "t22"."next_play",
         CAST(1 AS DOUBLE) AS "censoring_weight",
         CAST(CASE
-          WHEN COALESCE("t19"."next_play" < "t19"."horizon_end", FALSE)
+          WHEN COALESCE("t22"."next_play" < "t22"."horizon_end", FALSE)
           THEN 1
           WHEN NOT (
-            COALESCE("t19"."next_play" < "t19"."horizon_end", FALSE)
+            COALESCE("t22"."next_play" < "t22"."horizon_end", FALSE)
           )
           THEN 0
           ELSE NULL
         END AS TINYINT) AS "outcome"
       FROM (
         SELECT
-          "t12"."user_id",
-          "t12"."item_id",
-          "t12"."t0",
-          "t12"."horizon_end",
-          "t12"."treatment",
-          "t12"."sampling_weight",
-          "t16"."played_at" AS "next_play"
+          "t14"."user_id",
+          "t14"."item_id",
+          "t14"."t0",
+          "t14"."horizon_end",
+          "t14"."treatment",
+          "t14"."sampling_weight",
+          "t17"."played_at" AS "next_play"
         FROM (
           SELECT
-            "t1"."user_id",
-            "t1"."item_id",
-            "t1"."t0",
-            "t1"."t0" + INTERVAL '86400' SECOND AS "horizon_end",
-            CAST(CASE WHEN "t1"."shown" THEN 1 WHEN NOT (
-              "t1"."shown"
+            "t2"."user_id",
+            "t2"."item_id",
+            "t2"."t0",
+            "t2"."t0" + INTERVAL '86400' SECOND AS "horizon_end",
+            CAST(CASE WHEN "t2"."shown" THEN 1 WHEN NOT (
+              "t2"."shown"
             ) THEN 0 ELSE NULL END AS TINYINT) AS "treatment",
             CAST(1 AS DOUBLE) AS "sampling_weight"
-          FROM "candidates" AS "t1"
+          FROM "candidates" AS "t2"
           WHERE
             (
-              "t1"."t0" + INTERVAL '86400' SECOND
+              "t2"."t0" + INTERVAL '86400' SECOND
             ) <= CAST(FROM_ISO8601_TIMESTAMP('2024-01-01T00:00:00+00:00') AS TIMESTAMP WITH TIME ZONE)
-        ) AS "t12"
+        ) AS "t14"
         LEFT OUTER JOIN (
           SELECT
-            "t3"."user_id",
-            "t3"."item_id",
-            "t3"."played_at",
+            "t5"."user_id",
+            "t5"."item_id",
+            "t5"."played_at",
             COALESCE(
-              LAG("t3"."played_at") OVER (PARTITION BY "t3"."user_id", "t3"."item_id" ORDER BY "t3"."played_at" ASC),
+              LAG("t5"."played_at") OVER (PARTITION BY "t5"."user_id", "t5"."item_id" ORDER BY "t5"."played_at" ASC),
               CAST(FROM_ISO8601_TIMESTAMP('0001-01-01T00:00:00+00:00') AS TIMESTAMP WITH TIME ZONE)
             ) AS "previous"
           FROM (
             SELECT
-              "t2"."user_id",
-              "t2"."item_id",
-              "t2"."played_at"
-            FROM "plays" AS "t2"
-          ) AS "t3"
-        ) AS "t16"
-          ON "t12"."user_id" = "t16"."user_id"
-          AND "t12"."item_id" = "t16"."item_id"
-          AND "t12"."t0" > "t16"."previous"
-          AND "t12"."t0" <= "t16"."played_at"
-      ) AS "t19"
-    ) AS "t21"
-  ) AS "t24"
+              "t3"."user_id",
+              "t3"."item_id",
+              "t3"."played_at"
+            FROM "plays" AS "t3"
+          ) AS "t5"
+        ) AS "t17"
+          ON "t14"."user_id" = "t17"."user_id"
+          AND "t14"."item_id" = "t17"."item_id"
+          AND "t14"."t0" > "t17"."previous"
+          AND "t14"."t0" <= "t17"."played_at"
+      ) AS "t22"
+    ) AS "t24"
+  ) AS "t27"
   LEFT OUTER JOIN (
     SELECT
-      "t28"."user_id",
-      "t28"."item_id",
-      "t28"."t0",
-      MIN("t28"."played_at") AS "first_credited"
+      "t31"."user_id",
+      "t31"."item_id",
+      "t31"."t0",
+      MIN("t31"."played_at") AS "first_credited"
     FROM (
       SELECT
         *
       FROM (
         SELECT
-          "t10"."play_id",
-          "t26"."impression_id",
-          "t10"."user_id",
-          "t10"."item_id",
-          "t10"."played_at",
-          "t26"."t0",
-          COALESCE("t26"."credit", CAST(1.0 AS DOUBLE)) AS "credit"
+          "t12"."play_id",
+          "t29"."impression_id",
+          "t12"."user_id",
+          "t12"."item_id",
+          "t12"."played_at",
+          "t29"."t0",
+          COALESCE("t29"."credit", CAST(1.0 AS DOUBLE)) AS "credit"
         FROM (
           SELECT
             *
-          FROM "plays" AS "t2"
+          FROM "plays" AS "t3"
           WHERE
             (
-              "t2"."seconds" IS NULL
+              "t3"."seconds" IS NULL
             ) OR (
-              "t2"."seconds" >= CAST(5.0 AS DOUBLE)
+              "t3"."seconds" >= CAST(5.0 AS DOUBLE)
             )
-        ) AS "t10"
+        ) AS "t12"
         LEFT OUTER JOIN (
           SELECT
-            "t23"."play_id",
-            "t23"."impression_id",
-            "t23"."t0",
-            "t23"."credit"
+            "t26"."play_id",
+            "t26"."impression_id",
+            "t26"."t0",
+            "t26"."credit"
           FROM (
             SELECT
-              "t20"."play_id",
-              "t20"."impression_id",
-              "t20"."t0",
-              "t20"."place",
-              CAST("t20"."place" + 1 AS DOUBLE) AS "credit"
+              "t23"."play_id",
+              "t23"."impression_id",
+              "t23"."t0",
+              "t23"."place",
+              CAST("t23"."place" + 1 AS DOUBLE) AS "credit"
             FROM (
               SELECT
-                "t18"."play_id",
-                "t18"."impression_id",
-                "t18"."t0",
-                ROW_NUMBER() OVER (PARTITION BY "t18"."play_id" ORDER BY "t18"."t0" DESC, "t18"."impression_id" DESC) - 1 AS "place"
+                "t21"."play_id",
+                "t21"."impression_id",
+                "t21"."t0",
+                ROW_NUMBER() OVER (PARTITION BY "t21"."play_id" ORDER BY "t21"."t0" DESC, "t21"."impression_id" DESC) - 1 AS "place"
               FROM (
                 SELECT
-                  "t17"."play_id",
-                  "t17"."impression_id",
-                  "t17"."t0"
+                  "t18"."play_id",
+                  "t18"."impression_id",
+                  "t18"."t0"
                 FROM (
                   SELECT
-                    "t11"."play_id",
-                    "t6"."impression_id",
-                    "t6"."t0",
-                    "t11"."played_at"
+                    "t13"."play_id",
+                    "t8"."impression_id",
+                    "t8"."t0",
+                    "t13"."played_at"
                   FROM (
                     SELECT
-                      "t0"."impression_id",
-                      "t0"."user_id",
-                      "t0"."item_id",
-                      "t0"."t0"
-                    FROM "impressions" AS "t0"
+                      "t1"."impression_id",
+                      "t1"."user_id",
+                      "t1"."item_id",
+                      "t1"."t0"
+                    FROM "impressions" AS "t1"
                     WHERE
-                      COALESCE("t0"."viewable", TRUE)
-                  ) AS "t6"
+                      COALESCE("t1"."viewable", TRUE)
+                  ) AS "t8"
                   INNER JOIN (
                     SELECT
-                      "t2"."play_id",
-                      "t2"."user_id",
-                      "t2"."item_id",
-                      "t2"."played_at",
-                      "t2"."played_at" - INTERVAL '86400' SECOND AS "opens",
-                      "t2"."played_at" - INTERVAL '0' SECOND AS "closes"
-                    FROM "plays" AS "t2"
+                      "t3"."play_id",
+                      "t3"."user_id",
+                      "t3"."item_id",
+                      "t3"."played_at",
+                      "t3"."played_at" - INTERVAL '86400' SECOND AS "opens",
+                      "t3"."played_at" - INTERVAL '0' SECOND AS "closes"
+                    FROM "plays" AS "t3"
                     WHERE
                       (
-                        "t2"."seconds" IS NULL
+                        "t3"."seconds" IS NULL
                       ) OR (
-                        "t2"."seconds" >= CAST(5.0 AS DOUBLE)
+                        "t3"."seconds" >= CAST(5.0 AS DOUBLE)
                       )
-                  ) AS "t11"
-                    ON "t6"."user_id" = "t11"."user_id"
-                    AND "t6"."item_id" = "t11"."item_id"
-                    AND "t6"."t0" > "t11"."opens"
-                    AND "t6"."t0" <= "t11"."closes"
-                ) AS "t17"
-              ) AS "t18"
-            ) AS "t20"
+                  ) AS "t13"
+                    ON "t8"."user_id" = "t13"."user_id"
+                    AND "t8"."item_id" = "t13"."item_id"
+                    AND "t8"."t0" > "t13"."opens"
+                    AND "t8"."t0" <= "t13"."closes"
+                ) AS "t18"
+              ) AS "t21"
+            ) AS "t23"
             WHERE
-              "t20"."place" = 0
-          ) AS "t23"
-        ) AS "t26"
-          ON "t10"."play_id" = "t26"."play_id"
-      ) AS "t27"
+              "t23"."place" = 0
+          ) AS "t26"
+        ) AS "t29"
+          ON "t12"."play_id" = "t29"."play_id"
+      ) AS "t30"
       WHERE
-        "t27"."impression_id" IS NOT NULL
-    ) AS "t28"
+        "t30"."impression_id" IS NOT NULL
+    ) AS "t31"
     GROUP BY
       1,
       2,
       3
-  ) AS "t30"
-    ON "t24"."user_id" = "t30"."user_id"
-    AND "t24"."item_id" = "t30"."item_id"
-    AND "t24"."t0" = "t30"."t0"
+  ) AS "t33"
+    ON "t27"."user_id" = "t33"."user_id"
+    AND "t27"."item_id" = "t33"."item_id"
+    AND "t27"."t0" = "t33"."t0"
   LEFT OUTER JOIN (
     SELECT
-      "t5"."user_id",
-      "t5"."item_id",
-      "t5"."t0",
-      NOT (
-        "t5"."seen"
-      ) AS "unviewable"
+      *
     FROM (
       SELECT
-        "t0"."user_id",
-        "t0"."item_id",
-        "t0"."t0",
-        BOOL_OR(COALESCE("t0"."viewable", TRUE)) AS "seen"
-      FROM "impressions" AS "t0"
+        "t1"."user_id",
+        "t1"."item_id",
+        "t1"."t0",
+        BOOL_OR(
+          COALESCE(
+            "t1"."viewable"
+            AND (
+              (
+                "t1"."viewable_ms" > 0
+              ) AND (
+                "t1"."viewable_ms" >= CAST(0.0 AS DOUBLE)
+              )
+            ),
+            "t1"."viewable",
+            (
+              "t1"."viewable_ms" > 0
+            ) AND (
+              "t1"."viewable_ms" >= CAST(0.0 AS DOUBLE)
+            ),
+            TRUE
+          )
+        ) AS "seen"
+      FROM "impressions" AS "t1"
       GROUP BY
         1,
         2,
         3
-    ) AS "t5"
+    ) AS "t15"
     WHERE
       NOT (
-        "t5"."seen"
+        "t15"."seen"
       )
-  ) AS "t15"
-    ON "t24"."user_id" = "t15"."user_id"
-    AND "t24"."item_id" = "t15"."item_id"
-    AND "t24"."t0" = "t15"."t0"
-) AS "t31"
+  ) AS "t20"
+    ON "t27"."user_id" = "t20"."user_id"
+    AND "t27"."item_id" = "t20"."item_id"
+    AND "t27"."t0" = "t20"."t0"
+  LEFT OUTER JOIN (
+    SELECT
+      *
+    FROM "items" AS "t0"
+  ) AS "t6"
+    ON "t27"."item_id" = "t6"."item_id"
+) AS "t34"

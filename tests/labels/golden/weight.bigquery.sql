@@ -1,160 +1,181 @@
-WITH `t24` AS (
+WITH `t27` AS (
   SELECT
-    `t21`.`user_id`,
-    `t21`.`item_id`,
-    `t21`.`t0`,
-    `t21`.`horizon_end`,
-    `t21`.`treatment`,
-    `t21`.`sampling_weight`,
-    `t21`.`next_play`,
-    `t21`.`censoring_cohort`,
-    SUM(`t21`.`censoring_whole`) OVER (
-      PARTITION BY `t21`.`censoring_cohort`
+    `t24`.`user_id`,
+    `t24`.`item_id`,
+    `t24`.`t0`,
+    `t24`.`horizon_end`,
+    `t24`.`treatment`,
+    `t24`.`sampling_weight`,
+    `t24`.`next_play`,
+    `t24`.`censoring_cohort`,
+    SUM(`t24`.`censoring_whole`) OVER (
+      PARTITION BY `t24`.`censoring_cohort`
       ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
     ) AS `censoring_whole`,
-    `t21`.`determined`,
+    `t24`.`determined`,
     COUNT(*) OVER (
-      PARTITION BY `t21`.`censoring_cohort`
+      PARTITION BY `t24`.`censoring_cohort`
       ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
     ) AS `censoring_all`
   FROM (
     SELECT
-      `t19`.`user_id`,
-      `t19`.`item_id`,
-      `t19`.`t0`,
-      `t19`.`horizon_end`,
-      `t19`.`treatment`,
-      `t19`.`sampling_weight`,
-      `t19`.`next_play`,
+      `t22`.`user_id`,
+      `t22`.`item_id`,
+      `t22`.`t0`,
+      `t22`.`horizon_end`,
+      `t22`.`treatment`,
+      `t22`.`sampling_weight`,
+      `t22`.`next_play`,
       CAST(FLOOR(
-        ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t19`.`t0`, SECOND)) AS INT64), 86400)
+        ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t22`.`t0`, SECOND)) AS INT64), 86400)
       ) AS INT64) AS `censoring_cohort`,
       CAST(CASE
-        WHEN `t19`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
+        WHEN `t22`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
         THEN 1
         WHEN NOT (
-          `t19`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
+          `t22`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
         )
         THEN 0
         ELSE NULL
       END AS INT64) AS `censoring_whole`,
       (
-        `t19`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
+        `t22`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
       )
       OR COALESCE(
         (
-          `t19`.`next_play` < `t19`.`horizon_end`
+          `t22`.`next_play` < `t22`.`horizon_end`
         )
         AND (
-          `t19`.`next_play` < TIMESTAMP('2024-01-01T00:00:00+00:00')
+          `t22`.`next_play` < TIMESTAMP('2024-01-01T00:00:00+00:00')
         ),
         FALSE
       ) AS `determined`
     FROM (
       SELECT
-        `t12`.`user_id`,
-        `t12`.`item_id`,
-        `t12`.`t0`,
-        `t12`.`horizon_end`,
-        `t12`.`treatment`,
-        `t12`.`sampling_weight`,
-        `t16`.`played_at` AS `next_play`
+        `t14`.`user_id`,
+        `t14`.`item_id`,
+        `t14`.`t0`,
+        `t14`.`horizon_end`,
+        `t14`.`treatment`,
+        `t14`.`sampling_weight`,
+        `t17`.`played_at` AS `next_play`
       FROM (
-        SELECT
-          `t2`.`user_id`,
-          `t2`.`item_id`,
-          `t2`.`t0`,
-          TIMESTAMP_ADD(`t2`.`t0`, INTERVAL '86400' SECOND) AS `horizon_end`,
-          CAST(CASE WHEN `t2`.`shown` THEN 1 WHEN NOT (
-            `t2`.`shown`
-          ) THEN 0 ELSE NULL END AS INT64) AS `treatment`,
-          CAST(1 AS FLOAT64) AS `sampling_weight`
-        FROM `candidates` AS `t2`
-      ) AS `t12`
-      LEFT OUTER JOIN (
         SELECT
           `t3`.`user_id`,
           `t3`.`item_id`,
-          `t3`.`played_at`,
+          `t3`.`t0`,
+          TIMESTAMP_ADD(`t3`.`t0`, INTERVAL '86400' SECOND) AS `horizon_end`,
+          CAST(CASE WHEN `t3`.`shown` THEN 1 WHEN NOT (
+            `t3`.`shown`
+          ) THEN 0 ELSE NULL END AS INT64) AS `treatment`,
+          CAST(1 AS FLOAT64) AS `sampling_weight`
+        FROM `candidates` AS `t3`
+      ) AS `t14`
+      LEFT OUTER JOIN (
+        SELECT
+          `t5`.`user_id`,
+          `t5`.`item_id`,
+          `t5`.`played_at`,
           COALESCE(
-            LAG(`t3`.`played_at`) OVER (PARTITION BY `t3`.`user_id`, `t3`.`item_id` ORDER BY `t3`.`played_at` ASC),
+            LAG(`t5`.`played_at`) OVER (PARTITION BY `t5`.`user_id`, `t5`.`item_id` ORDER BY `t5`.`played_at` ASC),
             TIMESTAMP('0001-01-01T00:00:00+00:00')
           ) AS `previous`
         FROM (
           SELECT
-            `t1`.`user_id`,
-            `t1`.`item_id`,
-            `t1`.`played_at`
-          FROM `plays` AS `t1`
-        ) AS `t3`
-      ) AS `t16`
-        ON `t12`.`user_id` = `t16`.`user_id`
-        AND `t12`.`item_id` = `t16`.`item_id`
-        AND `t12`.`t0` > `t16`.`previous`
-        AND `t12`.`t0` <= `t16`.`played_at`
-    ) AS `t19`
-  ) AS `t21`
+            `t2`.`user_id`,
+            `t2`.`item_id`,
+            `t2`.`played_at`
+          FROM `plays` AS `t2`
+        ) AS `t5`
+      ) AS `t17`
+        ON `t14`.`user_id` = `t17`.`user_id`
+        AND `t14`.`item_id` = `t17`.`item_id`
+        AND `t14`.`t0` > `t17`.`previous`
+        AND `t14`.`t0` <= `t17`.`played_at`
+    ) AS `t22`
+  ) AS `t24`
 )
 SELECT
-  `t41`.`user_id`,
-  `t41`.`item_id`,
-  `t41`.`t0`,
-  `t41`.`horizon_end`,
-  `t41`.`treatment`,
-  `t41`.`outcome`,
+  `t44`.`user_id`,
+  `t44`.`item_id`,
+  `t44`.`t0`,
+  `t44`.`horizon_end`,
+  `t44`.`treatment`,
+  `t44`.`outcome`,
   CASE
     WHEN (
-      `t41`.`treatment` = 1
-    )
-    AND (
-      `t41`.`outcome` = 1
-    )
-    AND COALESCE(`t41`.`first_credited` < `t41`.`horizon_end`, FALSE)
+      `t44`.`treatment` = 1
+    ) AND (
+      `t44`.`outcome` = 1
+    ) AND `t44`.`credited`
     THEN 'attributed_play'
-    WHEN `t41`.`outcome` = 1
+    WHEN `t44`.`outcome` = 1
     THEN 'organic_play'
     WHEN (
-      `t41`.`treatment` = 1
-    ) AND COALESCE(`t41`.`unviewable`, FALSE)
+      `t44`.`treatment` = 1
+    ) AND `t44`.`unviewable`
     THEN 'unviewable'
-    WHEN `t41`.`treatment` = 1
+    WHEN (
+      `t44`.`treatment` = 1
+    ) AND `t44`.`unplayable`
+    THEN 'unplayable'
+    WHEN `t44`.`treatment` = 1
     THEN 'true_negative'
     ELSE 'control_negative'
   END AS `label_kind`,
-  `t41`.`sampling_weight`,
-  `t41`.`censoring_weight`,
-  `t41`.`sampling_weight` * `t41`.`censoring_weight` AS `analysis_weight`
+  `t44`.`sampling_weight`,
+  `t44`.`censoring_weight`,
+  `t44`.`sampling_weight` * `t44`.`censoring_weight` AS `analysis_weight`
 FROM (
   SELECT
-    `t40`.`user_id`,
-    `t40`.`item_id`,
-    `t40`.`t0`,
-    `t40`.`horizon_end`,
-    `t40`.`treatment`,
-    `t40`.`sampling_weight`,
-    `t40`.`censoring_weight`,
-    `t40`.`outcome`,
-    `t33`.`first_credited`,
-    `t15`.`unviewable`
+    `t43`.`user_id`,
+    `t43`.`item_id`,
+    `t43`.`t0`,
+    `t43`.`horizon_end`,
+    `t43`.`treatment`,
+    `t43`.`sampling_weight`,
+    `t43`.`censoring_weight`,
+    `t43`.`outcome`,
+    COALESCE(`t36`.`first_credited` < `t43`.`horizon_end`, FALSE) AS `credited`,
+    COALESCE(NOT (
+      `t20`.`seen`
+    ), FALSE) AS `unviewable`,
+    NOT (
+      TRUE
+      AND (
+        (
+          `t6`.`available_from` IS NULL
+        ) OR (
+          `t6`.`available_from` <= `t43`.`t0`
+        )
+      )
+      AND (
+        (
+          `t6`.`available_until` IS NULL
+        ) OR (
+          `t43`.`t0` < `t6`.`available_until`
+        )
+      )
+    ) AS `unplayable`
   FROM (
     SELECT
-      `t38`.*
+      `t41`.*
       EXCEPT (`next_play`)
     FROM (
       SELECT
-        `t37`.`user_id`,
-        `t37`.`item_id`,
-        `t37`.`t0`,
-        `t37`.`horizon_end`,
-        `t37`.`treatment`,
-        `t37`.`sampling_weight`,
-        `t37`.`next_play`,
-        `t37`.`censoring_weight`,
+        `t40`.`user_id`,
+        `t40`.`item_id`,
+        `t40`.`t0`,
+        `t40`.`horizon_end`,
+        `t40`.`treatment`,
+        `t40`.`sampling_weight`,
+        `t40`.`next_play`,
+        `t40`.`censoring_weight`,
         CAST(CASE
-          WHEN COALESCE(`t37`.`next_play` < `t37`.`horizon_end`, FALSE)
+          WHEN COALESCE(`t40`.`next_play` < `t40`.`horizon_end`, FALSE)
           THEN 1
           WHEN NOT (
-            COALESCE(`t37`.`next_play` < `t37`.`horizon_end`, FALSE)
+            COALESCE(`t40`.`next_play` < `t40`.`horizon_end`, FALSE)
           )
           THEN 0
           ELSE NULL
@@ -164,51 +185,51 @@ FROM (
           *
         FROM (
           SELECT
-            `t26`.`user_id`,
-            `t26`.`item_id`,
-            `t26`.`t0`,
-            `t26`.`horizon_end`,
-            `t26`.`treatment`,
-            `t26`.`sampling_weight`,
-            `t26`.`next_play`,
+            `t29`.`user_id`,
+            `t29`.`item_id`,
+            `t29`.`t0`,
+            `t29`.`horizon_end`,
+            `t29`.`treatment`,
+            `t29`.`sampling_weight`,
+            `t29`.`next_play`,
             CAST(1 AS FLOAT64) AS `censoring_weight`
-          FROM `t24` AS `t26`
+          FROM `t27` AS `t29`
           WHERE
             NOT (
-              `t26`.`censoring_whole` < `t26`.`censoring_all`
+              `t29`.`censoring_whole` < `t29`.`censoring_all`
             )
-        ) AS `t28`
+        ) AS `t31`
         UNION ALL
         SELECT
           *
         FROM (
           SELECT
-            `t35`.`user_id`,
-            `t35`.`item_id`,
-            `t35`.`t0`,
-            `t35`.`horizon_end`,
-            `t35`.`treatment`,
-            `t35`.`sampling_weight`,
-            `t35`.`next_play`,
-            ieee_divide(CAST(`t35`.`censoring_all` AS FLOAT64), CAST(`t35`.`censoring_risk` AS FLOAT64)) AS `censoring_weight`
+            `t38`.`user_id`,
+            `t38`.`item_id`,
+            `t38`.`t0`,
+            `t38`.`horizon_end`,
+            `t38`.`treatment`,
+            `t38`.`sampling_weight`,
+            `t38`.`next_play`,
+            ieee_divide(CAST(`t38`.`censoring_all` AS FLOAT64), CAST(`t38`.`censoring_risk` AS FLOAT64)) AS `censoring_weight`
           FROM (
             SELECT
-              `t34`.`user_id`,
-              `t34`.`item_id`,
-              `t34`.`t0`,
-              `t34`.`horizon_end`,
-              `t34`.`treatment`,
-              `t34`.`sampling_weight`,
-              `t34`.`next_play`,
-              `t34`.`censoring_cohort`,
-              `t34`.`censoring_whole`,
-              `t34`.`determined`,
-              `t34`.`censoring_all`,
-              `t34`.`censoring_second`,
-              `t34`.`censoring_kind`,
-              SUM(1 - `t34`.`censoring_kind`) OVER (
-                PARTITION BY `t34`.`censoring_cohort`
-                ORDER BY `t34`.`censoring_second` ASC, `t34`.`censoring_kind` ASC
+              `t37`.`user_id`,
+              `t37`.`item_id`,
+              `t37`.`t0`,
+              `t37`.`horizon_end`,
+              `t37`.`treatment`,
+              `t37`.`sampling_weight`,
+              `t37`.`next_play`,
+              `t37`.`censoring_cohort`,
+              `t37`.`censoring_whole`,
+              `t37`.`determined`,
+              `t37`.`censoring_all`,
+              `t37`.`censoring_second`,
+              `t37`.`censoring_kind`,
+              SUM(1 - `t37`.`censoring_kind`) OVER (
+                PARTITION BY `t37`.`censoring_cohort`
+                ORDER BY `t37`.`censoring_second` ASC, `t37`.`censoring_kind` ASC
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
               ) AS `censoring_risk`
             FROM (
@@ -216,201 +237,220 @@ FROM (
                 *
               FROM (
                 SELECT
-                  `t26`.`user_id`,
-                  `t26`.`item_id`,
-                  `t26`.`t0`,
-                  `t26`.`horizon_end`,
-                  `t26`.`treatment`,
-                  `t26`.`sampling_weight`,
-                  `t26`.`next_play`,
-                  `t26`.`censoring_cohort`,
-                  `t26`.`censoring_whole`,
-                  `t26`.`determined`,
-                  `t26`.`censoring_all`,
-                  CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t26`.`t0`, SECOND)) AS INT64) AS `censoring_second`,
+                  `t29`.`user_id`,
+                  `t29`.`item_id`,
+                  `t29`.`t0`,
+                  `t29`.`horizon_end`,
+                  `t29`.`treatment`,
+                  `t29`.`sampling_weight`,
+                  `t29`.`next_play`,
+                  `t29`.`censoring_cohort`,
+                  `t29`.`censoring_whole`,
+                  `t29`.`determined`,
+                  `t29`.`censoring_all`,
+                  CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t29`.`t0`, SECOND)) AS INT64) AS `censoring_second`,
                   0 AS `censoring_kind`
-                FROM `t24` AS `t26`
+                FROM `t27` AS `t29`
                 WHERE
-                  `t26`.`censoring_whole` < `t26`.`censoring_all`
-              ) AS `t29`
+                  `t29`.`censoring_whole` < `t29`.`censoring_all`
+              ) AS `t32`
               UNION ALL
               SELECT
                 *
               FROM (
                 SELECT
-                  `t26`.`user_id`,
-                  `t26`.`item_id`,
-                  `t26`.`t0`,
-                  `t26`.`horizon_end`,
-                  `t26`.`treatment`,
-                  `t26`.`sampling_weight`,
-                  `t26`.`next_play`,
-                  `t26`.`censoring_cohort`,
-                  `t26`.`censoring_whole`,
-                  `t26`.`determined`,
-                  `t26`.`censoring_all`,
+                  `t29`.`user_id`,
+                  `t29`.`item_id`,
+                  `t29`.`t0`,
+                  `t29`.`horizon_end`,
+                  `t29`.`treatment`,
+                  `t29`.`sampling_weight`,
+                  `t29`.`next_play`,
+                  `t29`.`censoring_cohort`,
+                  `t29`.`censoring_whole`,
+                  `t29`.`determined`,
+                  `t29`.`censoring_all`,
                   CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(TIMESTAMP('2024-01-01T00:00:00+00:00'), SECOND)) AS INT64) - (
                     CAST(UNIX_SECONDS(
                       TIMESTAMP_TRUNC(
                         IF(
-                          COALESCE(`t26`.`next_play` < `t26`.`horizon_end`, FALSE),
-                          `t26`.`next_play`,
-                          `t26`.`horizon_end`
+                          COALESCE(`t29`.`next_play` < `t29`.`horizon_end`, FALSE),
+                          `t29`.`next_play`,
+                          `t29`.`horizon_end`
                         ),
                         SECOND
                       )
-                    ) AS INT64) - CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t26`.`t0`, SECOND)) AS INT64)
+                    ) AS INT64) - CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t29`.`t0`, SECOND)) AS INT64)
                   ) AS `censoring_second`,
                   1 AS `censoring_kind`
-                FROM `t24` AS `t26`
+                FROM `t27` AS `t29`
                 WHERE
-                  `t26`.`censoring_whole` < `t26`.`censoring_all`
-                  AND `t26`.`determined`
-                  AND `t26`.`censoring_whole` >= (
-                    `t26`.`censoring_all` * 0.1
+                  `t29`.`censoring_whole` < `t29`.`censoring_all`
+                  AND `t29`.`determined`
+                  AND `t29`.`censoring_whole` >= (
+                    `t29`.`censoring_all` * 0.1
                   )
-              ) AS `t32`
-            ) AS `t34`
-          ) AS `t35`
+              ) AS `t35`
+            ) AS `t37`
+          ) AS `t38`
           WHERE
-            `t35`.`censoring_kind` = 1
-        ) AS `t36`
-      ) AS `t37`
-    ) AS `t38`
-  ) AS `t40`
+            `t38`.`censoring_kind` = 1
+        ) AS `t39`
+      ) AS `t40`
+    ) AS `t41`
+  ) AS `t43`
   LEFT OUTER JOIN (
     SELECT
-      `t30`.`user_id`,
-      `t30`.`item_id`,
-      `t30`.`t0`,
-      MIN(`t30`.`played_at`) AS `first_credited`
+      `t33`.`user_id`,
+      `t33`.`item_id`,
+      `t33`.`t0`,
+      MIN(`t33`.`played_at`) AS `first_credited`
     FROM (
       SELECT
         *
       FROM (
         SELECT
-          `t9`.`play_id`,
-          `t25`.`impression_id`,
-          `t9`.`user_id`,
-          `t9`.`item_id`,
-          `t9`.`played_at`,
-          `t25`.`t0`,
-          COALESCE(`t25`.`credit`, 1.0) AS `credit`
+          `t11`.`play_id`,
+          `t28`.`impression_id`,
+          `t11`.`user_id`,
+          `t11`.`item_id`,
+          `t11`.`played_at`,
+          `t28`.`t0`,
+          COALESCE(`t28`.`credit`, 1.0) AS `credit`
         FROM (
           SELECT
             *
-          FROM `plays` AS `t1`
+          FROM `plays` AS `t2`
           WHERE
             (
-              `t1`.`seconds` IS NULL
+              `t2`.`seconds` IS NULL
             ) OR (
-              `t1`.`seconds` >= 5.0
+              `t2`.`seconds` >= 5.0
             )
-        ) AS `t9`
+        ) AS `t11`
         LEFT OUTER JOIN (
           SELECT
-            `t22`.*
+            `t25`.*
             EXCEPT (`place`)
           FROM (
             SELECT
-              `t20`.`play_id`,
-              `t20`.`impression_id`,
-              `t20`.`t0`,
-              `t20`.`place`,
-              CAST(`t20`.`place` + 1 AS FLOAT64) AS `credit`
+              `t23`.`play_id`,
+              `t23`.`impression_id`,
+              `t23`.`t0`,
+              `t23`.`place`,
+              CAST(`t23`.`place` + 1 AS FLOAT64) AS `credit`
             FROM (
               SELECT
-                `t18`.`play_id`,
-                `t18`.`impression_id`,
-                `t18`.`t0`,
-                ROW_NUMBER() OVER (PARTITION BY `t18`.`play_id` ORDER BY `t18`.`t0` DESC, `t18`.`impression_id` DESC) - 1 AS `place`
+                `t21`.`play_id`,
+                `t21`.`impression_id`,
+                `t21`.`t0`,
+                ROW_NUMBER() OVER (PARTITION BY `t21`.`play_id` ORDER BY `t21`.`t0` DESC, `t21`.`impression_id` DESC) - 1 AS `place`
               FROM (
                 SELECT
-                  `t17`.`play_id`,
-                  `t17`.`impression_id`,
-                  `t17`.`t0`
+                  `t18`.`play_id`,
+                  `t18`.`impression_id`,
+                  `t18`.`t0`
                 FROM (
                   SELECT
-                    `t10`.`play_id`,
-                    `t6`.`impression_id`,
-                    `t6`.`t0`,
-                    `t10`.`played_at`
+                    `t12`.`play_id`,
+                    `t8`.`impression_id`,
+                    `t8`.`t0`,
+                    `t12`.`played_at`
                   FROM (
                     SELECT
-                      `t0`.`impression_id`,
-                      `t0`.`user_id`,
-                      `t0`.`item_id`,
-                      `t0`.`t0`
-                    FROM `impressions` AS `t0`
-                    WHERE
-                      COALESCE(`t0`.`viewable`, TRUE)
-                  ) AS `t6`
-                  INNER JOIN (
-                    SELECT
-                      `t1`.`play_id`,
+                      `t1`.`impression_id`,
                       `t1`.`user_id`,
                       `t1`.`item_id`,
-                      `t1`.`played_at`,
-                      TIMESTAMP_SUB(`t1`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
-                      TIMESTAMP_SUB(`t1`.`played_at`, INTERVAL '0' SECOND) AS `closes`
-                    FROM `plays` AS `t1`
+                      `t1`.`t0`
+                    FROM `impressions` AS `t1`
+                    WHERE
+                      COALESCE(`t1`.`viewable`, TRUE)
+                  ) AS `t8`
+                  INNER JOIN (
+                    SELECT
+                      `t2`.`play_id`,
+                      `t2`.`user_id`,
+                      `t2`.`item_id`,
+                      `t2`.`played_at`,
+                      TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
+                      TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '0' SECOND) AS `closes`
+                    FROM `plays` AS `t2`
                     WHERE
                       (
-                        `t1`.`seconds` IS NULL
+                        `t2`.`seconds` IS NULL
                       ) OR (
-                        `t1`.`seconds` >= 5.0
+                        `t2`.`seconds` >= 5.0
                       )
-                  ) AS `t10`
-                    ON `t6`.`user_id` = `t10`.`user_id`
-                    AND `t6`.`item_id` = `t10`.`item_id`
-                    AND `t6`.`t0` > `t10`.`opens`
-                    AND `t6`.`t0` <= `t10`.`closes`
-                ) AS `t17`
-              ) AS `t18`
-            ) AS `t20`
+                  ) AS `t12`
+                    ON `t8`.`user_id` = `t12`.`user_id`
+                    AND `t8`.`item_id` = `t12`.`item_id`
+                    AND `t8`.`t0` > `t12`.`opens`
+                    AND `t8`.`t0` <= `t12`.`closes`
+                ) AS `t18`
+              ) AS `t21`
+            ) AS `t23`
             WHERE
-              `t20`.`place` = 0
-          ) AS `t22`
-        ) AS `t25`
-          ON `t9`.`play_id` = `t25`.`play_id`
-      ) AS `t27`
+              `t23`.`place` = 0
+          ) AS `t25`
+        ) AS `t28`
+          ON `t11`.`play_id` = `t28`.`play_id`
+      ) AS `t30`
       WHERE
-        `t27`.`impression_id` IS NOT NULL
-    ) AS `t30`
+        `t30`.`impression_id` IS NOT NULL
+    ) AS `t33`
     GROUP BY
       1,
       2,
       3
-  ) AS `t33`
-    ON `t40`.`user_id` = `t33`.`user_id`
-    AND `t40`.`item_id` = `t33`.`item_id`
-    AND `t40`.`t0` = `t33`.`t0`
+  ) AS `t36`
+    ON `t43`.`user_id` = `t36`.`user_id`
+    AND `t43`.`item_id` = `t36`.`item_id`
+    AND `t43`.`t0` = `t36`.`t0`
   LEFT OUTER JOIN (
     SELECT
-      `t5`.`user_id`,
-      `t5`.`item_id`,
-      `t5`.`t0`,
-      NOT (
-        `t5`.`seen`
-      ) AS `unviewable`
+      *
     FROM (
       SELECT
-        `t0`.`user_id`,
-        `t0`.`item_id`,
-        `t0`.`t0`,
-        LOGICAL_OR(COALESCE(`t0`.`viewable`, TRUE)) AS `seen`
-      FROM `impressions` AS `t0`
+        `t1`.`user_id`,
+        `t1`.`item_id`,
+        `t1`.`t0`,
+        LOGICAL_OR(
+          COALESCE(
+            `t1`.`viewable`
+            AND (
+              (
+                `t1`.`viewable_ms` > 0
+              ) AND (
+                `t1`.`viewable_ms` >= 0.0
+              )
+            ),
+            `t1`.`viewable`,
+            (
+              `t1`.`viewable_ms` > 0
+            ) AND (
+              `t1`.`viewable_ms` >= 0.0
+            ),
+            TRUE
+          )
+        ) AS `seen`
+      FROM `impressions` AS `t1`
       GROUP BY
         1,
         2,
         3
-    ) AS `t5`
+    ) AS `t15`
     WHERE
       NOT (
-        `t5`.`seen`
+        `t15`.`seen`
       )
-  ) AS `t15`
-    ON `t40`.`user_id` = `t15`.`user_id`
-    AND `t40`.`item_id` = `t15`.`item_id`
-    AND `t40`.`t0` = `t15`.`t0`
-) AS `t41`
+  ) AS `t20`
+    ON `t43`.`user_id` = `t20`.`user_id`
+    AND `t43`.`item_id` = `t20`.`item_id`
+    AND `t43`.`t0` = `t20`.`t0`
+  LEFT OUTER JOIN (
+    SELECT
+      *
+    FROM `items` AS `t0`
+  ) AS `t6`
+    ON `t43`.`item_id` = `t6`.`item_id`
+) AS `t44`
