@@ -198,6 +198,7 @@ def collect_labels(
         censored=censored,
         weighed=config.censoring == "weight",
         sampled_controls=C.SAMPLING_WEIGHT in candidates.columns,
+        exposures=impressions.select(C.USER, C.ITEM, C.T0),
     )
 
 
