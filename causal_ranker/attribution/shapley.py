@@ -46,6 +46,7 @@ from causal_ranker.attribution.windows import (
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError, EmptyError
 from causal_ranker.logs.contract import check_same_ids
+from causal_ranker.logs.flags import zero_or_one
 from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import reading
 
@@ -201,7 +202,7 @@ def _count_paths(
     paths = eligible_pairs(shown, asking, config=at_once)
     surface = shown.select(C.IMPRESSION, **{_NAME: shown[C.SURFACE].fill_null(NO_SURFACE)})
     named = paths.join(surface, C.IMPRESSION)
-    bits = [(named[_NAME] == name).cast("int64").max() * 2**i for i, name in enumerate(names)]
+    bits = [zero_or_one(named[_NAME] == name).max() * 2**i for i, name in enumerate(names)]
     masks = named.group_by(C.PLAY).aggregate(**{_MASK: sum(bits[1:], bits[0])})
     played = qualified_plays(
         plays,

@@ -16,6 +16,7 @@ from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
 from causal_ranker.logs.engine import runs_on
+from causal_ranker.logs.flags import zero_or_one
 from causal_ranker.logs.ids import id_order
 
 __all__ = [
@@ -199,7 +200,7 @@ def shapley_touch(pairs: ibis.Table, *, shares: SurfaceShares) -> ibis.Table:
     number = ibis.cases(*named, else_=0) if named else ibis.literal(0)
     numbered = pairs.mutate(number=number.cast("int64"))
     of_play = ibis.window(group_by=numbered[C.PLAY])
-    seen = [(numbered["number"] == i).cast("int64").max().over(of_play) for i in range(len(names))]
+    seen = [zero_or_one(numbered["number"] == i).max().over(of_play) for i in range(len(names))]
     counted = numbered.mutate(
         mask=sum((there * 2**i for i, there in enumerate(seen)), ibis.literal(0, "int64")),
         kinds=sum(seen, ibis.literal(0, "int64")),

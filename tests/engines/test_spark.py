@@ -249,17 +249,23 @@ def test_labels_of_a_world(
         log_end=logs.log_end - timedelta(hours=34),
         context=("hour", "device", "session_so_far"),
         censoring=censoring,
+        minimum_viewable_ms=300,
     )
-    found = [
-        collect_labels(
+    found = []
+    for t in (embedded, there):
+        shown = t["impressions"].mutate(viewable_ms=(t["impressions"].position * 100.0))
+        ends = shown.group_by("item_id").aggregate(available_until=shown.t0.max())
+        labels = collect_labels(
             t["candidates"],
-            t["impressions"],
+            shown,
             t["plays"],
             credits=attribute(t["impressions"], t["plays"]),
             config=config,
+            items=ends.filter(ends.item_id % 3 == 0),
         )
-        for t in (embedded, there)
-    ]
+        found.append(labels)
+    kinds = set(found[0].kinds()["label_kind"])
+    assert {"unviewable", "unplayable", "true_negative"} < kinds
     key = ["user_id", "item_id", "t0"]
     equal(found[0].table, found[1].table, key=key)
     equal(found[0].censored, found[1].censored, key=key)

@@ -96,28 +96,88 @@ LEFT OUTER JOIN (
         "t11"."surface",
         "t11"."number",
         0 + (
-          MAX(CAST("t11"."number" = 0 AS BIGINT)) OVER (
+          MAX(
+            CAST(CASE
+              WHEN "t11"."number" = 0
+              THEN 1
+              WHEN NOT (
+                "t11"."number" = 0
+              )
+              THEN 0
+              ELSE NULL
+            END AS BIGINT)
+          ) OVER (
             PARTITION BY "t11"."play_id"
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
           ) * 1
         ) + (
-          MAX(CAST("t11"."number" = 1 AS BIGINT)) OVER (
+          MAX(
+            CAST(CASE
+              WHEN "t11"."number" = 1
+              THEN 1
+              WHEN NOT (
+                "t11"."number" = 1
+              )
+              THEN 0
+              ELSE NULL
+            END AS BIGINT)
+          ) OVER (
             PARTITION BY "t11"."play_id"
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
           ) * 2
         ) + (
-          MAX(CAST("t11"."number" = 2 AS BIGINT)) OVER (
+          MAX(
+            CAST(CASE
+              WHEN "t11"."number" = 2
+              THEN 1
+              WHEN NOT (
+                "t11"."number" = 2
+              )
+              THEN 0
+              ELSE NULL
+            END AS BIGINT)
+          ) OVER (
             PARTITION BY "t11"."play_id"
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
           ) * 4
         ) AS "mask",
-        0 + MAX(CAST("t11"."number" = 0 AS BIGINT)) OVER (
+        0 + MAX(
+          CAST(CASE
+            WHEN "t11"."number" = 0
+            THEN 1
+            WHEN NOT (
+              "t11"."number" = 0
+            )
+            THEN 0
+            ELSE NULL
+          END AS BIGINT)
+        ) OVER (
           PARTITION BY "t11"."play_id"
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-        ) + MAX(CAST("t11"."number" = 1 AS BIGINT)) OVER (
+        ) + MAX(
+          CAST(CASE
+            WHEN "t11"."number" = 1
+            THEN 1
+            WHEN NOT (
+              "t11"."number" = 1
+            )
+            THEN 0
+            ELSE NULL
+          END AS BIGINT)
+        ) OVER (
           PARTITION BY "t11"."play_id"
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-        ) + MAX(CAST("t11"."number" = 2 AS BIGINT)) OVER (
+        ) + MAX(
+          CAST(CASE
+            WHEN "t11"."number" = 2
+            THEN 1
+            WHEN NOT (
+              "t11"."number" = 2
+            )
+            THEN 0
+            ELSE NULL
+          END AS BIGINT)
+        ) OVER (
           PARTITION BY "t11"."play_id"
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         ) AS "kinds",
