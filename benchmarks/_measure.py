@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -75,28 +76,33 @@ def run_child(arguments: Sequence[str], *, temporary: Path | None = None) -> Mea
         with ThreadPoolExecutor(max_workers=1) as beside:
             watched = beside.submit(_watch, child.pid, temporary)
             lines = child.stdout.read().splitlines()
-            anonymous, spilled = watched.result()
+            seen, anonymous, spilled = watched.result()
         # wait4 tells of this child alone; RUSAGE_CHILDREN holds the largest there ever was.
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         last = "\n".join(lines[-20:])
         raise RuntimeError(f"it ended with exit code {child.returncode}:\n{last}")
-    return Measured((lines or [""])[-1], usage.ru_maxrss / _PER_MIB, anonymous, spilled)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Between fork and exec a child counts its parent's memory as its own: what is no larger than
+    # that says nothing of the child.
+    peak = usage.ru_maxrss / _PER_MIB if usage.ru_maxrss > own or math.isnan(seen) else seen
+    return Measured((lines or [""])[-1], peak, anonymous, spilled)
 
 
-def _watch(pid: int, folder: Path | None) -> tuple[float, float]:
-    """Look at a process until it ends: its own memory and what lies in a folder, at most."""
-    memory = spilled = math.nan
+def _watch(pid: int, folder: Path | None) -> tuple[float, float, float]:
+    """Look at a process until it ends: its memory, without files, and what lies in a folder."""
+    peak = memory = spilled = math.nan
     while True:
         try:
             status = Path(f"/proc/{pid}/status").read_text("utf-8")
         except OSError:
-            return memory, spilled
-        found = [line.split()[1] for line in status.splitlines() if line.startswith("RssAnon:")]
-        if not found:  # it has ended and waits to be asked for its exit code
-            return memory, spilled
-        memory = max(int(found[0]) / 1024, 0 if math.isnan(memory) else memory)
+            return peak, memory, spilled
+        told = dict(line.split(":", 1) for line in status.splitlines())
+        if "RssAnon" not in told:  # it has ended and waits to be asked for its exit code
+            return peak, memory, spilled
+        peak = int(told["VmHWM"].split()[0]) / 1024  # never falls
+        memory = max(int(told["RssAnon"].split()[0]) / 1024, 0 if math.isnan(memory) else memory)
         if folder is not None:
             spilled = max(_size(folder) / 2**20, 0 if math.isnan(spilled) else spilled)
         sleep(0.2)

@@ -70,7 +70,8 @@ def measured(*, full: bool, permille: int) -> Result:
     Result
         Figures ``seconds`` (wall clock, the interpreter's start included), ``rows`` by stage,
         ``peak_rss_mb`` (MiB), ``peak_without_files_mb`` (MiB; pages of mapped files left out),
-        ``uplift_at_10`` by policy, and ``diff_vs_base`` with ``diff_low``
+        ``play_rate_at_10`` and ``uplift_at_10`` by policy, ``play_rate_diff_vs_base`` by policy
+        (the paired difference and the ends of its interval), and ``diff_vs_base`` with ``diff_low``
         and ``diff_high``, in purchases per slot.
 
     Raises
@@ -84,7 +85,15 @@ def measured(*, full: bool, permille: int) -> Result:
         child = run_child(arguments)
         seconds = perf_counter() - started
         told: dict[str, Any] = json.loads(Path(folder, "out", "figures.json").read_text("utf-8"))
-    kept = ("rows", "uplift_at_10", "diff_vs_base", "diff_low", "diff_high")
+    kept = (
+        "rows",
+        "play_rate_at_10",
+        "play_rate_diff_vs_base",
+        "uplift_at_10",
+        "diff_vs_base",
+        "diff_low",
+        "diff_high",
+    )
     figures = {
         "seconds": round(seconds, 1),
         "peak_rss_mb": round(child.peak),
@@ -96,6 +105,7 @@ def measured(*, full: bool, permille: int) -> Result:
         ("peak memory (MiB)", figures["peak_rss_mb"]),
         ("of it without mapped files (MiB)", figures["peak_without_files_mb"]),
         *((f"rows: {stage}", count) for stage, count in told["rows"].items()),
+        *((f"rate@10, {policy}", value) for policy, value in told["play_rate_at_10"].items()),
         *((f"uplift@10, {policy}", value) for policy, value in told["uplift_at_10"].items()),
         ("difference to base", figures["diff_vs_base"]),
         ("its interval, low", figures["diff_low"]),
@@ -105,7 +115,7 @@ def measured(*, full: bool, permille: int) -> Result:
         columns=("demo", "value"),
         rows=rows,
         figures=figures,
-        note="Uplift and difference in purchases per slot.",
+        note="Rates, uplift and difference in purchases per slot.",
     )
 
 

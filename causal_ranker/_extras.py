@@ -1,13 +1,15 @@
-"""Optional imports that name the extra they belong to."""
+"""Imports that can fail on a machine, and say what it lacks."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 from causal_ranker.errors import MissingExtraError
 
-__all__ = ["require"]
+__all__ = ["needs_openmp", "require"]
 
 
 def require(module: str, *, extra: str) -> ModuleType:
@@ -37,4 +39,28 @@ def require(module: str, *, extra: str) -> ModuleType:
             expected=f"the module '{module}'",
             came=str(error),
             do=f"Install it: pip install 'causal-ranker[{extra}]'.",
+        ) from error
+
+
+@contextmanager
+def needs_openmp() -> Iterator[None]:
+    """Say what the system lacks where LightGBM cannot be loaded.
+
+    Yields
+    ------
+    None
+        Control, inside which LightGBM is imported.
+
+    Raises
+    ------
+    MissingExtraError
+        If its shared library does not load.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise MissingExtraError(
+            expected="LightGBM with the system's OpenMP runtime",
+            came=str(error),
+            do="Install it: apt-get install libgomp1, or brew install libomp.",
         ) from error

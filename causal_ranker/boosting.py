@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from causal_ranker._extras import needs_openmp
 from causal_ranker.config import FrozenConfig
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def fit_trees(
     lightgbm.Booster
         The fitted model.
     """
-    import lightgbm
+    with needs_openmp():
+        import lightgbm
 
     chosen = np.arange(len(features)) if rows is None else rows
     large = len(chosen) * len(names) * features.itemsize > _IN_MEMORY
@@ -193,7 +195,8 @@ def first_trees(model: lightgbm.Booster, rounds: int) -> lightgbm.Booster:
     lightgbm.Booster
         What `fit_trees` gives for as many rounds, as trees are never changed by later ones.
     """
-    import lightgbm
+    with needs_openmp():
+        import lightgbm
 
     return lightgbm.Booster(model_str=model.model_to_string(num_iteration=rounds))
 

@@ -6,6 +6,7 @@ should be from our own, so that the bounds stand in one place (`pyproject.toml`)
 
 from __future__ import annotations
 
+import ctypes.util
 import datetime
 import os
 import re
@@ -165,6 +166,14 @@ def _time_zone() -> Finding:
     return Finding("time zone", "ok", f"{here} here, UTC in every table; {_STORE_ZONE} known")
 
 
+def _openmp() -> Finding:
+    name = ctypes.util.find_library("gomp" if sys.platform == "linux" else "omp")
+    if name is None:
+        hint = "LightGBM needs it: apt-get install libgomp1, or brew install libomp."
+        return Finding("OpenMP", "fail", "no runtime found", hint)
+    return Finding("OpenMP", "ok", name)
+
+
 def _writable(name: str, folder: Path, hint: str) -> Finding:
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -210,12 +219,13 @@ def diagnose() -> list[Finding]:
     Returns
     -------
     list of Finding
-        Python, the package and its pins, threads, Java, the time zone, writable folders and data
-        sets, in this order. Every finding that is not "ok" has a hint.
+        Python, the package and its pins, threads, OpenMP, Java, the time zone, writable folders
+        and data sets, in this order. Every finding that is not "ok" has a hint.
     """
     return [
         *_package(),
         _threads(_cores(), os.environ),
+        _openmp(),
         _java(os.environ),
         _time_zone(),
         _writable(

@@ -44,6 +44,7 @@ from causal_ranker.reporting.progress import Stages
 from causal_ranker.seeds import stage_rng
 from causal_ranker.serving.adapter import RerankedList, rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.counts import Counts
 
 __all__ = ["CausalRanker"]
 
@@ -82,6 +83,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         Seconds of each stage.
     lists_ : ScoredLists
         The rows that the last `evaluate` stood on.
+    counts_ : Counts
+        Lists that `rerank` was asked for since `fit` or `load`, and by reason those in base order.
     quarantines_ : tuple of Quarantine
         Rows that were set aside, where the config asks for that instead of a refusal.
     """
@@ -172,6 +175,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self._candidates, self._now = logs.candidates, self._log_end
         self._summary: dict[str, Any] = {}
         self._bundle = None
+        self.counts_ = Counts()
         return self
 
     def evaluate(
@@ -417,7 +421,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 self.trained_, block, config=self.config_.features, evaluation=self._summary
             )
             folder = publish_bundle(path, contents=contents)
-        self._bundle = load_bundle(folder)
+        self._bundle = replace(load_bundle(folder), counts=self.counts_)
         return folder
 
     @classmethod
@@ -441,6 +445,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         """
         ranker = cls()
         ranker._bundle = load_bundle(path)
+        ranker.counts_ = ranker._bundle.counts
         return ranker
 
     def _read(self, impressions: Any, plays: Any, candidates: Any, **facts: Any) -> Logs:

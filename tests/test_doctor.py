@@ -23,6 +23,7 @@ def test_everything_promised_is_looked_at(findings: list[Finding]) -> None:
     assert {
         "Python",
         "threads",
+        "OpenMP",
         "Java",
         "time zone",
         "this folder",
@@ -36,6 +37,13 @@ def test_a_hint_stands_exactly_where_the_line_is_not_green(findings: list[Findin
     for finding in findings:
         assert bool(finding.hint) == (finding.status != "ok"), finding
         assert finding.came
+
+
+def test_a_missing_openmp_runtime_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._openmp().status == "ok"
+    monkeypatch.setattr(doctor.ctypes.util, "find_library", lambda _: None)
+    found = doctor._openmp()
+    assert (found.status, "libgomp1" in found.hint) == ("fail", True)
 
 
 def test_the_demos_data_are_found_where_they_are_installed(findings: list[Finding]) -> None:

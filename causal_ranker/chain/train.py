@@ -247,6 +247,7 @@ def train(
             advance=advance,
         )
         comparison = compare_policies(lists.rows, k=k)
+    sampled = "" if samples_nothing(config) and config.user_share == 1 else " (sampled)"
     frozen, blend = _choose(tried, comparison, policy=policy)
     return Trained(
         scorer=scorer,
@@ -259,9 +260,9 @@ def train(
         choice=comparison,
         rows={
             "candidates in the fit logs": sum(span.rows for span in spans),
-            "training rows (sampled)": len(rows),
-            "rows for choosing settings (sampled)": len(later),
-            "training rows (sampled) outside the overlap band": outside,
+            f"training rows{sampled}": len(rows),
+            f"rows for choosing settings{sampled}": len(later),
+            f"training rows{sampled} outside the overlap band": outside,
             "candidates for choosing the policy": lists.candidates,
         },
         window=(spans[0].start, choose_from),

@@ -52,7 +52,8 @@ _ASSUMPTIONS = (
     "the household's and the product's purchase history), whether the product is promoted does "
     "not depend on what the household would buy anyway. A store that promotes what is about to be "
     "in demand (turkey before Thanksgiving) breaks this; one year of data cannot rule it out.",
-    "A purchase counts in whichever store it is made. Purchases of the same product without "
+    "A purchase counts in whichever store it is made: every row of the table of purchases, also "
+    "the few whose quantity is 0. Purchases of the same product without "
     "promotion are the organic plays.",
     "Products on promotion compete with each other; uplift@10 moves one slot and leaves "
     "everything else at its natural course. It is not the effect of replacing ten slots at once.",
@@ -205,6 +206,11 @@ def run_journey(
             ),
         ]
     )
+    if reads > 1:
+        result = result.with_remark(
+            f"The report weeks have been read {reads} times with this folder: they are new to "
+            "nobody any more."
+        )
     items = logs.items.select(C.ITEM, "product_type").to_pyarrow().to_pydict()
     return Demonstration(
         ranker=ranker,
@@ -259,14 +265,18 @@ def _sensitivity(
 
 def _sampling(config: ChainConfig, *, seed: int) -> str:
     if config.user_share == config.zero_rate == config.zero_rate_with_history == 1:
-        return "Every training row was used; the report scores every candidate."
+        return (
+            "Every training row was used; the report scores every candidate. Curves, calibration "
+            f"and balance stand on an even {config.curve_rate:.0%} of them."
+        )
     return (
         f"Training used {config.user_share:.0%} of the households (by salted hash, seed "
         f"{seed}), all their rows with a purchase, {config.zero_rate_with_history:.0%} of the rows "
         "without one where the household had bought the product before, and "
         f"{config.zero_rate:.1%} of the others; the inverse rates are weights in every fit. The "
         f"propensity was learned from an even {config.propensity_rate:.0%} of the rows. The report "
-        "scores every candidate of every household."
+        "scores every candidate of every household; curves, calibration and balance stand on an "
+        f"even {config.curve_rate:.0%} of them."
     )
 
 

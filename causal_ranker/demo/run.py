@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from causal_ranker.chain.logs import to_datetime
 from causal_ranker.demo.journey import run_journey
 from causal_ranker.demo.result import Demonstration
 from causal_ranker.demo.show import show
@@ -109,7 +110,8 @@ def _figures(done: Demonstration, *, seconds: float) -> dict[str, Any]:
     evaluation = done.report.evaluation
     frozen = evaluation.comparison.result(done.ranker.policy_name_)
     lists = done.ranker.lists_
-    rows = {**done.ranker.trained_.rows, "report candidates": lists.candidates}
+    trained = done.ranker.trained_
+    rows = {**trained.rows, "report candidates": lists.candidates}
     return {
         "seconds": seconds,
         "stages": done.ranker.stages_.seconds,
@@ -119,6 +121,20 @@ def _figures(done: Demonstration, *, seconds: float) -> dict[str, Any]:
         "uplift_at_10": {each.policy: each.uplift.point for each in evaluation.comparison.results},
         "play_rate_at_10": {
             each.policy: each.play_rate.point for each in evaluation.comparison.results
+        },
+        "play_rate_diff_vs_base": {
+            each.policy: [
+                each.play_rate_difference.point,
+                each.play_rate_difference.low,
+                each.play_rate_difference.high,
+            ]
+            for each in evaluation.comparison.results
+        },
+        "split": {
+            "train_from": trained.window[0].isoformat(),
+            "choose_from": trained.window[1].isoformat(),
+            "report_from": to_datetime(int(lists.t0.min())).isoformat(),
+            "report_last": to_datetime(int(lists.t0.max())).isoformat(),
         },
         "diff_vs_base": frozen.difference.point,
         "diff_low": frozen.difference.low,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from causal_ranker.columns import Columns as C
 from causal_ranker.demo.result import Demonstration
 from causal_ranker.reporting.blocks import Section, Table
 from causal_ranker.reporting.console import print_section
@@ -42,10 +43,19 @@ def show(done: Demonstration, *, report_path: Path, console: Console) -> None:
     console.print()
     console.print(f"report  {report_path}", soft_wrap=True)
     console.print(f"model   {done.model}", soft_wrap=True)
-    if done.offers is None:
-        console.print(
-            f"try     causal-ranker rerank --model {done.model} --user {user}", soft_wrap=True
-        )
+    offered = "" if done.offers is None else f" --candidates {_offer(done, user, report_path)}"
+    console.print(
+        f"try     causal-ranker rerank --model {done.model} --user {user}{offered}", soft_wrap=True
+    )
+
+
+def _offer(done: Demonstration, user: int | str, report_path: Path) -> Path:
+    """Write down what the base recommender offers a user: this bundle holds no base model."""
+    assert done.offers is not None
+    path = report_path.with_name("candidates.csv")
+    lines = [f"{item},{score!r}" for item, score in done.offers[user]]
+    path.write_text("\n".join([f"{C.ITEM},{C.BASE_SCORE}", *lines, ""]), encoding="utf-8")
+    return path
 
 
 def _most_moved(done: Demonstration) -> tuple[int | str, RerankedList]:

@@ -34,6 +34,8 @@ class PolicyResult:
         Its name.
     play_rate : Interval
         Plays per slot: mean over requests of ``(1/k) sum_{rank <= k} Y``, whoever caused them.
+    play_rate_difference : Interval
+        Paired difference to the baseline in plays per slot.
     uplift : Interval
         uplift@k, extra plays per slot: mean over requests of ``(1/k) sum_{rank <= k} gamma``.
     overlap : float
@@ -45,6 +47,7 @@ class PolicyResult:
 
     policy: str
     play_rate: Interval
+    play_rate_difference: Interval
     uplift: Interval
     overlap: float
     difference: Interval
@@ -142,9 +145,12 @@ def compare_policies(
         PolicyResult(
             policy=policy,
             play_rate=_mean_over_requests(rows, rows.outcome / k, mask, level=level),
+            play_rate_difference=_difference(
+                rows, rows.outcome, mask, reference, k=int(k), level=level
+            ),
             uplift=_mean_over_requests(rows, rows.gamma / k, mask, level=level),
             overlap=float((mask & reference).sum() / reference.sum()),
-            difference=_difference(rows, mask, reference, k=int(k), level=level),
+            difference=_difference(rows, rows.gamma, mask, reference, k=int(k), level=level),
         )
         for policy, mask in shown.items()
     )
@@ -180,12 +186,12 @@ def _spread(rows: EvaluationRows, *lists: Mask) -> tuple[NDArray[np.int64], Arra
 
 
 def _difference(
-    rows: EvaluationRows, first: Mask, second: Mask, *, k: int, level: float
+    rows: EvaluationRows, values: Array, first: Mask, second: Mask, *, k: int, level: float
 ) -> Interval:
     either = first ^ second
-    centre = float(rows.gamma[either].mean()) if either.any() else 0.0
+    centre = float(values[either].mean()) if either.any() else 0.0
     sign = first.astype(np.float64) - second
-    per_row: Array = sign * (rows.gamma - centre) / k
+    per_row: Array = sign * (values - centre) / k
     # requests with equal lists take part too: they say that nothing changes there
     return _mean_over_requests(rows, per_row, either, first | second, level=level)
 

@@ -97,8 +97,8 @@ class Report:
         Returns
         -------
         pandas.DataFrame
-            One row per policy, indexed by its name; play rate@k, uplift@k and the paired
-            difference to the baseline in plays per slot, each with the ends of its interval.
+            One row per policy, indexed by its name; play rate@k and uplift@k in plays per slot, and
+            their paired differences to the baseline, each with the ends of its interval.
         """
         import pandas as pd
 
@@ -109,6 +109,9 @@ class Report:
                 "play_rate": result.play_rate.point,
                 "play_rate_low": result.play_rate.low,
                 "play_rate_high": result.play_rate.high,
+                "play_rate_difference": result.play_rate_difference.point,
+                "play_rate_difference_low": result.play_rate_difference.low,
+                "play_rate_difference_high": result.play_rate_difference.high,
                 "uplift": result.uplift.point,
                 "uplift_low": result.uplift.low,
                 "uplift_high": result.uplift.high,
@@ -135,6 +138,22 @@ class Report:
             A new report.
         """
         document = replace(self.document, sections=[*self.document.sections, *sections])
+        return replace(self, document=document)
+
+    def with_remark(self, sentence: str) -> Report:
+        """Return the report with one more sentence after its verdict.
+
+        Parameters
+        ----------
+        sentence : str
+            What a reader must know before the figures.
+
+        Returns
+        -------
+        Report
+            A new report.
+        """
+        document = replace(self.document, verdict=f"{self.document.verdict} {sentence}")
         return replace(self, document=document)
 
     def print(self, console: Console) -> None:

@@ -136,7 +136,9 @@ def rerank(
         raise UnknownUserError(
             expected=f"one of the {bundle.snapshot.users.ids.size} users of the model's snapshot",
             came=f"user {user!r}",
-            do="Check the id, or send candidates with base scores to get them in base order.",
+            do="Check the id."
+            if strict
+            else "Check the id, or send candidates with base scores to get them in base order.",
         )
 
     reason: FallbackReason | None = None if user_row >= 0 else "unknown_user"

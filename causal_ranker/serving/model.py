@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker._extras import needs_openmp
 from causal_ranker.errors import BundleError
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.schema import FeatureSchema
@@ -62,7 +63,8 @@ class TextModel:
     """
 
     def __init__(self, part: ModelPart, *, name: str) -> None:
-        import lightgbm
+        with needs_openmp():
+            import lightgbm
 
         try:
             self._booster = lightgbm.Booster(model_str=part.text)

@@ -19,6 +19,8 @@ out = Path(sys.argv[1])
 out.mkdir()
 figures = {
     "rows": {"report candidates": int(sys.argv[2]), "full": int(sys.argv[3])},
+    "play_rate_at_10": {"base": 0.09, "uplift": 0.08},
+    "play_rate_diff_vs_base": {"uplift": [-0.01, -0.02, 0.0]},
     "uplift_at_10": {"base": 0.046, "uplift": 0.051},
     "diff_vs_base": 0.005,
     "diff_low": 0.001,
@@ -50,6 +52,8 @@ def test_time_and_memory_are_those_of_the_child(
         assert 150 < without_files <= peak
     assert figures == {
         "rows": {"report candidates": permille, "full": int(benchmark is demo_full)},
+        "play_rate_at_10": {"base": 0.09, "uplift": 0.08},
+        "play_rate_diff_vs_base": {"uplift": [-0.01, -0.02, 0.0]},
         "uplift_at_10": {"base": 0.046, "uplift": 0.051},
         "diff_vs_base": 0.005,
         "diff_low": 0.001,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
 
+from causal_ranker.cli import main
 from causal_ranker.demo import DemoResult, run_demo
 from causal_ranker.demo.journey import journey_config
 from causal_ranker.demo.reads import count_read
@@ -28,6 +31,43 @@ def printed(folder: Path) -> tuple[DemoResult, str]:
     console = Console(record=True, width=120, file=io.StringIO())
     result = run_demo(data="journey", out=folder, household_permille=40, console=console)
     return result, console.export_text()
+
+
+def monday(week: int) -> str:
+    """Week 2 began on 2017-01-02; a week begins at midnight in New York."""
+    start = datetime(2017, 1, 2, tzinfo=ZoneInfo("America/New_York")) + timedelta(weeks=week - 2)
+    return start.astimezone(UTC).isoformat()
+
+
+def test_weeks_are_split_as_promised(printed: tuple[DemoResult, str]) -> None:
+    assert printed[0].figures["split"] == {
+        "train_from": monday(2),  # its lists ask for a visit in week 1
+        "choose_from": monday(31),
+        "report_from": monday(35),
+        "report_last": monday(52),
+    }
+
+
+def test_reads_and_samples_are_told(printed: tuple[DemoResult, str], folder: Path) -> None:
+    assert json.loads((folder / "report_reads.json").read_text("utf-8")) == {
+        "Complete Journey, weeks 35-52": 1
+    }
+    page = printed[0].report_path.read_text("utf-8")
+    assert "read once" in page
+    assert "have been read" not in printed[1]
+    for said in ("50% of the households", "1.3% of the others", "even 4% of the rows"):
+        assert said in page
+
+
+def test_the_console_ends_with_the_verdict_and_what_to_try(
+    printed: tuple[DemoResult, str],
+) -> None:
+    result, text = printed
+    lines = " ".join(text.split())
+    assert "Re-ranking by" in lines
+    assert f"model {result.model_path}" in lines
+    assert f"report {result.report_path}" in lines
+    assert f"try causal-ranker rerank --model {result.model_path} --user" in lines
 
 
 def test_the_slice_runs_from_logs_to_report(printed: tuple[DemoResult, str], folder: Path) -> None:
@@ -73,7 +113,13 @@ def test_the_published_bundle_serves_the_households_of_the_slice(
 
 @pytest.mark.slow
 def test_the_worlds_estimates_stand_beside_its_truth(tmp_path: Path) -> None:
-    figures = run_demo(data="world", out=tmp_path).figures
+    console = Console(record=True, width=120, file=io.StringIO())
+    figures = run_demo(data="world", out=tmp_path, console=console).figures
+    text = console.export_text()
+    assert "Estimated and true uplift" in text
+    command = text[text.index("causal-ranker rerank") :].splitlines()[0].split()
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(command[1:])
     estimated, true = figures["uplift_at_10"], figures["true_uplift_at_10"]
     assert set(estimated) == set(true) == POLICIES
     # Four standard errors are about .016 here; the truths themselves span more than .09.

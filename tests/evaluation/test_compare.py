@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from causal_ranker.errors import CausalRankerError, ConfigError, RowError
@@ -78,21 +79,27 @@ def test_rates_and_uplift_row_by_row(policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", ["uplift", "blend"])
-def test_difference_and_overlap_row_by_row(policy: str) -> None:
+@pytest.mark.parametrize(
+    ("quantity", "values"),
+    [("difference", ROWS.gamma), ("play_rate_difference", ROWS.outcome)],
+)
+def test_differences_and_overlap_row_by_row(
+    policy: str, quantity: str, values: NDArray[np.float64]
+) -> None:
     ours = [listed(ROWS, policy, request) for request in range(ROWS.requests)]
     base = [listed(ROWS, "base", request) for request in range(ROWS.requests)]
     changed = [row for a, b in zip(ours, base, strict=True) for row in a ^ b]
-    centre = float(np.mean(ROWS.gamma[changed]))
+    centre = float(np.mean(values[changed]))
 
     def value(row: int, request: int) -> float:
         sign = (row in ours[request]) - (row in base[request])
-        return float(sign * (ROWS.gamma[row] - centre) / K) if sign else 0.0
+        return float(sign * (values[row] - centre) / K) if sign else 0.0
 
     def carriers(request: int) -> set[int]:
         return (ours[request] ^ base[request]) or (ours[request] | base[request])
 
     found = compare_policies(ROWS, k=K).result(policy)
-    same(found.difference, slow_interval(ROWS, value, carriers))
+    same(getattr(found, quantity), slow_interval(ROWS, value, carriers))
     kept = sum(len(a & b) for a, b in zip(ours, base, strict=True))
     assert found.overlap == pytest.approx(kept / sum(map(len, base)))
 
@@ -102,6 +109,10 @@ def test_the_difference_is_that_of_the_two_uplifts() -> None:
     base = comparison.result("base").uplift.point
     for result in comparison.results:
         assert result.difference.point == pytest.approx(result.uplift.point - base, abs=1e-12)
+    rate = comparison.result("base").play_rate.point
+    for result in comparison.results:
+        gain = result.play_rate_difference.point
+        assert gain == pytest.approx(result.play_rate.point - rate, abs=1e-12)
 
 
 def test_results_keep_the_order_of_the_policies() -> None:

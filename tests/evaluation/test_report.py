@@ -122,3 +122,10 @@ def test_printing() -> None:
     REPORT.print(Console(file=page, width=120))
     text = page.getvalue()
     assert text.index("Re-ranking by blend") < text.index("uplift@3") < text.index("Rows by stage")
+
+
+def test_a_remark_stands_after_the_verdict() -> None:
+    plain = REPORT
+    remarked = plain.with_remark("Read twice.")
+    assert remarked.document.verdict == f"{plain.document.verdict} Read twice."
+    assert "Read twice." not in plain.document.verdict

@@ -312,3 +312,19 @@ def test_week_start_is_a_moment_of_utc(engine: Backend, logs: JourneyLogs) -> No
     assert isinstance(start, datetime)
     assert start.utcoffset() is not None
     assert start.isoformat() == "2017-01-02T05:00:00+00:00"
+
+
+def test_the_products_are_those_of_the_rule() -> None:
+    """At least 170 purchase rows in weeks 1-30, and promoted in them; counted by pandas."""
+    bought = data("transactions", columns=["product_id", "week"])
+    often = bought[bought["week"] <= 30]["product_id"].value_counts()
+    promoted = data(
+        "promotions",
+        columns=["product_id", "week", "display_location", "mailer_location"],
+        filters=[("week", "<=", 30)],
+    )
+    shown = (promoted["display_location"] != "0") | (promoted["mailer_location"] != "0")
+    expected = set(often[often >= 170].index) & set(promoted[shown]["product_id"])
+    found = load_complete_journey(connect(), config=JourneyConfig(household_permille=5)).items
+    assert set(found.item_id.to_pyarrow().to_pylist()) == expected
+    assert 450 < len(expected) < 550  # "about 500"

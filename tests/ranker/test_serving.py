@@ -103,6 +103,24 @@ def test_an_unknown_user_gets_the_base_order(ranker: CausalRanker) -> None:
         ranker.rerank(987_654_321)
 
 
+def test_fall_backs_are_counted_as_long_as_the_ranker_lives(tmp_path: Path) -> None:
+    past, later = small()
+    ranker = fit(past)
+    user = int(past.candidates["user_id"].iloc[0])
+    ranker.rerank(user, [(1, 0.2), (987_654_321, 0.9)])
+    ranker.rerank(987_654_321, [(1, 0.2)])
+    ranker.save(tmp_path / "model")
+    ranker.evaluate(**tables(later))
+    ranker.rerank(987_654_321, [(1, 0.2)])
+    counts = ranker.counts_
+    assert (counts.requests, counts.unknown_items) == (3, 1)
+    assert counts.fallbacks == {"unknown_user": 2}
+    loaded = CausalRanker.load(tmp_path / "model")
+    loaded.rerank(987_654_321, [(1, 0.2)])
+    assert loaded.counts_.fallbacks == {"unknown_user": 1}
+    assert ranker.counts_.requests == 3
+
+
 def test_an_unknown_item_is_ranked_too(ranker: CausalRanker) -> None:
     user = season()[0].candidates["user_id"].iloc[0]
     found = ranker.rerank(int(user), [(1, 0.2), (987_654_321, 0.9)])
