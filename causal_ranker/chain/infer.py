@@ -17,9 +17,10 @@ def infer_features(
 ) -> FeatureConfig:
     """Use every covariate of the user and item tables, and the moment of the request.
 
-    Numbers stay numbers; text and booleans become categories. Other columns of the candidate log
-    are left out, as nobody said that they were known before t0. An item column called
-    ``category`` also groups plays.
+    Numbers stay numbers; text and booleans become categories, and so do numbers that came as a
+    dictionary, of which `read_table` made text. Other columns of the candidate log are left out,
+    as nobody said that they were known before t0. An item column called ``category`` also groups
+    plays.
 
     Parameters
     ----------

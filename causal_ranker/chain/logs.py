@@ -12,14 +12,16 @@ from ibis.backends.duckdb import Backend
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import RowError, SchemaError
+from causal_ranker.errors import DataError, RowError, SchemaError
 from causal_ranker.features.asof import outcome_counts
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.dataset import UpliftDataset
+from causal_ranker.logs.carry import bring_over
 from causal_ranker.logs.contract import CONTRACTS
+from causal_ranker.logs.csv_faults import FaultyRows
 from causal_ranker.logs.quarantine import Quarantine, quarantine_rows
 from causal_ranker.logs.rules import check
-from causal_ranker.logs.sources import connect, read_table
+from causal_ranker.logs.sources import connect, read_faulty, read_table
 
 __all__ = [
     "History",
@@ -210,6 +212,9 @@ def read_checked(
 ) -> tuple[ibis.Table, Quarantine | None]:
     """Bring one table onto the engine and check it.
 
+    A table of another engine, or of another DuckDB connection, is carried over: the chain joins
+    all tables on one.
+
     Parameters
     ----------
     connection : ibis.backends.duckdb.Backend
@@ -233,15 +238,24 @@ def read_checked(
     DataError
         If the table cannot be read or breaks its contract.
     """
-    table = read_table(source, connection, name=name)
+    contract = CONTRACTS[name]
     unique = name == "candidates" and config.unique_candidates
-    if config.on_bad_rows == "quarantine":
-        found = quarantine_rows(
-            table, CONTRACTS[name], folder=config.quarantine_folder, known_unique=unique
-        )
-        # Kept, as its search for duplicates would run again each time it is read.
-        return _keep(connection, found.kept) if found.quarantined else table, found
-    return check(table, CONTRACTS[name], known_unique=unique), None
+    quarantine = config.on_bad_rows == "quarantine"
+    table: ibis.Table | FaultyRows
+    try:
+        table = read_table(source, connection, name=name, contract=contract)
+    except DataError:
+        faulty = read_faulty(source, connection, contract=contract) if quarantine else None
+        if faulty is None:
+            raise
+        table = faulty
+    else:
+        table = bring_over(table, connection, name=name)
+        if not quarantine:
+            return check(table, contract, known_unique=unique), None
+    found = quarantine_rows(table, contract, folder=config.quarantine_folder, known_unique=unique)
+    # Kept, as its search for duplicates would run again each time it is read.
+    return _keep(connection, found.kept) if found.quarantined else found.kept, found
 
 
 def label_logs(

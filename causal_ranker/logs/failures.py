@@ -20,11 +20,15 @@ from typing import Final
 
 import duckdb
 import pyarrow as pa
-from ibis.common.exceptions import IbisError
+from ibis.common.exceptions import (
+    IbisError,
+    OperationNotDefinedError,
+    UnsupportedOperationError,
+)
 
 from causal_ranker.errors import DataError, SchemaError
 
-__all__ = ["FAILURES", "SPILL_FOLDER", "brief", "explain", "writing"]
+__all__ = ["FAILURES", "SPILL_FOLDER", "brief", "explain", "reading", "writing"]
 
 #: What engines and files raise; anything else is a mistake of ours, and keeps its traceback.
 FAILURES: Final = (
@@ -41,6 +45,7 @@ FAILURES: Final = (
 SPILL_FOLDER: Final = "causal_ranker_"
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_SUCH_OPERATION: Final = (OperationNotDefinedError, UnsupportedOperationError)
 _UNKNOWN_TYPE: Final = (IbisError, duckdb.NotImplementedException)
 
 
@@ -76,6 +81,12 @@ def explain(error: BaseException, *, name: str, target: Path | None = None) -> D
             came=f"{brief(error)} ({_free(folder)} there)",
             do="Make room, or choose another folder.",
         )
+    if isinstance(error, _NO_SUCH_OPERATION):
+        return DataError(
+            expected=f"{name} on an engine that can do what is asked of it",
+            came=f"{type(error).__name__} ({brief(error)})",
+            do="Pass all tables on one DuckDB connection, or as paths or data frames.",
+        )
     if isinstance(error, _UNKNOWN_TYPE):
         return SchemaError(
             expected=f"columns of {name} whose types fit together and are known to the engine",
@@ -87,6 +98,33 @@ def explain(error: BaseException, *, name: str, target: Path | None = None) -> D
         came=brief(error),
         do="Check the files: a copy may be cut short, or a row may have broken quotes.",
     )
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn what the engine says while it reads a table into a `DataError`.
+
+    Lazy sources can fail late: a broken CSV row shows when its column is first used.
+
+    Parameters
+    ----------
+    name : str
+        What the table is, for messages.
+
+    Yields
+    ------
+    None
+        Control, inside which queries may run.
+
+    Raises
+    ------
+    DataError
+        If the engine could not read the rows, has no such operation, or found no room.
+    """
+    try:
+        yield
+    except FAILURES as error:
+        raise explain(error, name=name) from error
 
 
 @contextmanager

@@ -14,13 +14,12 @@ import ibis
 import pyarrow.parquet as pq
 
 from causal_ranker.errors import ConfigError, DataError, EmptyError, RowError
-from causal_ranker.logs.rules import Contract, check
-from causal_ranker.logs.sources import reading
+from causal_ranker.logs.csv_faults import LINE, REASON, FaultyRows
+from causal_ranker.logs.failures import reading
+from causal_ranker.logs.rules import Contract, RowRule, check
 
 __all__ = ["REASON", "Quarantine", "quarantine_rows"]
 
-#: The column that rows set aside carry besides their own.
-REASON = "quarantine_reason"
 _COPY, _VERSIONS = "quarantine_copy", "quarantine_versions"
 _SAME = "a row like another one in every column, of which one is kept"
 _OTHER = "other rows have the same {key} and differ elsewhere"
@@ -63,17 +62,19 @@ class Quarantine:
 
 
 def quarantine_rows(
-    table: ibis.Table, contract: Contract, *, folder: Path, known_unique: bool = False
+    table: ibis.Table | FaultyRows, contract: Contract, *, folder: Path, known_unique: bool = False
 ) -> Quarantine:
     """Set aside the rows that break a contract.
 
     Of rows that are alike in every column one is kept. Of rows that share a key and differ
-    elsewhere nobody knows which is right: all are set aside.
+    elsewhere nobody knows which is right: all are set aside. A word that cannot be read is set
+    aside as it was written, and so is a line that is no row.
 
     Parameters
     ----------
-    table : ibis.Table
-        The table, on the embedded engine.
+    table : ibis.Table or FaultyRows
+        The table, on the embedded engine; or what
+        `causal_ranker.logs.csv_faults.read_faulty_csv` made of files with faults.
     contract : Contract
         What rows must keep.
     folder : Path
@@ -99,27 +100,37 @@ def quarantine_rows(
         If the rows cannot be read, or change while they are.
     """
     path = _free(folder / f"{contract.name}.parquet")
+    faulty = table if isinstance(table, FaultyRows) else None
+    came = table.table if isinstance(table, FaultyRows) else table
+    columns = [name for name in came.columns if not faulty or name not in faulty.words.values()]
     try:
-        check(table, contract, known_unique=known_unique)
+        check(came, contract, known_unique=known_unique)
+    except EmptyError:
+        if faulty is None:
+            raise
+        judged = came.mutate(**{REASON: ibis.literal("")})  # no row, so no types either
     except RowError:
-        judged = _judge(table, contract)
+        judged = _judge(came, contract, columns=columns, faulty=faulty)
     else:
-        with reading(contract.name):
-            rows = int(table.count().execute())
-        return Quarantine(name=contract.name, kept=table, rows=rows, reasons={}, path=None)
+        if faulty is None:
+            with reading(contract.name):
+                rows = int(came.count().execute())
+            return Quarantine(name=contract.name, kept=came, rows=rows, reasons={}, path=None)
+        judged = _judge(came, contract, columns=columns, faulty=faulty)
+    told = judged.select(REASON)
+    if faulty is not None:
+        told = told.union(faulty.lines.select(REASON))
     with reading(contract.name):
-        counts = judged.group_by(REASON).aggregate(rows=judged.count()).to_pyarrow()
+        counts = told.group_by(REASON).aggregate(rows=told.count()).to_pyarrow()
     by_reason = dict(zip(counts[REASON].to_pylist(), counts["rows"].to_pylist(), strict=True))
     rows = sum(by_reason.values())
     kept_rows = by_reason.pop("", 0)
     reasons = dict(sorted(by_reason.items(), key=lambda entry: (-entry[1], entry[0])))
-    written = _write(judged.filter(judged[REASON] != ""), path, name=contract.name)
-    if written != rows - kept_rows:
-        raise DataError(
-            expected=f"{rows - kept_rows} rows of {contract.name} to set aside",
-            came=f"{written} when they were written",
-            do="Give a table that does not change while it is read.",
-        )
+    if reasons:
+        bad = judged.filter(judged[REASON] != "")
+        if faulty is not None:
+            bad = _as_written(bad, columns, faulty)
+        _write(bad, path, name=contract.name, rows=rows - kept_rows)
     if not kept_rows:
         raise EmptyError(
             expected=f"at least one row in {contract.name} that keeps its contract",
@@ -128,23 +139,31 @@ def quarantine_rows(
         )
     return Quarantine(
         name=contract.name,
-        kept=judged.filter(judged[REASON] == "").select(*table.columns),
+        kept=judged.filter(judged[REASON] == "").select(*columns),
         rows=rows,
         reasons=reasons,
-        path=path,
+        path=path if reasons else None,
     )
 
 
-def _judge(table: ibis.Table, contract: Contract) -> ibis.Table:
+def _judge(
+    table: ibis.Table, contract: Contract, *, columns: list[str], faulty: FaultyRows | None
+) -> ibis.Table:
     """Add the reason why a row is bad; an empty text for the others."""
     reason: Any = ibis.literal("")
+    unread: dict[str, Any] = {}
+    for rule in faulty.rules if faulty else ():
+        unread[rule.column] = rule.bad(table)
+        reason = reason + ibis.ifelse(unread[rule.column], _say(rule), "")
     for rule in contract.all_rules:
-        if rule.column in table.columns:
-            text = f"; {rule.column}: expected {rule.expected}"
-            reason = reason + ibis.ifelse(rule.bad(table).fill_null(False), text, "")
+        if rule.column in columns:
+            bad = rule.bad(table).fill_null(False)
+            # A word that cannot be read is null here: that it is no empty value was said above.
+            bad = bad & ~unread[rule.column] if rule.column in unread else bad
+            reason = reason + ibis.ifelse(bad, _say(rule), "")
     judged = table.mutate(**{REASON: reason.substr(2)})
     # Only rows that are good by themselves can stand in each other's way.
-    alike = ibis.window(group_by=[*table.columns, REASON], order_by=list(contract.key))
+    alike = ibis.window(group_by=[*columns, REASON], order_by=list(contract.key))
     judged = judged.mutate(**{_COPY: ibis.row_number().over(alike)})
     first = (judged[_COPY] == 0).cast("int64")
     judged = judged.mutate(
@@ -163,8 +182,21 @@ def _judge(table: ibis.Table, contract: Contract) -> ibis.Table:
     ).drop(_COPY, _VERSIONS)
 
 
-def _write(bad: ibis.Table, path: Path, *, name: str) -> int:
-    """Write the bad rows, whole or not at all, and return how many they are."""
+def _say(rule: RowRule) -> str:
+    return f"; {rule.column}: expected {rule.expected}"
+
+
+def _as_written(bad: ibis.Table, columns: list[str], faulty: FaultyRows) -> ibis.Table:
+    """Put back the words that could not be read, and the lines that are no rows."""
+    rows = bad.select(
+        REASON, **{name: bad[faulty.words.get(name, name)] for name in columns}
+    ).mutate(**{LINE: ibis.null("string")})
+    lines = faulty.lines.mutate(**{name: ibis.null(rows[name].type()) for name in columns})
+    return rows.union(lines.select(*rows.columns)).select(*columns, LINE, REASON)
+
+
+def _write(bad: ibis.Table, path: Path, *, name: str, rows: int) -> None:
+    """Write the bad rows, whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -174,11 +206,16 @@ def _write(bad: ibis.Table, path: Path, *, name: str) -> int:
     try:
         with reading(f"the bad rows of {name}"):
             bad.to_parquet(fresh)
-            written: int = pq.read_metadata(fresh).num_rows
+            written = pq.read_metadata(fresh).num_rows
+            if written != rows:
+                raise DataError(
+                    expected=f"{rows} rows of {name} to set aside",
+                    came=f"{written} when they were written",
+                    do="Give a table that does not change while it is read.",
+                )
             os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
-    return written
 
 
 def _free(path: Path) -> Path:

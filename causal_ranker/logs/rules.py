@@ -15,7 +15,7 @@ from typing import Any
 import ibis
 
 from causal_ranker.errors import DataError, EmptyError, RowError, SchemaError
-from causal_ranker.logs.sources import reading
+from causal_ranker.logs.failures import reading
 
 __all__ = ["Contract", "Kind", "RowRule", "check", "check_columns", "require_columns"]
 
@@ -183,8 +183,7 @@ def _not_null(column: str) -> RowRule:
     return RowRule(
         column=column,
         expected="a value in every row",
-        do="Fill the value from its source, or leave these rows out "
-        "(in CSV, what is no timestamp reads as an empty one).",
+        do="Fill the value from its source, or leave these rows out.",
         bad=lambda table: table[column].isnull(),
     )
 

@@ -6,13 +6,11 @@ to DuckDB as Arrow, without a copy where the memory layouts agree.
 
 from __future__ import annotations
 
-import glob
-import gzip
+import importlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,18 +22,22 @@ import pyarrow.dataset as pads
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.errors import ConfigError, DataError, RowError, SchemaError
-from causal_ranker.logs.failures import FAILURES, SPILL_FOLDER, brief, explain
+from causal_ranker.logs.carry import new_name
+from causal_ranker.logs.contract import CONTRACTS
+from causal_ranker.logs.csv_faults import FaultyRows, read_faulty_csv
+from causal_ranker.logs.csv_files import read_csv_files
+from causal_ranker.logs.failures import SPILL_FOLDER, brief, reading
+from causal_ranker.logs.parquet_files import read_parquet_files
+from causal_ranker.logs.paths import find_files
+from causal_ranker.logs.rules import Contract
 from causal_ranker.logs.spark import declare_instants
 
-__all__ = ["connect", "read_table", "reading"]
+__all__ = ["connect", "read_faulty", "read_table", "reading"]
 
-_CSV: Final = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz")
-_PARQUET: Final = (".parquet", ".parq", ".pq")
-# An offset or the name of a zone, behind a time of day: a date alone ends in "-10", too.
-_ZONE: Final = (
-    r":[0-9]{2}([.,][0-9]+)?\s*([Zz]|[+-][0-9]{2}(:?[0-9]{2}){0,2}|[A-Za-z][A-Za-z_/+-]*)$"
-)
 _KINDS: Final = "a path or glob of Parquet or CSV files, or a pandas, Polars, Arrow or Ibis table"
+_CONTRACT_COLUMNS: Final = frozenset(
+    column for each in CONTRACTS.values() for column in (*each.required, *each.optional)
+)
 
 
 def connect(
@@ -85,19 +87,29 @@ def connect(
         ) from error
 
 
-def read_table(source: Any, connection: Backend, *, name: str) -> ibis.Table:
+def read_table(
+    source: Any, connection: Backend, *, name: str, contract: Contract | None = None
+) -> ibis.Table:
     """Return any supported source as an Ibis table; the caller's object is never changed.
+
+    Columns are matched by name in all files of a path; where a file lacks one it is null.
+    A dictionary of numbers (an integer pandas Categorical) that is no column of a contract becomes
+    text: it names something, and counts nothing. A Parquet file holds such codes as numbers.
 
     Parameters
     ----------
     source : str, Path, pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table, \
 pyarrow.dataset.Dataset or ibis.Table
-        Where the rows are. A folder is read as all Parquet files below it, or all CSV files if
-        there is no Parquet. An Ibis table stays on its own engine.
+        Where the rows are. A folder is read as all Parquet files, or all CSV files, below it.
+        An Ibis table stays on its own engine (see `causal_ranker.logs.carry.bring_over`). A
+        LazyFrame is streamed to a temporary file, which goes with the connection.
     connection : ibis.backends.duckdb.Backend
         Where paths and frames are registered (see `connect`).
     name : str
         What the table is, for messages, e.g. ``"impressions"``.
+    contract : Contract, optional
+        What the table should be: a CSV column that it knows is of its type, whatever single
+        words say.
 
     Returns
     -------
@@ -107,10 +119,14 @@ pyarrow.dataset.Dataset or ibis.Table
     Raises
     ------
     DataError
-        If the path is missing, a file is unreadable or truncated, or the kind is not supported.
+        If the path is missing, a file is unreadable or truncated, the files of a folder are of
+        two kinds, or the kind is not supported.
+    SchemaError
+        If two Parquet files disagree about a column's type, or whether it has a time zone.
     RowError
-        If some of a column's timestamps have a time zone and some have none, where the source
-        still knows (CSV files and pandas columns of Python datetimes).
+        If words of a CSV file are no value of their column's type, or if some of a column's
+        timestamps have no time zone, where the source still knows (CSV files and pandas columns
+        of Python datetimes).
     """
     if isinstance(source, ibis.Table):
         backends, _ = source._find_backends()
@@ -118,105 +134,68 @@ pyarrow.dataset.Dataset or ibis.Table
             return _register(source.to_pyarrow(), connection, name)
         return declare_instants(source) if backends[0].name == "pyspark" else source
     if isinstance(source, str | Path):
-        return _read_path(str(source), connection, name)
+        return _read_path(str(source), connection, name, contract=contract)
+    if type(source).__module__.startswith("polars.") and hasattr(source, "sink_parquet"):
+        return _read_path(_sink(source, connection, name), connection, name, contract=contract)
     return _register(_as_arrow(source, name), connection, name)
 
 
-@contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn what the engine says while it reads a table into a `DataError`.
-
-    A disk that is full, or memory, is told apart from a log that cannot be read.
-
-    Lazy sources can fail late: a broken CSV row shows when its column is first used.
+def read_faulty(source: Any, connection: Backend, *, contract: Contract) -> FaultyRows | None:
+    """Return the rows of CSV files that `read_table` refused, with what is wrong with them.
 
     Parameters
     ----------
-    name : str
-        What the table is, for messages.
+    source : Any
+        What `read_table` refused.
+    connection : ibis.backends.duckdb.Backend
+        The embedded engine.
+    contract : Contract
+        What the table should be.
 
-    Yields
-    ------
-    None
-        Control, inside which queries may run.
+    Returns
+    -------
+    FaultyRows or None
+        None where the source is no path of CSV files.
 
     Raises
     ------
     DataError
-        If the engine could not read the rows.
+        If the path is missing, or it cannot be told where a line ends.
     """
-    try:
-        yield
-    except FAILURES as error:
-        raise explain(error, name=name) from error
+    if not isinstance(source, str | Path):
+        return None
+    files = find_files(str(source), connection, name=contract.name)
+    if files.kind == "Parquet":
+        return None
+    with reading(f"{contract.name} ({source})"):
+        return read_faulty_csv(files, connection, contract=contract, view=new_name(contract.name))
 
 
-def _read_path(path: str, connection: Backend, name: str) -> ibis.Table:
-    files = _files(path, name)
+def _read_path(
+    path: str, connection: Backend, name: str, *, contract: Contract | None
+) -> ibis.Table:
     # A fresh view name each time: reading a second "impressions" must not change the first.
-    view = _view_name(name)
+    view = new_name(name)
     with reading(f"{name} ({path})"):
-        if files.endswith(_PARQUET):
-            table = connection.read_parquet(files, table_name=view)
-        elif files.endswith(_CSV):
-            _check_gzip(files)
-            delimiter = "\t" if ".tsv" in files else ","
-            # One dialect (RFC 4180): a guessed one can read a broken file as a single column.
-            table = connection.read_csv(
-                files, table_name=view, header=True, delim=delimiter, quote='"', escape='"'
-            )
-            _check_csv_clocks(table, files, connection, name=name, delimiter=delimiter)
+        files = find_files(path, connection, name=name)
+        if files.kind == "Parquet":
+            table = read_parquet_files(files.patterns, connection, name=name, view=view)
         else:
-            raise DataError(
-                expected=f"{name} as Parquet or CSV",
-                came=f"the path {path!r}",
-                do=f"Name files that end in one of {', '.join(_PARQUET + _CSV)}.",
-            )
+            table = read_csv_files(files, connection, name=name, view=view, contract=contract)
         # Touches every file (for Parquet its footer only), so that a cut one is found now.
         table.count().execute()
     return table
 
 
-def _check_gzip(files: str) -> None:
-    # DuckDB takes a cut gzip stream for a shorter file when the cut falls inside the last value.
-    if "://" in files or not files.endswith(".gz"):
-        return
-    for file in glob.glob(files, recursive=True):
-        with gzip.open(file) as stream:
-            while stream.read(1 << 22):
-                pass
-
-
-def _files(path: str, name: str) -> str:
-    local = Path(path)
-    if "://" in path or any(sign in path for sign in "*?["):
-        return path
-    if not local.exists():
-        raise DataError(
-            expected=f"a file or folder for {name}",
-            came=f"nothing at {path!r}",
-            do="Check the path; quote globs so that the shell leaves them alone.",
-        )
-    if not local.is_dir():
-        return path
-    for suffix in _PARQUET + _CSV:
-        if next(local.rglob(f"*{suffix}"), None) is not None:
-            return str(local / "**" / f"*{suffix}")
-    raise DataError(
-        expected=f"Parquet or CSV files for {name}",
-        came=f"none below the folder {path!r}",
-        do="Point at the folder that holds the files.",
-    )
-
-
 def _as_arrow(source: Any, name: str) -> pa.Table | pads.Dataset:
+    if isinstance(source, pads.Dataset):
+        _check_fragments(source, name)
     if isinstance(source, pa.Table | pads.Dataset):
         return source
     module = type(source).__module__.partition(".")[0]
     if module == "polars":
-        frame = source.collect() if hasattr(source, "collect") else source
-        if hasattr(frame, "get_columns"):
-            return frame.to_arrow()
+        if hasattr(source, "get_columns"):
+            return source.to_arrow()
     elif module == "pandas" and hasattr(source, "columns"):
         _check_clocks(source, name)
         try:
@@ -248,44 +227,6 @@ def _check_clocks(frame: Any, name: str) -> None:
             raise _no_zone(name, str(column), int(naive.sum()), len(values), values[naive].iloc[0])
 
 
-def _check_csv_clocks(
-    table: ibis.Table, files: str, connection: Backend, *, name: str, delimiter: str
-) -> None:
-    """Refuse instants that are written without a time zone; the engine would read them as UTC."""
-    clocks = [
-        column
-        for column, kind in table.schema().items()
-        if kind.is_timestamp() and kind.timezone is not None
-    ]
-    if not clocks:
-        return
-    words = connection.read_csv(
-        files,
-        table_name=_view_name(name),
-        header=True,
-        delim=delimiter,
-        quote='"',
-        escape='"',
-        all_varchar=True,
-    )
-    naive = {
-        column: words[column].try_cast("timestamp").notnull() & ~words[column].re_search(_ZONE)
-        for column in clocks
-    }
-    counts = (
-        words.aggregate(
-            rows=words.count(),
-            **{column: bad.cast("int64").sum() for column, bad in naive.items()},
-        )
-        .to_pyarrow()
-        .to_pylist()[0]
-    )
-    for column, bad in naive.items():
-        if counts[column]:
-            some = words.filter(bad).select(column).limit(1).to_pyarrow()[column][0].as_py()
-            raise _no_zone(name, column, int(counts[column]), int(counts["rows"]), some)
-
-
 def _no_zone(name: str, column: str, bad: int, rows: int, some: Any) -> RowError:
     return RowError(
         expected=f"a time zone in every value of the column '{column}' of {name}",
@@ -295,13 +236,59 @@ def _no_zone(name: str, column: str, bad: int, rows: int, some: Any) -> RowError
 
 
 def _register(data: pa.Table | pads.Dataset, connection: Backend, name: str) -> ibis.Table:
-    view = _view_name(name)
+    view = new_name(name)
+    # Ids stay as they are: their type has to match that of other tables.
+    codes = [
+        field.name
+        for field in data.schema
+        if pa.types.is_dictionary(field.type)
+        and _is_number(field.type.value_type)
+        and field.name not in _CONTRACT_COLUMNS
+    ]
     with reading(name):
         # DuckDB keeps the reference, so the rows live as long as the connection does.
         connection.con.register(view, data)
-        return connection.table(view)
+        return connection.table(view).cast(dict.fromkeys(codes, "string"))
 
 
-def _view_name(name: str) -> str:
-    stem = "".join(sign if sign.isalnum() else "_" for sign in name)
-    return f"{stem}_{secrets.token_hex(4)}"
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _sink(frame: Any, connection: Backend, name: str) -> str:
+    """Stream a Polars query to a file that lives as long as the connection."""
+    folder = tempfile.TemporaryDirectory(prefix="causal_ranker_")
+    weakref.finalize(connection, folder.cleanup)
+    path = str(Path(folder.name) / "frame.parquet")
+    polars = importlib.import_module("polars")
+    try:
+        frame.sink_parquet(path)
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise DataError(
+            expected=f"{name} as a Polars query that runs",
+            came=f"{type(error).__name__} ({brief(error)})",
+            do="Collect it by itself to see where it fails.",
+        ) from error
+    return path
+
+
+def _check_fragments(dataset: pads.Dataset, name: str) -> None:
+    """Refuse files whose naive timestamps Arrow would read as UTC, as the dataset's schema says."""
+    aware = [field.name for field in dataset.schema if getattr(field.type, "tz", None)]
+    if not aware:
+        return
+    for fragment in dataset.get_fragments():
+        if not isinstance(fragment, pads.ParquetFileFragment):
+            continue
+        for column in aware:
+            place = fragment.physical_schema.get_field_index(column)
+            if place < 0:
+                continue
+            kind = fragment.physical_schema.field(place).type
+            if pa.types.is_timestamp(kind) and kind.tz is None:
+                raise SchemaError(
+                    expected=f"one type of the column '{column}' in all files of {name}",
+                    came=f"{dataset.schema.field(column).type} in the dataset, {kind} in "
+                    f"{fragment.path}",
+                    do="Say where the clock of the naive ones stood, and write them again in UTC.",
+                )

@@ -148,14 +148,14 @@ def test_features_are_inferred_from_the_tables() -> None:
         user_id=[1], item_id=[1], hour=[3], device=["tv"], watched_later=[1.0], propensity=[0.5]
     )
     users = read(user_id=["a"], age=[30], country=["AT"], paying=[True], since=[START])
-    items = read(item_id=[1], minutes=[90.5], category=["film"])
+    items = read(item_id=[1], minutes=[90.5], category=["film"], language=pd.Categorical([40]))
     found = infer_features(candidates, users=users, items=items)
     assert found.row_numbers == ("hour",)
     assert found.row_categories == ("device",)
     assert found.user_numbers == ("age",)
     assert found.user_categories == ("country", "paying")
     assert found.item_numbers == ("minutes",)
-    assert found.item_categories == ("category",)
+    assert found.item_categories == ("category", "language")
     assert found.item_group == "category"
     bare = infer_features(candidates, users=None, items=None)
     assert bare.item_group is None

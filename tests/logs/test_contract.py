@@ -242,9 +242,12 @@ def test_a_session_in_another_zone_is_still_aware(connection: Backend) -> None:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("60000,1,two,2024-01-01 00:00:00+00", "Line: 60002; Original Line: 60000,1,two"),
+        (
+            "60000,1,two,2024-01-01 00:00:00+00",
+            "1 of 60001 .*two, first in the row '60000, 1, two,",
+        ),
         ("60000,1,2", "Line: 60002"),
-        ("60000,1,2,yesterday", "1 of 60001 rows.*play_id: 60000.*is no timestamp"),
+        ("60000,1,2,yesterday", "1 of 60001 .*yesterday, first in the row '60000,"),
     ],
 )
 def test_a_csv_row_that_breaks_late_is_told(

@@ -6,13 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
-from causal_ranker.errors import ConfigError, EmptyError, SchemaError
+from causal_ranker.errors import ConfigError, DataError, EmptyError, SchemaError
 from causal_ranker.logs.contract import CONTRACTS, check_impressions
 from causal_ranker.logs.quarantine import REASON, Quarantine, quarantine_rows
 from causal_ranker.logs.sources import connect, read_table
@@ -155,6 +156,17 @@ def test_a_failed_write_leaves_nothing_behind(
     monkeypatch.setattr("causal_ranker.logs.quarantine.os.replace", full)
     with pytest.raises(Exception, match="No space left"):
         judge(frame([(1, 1, 1, 0.5), (2, 1, 0, 0.5)]), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_loses_rows_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows in = rows kept + rows set aside, or an error."""
+    whole = ibis.Table.to_parquet
+    monkeypatch.setattr(ibis.Table, "to_parquet", lambda table, path: whole(table.limit(1), path))
+    with pytest.raises(DataError, match="expected 2 rows of impressions to set aside; got 1"):
+        judge(frame([(1, 1, 1, 0.5), (2, 1, 0, 0.5), (3, 1, 0, 0.5)]), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

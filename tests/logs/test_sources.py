@@ -92,6 +92,9 @@ SOURCES = {
     "pandas category": lambda _: frame().astype({"user_id": "category"}),
     "polars": lambda _: pl.from_pandas(frame()),
     "polars lazy": lambda _: pl.from_pandas(frame()).lazy(),
+    "polars lazy nanoseconds": lambda _: (
+        pl.from_pandas(frame()).lazy().with_columns(pl.col("played_at").dt.cast_time_unit("ns"))
+    ),
     "arrow": lambda _: pa.Table.from_pandas(frame(), preserve_index=False),
     "arrow dataset": lambda path: pads.dataset(_parquet(path)),
     "memtable": lambda _: ibis.memtable(frame()),
@@ -110,6 +113,40 @@ def test_an_ibis_table_stays_on_its_own_engine(connection: Backend) -> None:
     other = connect(threads=1)
     table = other.create_table("plays", frame())
     assert read_table(table, connection, name="plays") is table
+
+
+def test_a_lazy_frame_is_streamed_to_a_file_that_goes_with_the_connection(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delattr(pl.LazyFrame, "collect")
+    own = connect(threads=1)
+    table = read_table(pl.from_pandas(frame()).lazy(), own, name="plays")
+    assert rows_of(table) == expected()
+    assert len(list(tmp_path.glob("*/frame.parquet"))) == 1
+    del own, table
+    gc.collect()
+    assert list(tmp_path.glob("*/frame.parquet")) == []
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow", "dataset"])
+@pytest.mark.parametrize("codes", [[3, 1, 3], [0.5, 2.0, 0.5]])
+def test_a_dictionary_of_numbers_names_something_unless_it_is_an_id(
+    kind: str, codes: list[float], connection: Backend
+) -> None:
+    items = pd.DataFrame(
+        {
+            "item_id": pd.Categorical([7, 8, 9]),
+            "genre": pd.Categorical(codes),
+            "year": [1999, 2001, 2003],
+        }
+    )
+    arrow = pa.Table.from_pandas(items)
+    source = {"pandas": items, "arrow": arrow, "dataset": pads.dataset(arrow)}[kind]
+    found = read_table(source, connection, name="items").order_by("item_id").to_pyarrow()
+    assert found["genre"].to_pylist() == [str(code) for code in codes]
+    assert found["item_id"].to_pylist() == [7, 8, 9]
+    assert found["year"].to_pylist() == [1999, 2001, 2003]
 
 
 def test_two_tables_of_one_name_do_not_mix(tmp_path: Path, connection: Backend) -> None:
@@ -177,6 +214,7 @@ BROKEN = {
     "a list": lambda _: [1, 2, 3],
     "a pandas series": lambda _: frame()["play_id"],
     "a polars series": lambda _: pl.from_pandas(frame())["play_id"],
+    "a polars query that fails": lambda _: pl.LazyFrame({"a": [1]}).select("play_id"),
     "mixed types": lambda _: pd.DataFrame({"user_id": [1, "two"]}, dtype=object),
 }
 
