@@ -303,9 +303,12 @@ def label_logs(
             minimum_seconds=config.attribution.minimum_seconds,
             minimum_fraction=config.attribution.minimum_fraction,
             leave_out_bots=config.attribution.leave_out_bots,
+            minimum_viewable_ms=config.attribution.minimum_viewable_ms,
+            unknown_viewability=config.attribution.unknown_viewability,
             censoring=censoring,
             context=(*config.features.row_numbers, *config.features.row_categories),
         ),
+        items=logs.items,
     )
     exposures = None
     if config.features.exposures:

@@ -15,6 +15,7 @@ from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.logs import (
+    Logs,
     check_later,
     connection_of,
     last_event,
@@ -73,6 +74,21 @@ def test_context_columns_come_along_and_must_be_there() -> None:
     assert "mood" not in label(logs(candidates=moody)).dataset.table.columns
     with pytest.raises(SchemaError, match="mood"):
         label(features=features)
+
+
+def test_kinds_know_when_items_were_there_and_what_counts_as_seen() -> None:
+    def kinds(some: Logs, **attribution: Any) -> list[str]:
+        rules = AttributionConfig(**attribution)
+        rows = frame(label(some, attribution=rules).dataset.table).sort_values("t0")
+        return list(rows[(rows["treatment"] == 1) & (rows["outcome"] == 0)]["label_kind"])
+
+    assert kinds(logs()) == ["true_negative"]
+    gone = pd.DataFrame({"item_id": [1, 2], "available_until": [at(20), at(99)]})
+    assert kinds(logs(items=gone)) == ["unplayable"]
+    assert kinds(logs(), unknown_viewability="hidden") == ["unviewable"]
+    seen = logs(impressions=tables()["impressions"].assign(viewable_ms=900.0))
+    assert kinds(seen, minimum_viewable_ms=1000) == ["unviewable"]
+    assert kinds(seen, unknown_viewability="hidden") == ["true_negative"]
 
 
 def test_histories_follow_each_other() -> None:
