@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from causal_ranker import __version__
 from causal_ranker.cli import experiment, init, logs, models, monitor, runs
+from causal_ranker.cli.telling import tell
 from causal_ranker.errors import CausalRankerError, ConfigError
 
 __all__ = ["app", "main"]
@@ -30,7 +31,7 @@ class _Commands(TyperGroup):
             if ctx.params["debug"]:
                 traceback.print_exception(error)
             else:
-                typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+                tell(error)
             raise typer.Exit(2) from None
 
 

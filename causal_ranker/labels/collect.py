@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 import ibis
 from pydantic import AwareDatetime, Field, field_validator
 
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.windows import qualified_plays
 from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
@@ -104,6 +105,34 @@ class LabelConfig(FrozenConfig):
         if taken:
             raise ValueError(f"labels write {', '.join(sorted(taken))} themselves")
         return context
+
+    @classmethod
+    def following(cls, attribution: AttributionConfig, **others: Any) -> Self:
+        """Count the plays that attribution counts, and no others.
+
+        Parameters
+        ----------
+        attribution : AttributionConfig
+            Says which plays qualify.
+        **others : Any
+            The other settings of labels.
+
+        Returns
+        -------
+        LabelConfig
+            Settings under which a play that cannot be credited is no outcome either.
+
+        Raises
+        ------
+        ConfigError
+            If one of the other settings is out of its bounds.
+        """
+        return cls(
+            minimum_seconds=attribution.minimum_seconds,
+            minimum_fraction=attribution.minimum_fraction,
+            leave_out_bots=attribution.leave_out_bots,
+            **others,
+        )
 
 
 def collect_labels(
