@@ -11,11 +11,13 @@ __all__ = ["write_logs"]
 _DAYS = 28
 
 
-def write_logs(folder: Path, *, impressions: int) -> None:
+def write_logs(
+    folder: Path, *, impressions: int, users: int | None = None, items: int = 5_000
+) -> None:
     """Write ``impressions.parquet`` and a quarter as many plays as ``plays.parquet``.
 
     Of the plays, three in five follow an impression of their item within 30 hours; the others are
-    of any user, item and time. A user has about 100 impressions in four weeks, of 5,000 items.
+    of any user, item and time. They lie in four weeks.
 
     Parameters
     ----------
@@ -23,8 +25,12 @@ def write_logs(folder: Path, *, impressions: int) -> None:
         Where to write.
     impressions : int
         Rows of the impression log.
+    users : int, optional
+        Users; one for each 100 impressions by default.
+    items : int, default 5000
+        Items.
     """
-    users, items = max(impressions // 100, 10), 5_000
+    users = users or max(impressions // 100, 10)
     span = _DAYS * 86_400_000_000
     # hash() is DuckDB's own: equal on every run. Each column has a salt of its own.
     draw = "(hash(i, {salt}) % {below}::UBIGINT)::BIGINT"

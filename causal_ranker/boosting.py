@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 # a fit takes ten times as long. The runtime reads this when LightGBM loads it.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-__all__ = ["BoostConfig", "first_trees", "fit_trees", "predict_trees"]
+__all__ = ["BoostConfig", "Objective", "first_trees", "fit_trees", "predict_trees"]
 
+#: What trees minimise: log-loss, Poisson loss, or squared error.
+Objective = Literal["binary", "poisson", "regression"]
 
 _IN_MEMORY = 2**30
 _BATCH = 2**20
@@ -73,7 +75,7 @@ def fit_trees(
     rows: NDArray[np.int64] | None = None,
     columns: Sequence[int] | None = None,
     weight: NDArray[np.float64],
-    objective: Literal["binary", "regression"],
+    objective: Objective,
     config: BoostConfig,
     names: Sequence[str],
     categorical: Sequence[str],
@@ -86,7 +88,7 @@ def fit_trees(
     features : numpy.ndarray
         Shape (n_rows, n_features); NaN is missing.
     target : numpy.ndarray
-        Shape (n_rows,); 0 or 1 for the binary objective.
+        Shape (n_rows,); 0 or 1 for the binary objective, not negative for the Poisson one.
     rows : numpy.ndarray, optional
         Positions of the rows to fit on; all by default. Above a gigabyte they are handed over in
         batches, so that a matrix that lies in a file is never copied into memory as a whole.
@@ -94,8 +96,8 @@ def fit_trees(
         Columns to fit on; all by default.
     weight : numpy.ndarray
         Shape (n_rows,), non-negative.
-    objective : {"binary", "regression"}
-        Log-loss or squared error.
+    objective : {"binary", "poisson", "regression"}
+        Log-loss, Poisson loss or squared error.
     config : BoostConfig
         Trees and shrinkage.
     names : sequence of str
@@ -219,8 +221,8 @@ def predict_trees(
     Returns
     -------
     numpy.ndarray
-        Shape (n_rows,), or that of `rows`: a probability for the binary objective, else the
-        target's unit.
+        Shape (n_rows,), or that of `rows`: a probability for the binary objective, else a mean in
+        the target's unit.
     """
     if rows is None and columns is None:
         return (

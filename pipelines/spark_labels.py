@@ -23,7 +23,7 @@ from causal_ranker._extras import require
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.cli.options import moment
-from causal_ranker.cli.telling import tell
+from causal_ranker.cli.told import tell
 from causal_ranker.errors import CausalRankerError, ConfigError, DataError
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays

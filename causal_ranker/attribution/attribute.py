@@ -48,7 +48,7 @@ def attribute(
     SchemaError
         If a column that the config needs is missing, or ids differ in type between the logs.
     """
-    check_same_ids({"impressions": impressions, "plays": plays})
+    check_same_ids({"impressions": impressions, "plays": plays}, session=config.same_session)
     played = qualified_plays(
         plays,
         minimum_seconds=config.minimum_seconds,

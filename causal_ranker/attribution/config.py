@@ -8,16 +8,17 @@ from pydantic import Field, model_validator
 
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.config import FrozenConfig
+from causal_ranker.logs.clock import LONGEST_HOURS
 
 __all__ = ["AttributionConfig"]
 
-_Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Hours = Annotated[float, Field(gt=0, le=LONGEST_HOURS)]
 _AtLeastZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class AttributionConfig(FrozenConfig):
-    """How plays find their impressions.
+    """How plays find their impressions; hours are at most two hundred years.
 
     Parameters
     ----------
@@ -44,9 +45,11 @@ class AttributionConfig(FrozenConfig):
         Leave out impressions and plays that the column ``is_bot`` marks. Unknown is no bot.
     most_impressions_a_day : int, optional
         Leave out the impressions of a user on UTC days on which the user was shown more than this:
-        people do not see so many. Plays stay, and are organic then.
+        people do not see so many. Plays stay, and are organic then. As the evening decides about
+        the morning, features look back on credits without this rule.
     duplicates : {"keep", "first"}, default "keep"
-        Of impressions of one item to one user at one t0, keep all, or the one with the least id.
+        Of impressions of one item to one user at one t0, keep all, or the first by id: in the order
+        of `causal_ranker.logs.ids.id_order`, as all ties in t0.
     exposures : {"each", "first"}, default "each"
         Each impression may be credited, or only the first of an item to a user in the log.
     same_session : bool, default False

@@ -44,8 +44,11 @@ from causal_ranker.attribution.windows import (
     qualified_plays,
 )
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, EmptyError
+from causal_ranker.logs.contract import check_same_ids
+from causal_ranker.logs.flags import zero_or_one
 from causal_ranker.logs.rules import require_columns
+from causal_ranker.logs.sources import reading
 
 __all__ = ["learn_surface_shares", "shapley_values"]
 
@@ -72,8 +75,8 @@ def learn_surface_shares(
     config : AttributionConfig
         Windows and rules. Its touch model plays no part.
     log_end : datetime
-        End of the play log, with a time zone. Impressions whose window is still open then have
-        led to nothing yet, and are left out.
+        End of the play log, with a time zone. Impressions whose window (of viewing, or of the
+        click they had) is still open then have led to nothing yet, and are left out.
     fewest_paths : int
         Sets that were seen at fewer impressions have no rate of their own.
 
@@ -86,7 +89,12 @@ def learn_surface_shares(
     Raises
     ------
     SchemaError
-        If the impressions have no ``surface``, or a column that the config needs is missing.
+        If the impressions have no ``surface``, a column that the config needs is missing, or ids
+        differ in type between the logs.
+    DataError
+        If the rows cannot be read.
+    EmptyError
+        If no impression's window has closed by `log_end`.
     ConfigError
         If there are more than eight surfaces, `log_end` has no time zone, or `fewest_paths` is
         below 1.
@@ -102,7 +110,9 @@ def learn_surface_shares(
             do="Say where its clock stood.",
         )
     require_columns(impressions, [C.SURFACE], name="impressions")
-    counts = _count_paths(impressions, plays, config=config, log_end=log_end)
+    check_same_ids({"impressions": impressions, "plays": plays}, session=config.same_session)
+    with reading("impressions and plays"):
+        counts = _count_paths(impressions, plays, config=config, log_end=log_end)
     rates = {
         seen: played / paths for seen, (paths, played) in counts.items() if paths >= fewest_paths
     }
@@ -174,9 +184,13 @@ def _count_paths(
     names = _surface_names(shown)
     if not names:
         return {}
-    windows = (config.window_hours, *config.surface_window_hours.values())
-    longest = max(*windows, config.click_window_hours or 0.0)
-    closed = shown[C.T0] <= ibis.literal(log_end.astimezone(UTC) - timedelta(hours=longest))
+    end = log_end.astimezone(UTC)
+    longest = max([config.window_hours, *config.surface_window_hours.values()])
+    closed = shown[C.T0] <= ibis.literal(end - timedelta(hours=longest))
+    if config.click_window_hours is not None:
+        require_columns(shown, [C.CLICKED_AT], name="impressions")
+        last_click = ibis.literal(end - timedelta(hours=config.click_window_hours))
+        closed &= (shown[C.CLICKED_AT] <= last_click).fill_null(True)
     # Each impression asks, as if it were a play, which impressions led to it.
     asking = shown.filter(closed).select(
         C.USER,
@@ -188,7 +202,7 @@ def _count_paths(
     paths = eligible_pairs(shown, asking, config=at_once)
     surface = shown.select(C.IMPRESSION, **{_NAME: shown[C.SURFACE].fill_null(NO_SURFACE)})
     named = paths.join(surface, C.IMPRESSION)
-    bits = [(named[_NAME] == name).cast("int64").max() * 2**i for i, name in enumerate(names)]
+    bits = [zero_or_one(named[_NAME] == name).max() * 2**i for i, name in enumerate(names)]
     masks = named.group_by(C.PLAY).aggregate(**{_MASK: sum(bits[1:], bits[0])})
     played = qualified_plays(
         plays,
@@ -205,6 +219,12 @@ def _count_paths(
         .to_pyarrow()
         .to_pylist()
     )
+    if not counted:
+        raise EmptyError(
+            expected=f"impressions whose window of {longest:g} hours has closed by {log_end}",
+            came="none",
+            do="Give longer logs, shorter windows, or shares that were learned before.",
+        )
     return {
         frozenset(name for i, name in enumerate(names) if row[_MASK] >> i & 1): (
             int(row["paths"]),

@@ -1,7 +1,8 @@
 """Touch models: how one play's credit is shared among its impressions.
 
 Each model is a window expression over the eligible pairs of one play. Impressions at the same
-time are told apart by their id, so that every engine gives the same answer.
+time stand in the order of their ids that `causal_ranker.logs.ids` gives, so that every engine gives
+the same answer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import ibis
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
+from causal_ranker.logs.engine import runs_on
+from causal_ranker.logs.flags import zero_or_one
+from causal_ranker.logs.ids import id_order
 
 __all__ = [
     "credit_pairs",
@@ -26,6 +30,8 @@ __all__ = [
 ]
 
 _BITS: Final = 40
+#: Engines that order structs, field after field.
+_COMPARE_STRUCTS: Final = ("duckdb", "pyspark")
 
 
 def credit_pairs(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
@@ -69,7 +75,7 @@ def last_touch(pairs: ibis.Table) -> ibis.Table:
     ibis.Table
         The credited pairs, with ``credit`` 1; at most one per play.
     """
-    return _one(pairs, pairs[C.T0].desc(), pairs[C.IMPRESSION].desc())
+    return _one(pairs, latest=True)
 
 
 def first_touch(pairs: ibis.Table) -> ibis.Table:
@@ -85,7 +91,7 @@ def first_touch(pairs: ibis.Table) -> ibis.Table:
     ibis.Table
         The credited pairs, with ``credit`` 1; at most one per play.
     """
-    return _one(pairs, pairs[C.T0].asc(), pairs[C.IMPRESSION].asc())
+    return _one(pairs, latest=False)
 
 
 def linear_touch(pairs: ibis.Table) -> ibis.Table:
@@ -152,8 +158,7 @@ def position_touch(pairs: ibis.Table, *, first_share: float, last_share: float) 
     ibis.Table
         The pairs with a ``credit`` above 0; a play's credits sum to 1.
     """
-    order = [pairs[C.T0].asc(), pairs[C.IMPRESSION].asc()]
-    in_order = ibis.window(group_by=pairs[C.PLAY], order_by=order)
+    in_order = ibis.window(group_by=pairs[C.PLAY], order_by=_in_order(pairs))
     counted = pairs.mutate(
         place=ibis.row_number().over(in_order),
         touches=pairs.count().over(ibis.window(group_by=pairs[C.PLAY])),
@@ -195,7 +200,7 @@ def shapley_touch(pairs: ibis.Table, *, shares: SurfaceShares) -> ibis.Table:
     number = ibis.cases(*named, else_=0) if named else ibis.literal(0)
     numbered = pairs.mutate(number=number.cast("int64"))
     of_play = ibis.window(group_by=numbered[C.PLAY])
-    seen = [(numbered["number"] == i).cast("int64").max().over(of_play) for i in range(len(names))]
+    seen = [zero_or_one(numbered["number"] == i).max().over(of_play) for i in range(len(names))]
     counted = numbered.mutate(
         mask=sum((there * 2**i for i, there in enumerate(seen)), ibis.literal(0, "int64")),
         kinds=sum(seen, ibis.literal(0, "int64")),
@@ -237,9 +242,23 @@ def _whole(shares: Sequence[float]) -> list[int]:
     return parts
 
 
-def _one(pairs: ibis.Table, *order: ibis.Value) -> ibis.Table:
+def _in_order(pairs: ibis.Table) -> list[ibis.Column]:
+    return [pairs[C.T0], *id_order(pairs[C.IMPRESSION])]
+
+
+def _one(pairs: ibis.Table, *, latest: bool) -> ibis.Table:
+    order = _in_order(pairs)
+    if runs_on(pairs, *_COMPARE_STRUCTS):
+        # An aggregate keeps one pair for each play; a window would keep and sort them all, of which
+        # a user who is shown few items for ever has hundreds of millions.
+        key = ibis.struct({f"key_{place}": part for place, part in enumerate(order)})
+        best = pairs[C.IMPRESSION].argmax(key) if latest else pairs[C.IMPRESSION].argmin(key)
+        time = pairs[C.T0].max() if latest else pairs[C.T0].min()
+        kept = pairs.group_by(C.PLAY).aggregate(**{C.IMPRESSION: best, C.T0: time})
+        return kept.mutate(**{C.CREDIT: ibis.literal(1.0, "float64")})
+    keys = [part.desc() if latest else part.asc() for part in order]
     # row_number counts from 0.
-    place = ibis.row_number().over(ibis.window(group_by=pairs[C.PLAY], order_by=order))
+    place = ibis.row_number().over(ibis.window(group_by=pairs[C.PLAY], order_by=keys))
     placed = pairs.mutate(place=place)
     kept = placed.filter(placed.place == 0)
     # A bare literal 1.0 would be a decimal on some engines.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import ibis
 
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.columns import Columns as C
 from causal_ranker.logs.clock import span
 from causal_ranker.logs.hours import hours_begun
+from causal_ranker.logs.ids import id_order
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["eligible_impressions", "eligible_pairs", "qualified_plays"]
@@ -193,15 +196,27 @@ def _pairs(
         opens=plays[C.PLAYED_AT] - span(hours * 3600),
         closes=plays[C.PLAYED_AT] - span(delay),
     )
+    # Clocks are cut into stretches as long as the window, so that a play meets the impressions of
+    # the two stretches into which its window can reach, and not all of the user and item.
+    stretch = math.ceil(hours)
+    seen = seen.mutate(stretch=_stretch(seen[clock], hours=stretch))
+    first, last = (_stretch(played[end], hours=stretch) for end in ("opens", "closes"))
+    played = played.mutate(first_stretch=first, stretch=last)
+    earlier = played.filter(played["first_stretch"] < played["stretch"])
+    played = played.union(earlier.mutate(stretch=earlier["first_stretch"]))
     pairs = seen.inner_join(
         played,
         [
-            *(seen[key] == played[key] for key in (C.USER, C.ITEM, *session)),
+            *(seen[key] == played[key] for key in (C.USER, C.ITEM, *session, "stretch")),
             seen[clock] > played.opens,
             seen[clock] <= played.closes,
         ],
     )
     return pairs.select(C.PLAY, C.IMPRESSION, C.T0, C.PLAYED_AT, *extra)
+
+
+def _stretch(moment: ibis.Column, *, hours: int) -> ibis.Value:
+    return (hours_begun(moment) // hours).cast("int64")
 
 
 def _people(table: ibis.Table, *, name: str) -> ibis.Table:
@@ -218,7 +233,7 @@ def _slow_days(impressions: ibis.Table, *, most: int) -> ibis.Table:
 
 
 def _first_of(impressions: ibis.Table, key: list[str]) -> ibis.Table:
-    order = [impressions[C.T0].asc(), impressions[C.IMPRESSION].asc()]
+    order = [impressions[C.T0], *id_order(impressions[C.IMPRESSION])]
     window = ibis.window(group_by=[impressions[name] for name in key], order_by=order)
     placed = impressions.mutate(place=ibis.row_number().over(window))
     return placed.filter(placed.place == 0).drop("place")

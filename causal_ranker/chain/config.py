@@ -12,7 +12,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.features.config import FeatureConfig
-from causal_ranker.uplift.dr import DRConfig
+from causal_ranker.uplift.final import LearnerConfig
 
 __all__ = ["ChainConfig"]
 
@@ -28,7 +28,7 @@ class ChainConfig(FrozenConfig):
         Windows and touch model of credits.
     features : FeatureConfig
         As-of features.
-    dr : DRConfig
+    dr : LearnerConfig
         DR-learner: nuisances, overlap floor, default final stage.
     finals : tuple of BoostConfig
         Final stages that ``learner="auto"`` tries on the choosing rows.
@@ -76,7 +76,7 @@ class ChainConfig(FrozenConfig):
 
     attribution: AttributionConfig = AttributionConfig()
     features: FeatureConfig = FeatureConfig()
-    dr: DRConfig = DRConfig()
+    dr: LearnerConfig = LearnerConfig()
     finals: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
         BoostConfig(rounds=40, learning_rate=0.12, leaves=8, min_rows_leaf=2000),
         BoostConfig(rounds=40, learning_rate=0.12, leaves=16, min_rows_leaf=1000),

@@ -301,7 +301,9 @@ def label_logs(
         dataset=dataset,
         requests=_keep(connection, requests),
         history=History(
-            plays=_keep(connection, _credited_plays(logs.plays, credits)),
+            plays=_keep(
+                connection, _credited_plays(logs.plays, _known_credits(logs, credits, config))
+            ),
             daily=_keep(connection, outcome_counts(dataset.table)),
             users=logs.users,
             items=logs.items,
@@ -407,6 +409,16 @@ def _with_base_rank(candidates: ibis.Table) -> ibis.Table:
         group_by=[C.USER, C.T0], order_by=[candidates[C.BASE_SCORE].desc(), candidates[C.ITEM]]
     )
     return candidates.mutate(**{C.BASE_RANK: ibis.row_number().over(by_score) + 1})
+
+
+def _known_credits(logs: Logs, credits: ibis.Table, config: ChainConfig) -> ibis.Table:
+    """Return credits that were known when their plays were, for features to look back on."""
+    if config.attribution.most_impressions_a_day is None:
+        return credits
+    # An evening's impressions take the credit of that morning's plays away: no request at noon
+    # can have known. Every other rule looks back from the play.
+    known = config.attribution.model_copy(update={"most_impressions_a_day": None})
+    return attribute(logs.impressions, logs.plays, config=known)
 
 
 def _credited_plays(plays: ibis.Table, credits: ibis.Table) -> ibis.Table:

@@ -19,7 +19,8 @@ from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.ranks import top_within
-from causal_ranker.uplift.dr import DRLearner, inside
+from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.final import inside
 from causal_ranker.uplift.nuisance import Nuisances
 
 __all__ = ["ListScorer", "Ranking", "ScoredLists"]

@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from causal_ranker import __version__
-from causal_ranker.cli import experiment, init, logs, models, monitor, runs
-from causal_ranker.cli.telling import tell
+from causal_ranker.cli import attribute, experiment, init, label, logs, models, monitor, runs
+from causal_ranker.cli.told import on_tables, tell
 from causal_ranker.errors import CausalRankerError, ConfigError
 
 __all__ = ["app", "main"]
@@ -43,6 +43,8 @@ app = typer.Typer(
     help="Rank by uplift: the plays that happen because an item was shown.",
 )
 app.add_typer(models.app)
+app.add_typer(attribute.app)
+app.add_typer(label.app)
 app.add_typer(logs.app)
 app.add_typer(monitor.app)
 app.add_typer(init.app)
@@ -90,6 +92,7 @@ def _root(
 
 
 @app.command("demo")
+@on_tables
 def _demo(
     data: Annotated[
         Literal["journey", "world"],

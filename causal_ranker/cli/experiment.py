@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from causal_ranker.cli.told import on_tables
+
 __all__ = ["app"]
 
 app = typer.Typer(help="Plan a test of two arms, and read it.")
@@ -56,6 +58,7 @@ def _design(
 
 
 @app.command("read")
+@on_tables
 def _read(
     data: Annotated[str, typer.Option(help="Parquet or CSV file(s), one row per user.")],
     metric: Annotated[list[str], typer.Option(help="Column of a metric; once for each.")],

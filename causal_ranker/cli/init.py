@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from causal_ranker.cli.told import on_tables
+
 __all__ = ["app"]
 
 app = typer.Typer()
@@ -15,6 +17,7 @@ _Optional = Annotated[str | None, typer.Option(help="Its file(s), if there is on
 
 
 @app.command("init")
+@on_tables
 def _init(
     impressions: Annotated[str, typer.Option(help="Impression log: file, folder or quoted glob.")],
     plays: Annotated[str, typer.Option(help="Play log, all surfaces.")],

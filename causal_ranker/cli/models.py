@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from causal_ranker.cli.told import on_tables
+
 __all__ = ["app"]
 
 app = typer.Typer()
@@ -15,6 +17,7 @@ _Model = Annotated[Path, typer.Option(help="Folder of a published model.")]
 
 
 @app.command("rerank")
+@on_tables
 def _rerank(
     model: _Model,
     user: Annotated[str, typer.Option(help="The user's id.")],

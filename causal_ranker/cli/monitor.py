@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from causal_ranker.cli.told import on_tables
+
 __all__ = ["app"]
 
 app = typer.Typer()
 
 
 @app.command("monitor")
+@on_tables
 def _monitor(
     reference: Annotated[str, typer.Option(help="Parquet or CSV file(s) of the reference.")],
     window: Annotated[str, typer.Option(help="Parquet or CSV file(s) to judge.")],

@@ -12,6 +12,7 @@ import ibis
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError
+from causal_ranker.logs.failures import writing
 from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import connect, read_table, reading
 from causal_ranker.reporting.blocks import Section, Table
@@ -104,7 +105,7 @@ class TableFile:
         """
         fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
-            with reading(f"the rows of {self.path}"):
+            with writing(fresh, name=f"the rows of {self.path}"):
                 write = table.to_csv if self.path.suffix == ".csv" else table.to_parquet
                 write(fresh)
                 os.replace(fresh, self.path)

@@ -32,7 +32,7 @@ from causal_ranker.logs.datasets.complete_journey import (
 from causal_ranker.logs.sources import connect
 from causal_ranker.ranker import CausalRanker
 from causal_ranker.reporting.progress import Stages
-from causal_ranker.uplift.dr import DRConfig
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig
 
 __all__ = ["journey_config", "run_journey"]
@@ -90,7 +90,7 @@ def journey_config(context: tuple[str, ...], *, full: bool) -> ChainConfig:
         features=FeatureConfig(
             item_group="category", item_categories=("category", "department"), row_numbers=context
         ),
-        dr=DRConfig(
+        dr=LearnerConfig(
             nuisance=NuisanceConfig(
                 propensity_features=(
                     *shelf,

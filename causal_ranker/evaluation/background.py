@@ -111,6 +111,7 @@ def label_report_sections(report: LabelReport) -> list[Section]:
         for name, share in (
             ("censored, of all rows", report.share_censored),
             ("organic, of all outcomes", report.share_organic),
+            ("shown again inside the horizon, of labelled rows", report.share_shown_again),
             ("rows without an outcome that were kept", report.zero_rate),
             (
                 "rows that were not shown, sampled of those that could have been",

@@ -12,6 +12,7 @@ from datetime import datetime
 import ibis
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.logs.flags import zero_or_one
 from causal_ranker.logs.hours import whole_seconds
 
 __all__ = ["weigh_determined"]
@@ -63,7 +64,7 @@ def weigh_determined(
     marked = rows.mutate(
         **{
             _COHORT: (whole_seconds(rows[C.T0]) // length).cast("int64"),
-            _WHOLE: complete.cast("int64"),
+            _WHOLE: zero_or_one(complete),
             "determined": complete | played,
         }
     )

@@ -13,12 +13,14 @@ from causal_ranker.attribution.windows import qualified_plays
 from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
+from causal_ranker.labels.availability import with_bounds
 from causal_ranker.labels.censoring import weigh_determined
 from causal_ranker.labels.dataset import UpliftDataset
-from causal_ranker.labels.kinds import credited_rows, label_kind, unviewable_rows
+from causal_ranker.labels.kinds import HELPERS, with_kind
 from causal_ranker.labels.outcome import next_play
-from causal_ranker.logs.clock import span
+from causal_ranker.logs.clock import LONGEST_HOURS, span
 from causal_ranker.logs.contract import check_same_ids
+from causal_ranker.logs.flags import zero_or_one
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["LabelConfig", "collect_labels"]
@@ -37,7 +39,7 @@ _CARRIED: Final = (
 )
 
 # What labels write, and the helper columns they write it with.
-_RESERVED: Final = frozenset(
+_RESERVED: Final = HELPERS.union(
     {
         C.USER,
         C.ITEM,
@@ -50,8 +52,6 @@ _RESERVED: Final = frozenset(
         C.CENSORING_WEIGHT,
         C.ANALYSIS_WEIGHT,
         "next_play",
-        "first_credited",
-        "unviewable",
     }
 )
 
@@ -71,6 +71,11 @@ class LabelConfig(FrozenConfig):
         A play of a smaller share of the item does not count. A play of unknown share does.
     leave_out_bots : bool, default False
         Plays that the column ``is_bot`` marks do not count. Unknown is no bot.
+    minimum_viewable_ms : float, default 0
+        Of ``label_kind``: an impression in view for less than this, or for no time at all, was not
+        viewable.
+    unknown_viewability : {"viewable", "hidden"}, default "viewable"
+        Of ``label_kind``: what a row counts as if no column of its impressions knows.
     censoring : {"drop", "weight"}, default "drop"
         Rows whose horizon ends after the log: leave all of them out, or keep those whose outcome is
         determined by a play and weight (see `causal_ranker.labels.censoring`).
@@ -89,10 +94,12 @@ class LabelConfig(FrozenConfig):
     """
 
     log_end: AwareDatetime
-    horizon_hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    horizon_hours: float | None = Field(default=None, gt=0, le=LONGEST_HOURS)
     minimum_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     minimum_fraction: float = Field(default=0.0, ge=0, le=1)
     leave_out_bots: bool = False
+    minimum_viewable_ms: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    unknown_viewability: Literal["viewable", "hidden"] = "viewable"
     censoring: Literal["drop", "weight"] = "drop"
     censoring_cohort_hours: float = Field(default=24.0, ge=1 / 3600, allow_inf_nan=False)
     censoring_least_complete: float = Field(default=0.1, gt=0, le=1)
@@ -108,12 +115,12 @@ class LabelConfig(FrozenConfig):
 
     @classmethod
     def following(cls, attribution: AttributionConfig, **others: Any) -> Self:
-        """Count the plays that attribution counts, and no others.
+        """Take over what attribution says of single plays and impressions.
 
         Parameters
         ----------
         attribution : AttributionConfig
-            Says which plays qualify.
+            Says which plays qualify, and which impressions were viewable.
         **others : Any
             The other settings of labels.
 
@@ -131,6 +138,8 @@ class LabelConfig(FrozenConfig):
             minimum_seconds=attribution.minimum_seconds,
             minimum_fraction=attribution.minimum_fraction,
             leave_out_bots=attribution.leave_out_bots,
+            minimum_viewable_ms=attribution.minimum_viewable_ms,
+            unknown_viewability=attribution.unknown_viewability,
             **others,
         )
 
@@ -142,6 +151,7 @@ def collect_labels(
     *,
     credits: ibis.Table,
     config: LabelConfig,
+    items: ibis.Table | None = None,
 ) -> UpliftDataset:
     """Turn candidate rows into rows an uplift model may be trained on.
 
@@ -157,7 +167,7 @@ def collect_labels(
         Candidate log that passed `causal_ranker.logs.contract.check_candidates`, or what
         `causal_ranker.labels.controls.sample_controls` made where there is none.
     impressions : ibis.Table
-        Impression log; read for ``viewable`` only, where it has that column.
+        Impression log; read for ``viewable`` and ``viewable_ms`` only, where it has those columns.
     plays : ibis.Table
         Play log, all surfaces.
     credits : ibis.Table
@@ -165,6 +175,10 @@ def collect_labels(
         only.
     config : LabelConfig
         Horizon, end of the log, qualified plays.
+    items : ibis.Table, optional
+        Item table, one row per ``item_id``; read for ``available_from`` (included) and
+        ``available_until`` (excluded) only, where it has those columns: an item that was not there
+        at t0 is no true negative. Like viewability it enters ``label_kind`` and nothing else.
 
     Returns
     -------
@@ -176,9 +190,11 @@ def collect_labels(
     ConfigError
         If the candidates have no ``horizon_end`` and no horizon is given.
     SchemaError
-        If a column is missing, or ids differ in type between the logs.
+        If a column is missing, ids differ in type between the tables, or a bound of availability
+        is no instant.
     """
-    check_same_ids({"candidates": candidates, "impressions": impressions, "plays": plays})
+    tables = {"candidates": candidates, "impressions": impressions, "plays": plays}
+    check_same_ids(tables if items is None else {**tables, "items": items})
     rows = _rows(candidates, config)
     played = qualified_plays(
         plays,
@@ -200,12 +216,20 @@ def collect_labels(
         complete = rows.filter(rows[C.HORIZON_END] <= ibis.literal(end))
         one = ibis.literal(1).cast("float64")
         kept = next_play(complete, played).mutate(**{C.CENSORING_WEIGHT: one})
-    labelled = _with_outcome(kept)
+    kinds = with_kind(
+        _with_outcome(kept),
+        impressions,
+        credits,
+        items=None if items is None else with_bounds(items),
+        minimum_viewable_ms=config.minimum_viewable_ms,
+        unknown_is_viewable=config.unknown_viewability == "viewable",
+    )
     return UpliftDataset(
-        table=_with_kind(labelled, impressions, credits),
+        table=_in_order(kinds),
         censored=censored,
         weighed=config.censoring == "weight",
         sampled_controls=C.SAMPLING_WEIGHT in candidates.columns,
+        exposures=impressions.select(C.USER, C.ITEM, C.T0),
     )
 
 
@@ -234,7 +258,7 @@ def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
         C.T0,
         **{
             C.HORIZON_END: end,
-            C.TREATMENT: candidates[C.SHOWN].cast("int8"),
+            C.TREATMENT: zero_or_one(candidates[C.SHOWN], "int8"),
             C.SAMPLING_WEIGHT: weight,
         },
         **{column: candidates[column] for column in carried},
@@ -243,40 +267,21 @@ def _rows(candidates: ibis.Table, config: LabelConfig) -> ibis.Table:
 
 def _with_outcome(timed: ibis.Table) -> ibis.Table:
     inside = (timed.next_play < timed[C.HORIZON_END]).fill_null(False)
-    return timed.mutate(**{C.OUTCOME: inside.cast("int8")}).drop("next_play")
+    return timed.mutate(**{C.OUTCOME: zero_or_one(inside, "int8")}).drop("next_play")
 
 
-def _with_kind(rows: ibis.Table, impressions: ibis.Table, credits: ibis.Table) -> ibis.Table:
-    # Both right-hand sides are unique in the key, so rows never multiply.
-    key = [C.USER, C.ITEM, C.T0]
-    joined = _left(rows, credited_rows(credits), key, "first_credited")
-    if C.VIEWABLE in impressions.columns:
-        joined = _left(joined, unviewable_rows(impressions), key, "unviewable")
-        unviewable = joined.unviewable.fill_null(False)
-    else:
-        unviewable = ibis.literal(False)
-    kind = label_kind(
-        treatment=joined[C.TREATMENT],
-        outcome=joined[C.OUTCOME],
-        credited=(joined.first_credited < joined[C.HORIZON_END]).fill_null(False),
-        unviewable=unviewable,
-    )
+def _in_order(rows: ibis.Table) -> ibis.Table:
     carried = [column for column in rows.columns if column not in _RESERVED]
-    return joined.select(
-        *key,
+    return rows.select(
+        C.USER,
+        C.ITEM,
+        C.T0,
         C.HORIZON_END,
         C.TREATMENT,
         C.OUTCOME,
-        **{
-            C.LABEL_KIND: kind,
-            C.SAMPLING_WEIGHT: joined[C.SAMPLING_WEIGHT],
-            C.CENSORING_WEIGHT: joined[C.CENSORING_WEIGHT],
-            C.ANALYSIS_WEIGHT: joined[C.SAMPLING_WEIGHT] * joined[C.CENSORING_WEIGHT],
-        },
-        **{column: joined[column] for column in carried},
+        C.LABEL_KIND,
+        C.SAMPLING_WEIGHT,
+        C.CENSORING_WEIGHT,
+        **{C.ANALYSIS_WEIGHT: rows[C.SAMPLING_WEIGHT] * rows[C.CENSORING_WEIGHT]},
+        **{column: rows[column] for column in carried},
     )
-
-
-def _left(rows: ibis.Table, other: ibis.Table, key: list[str], column: str) -> ibis.Table:
-    joined = rows.left_join(other, [rows[name] == other[name] for name in key])
-    return joined.select(rows, other[column])

@@ -15,16 +15,14 @@ from pydantic import Field
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import EmptyError, SchemaError
-from causal_ranker.labels.sampling import DRAW, draw, text_hash, uniform_index
+from causal_ranker.errors import EmptyError
+from causal_ranker.labels.availability import was_there, with_bounds
+from causal_ranker.labels.sampling import DRAW, draw, uniform_index
 from causal_ranker.logs.contract import check_same_ids
+from causal_ranker.logs.ids import id_order
 from causal_ranker.logs.sources import reading
 
-__all__ = ["AVAILABLE_FROM", "AVAILABLE_UNTIL", "ControlConfig", "sample_controls"]
-
-#: Columns of the item table, instants; both may be missing or null.
-AVAILABLE_FROM: Final = "available_from"
-AVAILABLE_UNTIL: Final = "available_until"
+__all__ = ["ControlConfig", "sample_controls"]
 
 # What is known of a request, whatever the item.
 _OF_REQUEST: Final = (C.HORIZON_END, C.HOUR, C.DEVICE, C.SESSION_SO_FAR)
@@ -85,7 +83,7 @@ def sample_controls(
         If ids differ in type between the tables, or a bound of availability is no instant.
     """
     check_same_ids({"impressions": impressions, "items": items})
-    items = _with_bounds(items)
+    items = with_bounds(items)
     with reading("items"):
         size = int(items.count().to_pyarrow().as_py())
     if size == 0:
@@ -128,33 +126,8 @@ def _draws(
     )
     lots = draw(tries, salt=f"controls-{config.seed}")
     met = lots.select(C.USER, C.T0, **{_NUMBER: uniform_index(lots[DRAW], size)}).distinct()
-    # Engines sort words in different orders, but the digits of a hash all alike.
-    order = [items[C.ITEM]] if items[C.ITEM].type().is_integer() else [text_hash(items[C.ITEM])]
-    numbered = items.mutate(**{_NUMBER: ibis.row_number().over(order_by=order).cast("int64")})
+    place = ibis.row_number().over(order_by=id_order(items[C.ITEM]))
+    numbered = items.mutate(**{_NUMBER: place.cast("int64")})
     found = met.inner_join(numbered, met[_NUMBER] == numbered[_NUMBER])
-    there = ibis.literal(True)
-    if AVAILABLE_FROM in items.columns:
-        there = there & (found[AVAILABLE_FROM].isnull() | (found[AVAILABLE_FROM] <= found[C.T0]))
-    if AVAILABLE_UNTIL in items.columns:
-        there = there & (found[AVAILABLE_UNTIL].isnull() | (found[C.T0] < found[AVAILABLE_UNTIL]))
+    there = was_there(found, found[C.T0])
     return found.filter(there).select(met[C.USER], numbered[C.ITEM], met[C.T0])
-
-
-def _with_bounds(items: ibis.Table) -> ibis.Table:
-    """Leave out bounds without any value, and refuse those that are no instants."""
-    for name in (AVAILABLE_FROM, AVAILABLE_UNTIL):
-        if name not in items.columns:
-            continue
-        kind = items[name].type()
-        if kind.is_timestamp() and kind.timezone is not None:
-            continue
-        with reading("items"):
-            known = int(items[name].count().to_pyarrow().as_py())
-        if known:
-            raise SchemaError(
-                expected=f"'{name}' of the items as instants with a time zone",
-                came=str(kind),
-                do="Localise it, e.g. with tz_localize('UTC'), or leave the column out.",
-            )
-        items = items.drop(name)
-    return items

@@ -23,6 +23,9 @@ __all__ = ["UpliftDataset"]
 class UpliftDataset:
     """Rows on which an uplift model may be trained, one per (user, item, t0), lazily.
 
+    The fold key is ``user_id``: all rows of a user belong to one fold, by a salted hash of it. The
+    propensity is cross-fitted by ``assignment_unit`` as well, where there is one.
+
     Parameters
     ----------
     table : ibis.Table
@@ -39,6 +42,9 @@ class UpliftDataset:
         Whether rows were kept because a play determined them (``censoring="weight"``).
     sampled_controls : bool, default False
         Whether the candidates carried a ``sampling_weight``: not every one of them is here.
+    exposures : ibis.Table, optional
+        ``user_id``, ``item_id`` and ``t0`` of all impressions, of which a report says how many come
+        later inside a row's horizon. They stay whole when rows are thinned or sampled.
     """
 
     table: ibis.Table
@@ -46,6 +52,7 @@ class UpliftDataset:
     zero_rate: float = 1.0
     weighed: bool = False
     sampled_controls: bool = False
+    exposures: ibis.Table | None = None
 
     @cached_property
     def censored_rows(self) -> int:

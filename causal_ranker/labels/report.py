@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Final
 
 import ibis
@@ -11,6 +12,8 @@ import pandas as pd
 from causal_ranker.columns import Columns as C
 from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.labels.kinds import LabelKind
+from causal_ranker.labels.thinning import LATER_EXPOSURE, mark_later_exposures
+from causal_ranker.logs.hours import hours_begun
 from causal_ranker.logs.sources import reading
 
 __all__ = ["LabelReport", "describe_labels"]
@@ -24,18 +27,24 @@ _ENOUGH: Final = 30
 _ENOUGH_A_DAY: Final = 10
 _NAMED_DAYS: Final = 3
 _DAY: Final = "day"
+_AGAIN: Final = "shown_again"
+_FIRST_DAY: Final = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class LabelReport:
     """Counts of labelled rows, and warnings.
 
+    Shares go by sampling weights: they describe all candidates. Censoring weights take no part,
+    because the rows that these stand for are counted themselves, as censored.
+
     Attributes
     ----------
     counts : pandas.DataFrame
         Columns ``day`` (UTC, of t0), ``surface`` (of the request, where the candidates have one),
-        ``label_kind``, ``treatment``, ``rows`` and ``weight``, the sum of their sampling weights;
-        censored rows are counted too.
+        ``label_kind``, ``treatment``, ``rows``, ``weight``, the sum of their sampling weights, and
+        ``shown_again``, the weight of those whose item was shown to the user again inside the
+        horizon (NaN: not known); censored rows are counted too.
     zero_rate : float
         The share of rows without an outcome that were kept (1: all).
     """
@@ -61,8 +70,16 @@ class LabelReport:
 
     @property
     def share_censored(self) -> float:
-        """Share of all rows whose horizon ends after the log does, weighted; NaN without a row."""
+        """Share of all rows, weighted, that the end of the log left out; NaN without a row."""
         return self._share(self.counts[C.LABEL_KIND] == LabelKind.CENSORED, of=self.counts)
+
+    @property
+    def share_shown_again(self) -> float:
+        """Share of the labelled rows, weighted, with a later exposure inside the horizon."""
+        complete = self._complete()
+        total = float(complete["weight"].sum())
+        again = float(complete[_AGAIN].sum(skipna=False))
+        return again / total if total else float("nan")
 
     @property
     def control_rate(self) -> float:
@@ -85,6 +102,9 @@ class LabelReport:
         """What a person should look at, and what may be the matter."""
         found = (self._of_outcomes(), self._of_censoring(), self._of_arms(), self._of_days())
         return tuple(text for text in found if text)
+
+    def _complete(self) -> pd.DataFrame:
+        return self.counts[self.counts[C.LABEL_KIND] != LabelKind.CENSORED]
 
     def _played(self) -> pd.DataFrame:
         plays = (LabelKind.ATTRIBUTED_PLAY, LabelKind.ORGANIC_PLAY)
@@ -126,7 +146,7 @@ class LabelReport:
         )
 
     def _of_arms(self) -> str:
-        complete = self.counts[self.counts[C.LABEL_KIND] != LabelKind.CENSORED]
+        complete = self._complete()
         shown = self._share(complete[C.TREATMENT] == 1, of=complete)
         if _SMALL_ARM <= shown <= 1 - _SMALL_ARM or pd.isna(shown):
             return ""
@@ -137,7 +157,7 @@ class LabelReport:
         )
 
     def _of_days(self) -> str:
-        complete = self.counts[self.counts[C.LABEL_KIND] != LabelKind.CENSORED]
+        complete = self._complete()
         outcomes = self._played().groupby(_DAY)["rows"].sum()
         days = sorted(complete[_DAY].unique())
         if not days or outcomes.sum() < _ENOUGH_A_DAY * len(days):
@@ -173,24 +193,28 @@ def describe_labels(dataset: UpliftDataset) -> LabelReport:
     censored = ibis.literal(LabelKind.CENSORED.value)
     with reading("labels"):
         parts = [
-            _count(dataset.table, kind=dataset.table[C.LABEL_KIND]),
-            _count(dataset.censored, kind=censored),
+            _count(dataset.table, kind=dataset.table[C.LABEL_KIND], exposures=dataset.exposures),
+            _count(dataset.censored, kind=censored, exposures=None),
         ]
     counts = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return LabelReport(counts=counts, zero_rate=dataset.zero_rate)
 
 
-def _count(rows: ibis.Table, *, kind: ibis.Value) -> pd.DataFrame:
+def _count(rows: ibis.Table, *, kind: ibis.Value, exposures: ibis.Table | None) -> pd.DataFrame:
     surface = [C.SURFACE] if C.SURFACE in rows.columns else []
-    keyed = rows.select(
-        *surface,
-        C.TREATMENT,
-        C.SAMPLING_WEIGHT,
-        **{_DAY: rows[C.T0].date(), C.LABEL_KIND: kind},
-    )
+    # Days by the number of hours: a date would be that of the session's time zone.
+    day = (hours_begun(rows[C.T0]) // 24).cast("int64")
+    keyed = rows.mutate(**{_DAY: day, C.LABEL_KIND: kind})
+    weight = C.SAMPLING_WEIGHT
+    if exposures is None:
+        keyed = keyed.mutate(**{_AGAIN: ibis.null("float64")})
+    else:
+        marked = mark_later_exposures(keyed, exposures)
+        again = ibis.ifelse(marked[LATER_EXPOSURE], marked[weight], 0.0)
+        keyed = marked.mutate(**{_AGAIN: again})
     keys = [_DAY, *surface, C.LABEL_KIND, C.TREATMENT]
     counted = keyed.group_by(keys).aggregate(
-        rows=keyed.count(), weight=keyed[C.SAMPLING_WEIGHT].sum()
+        rows=keyed.count(), weight=keyed[weight].sum(), **{_AGAIN: keyed[_AGAIN].sum()}
     )
     frame: pd.DataFrame = counted.order_by(keys).to_pyarrow().to_pandas()
-    return frame
+    return frame.assign(**{_DAY: [_FIRST_DAY + timedelta(days=int(n)) for n in frame[_DAY]]})

@@ -1,8 +1,7 @@
 """Sampling of rows at a known rate: the same rows on every run, whatever the row order.
 
 There is no random state: each row's key and a salt decide. Integer ids are mixed by arithmetic
-modulo a prime, which every engine computes alike; string ids through the engine's ``md5``
-(DuckDB, Spark, Postgres and Snowflake write it alike: 32 lower-case hexadecimal digits).
+modulo a prime, which every engine computes alike; string ids by `causal_ranker.logs.ids.text_hash`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import ibis
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError
 from causal_ranker.logs.hours import whole_seconds
+from causal_ranker.logs.ids import text_hash
 
 __all__ = [
     "DRAW",
@@ -22,7 +22,6 @@ __all__ = [
     "draw",
     "is_below",
     "mark_sample",
-    "text_hash",
     "uniform_index",
     "weigh_zeros",
 ]
@@ -85,7 +84,7 @@ def draw(rows: ibis.Table, *, salt: str) -> ibis.Table:
     text = ibis.literal(salt)
     for part in (rows[C.USER], rows[C.ITEM], whole_seconds(rows[C.T0])):
         text = text + "|" + part.cast("string")
-    return rows.mutate(**{DRAW: _md5(text)})
+    return rows.mutate(**{DRAW: text_hash(text)})
 
 
 def is_below(drawn: ibis.Value, share: float) -> ibis.BooleanValue:
@@ -109,22 +108,6 @@ def is_below(drawn: ibis.Value, share: float) -> ibis.BooleanValue:
         return drawn < round(share * _P)
     # Digits compare as text in the order of their values.
     return drawn < format(int(share * 16**_DIGITS), f"0{_DIGITS}x")
-
-
-def text_hash(text: ibis.Value) -> Any:
-    """Return a hash of texts whose order is the same on every engine.
-
-    Parameters
-    ----------
-    text : ibis.Value
-        Strings.
-
-    Returns
-    -------
-    ibis.Value
-        The MD5 digest as hexadecimal digits.
-    """
-    return _md5(text)
 
 
 def uniform_index(drawn: ibis.Value, size: int) -> Any:
@@ -205,8 +188,3 @@ def _draw_integers(rows: ibis.Table, salt: str) -> ibis.Table:
 
 def _fits_int64(dtype: Any) -> bool:
     return bool(dtype.is_integer()) and not dtype.is_uint64()
-
-
-@ibis.udf.scalar.builtin(name="md5")  # type: ignore[untyped-decorator]
-def _md5(text: str) -> str:  # type: ignore[empty-body]
-    """Return the MD5 digest as hexadecimal digits; the engine's own function."""

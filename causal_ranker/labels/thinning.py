@@ -12,6 +12,7 @@ from typing import Final
 import ibis
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.logs.flags import zero_or_one
 
 __all__ = ["LATER_EXPOSURE", "mark_later_exposures", "thin_rows"]
 
@@ -46,7 +47,7 @@ def thin_rows(rows: ibis.Table) -> ibis.Table:
     pair = [rows[C.USER], rows[C.ITEM]]
     earlier = ibis.window(group_by=pair, order_by=rows[C.T0].asc(), preceding=(None, 1))
     ends = rows.mutate(**{_LATEST: rows[C.HORIZON_END].max().over(earlier)})
-    starts = (ends[_LATEST].isnull() | (ends[C.T0] >= ends[_LATEST])).cast("int64")
+    starts = zero_or_one(ends[_LATEST].isnull() | (ends[C.T0] >= ends[_LATEST]))
     in_order = ibis.cumulative_window(
         group_by=[ends[C.USER], ends[C.ITEM]], order_by=ends[C.T0].asc()
     )

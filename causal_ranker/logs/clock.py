@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import ibis
 
-__all__ = ["span"]
+__all__ = ["LONGEST_HOURS", "span"]
+
+#: Two hundred years: so much can be added to a timestamp, and taken from it, on every engine.
+LONGEST_HOURS: Final = 1_753_200
 
 
 def span(seconds: float) -> ibis.Value:

@@ -69,6 +69,7 @@ _IMPRESSIONS = Contract(
         C.CLICKED_AT: Kind.TIME,
         C.IS_BOT: Kind.FLAG,
         C.SESSION: Kind.ID,
+        C.SURFACE: Kind.TEXT,
         **_SLATE,
     },
     rules=(
@@ -160,7 +161,8 @@ def check_impressions(table: ibis.Table) -> ibis.Table:
 
     Required are ``impression_id`` (unique), ``user_id``, ``item_id`` and ``t0``; checked when
     there are ``position`` (1 or more), ``propensity`` in (0, 1], ``viewable``, ``viewable_ms`` (0
-    or more), ``clicked_at`` (t0 or later), ``is_bot``, ``session_id`` and the slate's context.
+    or more), ``clicked_at`` (t0 or later), ``is_bot``, ``session_id``, ``surface`` (text) and the
+    slate's context.
 
     Parameters
     ----------
@@ -274,20 +276,22 @@ def check_items(table: ibis.Table) -> ibis.Table:
     return check(table, _ITEMS)
 
 
-def check_same_ids(tables: Mapping[str, ibis.Table]) -> None:
+def check_same_ids(tables: Mapping[str, ibis.Table], *, session: bool = False) -> None:
     """Check that user and item ids have one type in all tables, so that joins can match.
 
     Parameters
     ----------
     tables : mapping of str to ibis.Table
         Tables by name; columns that a table lacks are skipped.
+    session : bool, default False
+        Whether session ids are joined, too.
 
     Raises
     ------
     SchemaError
         If one table holds integers where another holds strings.
     """
-    for column in (C.USER, C.ITEM):
+    for column in (C.USER, C.ITEM, *([C.SESSION] if session else [])):
         kinds = {
             name: "strings" if table[column].type().is_string() else "integers"
             for name, table in tables.items()

@@ -12,6 +12,8 @@ from typing import Any
 import ibis
 import ibis.expr.datatypes as dt
 
+from causal_ranker.logs.engine import runs_on
+
 __all__ = ["from_hours", "hours_begun", "hours_ended", "whole_seconds"]
 
 _HOUR = 3600
@@ -30,7 +32,7 @@ def whole_seconds(moment: ibis.Column) -> Any:
     ibis.Column
         int64.
     """
-    if _on_duckdb(moment):
+    if runs_on(moment, "duckdb"):
         return _epoch(moment).floor().cast("int64")
     # Ibis rounds seconds on some engines and cuts them on others; full ones are the same on all.
     return moment.truncate("s").epoch_seconds().cast("int64")
@@ -65,7 +67,7 @@ def hours_ended(moment: ibis.Column) -> Any:
     ibis.Column
         int64: `hours_begun` where the moment is a full hour, one more elsewhere.
     """
-    if _on_duckdb(moment):
+    if runs_on(moment, "duckdb"):
         # A double tells microseconds apart until the year 2112, and so does its 3600th part.
         return (_epoch(moment) / _HOUR).ceil().cast("int64")
     begun = hours_begun(moment)
@@ -86,10 +88,6 @@ def from_hours(hours: ibis.Column) -> Any:
         Timestamps in UTC.
     """
     return (hours * _HOUR).as_timestamp("s").cast("timestamp('UTC')")
-
-
-def _on_duckdb(column: ibis.Column) -> bool:
-    return any(backend.name == "duckdb" for backend in column._find_backends()[0])
 
 
 @ibis.udf.scalar.builtin(  # type: ignore[untyped-decorator]

@@ -17,7 +17,7 @@ import ibis
 from causal_ranker.errors import DataError, EmptyError, RowError, SchemaError
 from causal_ranker.logs.sources import reading
 
-__all__ = ["Contract", "Kind", "RowRule", "check", "require_columns"]
+__all__ = ["Contract", "Kind", "RowRule", "check", "check_columns", "require_columns"]
 
 _SAMPLE = 3
 
@@ -29,6 +29,7 @@ class Kind(Enum):
     TIME = "UTC-aware timestamps"
     NUMBER = "numbers"
     FLAG = "true or false"
+    TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,7 @@ def check(table: ibis.Table, contract: Contract, *, known_unique: bool = False) 
     DataError
         If the rows cannot be read.
     """
-    require_columns(table, contract.required, name=contract.name)
-    for column, kind in {**contract.required, **contract.optional}.items():
-        if column in table.columns and not _is_kind(table[column].type(), kind):
-            raise _wrong_type(table, contract, column, kind)
+    check_columns(table, contract)
     rules = [rule for rule in contract.all_rules if rule.column in table.columns]
     with reading(contract.name):
         counts = _counts(table, contract, rules, known_unique)
@@ -127,6 +125,29 @@ def check(table: ibis.Table, contract: Contract, *, known_unique: bool = False) 
     if counts["keys"] < counts["rows"]:
         raise _duplicates(table, contract, counts["rows"] - counts["keys"])
     return table
+
+
+def check_columns(table: ibis.Table, contract: Contract) -> None:
+    """Check names and types of columns; no row is read while they are right.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        The table to check.
+    contract : Contract
+        What it must look like.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing or has the wrong type.
+    EmptyError
+        If one has the wrong type, and the table has no row.
+    """
+    require_columns(table, contract.required, name=contract.name)
+    for column, kind in {**contract.required, **contract.optional}.items():
+        if column in table.columns and not _is_kind(table[column].type(), kind):
+            raise _wrong_type(table, contract, column, kind)
 
 
 def require_columns(table: ibis.Table, columns: Any, *, name: str) -> None:
@@ -194,6 +215,8 @@ def _is_kind(dtype: Any, kind: Kind) -> bool:
         return bool(dtype.is_timestamp()) and dtype.timezone is not None
     if kind is Kind.NUMBER:
         return bool(dtype.is_numeric())
+    if kind is Kind.TEXT:
+        return bool(dtype.is_string())
     return bool(dtype.is_boolean())
 
 
@@ -233,6 +256,7 @@ _CAST = {
     Kind.TIME: "Parse it, e.g. pandas.to_datetime(frame['{column}'], utc=True).",
     Kind.NUMBER: "Cast it to a number.",
     Kind.FLAG: "Cast it to a boolean, e.g. frame['{column}'].astype('boolean').",
+    Kind.TEXT: "Cast it to text, or leave the column out where it is never known.",
 }
 
 

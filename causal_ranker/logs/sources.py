@@ -11,10 +11,8 @@ import gzip
 import os
 import secrets
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +24,7 @@ import pyarrow.dataset as pads
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.errors import ConfigError, DataError, RowError, SchemaError
+from causal_ranker.logs.failures import FAILURES, SPILL_FOLDER, brief, explain
 from causal_ranker.logs.spark import declare_instants
 
 __all__ = ["connect", "read_table", "reading"]
@@ -69,7 +68,7 @@ def connect(
     ConfigError
         If a setting is not valid, or the database cannot be opened.
     """
-    spill = Path(tempfile.gettempdir()) / f"causal_ranker_{os.getpid()}_{secrets.token_hex(4)}"
+    spill = Path(tempfile.gettempdir()) / f"{SPILL_FOLDER}{os.getpid()}_{secrets.token_hex(4)}"
     settings: dict[str, Any] = {"temp_directory": str(spill)}
     if threads is not None:
         settings["threads"] = threads
@@ -81,7 +80,7 @@ def connect(
         raise ConfigError(
             expected="a DuckDB database that opens with these settings",
             came=f"database={str(database)!r}, threads={threads}, memory_limit={memory_limit!r} "
-            f"({_brief(error)})",
+            f"({brief(error)})",
             do="Use threads >= 1, a memory limit such as '2GB', and a file no other process holds.",
         ) from error
 
@@ -127,6 +126,8 @@ pyarrow.dataset.Dataset or ibis.Table
 def reading(name: str) -> Iterator[None]:
     """Turn what the engine says while it reads a table into a `DataError`.
 
+    A disk that is full, or memory, is told apart from a log that cannot be read.
+
     Lazy sources can fail late: a broken CSV row shows when its column is first used.
 
     Parameters
@@ -146,12 +147,8 @@ def reading(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (duckdb.Error, OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
-        raise DataError(
-            expected=f"{name} to be readable to its last row",
-            came=_brief(error),
-            do="Check the files: a copy may be cut short, or a row may have broken quotes.",
-        ) from error
+    except FAILURES as error:
+        raise explain(error, name=name) from error
 
 
 def _read_path(path: str, connection: Backend, name: str) -> ibis.Table:
@@ -227,7 +224,7 @@ def _as_arrow(source: Any, name: str) -> pa.Table | pads.Dataset:
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise SchemaError(
                 expected=f"{name} with one type in each column",
-                came=_brief(error),
+                came=brief(error),
                 do="Cast the column to one type, e.g. with astype('int64') or astype('str').",
             ) from error
     raise DataError(
@@ -299,19 +296,12 @@ def _no_zone(name: str, column: str, bad: int, rows: int, some: Any) -> RowError
 
 def _register(data: pa.Table | pads.Dataset, connection: Backend, name: str) -> ibis.Table:
     view = _view_name(name)
-    # DuckDB keeps the reference, so the rows live as long as the connection does.
-    connection.con.register(view, data)
     with reading(name):
+        # DuckDB keeps the reference, so the rows live as long as the connection does.
+        connection.con.register(view, data)
         return connection.table(view)
 
 
 def _view_name(name: str) -> str:
     stem = "".join(sign if sign.isalnum() else "_" for sign in name)
     return f"{stem}_{secrets.token_hex(4)}"
-
-
-def _brief(error: BaseException) -> str:
-    # DuckDB's first lines say where and what; advice on its own options follows.
-    lines = str(error).strip().partition("\n\n")[0].splitlines()
-    kept = takewhile(lambda line: not line.startswith(("Possible", "LINE")), lines[:3])
-    return "; ".join(line.strip() for line in kept)[:300]

@@ -1,193 +1,51 @@
-"""DR-learner: regress doubly robust scores on what was known before t0.
+"""DR-learner: regress doubly robust scores.
 
-Kennedy (2023), "Towards optimal doubly robust estimation of heterogeneous causal effects". The
-scores are cross-fitted by user (and the propensity by unit as well), so the final stage may use
-all rows.
+Kennedy (2023), "Towards optimal doubly robust estimation of heterogeneous causal effects",
+Electronic Journal of Statistics 17(2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
-from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import NotFittedError, OverlapError
-from causal_ranker.stats.weights import effective_sample_size
-from causal_ranker.uplift.base import Effect, Rows
-from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, NuisanceValues
+from causal_ranker.uplift.final import FinalStageLearner
+from causal_ranker.uplift.nuisance import NuisanceValues
 
-if TYPE_CHECKING:
-    import lightgbm
-
-__all__ = ["DRConfig", "DRLearner", "inside"]
+__all__ = ["DRLearner"]
 
 
-class DRConfig(FrozenConfig):
-    """Settings of the DR-learner.
+class DRLearner(FinalStageLearner):
+    """Doubly robust: right where either the propensities or the outcome models are.
 
     Parameters
     ----------
-    final : BoostConfig
-        Trees of the final stage, which regresses scores on features.
-    nuisance : NuisanceConfig
-        Propensity and outcome models.
-    lowest_propensity : float
-        Rows with a propensity outside [lowest, 1 - lowest] are left out of the final stage; the
-        share is in ``share_outside_``.
-    fewest_effective_rows : float
-        Smallest effective sample size of an arm, after weighting by 1 / propensity of that arm.
-    """
-
-    final: BoostConfig = BoostConfig(rounds=100, learning_rate=0.06, leaves=16, min_rows_leaf=1000)
-    nuisance: NuisanceConfig = NuisanceConfig()
-    lowest_propensity: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
-    fewest_effective_rows: Annotated[float, Field(ge=1)] = 100.0
-
-
-class DRLearner:
-    """Doubly robust learner on LightGBM.
-
-    Parameters
-    ----------
-    config : DRConfig
+    config : LearnerConfig
         Trees and the overlap floor.
     names, categorical : sequence of str
         Names of the features, and of the categorical ones.
     seed : int
         Decides folds and feature draws.
-
-    Attributes
-    ----------
-    share_outside_ : float
-        Weighted share of training rows outside the overlap band.
-    model_ : lightgbm.Booster
-        The final stage.
     """
 
-    def __init__(
-        self,
-        *,
-        config: DRConfig,
-        names: Sequence[str],
-        categorical: Sequence[str],
-        seed: int,
-    ) -> None:
-        self._config = config
-        self._names = list(names)
-        self._categorical = list(categorical)
-        self._seed = seed
-        self.share_outside_ = float("nan")
-        self.model_: lightgbm.Booster | None = None
-
-    def fit(self, rows: Rows, *, nuisances: NuisanceValues | None = None) -> DRLearner:
-        """Fit the final stage, and the nuisances where none are given.
+    @staticmethod
+    def pseudo_outcomes(
+        treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the doubly robust scores, all of one weight.
 
         Parameters
         ----------
-        rows : Rows
-            Training rows of both arms.
-        nuisances : NuisanceValues, optional
-            Cross-fitted nuisances of the same rows, to share them between learners.
+        treatment, outcome : numpy.ndarray
+            T and Y of rows with overlap, shape (n_rows,).
+        nuisances : NuisanceValues
+            Their nuisances.
 
         Returns
         -------
-        DRLearner
-            Itself.
-
-        Raises
-        ------
-        OverlapError
-            If an arm's effective sample size inside the overlap band is below the floor.
+        target, weight : numpy.ndarray
+            Shape (n_rows,).
         """
-        if nuisances is None:
-            fitted = Nuisances(
-                config=self._config.nuisance,
-                names=self._names,
-                categorical=self._categorical,
-                seed=self._seed,
-            ).fit(rows)
-            nuisances = fitted.cross_fitted(rows)
-        kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
-        self.share_outside_ = float(rows.weight[~kept].sum() / rows.weight.sum())
-        self._check_overlap(rows, nuisances.propensity, kept)
-        scores = np.zeros(len(rows))
-        scores[kept] = nuisances.take(kept).scores(rows.treatment[kept], rows.outcome[kept])
-        self.model_ = fit_trees(
-            rows.features,
-            scores,
-            rows=np.flatnonzero(kept),
-            weight=rows.weight,
-            objective="regression",
-            config=self._config.final,
-            names=self._names,
-            categorical=self._categorical,
-            seed=self._seed,
-        )
-        return self
-
-    def predict(
-        self, features: NDArray[np.float32], *, rows: NDArray[np.int64] | None = None
-    ) -> Effect:
-        """Estimate the uplift of rows.
-
-        Parameters
-        ----------
-        features : numpy.ndarray
-            Shape (n_rows, n_features), in the order of training.
-        rows : numpy.ndarray, optional
-            Positions of the rows to estimate, taken batch by batch; all by default.
-
-        Returns
-        -------
-        Effect
-            Uplift in plays per impression.
-
-        Raises
-        ------
-        NotFittedError
-            If `fit` was not called.
-        """
-        if self.model_ is None:
-            raise NotFittedError(
-                expected="a fitted DR-learner", came="none", do="Call fit(rows) first."
-            )
-        return Effect(point=predict_trees(self.model_, features, rows=rows))
-
-    def _check_overlap(
-        self, rows: Rows, propensity: NDArray[np.float64], kept: NDArray[np.bool_]
-    ) -> None:
-        for arm, chance in ((1, propensity), (0, 1 - propensity)):
-            chosen = kept & (rows.treatment == arm)
-            size = (
-                effective_sample_size(rows.weight[chosen] / chance[chosen]) if chosen.any() else 0
-            )
-            if size < self._config.fewest_effective_rows:
-                raise OverlapError(
-                    expected=f"at least {self._config.fewest_effective_rows:g} effective rows with "
-                    f"T = {arm} where the propensity lies in the overlap band",
-                    came=f"{size:.1f} (share of rows outside the band: {self.share_outside_:.1%})",
-                    do="Explore: show what is shown with some chance, and log its propensity.",
-                )
-
-
-def inside(propensity: NDArray[np.float64], *, lowest: float) -> NDArray[np.bool_]:
-    """Mark the rows whose propensity leaves both arms a chance.
-
-    Parameters
-    ----------
-    propensity : numpy.ndarray
-        Shape (n_rows,).
-    lowest : float
-        Smallest chance of either arm.
-
-    Returns
-    -------
-    numpy.ndarray
-        Boolean, shape (n_rows,).
-    """
-    return (propensity >= lowest) & (propensity <= 1 - lowest)
+        return nuisances.scores(treatment, outcome), np.ones(len(outcome))

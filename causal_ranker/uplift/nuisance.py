@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.boosting import BoostConfig, Objective, fit_trees, predict_trees
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import EmptyError, NotFittedError
 from causal_ranker.stats.aipw import aipw_scores
@@ -25,7 +25,14 @@ from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensit
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["NuisanceConfig", "NuisanceValues", "Nuisances"]
+__all__ = ["OBJECTIVES", "NuisanceConfig", "NuisanceValues", "Nuisances"]
+
+#: What outcome models of each kind of Y minimise.
+OBJECTIVES: Final[dict[str, Objective]] = {
+    "binary": "binary",
+    "count": "poisson",
+    "continuous": "regression",
+}
 
 
 class NuisanceConfig(FrozenConfig):
@@ -35,8 +42,10 @@ class NuisanceConfig(FrozenConfig):
     ----------
     folds : int
         Folds of users (and of units, for the propensity).
+    kind : {"binary", "count", "continuous"}
+        What Y is: 0 or 1, a number of plays, or anything else, e.g. seconds.
     outcome : BoostConfig
-        Trees of P(Y = 1 | X) in each arm.
+        Trees of E[Y | X] in each arm.
     propensity : BoostConfig
         Trees of P(T = 1 | X).
     propensity_features : tuple of str, optional
@@ -45,6 +54,7 @@ class NuisanceConfig(FrozenConfig):
     """
 
     folds: Annotated[int, Field(ge=2)] = 2
+    kind: Literal["binary", "count", "continuous"] = "binary"
     outcome: BoostConfig = BoostConfig(rounds=60, learning_rate=0.12, l2=200.0)
     propensity: BoostConfig = BoostConfig(rounds=60, leaves=15, min_rows_leaf=2000)
     propensity_features: tuple[str, ...] | None = None
@@ -176,6 +186,28 @@ class Nuisances:
                 seed=self._seed,
             ).fit(rows if assignment is None else assignment)
         advance()
+        return self.fit_outcomes(rows, advance=advance)
+
+    def fit_outcomes(self, rows: Rows, *, advance: Callable[[], None] = lambda: None) -> Nuisances:
+        """Fit the outcome models alone, as a learner without propensities needs them.
+
+        Parameters
+        ----------
+        rows : Rows
+            Training rows of both arms.
+        advance : callable
+            Called once after each model.
+
+        Returns
+        -------
+        Nuisances
+            Itself.
+
+        Raises
+        ------
+        EmptyError
+            If an arm has no row in some fold's training rows.
+        """
         fold = self._fold(rows.user)
         for f in range(self._config.folds):
             for arm in (0, 1):
@@ -191,7 +223,7 @@ class Nuisances:
                     np.asarray(rows.outcome, dtype=np.float64),
                     rows=np.flatnonzero(seen),
                     weight=rows.weight,
-                    objective="binary",
+                    objective=OBJECTIVES[self._config.kind],
                     config=self._config.outcome,
                     names=self._names,
                     categorical=self._categorical,
@@ -248,6 +280,28 @@ class Nuisances:
         """
         return self._values(features, user, propensity)
 
+    def arms(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the outcome in each arm, by the mean of all folds' models.
+
+        Parameters
+        ----------
+        features : numpy.ndarray
+            Shape (n_rows, n_features), of any users.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (2, n_rows): E[Y | T = 0, X] and E[Y | T = 1, X].
+        """
+        self._check_outcomes()
+        folds = range(self._config.folds)
+        return np.stack(
+            [
+                np.mean([predict_trees(self._outcome[f, arm], features) for f in folds], axis=0)
+                for arm in (0, 1)
+            ]
+        )
+
     def propensity(
         self,
         features: NDArray[np.float32],
@@ -279,10 +333,7 @@ class Nuisances:
     def _values(
         self, features: NDArray[np.float32], user: NDArray[Any], propensity: NDArray[np.float64]
     ) -> NuisanceValues:
-        if not self._outcome:
-            raise NotFittedError(
-                expected="fitted nuisances", came="none", do="Call fit(rows) first."
-            )
+        self._check_outcomes()
         fold = self._fold(user)
         arms = np.empty((2, len(user)))
         for f in range(self._config.folds):
@@ -292,6 +343,12 @@ class Nuisances:
         return NuisanceValues(
             propensity=propensity, outcome_treated=arms[1], outcome_control=arms[0]
         )
+
+    def _check_outcomes(self) -> None:
+        if not self._outcome:
+            raise NotFittedError(
+                expected="fitted nuisances", came="none", do="Call fit(rows) first."
+            )
 
     def _fitted_propensity(self) -> CrossFitPropensity:
         if self._propensity is None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.errors import OverlapError
 from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.dr import DRConfig, DRLearner, inside
+from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.final import LearnerConfig, inside
 from causal_ranker.uplift.nuisance import NuisanceValues
 
 __all__ = ["Trial", "choose_final"]
@@ -41,7 +42,7 @@ def choose_final(
     train_nuisances: NuisanceValues,
     choose: Rows,
     choose_nuisances: NuisanceValues,
-    config: DRConfig,
+    config: LearnerConfig,
     names: Sequence[str],
     categorical: Sequence[str],
     seed: int,
@@ -57,7 +58,7 @@ def choose_final(
         Earlier rows to fit on, later rows to judge on.
     train_nuisances, choose_nuisances : NuisanceValues
         Their nuisances, from models fitted on `train`, out of the row's user fold.
-    config : DRConfig
+    config : LearnerConfig
         Everything but the final stage.
     names, categorical : sequence of str
         Names of the features, and of the categorical ones.
@@ -90,7 +91,7 @@ def choose_final(
     learners, trials = [], []
     for final in candidates:
         learner = DRLearner(
-            config=DRConfig(**{**dict(config), "final": final}),
+            config=LearnerConfig(**{**dict(config), "final": final}),
             names=names,
             categorical=categorical,
             seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ def attribute_slowly(
         if not _counts(play, config):
             continue
         eligible = [row for row in shown if _eligible(row, play, config)]
-        eligible.sort(key=lambda row: (row["t0"], row["impression_id"]))
+        eligible.sort(key=_place)
         if not eligible:
             credits.append((play["play_id"], None, 1.0))
         weights = _weights(eligible, config)
@@ -31,6 +32,12 @@ def attribute_slowly(
             if weight > 0
         ]
     return sorted(credits, key=str)
+
+
+def _place(row: Row) -> tuple[Any, Any]:
+    """By time, then by id: integers by value, strings by the MD5 of their bytes."""
+    name = row["impression_id"]
+    return row["t0"], hashlib.md5(name.encode()).digest() if isinstance(name, str) else name
 
 
 def _counts(play: Row, config: AttributionConfig) -> bool:
@@ -54,7 +61,7 @@ def _kept(impressions: list[Row], config: AttributionConfig) -> list[Row]:
             if days.count(day) <= config.most_impressions_a_day
         ]
     rows = []
-    for row in sorted(impressions, key=lambda row: (row["t0"], row["impression_id"])):
+    for row in sorted(impressions, key=_place):
         if config.leave_out_bots and row["is_bot"]:
             continue
         flag = unknown if row["viewable"] is None else row["viewable"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
+from causal_ranker.attribution import touch as touch_models
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceSet, SurfaceShares
@@ -111,6 +113,11 @@ def random_logs(
     return impressions, plays
 
 
+def word(number: int) -> str:
+    """Names that languages sort in other ways than bytes do."""
+    return f"{('a', 'B', 'é', 'Z', 'ß')[number % 5]}-{number}"
+
+
 CONFIGS = [
     {"window_hours": 6},
     {"window_hours": 6, "minimum_delay_seconds": 3600},
@@ -151,7 +158,7 @@ TOUCHES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("seed", range(20))
 def test_equals_the_oracle_on_random_logs(touch: str, seed: int, connection: Backend) -> None:
     """Two thousand small logs, a hundred to a run; the runs go through all settings."""
-    name = (int, "id-{}".format)[(seed + list(TOUCHES).index(touch)) % 2]
+    name = (int, word)[(seed + list(TOUCHES).index(touch)) % 2]
     logs = random_logs(np.random.default_rng(seed), 100, name)
     settings = {"touch": touch, **TOUCHES[touch], **CONFIGS[seed % len(CONFIGS)]}
     expected = attribute_slowly(*logs, AttributionConfig(**settings))
@@ -161,6 +168,35 @@ def test_equals_the_oracle_on_random_logs(touch: str, seed: int, connection: Bac
     # Shares of surfaces are whole multiples of 2^-40.
     close = {"rtol": 1e-11 if touch == "shapley" else 1e-12}
     np.testing.assert_allclose([row[2] for row in found], [row[2] for row in expected], **close)
+
+
+@pytest.mark.parametrize("touch", ["last", "first"])
+@pytest.mark.parametrize("name", [int, word])
+def test_engines_that_order_no_structs_give_the_same(
+    touch: str, name: Any, connection: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = random_logs(np.random.default_rng(3), 100, name)
+    settings = {"touch": touch, "window_hours": 20}
+    by_aggregate = run(*logs, connection, **settings)
+    monkeypatch.setattr(touch_models, "_COMPARE_STRUCTS", ())
+    assert run(*logs, connection, **settings) == by_aggregate
+    expected = attribute_slowly(*logs, AttributionConfig(**settings))
+    assert [row[:2] for row in by_aggregate] == [row[:2] for row in expected]
+
+
+@pytest.mark.parametrize("hours", [0.3, 1.0, 7.7, 24.0])
+@pytest.mark.parametrize("clock", [-30.0, 0.0, 400_000.2])
+def test_windows_are_exact_wherever_the_clock_stands(
+    hours: float, clock: float, connection: Backend
+) -> None:
+    """Stretches of time in which plays and impressions meet must not cut a window short."""
+    rng = np.random.default_rng(int(hours * 10))
+    shown = [impression(i, clock + h) for i, h in enumerate(rng.uniform(0, 60, 120))]
+    played = [play(i, clock + h) for i, h in enumerate(rng.uniform(0, 60, 40))]
+    settings = {"touch": "linear", "window_hours": hours}
+    found = run(shown, played, connection, **settings)
+    expected = attribute_slowly(shown, played, AttributionConfig(**settings))
+    assert [row[:2] for row in found] == [row[:2] for row in expected]
 
 
 HOURS = st.integers(0, 8)
@@ -215,6 +251,20 @@ def test_a_tie_in_time_goes_by_id(connection: Backend) -> None:
     both = [impression(9, 0), impression(10, 0)]
     assert run(both, [play(1, 1)], connection, touch="last") == [(1, 10, 1.0)]
     assert run(both, [play(1, 1)], connection, touch="first") == [(1, 9, 1.0)]
+
+
+@pytest.mark.parametrize("settings", [{}, {"touch": "first"}, {"duplicates": "first"}], ids=str)
+@pytest.mark.parametrize(
+    "names", [("a", "B"), ("é", "z"), ("id-10", "id-9"), ("straße", "STRASSE")]
+)
+def test_a_tie_of_words_goes_by_their_md5(
+    names: tuple[str, str], settings: dict[str, Any], connection: Backend
+) -> None:
+    shown = [impression(name, 0) for name in names]
+    first, last = sorted(names, key=lambda name: hashlib.md5(name.encode()).hexdigest())
+    winner = first if settings else last
+    assert run(shown, [play(1, 1)], connection, **settings) == [(1, winner, 1.0)]
+    assert run(shown[::-1], [play(1, 1)], connection, **settings) == [(1, winner, 1.0)]
 
 
 def test_unknown_viewability_and_length_count(connection: Backend) -> None:

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import stat
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ from typing import Any
 import ibis
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from ibis.backends.duckdb import Backend
 
@@ -16,7 +21,7 @@ from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.partitions import attribute_days, days_reached, partition_path
 from causal_ranker.errors import ConfigError, DataError
-from causal_ranker.logs.sources import read_table
+from causal_ranker.logs.sources import connect, read_table
 
 START = datetime(2024, 3, 9, tzinfo=UTC)
 DAYS = [date(2024, 3, 9) + timedelta(days=i) for i in range(5)]
@@ -52,6 +57,7 @@ CONFIGS = [
     AttributionConfig(window_hours=30),
     AttributionConfig(window_hours=30, touch="linear"),
     AttributionConfig(window_hours=30, touch="time_decay", exposures="first"),
+    AttributionConfig(window_hours=30, most_impressions_a_day=10),
 ]
 
 
@@ -82,6 +88,32 @@ def test_a_day_run_again_has_the_same_bytes(tmp_path: Path, connection: Backend)
     again = shown.sample(frac=1, random_state=1), played.sample(frac=1, random_state=2)
     write(*again, connection, days=DAYS[2:4], folder=tmp_path, config=CONFIGS[1])
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("touch", ["last", "linear"])
+def test_how_the_engine_cuts_the_rows_does_not_show(touch: Any, tmp_path: Path) -> None:
+    found = []
+    for threads in (1, 2):
+        engine = connect(threads=threads)
+
+        def log(key: str, clock: str, rows: int, engine: Backend = engine) -> ibis.Table:
+            engine.raw_sql(
+                f"CREATE TABLE {key} AS SELECT range AS {key}, range % 500 AS user_id, "
+                f"range % 7 AS item_id, timestamptz '2024-03-09 00:00:00+00' + "
+                f"to_milliseconds(range * {80_000_000 // rows}) AS {clock} FROM range({rows})"
+            )
+            return engine.table(key)
+
+        (path,) = attribute_days(
+            log("impression_id", "t0", 1_500),
+            log("play_id", "played_at", 150_000),  # more than the engine hands over at once
+            days=[DAYS[0]],
+            folder=tmp_path / str(threads),
+            config=AttributionConfig(touch=touch),
+        )
+        assert pq.read_metadata(path).num_row_groups > 1
+        found.append(path.read_bytes())
+    assert found[0] == found[1]
 
 
 def test_late_events_change_the_days_they_reach_and_no_other(
@@ -121,6 +153,26 @@ def test_the_end_of_a_window_is_excluded() -> None:
         days_reached(impressions=[START], config=AttributionConfig(click_window_hours=1))
 
 
+def test_one_impression_more_may_take_the_credit_of_its_whole_day(
+    tmp_path: Path, connection: Backend
+) -> None:
+    config = AttributionConfig(window_hours=30, most_impressions_a_day=1)
+    evening = START + timedelta(hours=23)
+    shown = pd.DataFrame({"impression_id": [1], "t0": [evening], "user_id": [1], "item_id": [1]})
+    played = pd.DataFrame(
+        {"play_id": [1], "played_at": [evening + timedelta(hours=29)], "user_id": 1, "item_id": 1}
+    )
+    write(shown, played, connection, days=DAYS, folder=tmp_path, config=config)
+    before = contents(tmp_path)
+    shown.loc[1] = [2, START, 1, 1]
+    write(shown, played, connection, days=DAYS, folder=tmp_path, config=config)
+    after = contents(tmp_path)
+    assert [path.parent.name for path in after if after[path] != before[path]] == [
+        f"date={DAYS[2]}"
+    ]
+    assert days_reached(impressions=[START], config=config) == set(DAYS[:3])
+
+
 @pytest.mark.parametrize("failing", ["write", "rename"])
 def test_a_failure_between_partitions_leaves_old_or_new(
     failing: str, tmp_path: Path, connection: Backend, monkeypatch: pytest.MonkeyPatch
@@ -142,9 +194,7 @@ def test_a_failure_between_partitions_leaves_old_or_new(
         return act
 
     if failing == "write":
-        import pyarrow.parquet as pq
-
-        monkeypatch.setattr(pq, "write_table", full(pq.write_table))
+        monkeypatch.setattr(pq.ParquetWriter, "write_table", full(pq.ParquetWriter.write_table))
     else:
         monkeypatch.setattr(os, "replace", full(os.replace))
     with pytest.raises(DataError, match=r"No space left on device.*from 2024-03-11 on again: 2"):
@@ -153,6 +203,74 @@ def test_a_failure_between_partitions_leaves_old_or_new(
     changed = sorted(path.parent.name for path in now if now[path] != old[path])
     assert changed == ["date=2024-03-09", "date=2024-03-10"]
     assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_process_killed_before_the_rename_leaves_nothing_for_long(
+    tmp_path: Path, connection: Backend
+) -> None:
+    shown, played = frames()
+    folder = tmp_path / "credits"
+    write(shown, played, connection, days=DAYS, folder=folder, config=CONFIGS[0])
+    old = contents(folder)
+    shown, played = shown.iloc[:200], played.iloc[:150]
+    shown.to_parquet(tmp_path / "shown.parquet")
+    played.to_parquet(tmp_path / "played.parquet")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert contents(folder) == old
+    (left,) = folder.rglob("*.part")
+    assert left.parent == partition_path(folder, DAYS[1]).parent
+    write(shown, played, connection, days=DAYS, folder=folder, config=CONFIGS[0])
+    write(shown, played, connection, days=DAYS, folder=tmp_path / "new", config=CONFIGS[0])
+    assert contents(folder) == contents(tmp_path / "new")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert files == [partition_path(folder, day) for day in DAYS]
+
+
+KILLED = """
+import os, signal, sys
+from datetime import date
+from pathlib import Path
+
+from causal_ranker.attribution.config import AttributionConfig
+from causal_ranker.attribution.partitions import attribute_days
+from causal_ranker.logs.sources import connect, read_table
+
+os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+folder, engine = Path(sys.argv[1]), connect(threads=1)
+attribute_days(
+    read_table(folder / "shown.parquet", engine, name="impressions"),
+    read_table(folder / "played.parquet", engine, name="plays"),
+    days=[date(2024, 3, 10)],
+    folder=folder / "credits",
+    config=AttributionConfig(window_hours=30),
+)
+"""
+
+
+def test_the_rows_are_durable_before_their_name_is(
+    tmp_path: Path, connection: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    def replaced(*names: Any) -> None:
+        done.append("rename")
+        replace(*names)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    write(*frames(), connection, days=DAYS[:1], folder=tmp_path, config=CONFIGS[0])
+    assert done == ["file", "rename", "folder", "folder"]
 
 
 def test_a_day_without_plays_has_an_empty_partition(tmp_path: Path, connection: Backend) -> None:

@@ -16,7 +16,7 @@ from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shapley import learn_surface_shares, shapley_values
 from causal_ranker.attribution.shares import SurfaceSet, SurfaceShares
-from causal_ranker.errors import ConfigError, SchemaError
+from causal_ranker.errors import ConfigError, EmptyError, SchemaError
 from tests.attribution.oracle import count_paths_slowly
 from tests.attribution.test_attribute import CONFIGS, at, impression, play, random_logs, tables
 
@@ -163,6 +163,29 @@ def test_windows_that_are_still_open_say_nothing_yet(connection: Backend) -> Non
         found[end] = {each.surfaces: (each.paths, each.plays) for each in learned.sets}
     assert found[64] == {("old",): (100, 30), ("new",): (150, 15)}
     assert found[63.9] == {("old",): (100, 30), ("new",): (50, 15)}
+
+
+def test_a_click_opens_a_window_of_its_own(connection: Backend) -> None:
+    """The path says nothing before the window of the click has closed, long after that of t0."""
+    clicked = [impression(i, 0, user_id=i, clicked_at=at(20)) for i in range(2)]
+    others = [impression(10 + i, 0, user_id=10 + i, clicked_at=None) for i in range(3)]
+    config = AttributionConfig(click_window_hours=24)
+    for end, paths in ((44, 5), (43.9, 3), (24, 3)):
+        (learned,) = learn_surface_shares(
+            *tables(clicked + others, [play(1, 43.5, user_id=1)], connection),
+            config=config,
+            log_end=at(end),
+            fewest_paths=1,
+        ).sets
+        assert (learned.paths, learned.plays) == (paths, int(paths == 5))
+
+
+def test_logs_shorter_than_the_window_teach_nothing(connection: Backend) -> None:
+    logs = tables([impression(1, 0), impression(2, 5)], [play(1, 6)], connection)
+    config = AttributionConfig(window_hours=168)
+    with pytest.raises(EmptyError, match="window of 168 hours"):
+        learn_surface_shares(*logs, config=config, log_end=at(167.9))
+    learn_surface_shares(*logs, config=config, log_end=at(168))
 
 
 def test_logs_without_a_surface_share_equally(connection: Backend) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,7 @@ import pytest
 from benchmarks import attribution
 from benchmarks._attribution_child import WAYS
 from benchmarks._logs import write_logs
-from benchmarks._measure import last_line_and_peak
+from benchmarks._measure import run_child
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +62,25 @@ def test_ways_that_disagree_are_no_comparison(
 
 
 def test_a_child_is_measured_and_its_failure_told(folder: Path) -> None:
-    line, peak = last_line_and_peak(
-        ["-m", "benchmarks._attribution_child", "ours", str(folder), ""]
-    )
-    told = json.loads(line)
+    child = run_child(["-m", "benchmarks._attribution_child", "ours", str(folder), ""])
+    told = json.loads(child.last_line)
     assert told["rows_in"] == 40_000
     assert told["seconds"] > 0
-    assert 50 < peak < 2000
+    assert 50 < child.peak < 2000
+    assert math.isnan(child.spilled)
     with pytest.raises(RuntimeError, match="the reason"):
-        last_line_and_peak(["-c", "raise SystemExit('the reason')"])
+        run_child(["-c", "raise SystemExit('the reason')"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a running process")
+def test_what_a_child_spills_is_seen(tmp_path: Path) -> None:
+    spilling = """
+import tempfile, time
+from pathlib import Path
+folder = Path(tempfile.mkdtemp())
+(folder / "spilled").write_bytes(bytes(3 << 20))
+time.sleep(1)
+(folder / "spilled").unlink()
+time.sleep(0.5)
+"""
+    assert run_child(["-c", spilling], temporary=tmp_path).spilled == pytest.approx(3, abs=0.1)

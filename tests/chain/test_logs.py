@@ -187,3 +187,16 @@ def test_candidates_that_are_unique_by_construction_are_not_searched() -> None:
         ENGINE, **{**given, "candidates": twice}, config=ChainConfig(unique_candidates=True)
     )
     assert frame(found.candidates).shape[0] == len(twice)
+
+
+def test_what_comes_later_that_day_takes_no_credit_from_what_features_look_back_on() -> None:
+    config = AttributionConfig(most_impressions_a_day=1)
+    before = tables()["impressions"]
+    evening = before.iloc[[0]].assign(impression_id=99, item_id=0, t0=at(20))
+    after = pd.concat([before, evening], ignore_index=True)
+    found = [label(logs(impressions=some), attribution=config) for some in (before, after)]
+    first, second = (frame(each.history.plays).sort_values("played_at") for each in found)
+    assert second["credit"].tolist() == first["credit"].tolist() == [1.0, 0.0, 1.0, 0.0]
+    # As a description of the rows, the busy day's plays are organic.
+    kinds = [frame(each.dataset.table)["label_kind"].value_counts().to_dict() for each in found]
+    assert kinds[0]["attributed_play"] == kinds[1]["attributed_play"] + 1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +11,7 @@ import pandas as pd
 import pytest
 
 from causal_ranker.columns import Columns as C
-from tests.cli.calling import MESSAGE, Run, environment, program
+from tests.cli.calling import MESSAGE, Run
 
 START = datetime(2024, 3, 9, tzinfo=UTC)  # New York's clocks go forward the next day
 
@@ -227,30 +224,3 @@ def test_a_broken_row_is_told(run: Run, tmp_path: Path) -> None:
     with (tmp_path / "plays.csv").open("a", encoding="utf-8") as file:
         file.write('999,"1,2\n')
     assert "plays" in refused(run, *words)
-
-
-def test_a_disk_that_fills_leaves_the_old_file(tmp_path: Path) -> None:
-    """The system refuses the write half-way, as it does when a quota is used up."""
-    shown = impressions(60_000, users=3_000)
-    words = write(tmp_path, shown, plays(shown), suffix="parquet")
-    target = tmp_path / "out" / "credits.parquet"
-    target.parent.mkdir()
-    shutil.copy(tmp_path / "plays.parquet", target)
-    before = target.read_bytes()
-
-    def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))
-
-    done = subprocess.run(
-        program("attribute", *words, "--out", target),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        preexec_fn=small_files,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    assert MESSAGE.fullmatch(done.stderr.strip()), done.stderr
-    assert target.read_bytes() == before
-    assert [path.name for path in target.parent.iterdir()] == [target.name]

@@ -81,6 +81,17 @@ def test_labels_are_written(
     inside = (rows[C.PLAYED_AT] >= rows[C.T0]) & (rows[C.PLAYED_AT] < rows[C.HORIZON_END])
     assert labels[C.OUTCOME].sum() == len(rows[inside].drop_duplicates([C.USER, C.ITEM, C.T0]))
     assert len(plays) > labels[C.OUTCOME].sum() > 0
+    seen = pd.concat(
+        [
+            tables["impressions"][[C.USER, C.T0]].rename(columns={C.T0: "moment"}),
+            plays[[C.USER, C.PLAYED_AT]].rename(columns={C.PLAYED_AT: "moment"}),
+        ]
+    )
+    again = labels[[C.USER, C.ITEM, C.T0, C.HORIZON_END]].merge(seen, on=C.USER)
+    again = again[(again["moment"] > again[C.T0]) & (again["moment"] < again[C.HORIZON_END])]
+    present = labels.merge(again.drop_duplicates([C.USER, C.ITEM, C.T0]), how="left")["moment"]
+    assert labels["present_after"].tolist() == present.notna().tolist()
+    assert 0 < labels["present_after"].mean() < 1
 
 
 def test_controls_are_sampled_where_nobody_logged_candidates(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +39,7 @@ from causal_ranker.logs.sources import connect, read_table
 from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.streaming import StreamingWorld
 from pipelines.spark_labels import write_labels
+from tests.attribution.test_attribute import random_logs, word
 
 pytestmark = [
     pytest.mark.slow,
@@ -123,6 +125,22 @@ def test_credits_of_a_world(config: AttributionConfig, world: tuple[Any, Any, An
     credits = [attribute(t["impressions"], t["plays"], config=config) for t in (embedded, there)]
     rows = equal(*credits, key=["play_id", "impression_id"])
     assert rows >= embedded["plays"].count().execute() * (config.minimum_seconds == 0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"touch": "first"}, {"touch": "position"}, {"duplicates": "first", "touch": "linear"}],
+    ids=lambda settings: settings.get("touch", "last"),
+)
+def test_ties_of_words(settings: dict[str, Any], tmp_path: Path, spark: Any) -> None:
+    shown, played = map(pd.DataFrame, random_logs(np.random.default_rng(4), 200, word))
+    shown = shown[["impression_id", "user_id", "item_id", "t0"]]
+    frames = {"impressions": shown, "plays": played[["play_id", "user_id", "item_id", "played_at"]]}
+    assert shown.duplicated(["user_id", "item_id", "t0"]).sum() > 20
+    embedded, there = both_ways(write(frames, tmp_path), spark)
+    config = AttributionConfig(window_hours=30, **settings)
+    credits = [attribute(t["impressions"], t["plays"], config=config) for t in (embedded, there)]
+    equal(*credits, key=["play_id", "impression_id"])
 
 
 def test_the_entry_point_writes_what_the_embedded_engine_says(
@@ -239,17 +257,23 @@ def test_labels_of_a_world(
         log_end=logs.log_end - timedelta(hours=34),
         context=("hour", "device", "session_so_far"),
         censoring=censoring,
+        minimum_viewable_ms=300,
     )
-    found = [
-        collect_labels(
+    found = []
+    for t in (embedded, there):
+        shown = t["impressions"].mutate(viewable_ms=(t["impressions"].position * 100.0))
+        ends = shown.group_by("item_id").aggregate(available_until=shown.t0.max())
+        labels = collect_labels(
             t["candidates"],
-            t["impressions"],
+            shown,
             t["plays"],
             credits=attribute(t["impressions"], t["plays"]),
             config=config,
+            items=ends.filter(ends.item_id % 3 == 0),
         )
-        for t in (embedded, there)
-    ]
+        found.append(labels)
+    kinds = set(found[0].kinds()["label_kind"])
+    assert {"unviewable", "unplayable", "true_negative"} < kinds
     key = ["user_id", "item_id", "t0"]
     equal(found[0].table, found[1].table, key=key)
     equal(found[0].censored, found[1].censored, key=key)

@@ -90,6 +90,7 @@ def test_the_label_report_counts_days_and_surfaces() -> None:
     )
     # Controls were sampled at a quarter, and of the zeros a quarter once more.
     counts["weight"] = [5.0, 8.0, 112.0, 1.0]
+    counts["shown_again"] = [1.0, 0.0, 24.0, None]
     sections = label_report_sections(LabelReport(counts=counts, zero_rate=0.25))
     assert [section.title for section in sections] == [
         "Label counts",
@@ -101,7 +102,7 @@ def test_the_label_report_counts_days_and_surfaces() -> None:
     assert isinstance(shares, Table)
     assert isinstance(days, Table)
     assert isinstance(surfaces, Table)
-    assert [row[1] for row in shares.rows] == ["0.794 %", "61.5 %", "25 %", "25 %"]
+    assert [row[1] for row in shares.rows] == ["0.794 %", "61.5 %", "20 %", "25 %", "25 %"]
     columns = ["rows", "shown", "outcomes", "organic", "censored"]
     assert list(days.columns) == ["day", *columns]
     assert [list(row) for row in days.rows] == [

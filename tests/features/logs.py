@@ -37,15 +37,16 @@ CONFIG = FeatureConfig(
 
 @dataclass(frozen=True)
 class Logs:
-    """Labelled rows, plays with credit, and the tables of users and items."""
+    """Labelled rows, plays with credit, the tables of users and items, and what was shown."""
 
     rows: pd.DataFrame
     plays: pd.DataFrame
     users: pd.DataFrame | None
     items: pd.DataFrame | None
+    shown: pd.DataFrame | None = None  # besides the rows that were treated
 
-    def plus(self, *, rows: Any = (), plays: Any = ()) -> Logs:
-        """Add rows and plays at the end."""
+    def plus(self, *, rows: Any = (), plays: Any = (), shown: Any = ()) -> Logs:
+        """Add rows, plays and impressions at the end."""
         more_rows, more_plays = pd.DataFrame(rows), pd.DataFrame(plays)
         return replace(
             self,
@@ -53,6 +54,9 @@ class Logs:
             plays=pd.concat([self.plays, more_plays[self.plays.columns]])
             if len(plays)
             else self.plays,
+            shown=pd.concat([self.shown, pd.DataFrame(shown, columns=KEY)])
+            if len(shown)
+            else self.shown,
         )
 
 
@@ -144,6 +148,8 @@ def block_of(
     users, items = read(logs.users, "users"), read(logs.items, "items")
     levels = levels or Levels.learn(rows, users=users, items=items, config=config)
     shown = rows.filter(rows.treatment == 1).select(*KEY)
+    if logs.shown is not None:
+        shown = shown.union(read(logs.shown, "impressions"), distinct=True)
     asof = AsOfFeatures(
         ENGINE,
         plays=plays,

@@ -43,7 +43,9 @@ def up_to(table: pd.DataFrame, moment: datetime) -> pd.DataFrame:
 @settings(max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # no shrinking
 @given(
     cut=st.sampled_from(T0S),
-    plays=st.lists(st.tuples(ids, ids, delays), min_size=1, max_size=8),
+    plays=st.lists(st.tuples(ids, ids, delays), max_size=8),
+    shown=st.lists(st.tuples(ids, ids, delays), max_size=8),
+    lags=st.lists(delays, min_size=1, max_size=2),
     rows=st.lists(
         st.tuples(ids, ids, delays, st.booleans()),
         max_size=6,
@@ -51,11 +53,17 @@ def up_to(table: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     ),
 )
 def test_what_happens_at_t0_or_later_changes_nothing(
-    cut: datetime, plays: list[Any], rows: list[Any]
+    cut: datetime, plays: list[Any], shown: list[Any], lags: list[int], rows: list[Any]
 ) -> None:
     known = set(map(tuple, LOGS.rows[["user_id", "item_id", "t0"]].to_numpy()))
+    # Of users and items that happen to be drawn few are those of a row at this very moment.
+    own = LOGS.rows[LOGS.rows["t0"] == cut][["user_id", "item_id"]].itertuples(index=False)
+    near = [(u, i, d) for u, i in own for d in (0, *lags)]
     later = LOGS.plus(
-        plays=[play(u, i, cut + timedelta(microseconds=d), credit=1.0) for u, i, d in plays],
+        plays=[
+            play(u, i, cut + timedelta(microseconds=d), credit=1.0) for u, i, d in [*plays, *near]
+        ],
+        shown=[(u, i, cut + timedelta(microseconds=d)) for u, i, d in [*shown, *near]],
         rows=[
             row(u, i, cut + timedelta(microseconds=d), treatment=int(hit), outcome=int(hit))
             for u, i, d, hit in rows

@@ -49,12 +49,15 @@ def collect(
     plays: list[Row],
     *,
     impressions: list[Row] | None = None,
+    items: list[Row] | None = None,
     log_end: float = 100,
     attribution: AttributionConfig | None = None,
     **config: Any,
 ) -> tuple[UpliftDataset, list[Row]]:
     no_impression, no_play = filler(candidates)
     shown = pd.DataFrame([*(impressions or []), no_impression]).astype({"viewable": "boolean"})
+    if "viewable_ms" in shown:
+        shown = shown.astype({"viewable_ms": "float64"})
     played = pd.DataFrame([*plays, no_play]).astype({"seconds": "float64"})
     tables = [
         read_table(frame, ENGINE, name=name)
@@ -66,6 +69,7 @@ def collect(
         *tables,
         credits=credits,
         config=LabelConfig(log_end=at(log_end), **config),
+        items=None if items is None else read_table(pd.DataFrame(items), ENGINE, name="items"),
     )
     return rows, credits.to_pyarrow().to_pylist()
 

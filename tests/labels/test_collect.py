@@ -64,6 +64,46 @@ def test_equals_the_oracle_on_random_logs(name: Any, touch: Any, minimum_seconds
     assert len({kind for _, _, kind in expected.values()}) == 5
 
 
+@pytest.mark.parametrize("unknown", ["viewable", "hidden"])
+@pytest.mark.parametrize("minimum", [0, 500])
+@pytest.mark.parametrize("flagged", [True, False])
+def test_viewability_and_availability_by_the_oracle(
+    unknown: Any, minimum: float, flagged: bool
+) -> None:
+    rng = np.random.default_rng(4)
+    candidates, impressions, plays = random_world(rng, 120, "id-{}".format)
+    plays = plays[::4]  # most rows are negatives, whose kinds are asked
+    for row in impressions:
+        row["viewable_ms"] = [None, 0.0, 400.0, 500.0][rng.integers(4)]
+        row["viewable"] = row["viewable"] if flagged else None
+    items = [
+        {"item_id": f"id-{item}", "available_from": start, "available_until": end}
+        for item, (start, end) in enumerate([(None, None), (at(6), at(12))])
+    ]
+    assert {at(6), at(12)} < {row["t0"] for row in candidates}
+    rules: dict[str, Any] = {"minimum_viewable_ms": minimum, "unknown_viewability": unknown}
+    rows, credits = collect(
+        candidates, plays, impressions=impressions, items=items, log_end=20, **rules
+    )
+    expected, _ = label_slowly(
+        candidates,
+        impressions,
+        plays,
+        credits,
+        items=items,
+        log_end=at(20),
+        minimum_seconds=0,
+        **rules,
+    )
+    assert arms(rows) == expected
+    assert len({kind for _, _, kind in expected.values()}) == 6
+    # Kinds describe: neither T nor Y, nor which rows there are, goes by them.
+    plain = arms(collect(candidates, plays, log_end=20)[0])
+    assert {key: label[:2] for key, label in arms(rows).items()} == {
+        key: label[:2] for key, label in plain.items()
+    }
+
+
 HOURS = st.integers(0, 12)
 
 
@@ -211,6 +251,68 @@ def test_the_kinds(shown: bool, viewable: bool | None, played: Any, kind: str) -
     assert only(rows)[2] == kind
 
 
+@pytest.mark.parametrize(
+    ("viewable", "milliseconds", "rules", "kind"),
+    [
+        (None, 0.0, {}, "unviewable"),
+        (True, 0.0, {}, "unviewable"),
+        (None, 1.0, {}, "true_negative"),
+        (False, 900.0, {}, "unviewable"),
+        (None, 900.0, {"minimum_viewable_ms": 1000}, "unviewable"),
+        (None, 1000.0, {"minimum_viewable_ms": 1000}, "true_negative"),
+        (True, None, {"unknown_viewability": "hidden"}, "true_negative"),
+        (None, 1.0, {"unknown_viewability": "hidden"}, "true_negative"),
+        (None, None, {"unknown_viewability": "hidden"}, "unviewable"),
+        (None, None, {}, "true_negative"),
+    ],
+)
+def test_a_true_negative_was_in_view(
+    viewable: bool | None, milliseconds: float | None, rules: dict[str, Any], kind: str
+) -> None:
+    shown = [impression(1, 0, viewable=viewable, viewable_ms=milliseconds)]
+    assert only(collect([candidate(0)], [], impressions=shown, **rules)[0])[2] == kind
+
+
+def test_a_showing_that_no_log_knows_is_unknown() -> None:
+    hidden = collect([candidate(0)], [], unknown_viewability="hidden")[0]
+    assert only(hidden)[2] == "unviewable"
+    assert only(collect([candidate(0)], [])[0])[2] == "true_negative"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "kind"),
+    [
+        (None, at(0), "unplayable"),
+        (None, at(0) + MICROSECOND, "true_negative"),
+        (at(0), None, "true_negative"),
+        (at(0) + MICROSECOND, None, "unplayable"),
+        (None, None, "true_negative"),
+    ],
+)
+def test_a_true_negative_could_have_been_played(start: Any, end: Any, kind: str) -> None:
+    # Another item has both bounds: a column without any value would be left out.
+    always = {"item_id": 2, "available_from": at(-9), "available_until": at(99)}
+    items = [{"item_id": 1, "available_from": start, "available_until": end}, always]
+    assert only(collect([candidate(0)], [], items=items)[0])[2] == kind
+    played = collect([candidate(0)], [play(1, 1)], items=items)[0]
+    assert only(played)[1:] == (1, "organic_play")
+    control = collect([candidate(0, shown=False)], [], items=items)[0]
+    assert only(control)[2] == "control_negative"
+
+
+def test_bounds_that_are_no_instants_are_refused() -> None:
+    items = [{"item_id": 1, "available_until": "yesterday"}]
+    with pytest.raises(SchemaError, match="'available_until' of the items as instants"):
+        collect([candidate(0)], [], items=items)
+    with pytest.raises(SchemaError, match="one type of 'item_id'"):
+        collect([candidate(0)], [], items=[{"item_id": "1"}])
+
+
+def test_a_least_time_in_view_needs_its_column() -> None:
+    with pytest.raises(SchemaError, match="viewable_ms"):
+        collect([candidate(0)], [], minimum_viewable_ms=5)
+
+
 def test_a_play_credited_after_the_horizon_does_not_name_the_row() -> None:
     rows, _ = collect(
         [candidate(0, horizon=2)],
@@ -290,6 +392,8 @@ def test_a_minimum_length_needs_its_column(connection: Backend) -> None:
         {"log_end": at(0), "horizon_hours": 0},
         {"log_end": at(0), "horizon_hours": float("inf")},
         {"log_end": at(0), "horizon": 3},
+        {"log_end": at(0), "unknown_viewability": "maybe"},
+        {"log_end": at(0), "minimum_viewable_ms": -1},
         {"log_end": at(0), "context": ("hour", "outcome")},
     ],
 )
@@ -298,8 +402,14 @@ def test_settings_that_cannot_be(settings: dict[str, Any]) -> None:
         LabelConfig(**settings)
 
 
-def test_outcomes_follow_every_rule_of_attribution_about_plays() -> None:
-    rules = {"minimum_seconds": 60.0, "minimum_fraction": 0.5, "leave_out_bots": True}
+def test_labels_follow_every_rule_that_they_share_with_attribution() -> None:
+    rules: dict[str, Any] = {
+        "minimum_seconds": 60.0,
+        "minimum_fraction": 0.5,
+        "leave_out_bots": True,
+        "minimum_viewable_ms": 500.0,
+        "unknown_viewability": "hidden",
+    }
     shared = set(AttributionConfig.model_fields) & set(LabelConfig.model_fields)
     assert shared == set(rules)  # a rule that is new has to come along, too
     found = LabelConfig.following(AttributionConfig(**rules), log_end=at(20), horizon_hours=5)

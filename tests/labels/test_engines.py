@@ -7,11 +7,14 @@ with ``UPDATE_GOLDEN=1 pytest tests/labels/test_engines.py`` and read the differ
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import ibis
 import ibis.backends.sql.compilers as sc
+import ibis.expr.operations as ops
 import pytest
 import sqlglot
 
@@ -19,15 +22,29 @@ from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceSet, SurfaceShares
 from causal_ranker.labels.collect import LabelConfig, collect_labels
+from causal_ranker.labels.dataset import UpliftDataset
+from causal_ranker.labels.presence import mark_presence
+from causal_ranker.labels.thinning import mark_later_exposures
 
 TIME = "timestamp('UTC')"
 WHO = {"user_id": "int64", "item_id": "int64"}
 IMPRESSIONS = ibis.table(
-    {"impression_id": "int64", **WHO, "t0": TIME, "viewable": "boolean", "surface": "string"},
+    {
+        "impression_id": "int64",
+        **WHO,
+        "t0": TIME,
+        "viewable": "boolean",
+        "viewable_ms": "float64",
+        "surface": "string",
+        "clicked_at": TIME,
+    },
     name="impressions",
 )
 PLAYS = ibis.table(
     {"play_id": "int64", **WHO, "played_at": TIME, "seconds": "float64"}, name="plays"
+)
+ITEMS = ibis.table(
+    {"item_id": "int64", "available_from": TIME, "available_until": TIME}, name="items"
 )
 CANDIDATES = ibis.table({**WHO, "t0": TIME, "shown": "boolean"}, name="candidates")
 SHARES = SurfaceShares(
@@ -59,31 +76,80 @@ def test_the_chain_compiles(compiler: type[sc.SQLGlotCompiler], touch: str) -> N
 
 
 GOLDEN = Path(__file__).parent / "golden"
-LABELS = LabelConfig(log_end=datetime(2024, 1, 1, tzinfo=UTC), horizon_hours=24)
 LAST = AttributionConfig(viewable_only=True, minimum_seconds=5)
-DECAY = AttributionConfig(touch="time_decay")
-SHAPLEY = AttributionConfig(touch="shapley", surface_shares=SHARES)
+CREDITS = {
+    "last": LAST,
+    "first": AttributionConfig(touch="first", duplicates="first"),
+    "linear": AttributionConfig(touch="linear"),
+    "clicks": AttributionConfig(click_window_hours=2, minimum_delay_seconds=1),
+    "position": AttributionConfig(touch="position"),
+    "time_decay": AttributionConfig(touch="time_decay"),
+    "shapley": AttributionConfig(touch="shapley", surface_shares=SHARES),
+}
+
+
+def labels(censoring: Literal["drop", "weight"]) -> UpliftDataset:
+    config = LabelConfig(
+        log_end=datetime(2024, 1, 1, tzinfo=UTC), horizon_hours=24, censoring=censoring
+    )
+    credits = attribute(IMPRESSIONS, PLAYS, config=LAST)
+    return collect_labels(
+        CANDIDATES, IMPRESSIONS, PLAYS, credits=credits, config=config, items=ITEMS
+    )
+
+
+# Labels are there already when they are thinned, sampled or marked: a table stands for them.
+ROWS = ibis.table(labels("drop").table.schema(), name="labels")
+DATASET = UpliftDataset(table=ROWS, censored=ROWS)
 EXPRESSIONS = {
-    "last": attribute(IMPRESSIONS, PLAYS, config=LAST),
-    "position": attribute(IMPRESSIONS, PLAYS, config=AttributionConfig(touch="position")),
-    "time_decay": attribute(IMPRESSIONS, PLAYS, config=DECAY),
-    "shapley": attribute(IMPRESSIONS, PLAYS, config=SHAPLEY),
-    "labels": collect_labels(
-        CANDIDATES,
-        IMPRESSIONS,
-        PLAYS,
-        credits=attribute(IMPRESSIONS, PLAYS, config=LAST),
-        config=LABELS,
-    ).table,
+    **{name: attribute(IMPRESSIONS, PLAYS, config=config) for name, config in CREDITS.items()},
+    "labels": labels("drop").table,
+    "weight": labels("weight").table,
+    "thin": DATASET.thin().table,
+    "sample": DATASET.sample_training(0.1, 0).table,
+    "later": mark_later_exposures(ROWS, IMPRESSIONS),
+    "presence": mark_presence(ROWS, IMPRESSIONS, PLAYS),
 }
 
 
 @pytest.mark.parametrize("compiler", COMPILERS[1:])
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_the_sql_is_the_one_that_was_read(compiler: type[sc.SQLGlotCompiler], name: str) -> None:
-    sql = compiler().to_sqlglot(EXPRESSIONS[name]).sql(compiler.dialect, pretty=True) + "\n"
-    dialect = compiler.__name__.removesuffix("Compiler").lower()
-    path = GOLDEN / f"{name}.{dialect}.sql"
+    compare(name, EXPRESSIONS[name], compiler)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine by its name: all that an expression asks of the one that holds its tables."""
+
+    name: str
+
+
+@pytest.mark.parametrize("compiler", COMPILERS[1:])
+def test_words_are_told_apart_by_their_hash(compiler: type[sc.SQLGlotCompiler]) -> None:
+    words = []
+    for table in (IMPRESSIONS, PLAYS):
+        kinds = {k: "string" if k.endswith("_id") else v for k, v in table.schema().items()}
+        engine = Engine(dialect_of(compiler))
+        held = ops.DatabaseTable(table.get_name(), ibis.schema(kinds), engine, ops.Namespace())
+        words.append(held.to_expr())
+    compare("words", attribute(*words), compiler)
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_no_flag_is_cast_to_a_number(name: str) -> None:
+    """Postgres casts a truth value to an integer of 32 bits, and to no other number."""
+    casts = EXPRESSIONS[name].op().find(ops.Cast)
+    assert not [each for each in casts if each.arg.dtype.is_boolean() and each.to.is_numeric()]
+
+
+def dialect_of(compiler: type[sc.SQLGlotCompiler]) -> str:
+    return compiler.__name__.removesuffix("Compiler").lower()
+
+
+def compare(name: str, expression: ibis.Table, compiler: type[sc.SQLGlotCompiler]) -> None:
+    sql = compiler().to_sqlglot(expression).sql(compiler.dialect, pretty=True) + "\n"
+    path = GOLDEN / f"{name}.{dialect_of(compiler)}.sql"
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(sql, encoding="utf-8")

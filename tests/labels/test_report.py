@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,12 +12,22 @@ import pytest
 from causal_ranker.columns import Columns as C
 from causal_ranker.labels.kinds import LabelKind as K
 from causal_ranker.labels.report import LabelReport, describe_labels
-from tests.labels.builders import START, at, candidate, collect, impression, play
+from tests.labels.builders import (
+    ENGINE,
+    START,
+    at,
+    candidate,
+    collect,
+    impression,
+    play,
+    random_world,
+)
 
 
 def report(*rows: tuple[str, str, int, int], zero_rate: float = 1.0) -> LabelReport:
     counts = pd.DataFrame(list(rows), columns=["day", C.LABEL_KIND, C.TREATMENT, "rows"])
     counts["weight"] = counts["rows"].astype(float)
+    counts["shown_again"] = float("nan")
     return LabelReport(counts=counts, zero_rate=zero_rate)
 
 
@@ -115,9 +126,38 @@ def test_each_warning_says_what_may_be_the_matter(
     assert report(*FINE).warnings == ()
 
 
-def test_the_days_are_those_of_utc() -> None:
-    found = describe_labels(
-        collect([candidate(0), candidate(23.9), candidate(24)], [play(1, 2)])[0]
-    )
-    assert at(0).hour == 0
-    assert found.by("day")["rows"].tolist() == [2, 1]
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_the_days_are_those_of_utc(zone: str) -> None:
+    rows = [candidate(0), candidate(23.9), candidate(24), candidate(99)]
+    ENGINE.raw_sql(f"SET TimeZone = '{zone}'")
+    try:
+        found = describe_labels(collect(rows, [play(1, 2)])[0])
+    finally:
+        ENGINE.raw_sql("SET TimeZone = 'UTC'")
+    days = found.by("day")
+    assert days["day"].tolist() == [at(hours).date() for hours in (0, 24, 96)]
+    assert days["rows"].tolist() == [2, 1, 1]
+
+
+def test_the_share_shown_again_by_brute_force() -> None:
+    candidates, impressions, plays = random_world(np.random.default_rng(6), 60, int)
+    dataset = collect(candidates, plays, impressions=impressions, log_end=20)[0]
+    for rows in (dataset, dataset.thin(), dataset.between(at(3), at(12))):
+        again = [
+            any(
+                (i["user_id"], i["item_id"]) == (row.user_id, row.item_id)
+                and row.t0 < i["t0"] < row.horizon_end
+                for i in impressions
+            )
+            for row in rows.to_pandas().itertuples()
+        ]
+        assert describe_labels(rows).share_shown_again == pytest.approx(np.mean(again))
+        assert 0 < np.mean(again) < 1
+    assert np.isnan(describe_labels(replace(dataset, exposures=None)).share_shown_again)
+
+
+def test_the_share_shown_again_goes_by_sampling_weights() -> None:
+    rows = [candidate(0, sampling_weight=3.0), candidate(50, sampling_weight=1.0, shown=False)]
+    shown = [impression(1, 0), impression(2, 9), impression(3, 60)]
+    found = describe_labels(collect(rows, [], impressions=shown)[0])
+    assert found.share_shown_again == 0.75

@@ -14,7 +14,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.ranker import CausalRanker
-from causal_ranker.uplift.dr import DRConfig
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig
 from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.logs import WorldLogs
@@ -43,7 +43,7 @@ def config(**settings: Any) -> ChainConfig:
     """Give the settings that fit so few rows."""
     fast = {
         "features": FEATURES,
-        "dr": DRConfig(final=TREES, nuisance=NuisanceConfig(outcome=TREES, propensity=TREES)),
+        "dr": LearnerConfig(final=TREES, nuisance=NuisanceConfig(outcome=TREES, propensity=TREES)),
         "finals": FINALS,
         "base_trials": FINALS,
         "base_stops": (0.25, 0.5, 0.75, 1.0),

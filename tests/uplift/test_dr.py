@@ -13,14 +13,15 @@ from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
 from causal_ranker.errors import OverlapError
 from causal_ranker.stats.weights import effective_sample_size
 from causal_ranker.uplift.base import Rows, UpliftModel
-from causal_ranker.uplift.dr import DRConfig, DRLearner, inside
+from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.final import LearnerConfig, inside
 from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
 from tests.uplift.contract import UpliftModelContract
 from tests.uplift.worlds import CONFIG, HOW, NUISANCE, TREES, draw, scores, take
 
 
 def learner(**settings: Any) -> DRLearner:
-    return DRLearner(config=DRConfig(**{**dict(CONFIG), **settings}), **HOW)
+    return DRLearner(config=LearnerConfig(**{**dict(CONFIG), **settings}), **HOW)
 
 
 class TestDRLearner(UpliftModelContract):

@@ -10,7 +10,8 @@ import pytest
 
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.errors import OverlapError
-from causal_ranker.uplift.dr import DRConfig, DRLearner
+from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
 from tests.uplift.worlds import CONFIG, HOW, NUISANCE, Truth, draw, scores
@@ -31,7 +32,7 @@ def choose(*candidates: BoostConfig, tau: Any = "step", **settings: Any) -> Any:
         train_nuisances=nuisances.cross_fitted(train.rows),
         choose=late.rows,
         choose_nuisances=late_values,
-        config=DRConfig(**{**dict(CONFIG), **settings}),
+        config=LearnerConfig(**{**dict(CONFIG), **settings}),
         advance=lambda: told.append(1),
         **HOW,
     )

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.dr import DRConfig
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig
 
 NAMES = ["x0", "x1", "x2", "x3"]
 TREES = BoostConfig(rounds=40, learning_rate=0.1, leaves=8, min_rows_leaf=50, feature_share=1.0)
 NUISANCE = NuisanceConfig(outcome=TREES, propensity=TREES)
-CONFIG = DRConfig(final=TREES, nuisance=NUISANCE)
+CONFIG = LearnerConfig(final=TREES, nuisance=NUISANCE)
 HOW = {"names": NAMES, "categorical": (), "seed": 3}
 
 

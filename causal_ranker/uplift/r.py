@@ -1,0 +1,56 @@
+"""R-learner: regress what is left of the outcome on what is left of the treatment.
+
+Nie and Wager (2021), "Quasi-oracle estimation of heterogeneous treatment effects", Biometrika
+108(2). With ``m = e mu1 + (1 - e) mu0``, the loss ``(Y - m - (T - e) tau)^2`` is that of a
+regression of ``(Y - m) / (T - e)`` with weights ``(T - e)^2``: rows near the ends of the overlap
+band, whose scores are noisy, count least.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.uplift.final import FinalStageLearner
+from causal_ranker.uplift.nuisance import NuisanceValues
+
+__all__ = ["RLearner"]
+
+
+class RLearner(FinalStageLearner):
+    """Residual on residual, weighted by overlap.
+
+    Parameters
+    ----------
+    config : LearnerConfig
+        Trees and the overlap floor.
+    names, categorical : sequence of str
+        Names of the features, and of the categorical ones.
+    seed : int
+        Decides folds and feature draws.
+    """
+
+    @staticmethod
+    def pseudo_outcomes(
+        treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the ratio of the residuals, weighted by the squared treatment residual.
+
+        Parameters
+        ----------
+        treatment, outcome : numpy.ndarray
+            T and Y of rows with overlap, shape (n_rows,).
+        nuisances : NuisanceValues
+            Their nuisances.
+
+        Returns
+        -------
+        target, weight : numpy.ndarray
+            Shape (n_rows,).
+        """
+        e = nuisances.propensity
+        expected = e * nuisances.outcome_treated + (1 - e) * nuisances.outcome_control
+        residual = treatment - e
+        return (outcome - expected) / residual, residual**2

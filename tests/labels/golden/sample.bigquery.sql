@@ -1,0 +1,158 @@
+SELECT
+  `t8`.`user_id`,
+  `t8`.`item_id`,
+  `t8`.`t0`,
+  `t8`.`horizon_end`,
+  `t8`.`treatment`,
+  `t8`.`outcome`,
+  `t8`.`label_kind`,
+  `t8`.`sampling_weight` * IF(`t8`.`outcome` = 1, 1.0, 10.0) AS `sampling_weight`,
+  `t8`.`censoring_weight`,
+  `t8`.`sampling_weight` * IF(`t8`.`outcome` = 1, 1.0, 10.0) * `t8`.`censoring_weight` AS `analysis_weight`
+FROM (
+  SELECT
+    `t7`.*
+    EXCEPT (`in_sample`)
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        `t5`.*
+        EXCEPT (`sampling_draw`)
+      FROM (
+        SELECT
+          `t4`.`user_id`,
+          `t4`.`item_id`,
+          `t4`.`t0`,
+          `t4`.`horizon_end`,
+          `t4`.`treatment`,
+          `t4`.`outcome`,
+          `t4`.`label_kind`,
+          `t4`.`sampling_weight`,
+          `t4`.`censoring_weight`,
+          `t4`.`analysis_weight`,
+          MOD(
+            (
+              MOD(`t4`.`sampling_draw` * `t4`.`sampling_draw`, 2147483579)
+            ) * `t4`.`sampling_draw`,
+            2147483579
+          ) AS `sampling_draw`,
+          (
+            MOD(
+              (
+                MOD(`t4`.`sampling_draw` * `t4`.`sampling_draw`, 2147483579)
+              ) * `t4`.`sampling_draw`,
+              2147483579
+            )
+          ) < 214748358 AS `in_sample`
+        FROM (
+          SELECT
+            `t3`.`user_id`,
+            `t3`.`item_id`,
+            `t3`.`t0`,
+            `t3`.`horizon_end`,
+            `t3`.`treatment`,
+            `t3`.`outcome`,
+            `t3`.`label_kind`,
+            `t3`.`sampling_weight`,
+            `t3`.`censoring_weight`,
+            `t3`.`analysis_weight`,
+            MOD(
+              (
+                MOD(
+                  (
+                    MOD(`t3`.`sampling_draw` * `t3`.`sampling_draw`, 2147483579)
+                  ) * `t3`.`sampling_draw`,
+                  2147483579
+                )
+              ) + 1212310874 + 0,
+              2147483579
+            ) AS `sampling_draw`
+          FROM (
+            SELECT
+              `t2`.`user_id`,
+              `t2`.`item_id`,
+              `t2`.`t0`,
+              `t2`.`horizon_end`,
+              `t2`.`treatment`,
+              `t2`.`outcome`,
+              `t2`.`label_kind`,
+              `t2`.`sampling_weight`,
+              `t2`.`censoring_weight`,
+              `t2`.`analysis_weight`,
+              MOD(
+                (
+                  MOD(
+                    (
+                      MOD(`t2`.`sampling_draw` * `t2`.`sampling_draw`, 2147483579)
+                    ) * `t2`.`sampling_draw`,
+                    2147483579
+                  )
+                ) + 486203194 + (
+                  (
+                    MOD(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t2`.`t0`, SECOND)) AS INT64), 2147483579)
+                  ) + 2147483579
+                ),
+                2147483579
+              ) AS `sampling_draw`
+            FROM (
+              SELECT
+                `t1`.`user_id`,
+                `t1`.`item_id`,
+                `t1`.`t0`,
+                `t1`.`horizon_end`,
+                `t1`.`treatment`,
+                `t1`.`outcome`,
+                `t1`.`label_kind`,
+                `t1`.`sampling_weight`,
+                `t1`.`censoring_weight`,
+                `t1`.`analysis_weight`,
+                MOD(
+                  (
+                    MOD(
+                      (
+                        MOD(`t1`.`sampling_draw` * `t1`.`sampling_draw`, 2147483579)
+                      ) * `t1`.`sampling_draw`,
+                      2147483579
+                    )
+                  ) + 944639888 + (
+                    (
+                      MOD(`t1`.`item_id`, 2147483579)
+                    ) + 2147483579
+                  ),
+                  2147483579
+                ) AS `sampling_draw`
+              FROM (
+                SELECT
+                  `t0`.`user_id`,
+                  `t0`.`item_id`,
+                  `t0`.`t0`,
+                  `t0`.`horizon_end`,
+                  `t0`.`treatment`,
+                  `t0`.`outcome`,
+                  `t0`.`label_kind`,
+                  `t0`.`sampling_weight`,
+                  `t0`.`censoring_weight`,
+                  `t0`.`analysis_weight`,
+                  MOD(
+                    CAST(0 AS INT64) + 1942772008 + (
+                      (
+                        MOD(`t0`.`user_id`, 2147483579)
+                      ) + 2147483579
+                    ),
+                    2147483579
+                  ) AS `sampling_draw`
+                FROM `labels` AS `t0`
+              ) AS `t1`
+            ) AS `t2`
+          ) AS `t3`
+        ) AS `t4`
+      ) AS `t5`
+    ) AS `t6`
+    WHERE
+      (
+        `t6`.`outcome` = 1
+      ) OR `t6`.`in_sample`
+  ) AS `t7`
+) AS `t8`
