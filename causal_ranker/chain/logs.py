@@ -297,14 +297,10 @@ def label_logs(
         logs.impressions,
         plays=logs.plays,
         credits=credits,
-        config=LabelConfig(
+        config=LabelConfig.following(
+            config.attribution,
             log_end=log_end,
             horizon_hours=horizon_hours,
-            minimum_seconds=config.attribution.minimum_seconds,
-            minimum_fraction=config.attribution.minimum_fraction,
-            leave_out_bots=config.attribution.leave_out_bots,
-            minimum_viewable_ms=config.attribution.minimum_viewable_ms,
-            unknown_viewability=config.attribution.unknown_viewability,
             censoring=censoring,
             context=(*config.features.row_numbers, *config.features.row_categories),
         ),

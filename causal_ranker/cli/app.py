@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from causal_ranker import __version__
 from causal_ranker.cli import attribute, experiment, init, label, logs, models, monitor, runs
-from causal_ranker.cli.told import on_tables
+from causal_ranker.cli.told import on_tables, tell
 from causal_ranker.errors import CausalRankerError, ConfigError
 
 __all__ = ["app", "main"]
@@ -31,7 +31,7 @@ class _Commands(TyperGroup):
             if ctx.params["debug"]:
                 traceback.print_exception(error)
             else:
-                typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+                tell(error)
             raise typer.Exit(2) from None
 
 

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-__all__ = ["on_tables"]
+import typer
+
+from causal_ranker.errors import CausalRankerError
+
+__all__ = ["on_tables", "tell"]
 
 _Words = ParamSpec("_Words")
 _Result = TypeVar("_Result")
@@ -41,3 +45,14 @@ def on_tables(command: Callable[_Words, _Result]) -> Callable[_Words, _Result]:
             raise explain(error, name="the tables") from error
 
     return run
+
+
+def tell(error: CausalRankerError) -> None:
+    """Print an error as one line on stderr.
+
+    Parameters
+    ----------
+    error : CausalRankerError
+        What was raised.
+    """
+    typer.echo(f"error: {' '.join(str(error).split())}", err=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 import ibis
 from pydantic import AwareDatetime, Field, field_validator
 
+from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.windows import qualified_plays
 from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
@@ -111,6 +112,36 @@ class LabelConfig(FrozenConfig):
         if taken:
             raise ValueError(f"labels write {', '.join(sorted(taken))} themselves")
         return context
+
+    @classmethod
+    def following(cls, attribution: AttributionConfig, **others: Any) -> Self:
+        """Take over what attribution says of single plays and impressions.
+
+        Parameters
+        ----------
+        attribution : AttributionConfig
+            Says which plays qualify, and which impressions were viewable.
+        **others : Any
+            The other settings of labels.
+
+        Returns
+        -------
+        LabelConfig
+            Settings under which a play that cannot be credited is no outcome either.
+
+        Raises
+        ------
+        ConfigError
+            If one of the other settings is out of its bounds.
+        """
+        return cls(
+            minimum_seconds=attribution.minimum_seconds,
+            minimum_fraction=attribution.minimum_fraction,
+            leave_out_bots=attribution.leave_out_bots,
+            minimum_viewable_ms=attribution.minimum_viewable_ms,
+            unknown_viewability=attribution.unknown_viewability,
+            **others,
+        )
 
 
 def collect_labels(

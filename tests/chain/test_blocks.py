@@ -187,12 +187,13 @@ def test_thinned_training_rows_share_no_play(
     assert samples.training.columns == labelled.dataset.table.columns
 
 
+@pytest.mark.parametrize("zero_rate", [0.2, 1.0])
 def test_an_even_sample_is_blind_to_the_outcome(
-    labelled: LabelledLogs, reader: BlockReader
+    zero_rate: float, labelled: LabelledLogs, reader: BlockReader
 ) -> None:
     rows = labelled.dataset.table
     key = ["user_id", "item_id", "t0"]
-    config = ChainConfig(features=FEATURES, zero_rate=0.2, propensity_rate=0.3)
+    config = ChainConfig(features=FEATURES, zero_rate=zero_rate, propensity_rate=0.3)
 
     def draw(table: ibis.Table, seed: int = 3) -> set[Any]:
         samples = draw_samples(
@@ -202,6 +203,8 @@ def test_an_even_sample_is_blind_to_the_outcome(
             config=config,
             seed=seed,
         )
+        # Where every row trains, none is joined or written for that.
+        assert samples.training.equals(table) == (zero_rate == 1)
         even = frame(samples.even)
         assert (even["sampling_weight"] == 1).all()
         return set(map(tuple, even[key].to_numpy()))

@@ -169,19 +169,23 @@ def test_the_entry_point_writes_what_the_embedded_engine_says(
         equal(read_table(folder, engine, name="written"), table, key=key)
     with pytest.raises(ConfigError, match=r"no folder at .*credits"):
         write_labels(session, **paths, **arguments)
-    nowhere = {**paths, "plays": str(tmp_path / "nowhere.parquet")}
+    nowhere = {**paths, "plays": str(tmp_path / "nowhere.parquet"), "out": str(tmp_path / "new")}
     with pytest.raises(DataError, match="plays as Parquet where Spark reads"):
-        write_labels(session, **nowhere, **arguments)
+        write_labels(session, **{**arguments, **nowhere})
 
 
 def test_as_of_state_of_a_world(world: tuple[Any, Any, Any]) -> None:
     config = FeatureConfig(windows_days=(1, 3), item_group="genre", exposures=True)
     made: dict[str, list[ibis.Table]] = {}
     for tables in world[1:]:
-        plays = tables["plays"].mutate(credit=ibis.literal(0.5))
+        plays = tables["plays"]
+        # Quarters, so that their sums are exact in any order; some rows have no outcome.
+        plays = plays.mutate(credit=(plays.play_id % 4).cast("float64") / 4)
         requests = tables["candidates"].select("user_id", "t0").distinct()
-        rows = tables["candidates"].mutate(
-            treatment=tables["candidates"].shown.cast("int8"), outcome=ibis.literal(1, "int8")
+        rows = tables["candidates"]
+        rows = rows.mutate(
+            treatment=rows.shown.cast("int8"),
+            outcome=((rows.user_id + rows.item_id) % 3 == 0).cast("int8"),
         )
         items = tables["candidates"].select("item_id").distinct()
         items = items.mutate(genre=(items.item_id % 3).cast("string"))
@@ -200,6 +204,7 @@ def test_as_of_state_of_a_world(world: tuple[Any, Any, Any]) -> None:
         }
         for name, state in states.items():
             made.setdefault(name, []).append(state)
+    varied: set[str] = set()
     for both in made.values():
         key = [
             name for name in ("user_id", "item_id", "t0", "asof_group") if name in both[0].columns
@@ -208,7 +213,10 @@ def test_as_of_state_of_a_world(world: tuple[Any, Any, Any]) -> None:
             state.order_by(key).to_pyarrow().to_pandas()[sorted(state.columns)] for state in both
         ]
         assert len(frames[0]) > 0
+        varied |= set(frames[0].columns[frames[0].nunique() > 1])
         pd.testing.assert_frame_equal(*frames, check_dtype=False, rtol=1e-9)
+    rates = {"item_rate_shown", "item_rate_not_shown", "item_rate_difference"}
+    assert rates | {"pair_credited_plays", "user_credited_share"} <= varied
 
 
 def test_surface_shares_of_a_world(world: tuple[Any, Any, Any]) -> None:

@@ -400,3 +400,17 @@ def test_a_minimum_length_needs_its_column(connection: Backend) -> None:
 def test_settings_that_cannot_be(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         LabelConfig(**settings)
+
+
+def test_labels_follow_every_rule_that_they_share_with_attribution() -> None:
+    rules: dict[str, Any] = {
+        "minimum_seconds": 60.0,
+        "minimum_fraction": 0.5,
+        "leave_out_bots": True,
+        "minimum_viewable_ms": 500.0,
+        "unknown_viewability": "hidden",
+    }
+    shared = set(AttributionConfig.model_fields) & set(LabelConfig.model_fields)
+    assert shared == set(rules)  # a rule that is new has to come along, too
+    found = LabelConfig.following(AttributionConfig(**rules), log_end=at(20), horizon_hours=5)
+    assert found == LabelConfig(log_end=at(20), horizon_hours=5, **rules)

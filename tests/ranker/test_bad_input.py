@@ -149,3 +149,9 @@ def test_possible_settings_reach_the_logs(settings: Any) -> None:
     ranker = CausalRanker(**settings)
     with pytest.raises(DataError, match="absent"):
         ranker.fit("absent.parquet", "absent.parquet", candidates="absent.parquet")
+
+
+def test_the_engine_opens_within_the_limits_of_the_config() -> None:
+    ranker = CausalRanker(config=config(engine_threads=3, engine_memory="a lot"))
+    with pytest.raises(ConfigError, match="threads=3, memory_limit='a lot'"):
+        ranker.fit("absent.parquet", "absent.parquet", candidates="absent.parquet")
