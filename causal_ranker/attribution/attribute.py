@@ -66,5 +66,5 @@ def attribute(
         played[C.PLAYED_AT],
         touches[C.T0],
         *([played[C.SURFACE]] if C.SURFACE in played.columns else []),
-        **{C.CREDIT: touches[C.CREDIT].fill_null(1.0)},
+        **{C.CREDIT: touches[C.CREDIT].fill_null(ibis.literal(1, "int8").cast("float64"))},
     )

@@ -268,7 +268,8 @@ def _replace(credits: ibis.Table, path: Path) -> None:
 
 
 def _write(credits: ibis.Table, file: BinaryIO) -> None:
-    schema = credits.schema().to_pyarrow()
+    # What Ibis knows to hold no nulls, the engine still hands over as if it might.
+    schema = pa.schema([field.with_nullable(True) for field in credits.schema().to_pyarrow()])
     # Dictionaries of ids, which hardly repeat in a group, make files larger.
     few = [C.ITEM, C.SURFACE, C.CREDIT]
     with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=few) as writer:

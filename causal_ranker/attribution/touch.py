@@ -108,7 +108,7 @@ def linear_touch(pairs: ibis.Table) -> ibis.Table:
         All pairs, with ``credit``; a play's credits sum to 1.
     """
     of_play = ibis.window(group_by=pairs[C.PLAY])
-    return pairs.mutate(**{C.CREDIT: 1.0 / pairs.count().over(of_play)})
+    return pairs.mutate(**{C.CREDIT: _float(1) / pairs.count().over(of_play).cast("float64")})
 
 
 def time_decay_touch(pairs: ibis.Table, *, half_life_hours: float) -> ibis.Table:
@@ -165,17 +165,15 @@ def position_touch(pairs: ibis.Table, *, first_share: float, last_share: float) 
     )
     ends = first_share + last_share
     place, touches = counted["place"], counted["touches"]
-    of_two = ibis.ifelse(place == 0, first_share / ends, last_share / ends)
-    between = (1 - ends) / ibis.greatest(touches - 2, 1)
+    of_two = ibis.ifelse(place == 0, _float(first_share / ends), _float(last_share / ends))
+    between = _float(1 - ends) / ibis.greatest(touches - 2, 1).cast("float64")
     of_many = ibis.cases(
-        (place == 0, ibis.literal(first_share, "float64")),
-        (place == touches - 1, ibis.literal(last_share, "float64")),
+        (place == 0, _float(first_share)),
+        (place == touches - 1, _float(last_share)),
         else_=between,
     )
-    credit = ibis.cases(
-        (touches == 1, ibis.literal(1.0, "float64")), (touches == 2, of_two), else_=of_many
-    )
-    shared = counted.mutate(**{C.CREDIT: credit.cast("float64")}).drop("place", "touches")
+    credit = ibis.cases((touches == 1, _float(1)), (touches == 2, of_two), else_=of_many)
+    shared = counted.mutate(**{C.CREDIT: credit}).drop("place", "touches")
     return shared.filter(shared[C.CREDIT] > 0)
 
 
@@ -255,11 +253,15 @@ def _one(pairs: ibis.Table, *, latest: bool) -> ibis.Table:
         best = pairs[C.IMPRESSION].argmax(key) if latest else pairs[C.IMPRESSION].argmin(key)
         time = pairs[C.T0].max() if latest else pairs[C.T0].min()
         kept = pairs.group_by(C.PLAY).aggregate(**{C.IMPRESSION: best, C.T0: time})
-        return kept.mutate(**{C.CREDIT: ibis.literal(1.0, "float64")})
+        return kept.mutate(**{C.CREDIT: _float(1)})
     keys = [part.desc() if latest else part.asc() for part in order]
     # row_number counts from 0.
     place = ibis.row_number().over(ibis.window(group_by=pairs[C.PLAY], order_by=keys))
     placed = pairs.mutate(place=place)
     kept = placed.filter(placed.place == 0)
-    # A bare literal 1.0 would be a decimal on some engines.
-    return kept.mutate(**{C.CREDIT: (kept.place + 1).cast("float64")}).drop("place")
+    return kept.mutate(**{C.CREDIT: _float(1)}).drop("place")
+
+
+def _float(number: float) -> ibis.Value:
+    # Engines read 0.4 as a decimal, and reckon with decimals at a fixed number of digits.
+    return ibis.literal(str(number)).cast("float64")

@@ -82,9 +82,9 @@ def journey_config(context: tuple[str, ...], *, full: bool) -> ChainConfig:
         All settings.
     """
     # Who decides on promotions sees shelves, not households: the propensity model sees the same.
-    # (The week tells it how much history a share of promoted weeks stands on.)
-    of_the_household = ("visits_8_weeks", "visits_last_week", "usual_store_share")
-    shelf = tuple(name for name in context if name not in of_the_household)
+    # Nor does it see the week: no week of the report is among those it learns from.
+    not_seen = ("visits_8_weeks", "visits_last_week", "usual_store_share", "week_of_year")
+    shelf = tuple(name for name in context if name not in not_seen)
     rates: dict[str, Any] = {} if full else _SAMPLE
     return ChainConfig(
         attribution=AttributionConfig(window_hours=_WEEK_HOURS),

@@ -9,6 +9,7 @@ from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.wording import percent
 from causal_ranker.reporting.blocks import Block, Figure, Section, Table, Text
 from causal_ranker.reporting.figures import histogram
+from causal_ranker.stats.calibration import Calibration
 
 __all__ = ["balance_section", "overlap_section"]
 
@@ -27,7 +28,8 @@ def overlap_section(evaluation: Evaluation) -> Section:
     Returns
     -------
     Section
-        A sentence, a histogram of propensities by arm and the effective sample sizes.
+        A sentence, a histogram of propensities by arm, the effective sample sizes, and how often
+        candidates of each propensity were exposed.
     """
     overlap, (low, high) = evaluation.overlap, evaluation.overlap_bounds
     arms = {"exposed": overlap.treated_counts, "not exposed": overlap.control_counts}
@@ -61,7 +63,19 @@ def overlap_section(evaluation: Evaluation) -> Section:
                 "rows of equal weight with the same variance, weighted by inverse propensity, "
                 "within the bounds.",
             ),
+            _calibration_table(evaluation.propensities),
         ],
+    )
+
+
+def _calibration_table(found: Calibration) -> Table:
+    rows = zip(found.predicted, found.observed, found.count, strict=True)
+    return Table(
+        ["propensity (%)", "exposed (%)", "sampled candidates"],
+        [[100 * float(said), 100 * float(seen), int(count)] for said, seen, count in rows],
+        "Groups of one size by propensity, the lowest first: where the propensities are right, the "
+        f"first two columns agree. Root mean square gap, chance taken out: {100 * found.error:.1f} "
+        "points.",
     )
 
 

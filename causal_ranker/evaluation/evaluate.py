@@ -15,6 +15,7 @@ from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
 from causal_ranker.evaluation.effect import GroupEffects, average_effect, group_effects
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.stats.bands import CurveBands, half_sample_bands
+from causal_ranker.stats.calibration import Calibration, calibration
 from causal_ranker.stats.intervals import Interval
 from causal_ranker.stats.overlap import Overlap, overlap_summary
 
@@ -67,6 +68,8 @@ class Evaluation:
         Propensities by arm and effective sample sizes, over the whole uniform sample.
     overlap_bounds : tuple of float
         The propensities between which rows count as overlapping.
+    propensities : Calibration
+        Propensities against the shares that were exposed, over all sampled candidates.
     share_left_out : float
         Weighted share of the candidates that are outside the primary candidate sets.
     balance : Balance or None
@@ -83,6 +86,7 @@ class Evaluation:
     curves: Mapping[str, CurveBands]
     overlap: Overlap
     overlap_bounds: tuple[float, float]
+    propensities: Calibration
     share_left_out: float
     balance: Balance | None
     scope: Scope
@@ -154,6 +158,7 @@ def evaluate(
             rows.propensity[at], rows.treatment[at], low=low, high=high, weights=weight[at]
         ),
         overlap_bounds=overlap_bounds,
+        propensities=calibration(rows.propensity[at], rows.treatment[at], weights=weight[at]),
         share_left_out=float(weight[at][~rows.primary[at]].sum() / weight[at].sum()),
         balance=None if table is None else covariate_balance(rows, table, names=names),
         scope=Scope(

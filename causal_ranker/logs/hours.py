@@ -13,6 +13,7 @@ import ibis
 import ibis.expr.datatypes as dt
 
 from causal_ranker.logs.engine import runs_on
+from causal_ranker.logs.flags import zero_or_one
 
 __all__ = ["from_hours", "hours_begun", "hours_ended", "whole_seconds"]
 
@@ -71,7 +72,7 @@ def hours_ended(moment: ibis.Column) -> Any:
         # A double tells microseconds apart until the year 2112, and so does its 3600th part.
         return (_epoch(moment) / _HOUR).ceil().cast("int64")
     begun = hours_begun(moment)
-    return begun + (from_hours(begun).cast(moment.type()) < moment).cast("int64")
+    return begun + zero_or_one(from_hours(begun).cast(moment.type()) < moment)
 
 
 def from_hours(hours: ibis.Column) -> Any:

@@ -16,6 +16,7 @@ import ibis
 
 from causal_ranker.errors import DataError, EmptyError, RowError, SchemaError
 from causal_ranker.logs.failures import reading
+from causal_ranker.logs.flags import zero_or_one
 
 __all__ = ["Contract", "Kind", "RowRule", "check", "check_columns", "require_columns"]
 
@@ -192,7 +193,7 @@ def _counts(
     table: ibis.Table, contract: Contract, rules: list[RowRule], known_unique: bool
 ) -> dict[str, int]:
     aims: dict[str, Any] = {
-        f"bad_{i}": rule.bad(table).fill_null(False).cast("int64").sum()
+        f"bad_{i}": zero_or_one(rule.bad(table).fill_null(False)).sum()
         for i, rule in enumerate(rules)
     }
     aims["rows"] = table.count()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import ibis
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -408,3 +411,14 @@ def test_ids_of_two_types_are_refused(connection: Backend) -> None:
 def test_settings_that_cannot_be(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         AttributionConfig(**settings)
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_credit_is_a_float_where_it_is_written(
+    touch: str, connection: Backend, tmp_path: Path
+) -> None:
+    """Engines take a bare 1.0 for a decimal of two digits, and keep it as one in files."""
+    logs = tables(*random_logs(np.random.default_rng(1), 20, int), connection)
+    credits = attribute(*logs, config=AttributionConfig(touch=touch, **TOUCHES[touch]))
+    credits.to_parquet(tmp_path / "credits.parquet")
+    assert pq.read_schema(tmp_path / "credits.parquet").field("credit").type == pa.float64()

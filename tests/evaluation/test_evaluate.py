@@ -11,6 +11,7 @@ from causal_ranker.evaluation.compare import compare_policies
 from causal_ranker.evaluation.effect import average_effect
 from causal_ranker.evaluation.evaluate import Evaluation, evaluate
 from causal_ranker.evaluation.rows import EvaluationRows
+from causal_ranker.stats.calibration import Calibration
 from causal_ranker.stats.curves import autoc, qini
 from tests.evaluation.sample import K, make_rows
 
@@ -108,3 +109,26 @@ def test_overlap_bounds_that_are_none_are_refused() -> None:
             draws=2,
             overlap_bounds=(0.5, 0.1),
         )
+
+
+def propensities_of(rows: EvaluationRows) -> Calibration:
+    rng = np.random.default_rng(0)
+    return evaluate(rows, k=K, covariates=None, rng=rng, draws=2).propensities
+
+
+def test_propensities_are_set_against_what_was_exposed() -> None:
+    rows = make_rows(3, users=200, requests=2_000)
+    found = propensities_of(rows)
+    at = rows.sampled
+    order = np.argsort(rows.propensity[at], kind="stable")
+    assert found.count.sum() == at.size
+    start = 0
+    for said, seen, count in zip(found.predicted, found.observed, found.count, strict=True):
+        group = at[order[start : start + count]]
+        start += count
+        weight = rows.sample_weight[group]
+        assert said == pytest.approx(np.average(rows.propensity[group], weights=weight))
+        assert seen == pytest.approx(np.average(rows.treatment[group], weights=weight))
+    assert found.error < 0.05  # they are the ones that T was drawn with
+    wrong = replace(rows, propensity=np.where(rows.primary, rows.propensity**2, rows.propensity))
+    assert propensities_of(wrong).error > 0.1

@@ -91,6 +91,7 @@ def test_json_holds_the_page_and_every_number() -> None:
         "curves",
         "overlap",
         "overlap_bounds",
+        "propensities",
         "share_left_out",
         "balance",
         "scope",

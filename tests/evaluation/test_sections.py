@@ -116,10 +116,15 @@ def test_overlap_says_what_was_left_out() -> None:
     text = only(section, Text).text
     assert "other figure: 12.3 % of the candidates" in text
     assert "below 0.02 for 25 % of all candidates and above 0.98 for 0 %" in text
-    assert [row[0] for row in only(section, Table).rows] == ["exposed", "not exposed"]
-    exposed, _ = only(section, Table).rows
+    arms, groups = (block.rows for block in section.blocks if isinstance(block, Table))
+    assert [row[0] for row in arms] == ["exposed", "not exposed"]
+    exposed, _ = arms
     assert exposed[1] == round(EVALUATION.overlap.treated_counts.sum())
     assert exposed[2] == round(EVALUATION.overlap.ess_treated)
+    expected = EVALUATION.propensities
+    assert [row[0] / 100 for row in groups] == pytest.approx(expected.predicted.tolist())
+    assert [row[1] / 100 for row in groups] == pytest.approx(expected.observed.tolist())
+    assert [row[2] for row in groups] == expected.count.tolist()
 
 
 def test_balance_shows_the_15_worst_after_weighting() -> None:

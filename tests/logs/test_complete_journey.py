@@ -199,7 +199,7 @@ def test_context_looks_back_only(rows: pd.DataFrame, raw: Raw, usual: Any) -> No
         assert row.promoted_1_week_ago == before[-1]
         assert row.promoted_share_4_weeks == pytest.approx(mean(before[-4:]))
         assert row.promoted_share_12_weeks == pytest.approx(mean(before[-12:]))
-        assert row.promoted_share_all == pytest.approx(mean(before))
+        assert row.promoted_rate == pytest.approx((sum(before) + 0.4) / (len(before) + 2))
         if any(before):
             assert row.weeks_since_promoted == before[::-1].index(True) + 1
         else:

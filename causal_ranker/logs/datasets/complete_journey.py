@@ -33,7 +33,7 @@ CONTEXT = (
     "promoted_2_weeks_ago",
     "promoted_share_4_weeks",
     "promoted_share_12_weeks",
-    "promoted_share_all",
+    "promoted_rate",
     "weeks_since_promoted",
     "store_promoted_share",
     "stores_promoting_last_week",

@@ -90,7 +90,9 @@ WITH grid AS (
            lag(promoted, 2) OVER past AS promoted_2_weeks_ago,
            avg(promoted) OVER last_4 AS promoted_share_4_weeks,
            avg(promoted) OVER last_12 AS promoted_share_12_weeks,
-           avg(promoted) OVER before AS promoted_share_all,
+           -- Two weeks at one in five are added: none of thirty weeks says more than none of three.
+           (coalesce(sum(promoted) OVER before, 0) + 0.4) / (count(promoted) OVER before + 2)
+               AS promoted_rate,
            (week - max(promoted_week) OVER before)::FLOAT AS weeks_since_promoted
     FROM grid
     WINDOW past AS (PARTITION BY store_id, item_id ORDER BY week),
@@ -113,7 +115,7 @@ SELECT store_id, item_id, week, promoted,
        promoted_2_weeks_ago::FLOAT AS promoted_2_weeks_ago,
        promoted_share_4_weeks::FLOAT AS promoted_share_4_weeks,
        promoted_share_12_weeks::FLOAT AS promoted_share_12_weeks,
-       promoted_share_all::FLOAT AS promoted_share_all,
+       promoted_rate::FLOAT AS promoted_rate,
        weeks_since_promoted,
        store_promoted_share::FLOAT AS store_promoted_share,
        stores_promoting_last_week::FLOAT AS stores_promoting_last_week,
@@ -127,7 +129,7 @@ SELECT r.user_id, s.item_id, r.t0, r.horizon_end, s.promoted AS shown,
        s.item_id * 100 + r.week AS assignment_unit, r.week::FLOAT AS week_of_year,
        r.visits_8_weeks, r.visits_last_week, r.usual_store_share,
        s.promoted_1_week_ago, s.promoted_2_weeks_ago, s.promoted_share_4_weeks,
-       s.promoted_share_12_weeks, s.promoted_share_all, s.weeks_since_promoted,
+       s.promoted_share_12_weeks, s.promoted_rate, s.weeks_since_promoted,
        s.store_promoted_share, s.stores_promoting_last_week, s.stores_promoting_4_weeks
 FROM journey_requests AS r
 JOIN journey_shelf AS s ON s.store_id = r.store_id AND s.week = r.week;

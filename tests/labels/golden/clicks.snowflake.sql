@@ -76,7 +76,7 @@ SELECT
   "t2"."item_id",
   "t2"."played_at",
   "t25"."t0",
-  COALESCE("t25"."credit", 1.0) AS "credit"
+  COALESCE("t25"."credit", CAST(1 AS DOUBLE)) AS "credit"
 FROM "plays" AS "t2"
 LEFT OUTER JOIN (
   SELECT
@@ -88,7 +88,7 @@ LEFT OUTER JOIN (
       "t22"."impression_id",
       "t22"."t0",
       "t22"."place",
-      CAST("t22"."place" + 1 AS DOUBLE) AS "credit"
+      CAST('1' AS DOUBLE) AS "credit"
     FROM (
       SELECT
         "t21"."play_id",

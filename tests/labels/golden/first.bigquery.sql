@@ -39,7 +39,7 @@ SELECT
   `t2`.`item_id`,
   `t2`.`played_at`,
   `t18`.`t0`,
-  COALESCE(`t18`.`credit`, 1.0) AS `credit`
+  COALESCE(`t18`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
 FROM `plays` AS `t2`
 LEFT OUTER JOIN (
   SELECT
@@ -51,7 +51,7 @@ LEFT OUTER JOIN (
       `t15`.`impression_id`,
       `t15`.`t0`,
       `t15`.`place`,
-      CAST(`t15`.`place` + 1 AS FLOAT64) AS `credit`
+      CAST('1' AS FLOAT64) AS `credit`
     FROM (
       SELECT
         `t14`.`play_id`,

@@ -189,7 +189,7 @@ FROM (
           "t9"."item_id",
           "t9"."played_at",
           "t32"."t0",
-          COALESCE("t32"."credit", 1.0) AS "credit"
+          COALESCE("t32"."credit", CAST(1 AS DOUBLE)) AS "credit"
         FROM (
           SELECT
             *
@@ -211,7 +211,7 @@ FROM (
               "t29"."impression_id",
               "t29"."t0",
               "t29"."place",
-              CAST("t29"."place" + 1 AS DOUBLE) AS "credit"
+              CAST('1' AS DOUBLE) AS "credit"
             FROM (
               SELECT
                 "t27"."play_id",

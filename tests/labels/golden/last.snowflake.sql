@@ -47,7 +47,7 @@ SELECT
   "t3"."item_id",
   "t3"."played_at",
   "t16"."t0",
-  COALESCE("t16"."credit", 1.0) AS "credit"
+  COALESCE("t16"."credit", CAST(1 AS DOUBLE)) AS "credit"
 FROM (
   SELECT
     *
@@ -69,7 +69,7 @@ LEFT OUTER JOIN (
       "t13"."impression_id",
       "t13"."t0",
       "t13"."place",
-      CAST("t13"."place" + 1 AS DOUBLE) AS "credit"
+      CAST('1' AS DOUBLE) AS "credit"
     FROM (
       SELECT
         "t12"."play_id",

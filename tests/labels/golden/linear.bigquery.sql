@@ -39,7 +39,7 @@ SELECT
   `t2`.`item_id`,
   `t2`.`played_at`,
   `t13`.`t0`,
-  COALESCE(`t13`.`credit`, 1.0) AS `credit`
+  COALESCE(`t13`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
 FROM `plays` AS `t2`
 LEFT OUTER JOIN (
   SELECT
@@ -47,11 +47,11 @@ LEFT OUTER JOIN (
     `t11`.`impression_id`,
     `t11`.`t0`,
     ieee_divide(
-      1.0,
-      COUNT(*) OVER (
+      CAST('1' AS FLOAT64),
+      CAST(COUNT(*) OVER (
         PARTITION BY `t11`.`play_id`
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-      )
+      ) AS FLOAT64)
     ) AS `credit`
   FROM (
     SELECT

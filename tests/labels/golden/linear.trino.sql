@@ -41,17 +41,17 @@ SELECT
   "t2"."item_id",
   "t2"."played_at",
   "t13"."t0",
-  COALESCE("t13"."credit", CAST(1.0 AS DOUBLE)) AS "credit"
+  COALESCE("t13"."credit", CAST(1 AS DOUBLE)) AS "credit"
 FROM "plays" AS "t2"
 LEFT OUTER JOIN (
   SELECT
     "t11"."play_id",
     "t11"."impression_id",
     "t11"."t0",
-    CAST(1.0 AS DOUBLE) / COUNT(*) OVER (
+    CAST('1' AS DOUBLE) / CAST(COUNT(*) OVER (
       PARTITION BY "t11"."play_id"
       ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-    ) AS "credit"
+    ) AS DOUBLE) AS "credit"
   FROM (
     SELECT
       "t10"."play_id",

@@ -41,7 +41,7 @@ SELECT
   "t2"."item_id",
   "t2"."played_at",
   "t15"."t0",
-  COALESCE("t15"."credit", 1.0) AS "credit"
+  COALESCE("t15"."credit", CAST(1 AS DOUBLE)) AS "credit"
 FROM "plays" AS "t2"
 LEFT OUTER JOIN (
   SELECT
@@ -53,17 +53,17 @@ LEFT OUTER JOIN (
       "t12"."t0",
       CASE
         WHEN "t12"."touches" = 1
-        THEN 1.0
+        THEN CAST('1' AS DOUBLE)
         WHEN "t12"."touches" = 2
-        THEN IFF("t12"."place" = 0, 0.5, 0.5)
+        THEN IFF("t12"."place" = 0, CAST('0.5' AS DOUBLE), CAST('0.5' AS DOUBLE))
         ELSE CASE
           WHEN "t12"."place" = 0
-          THEN 0.4
+          THEN CAST('0.4' AS DOUBLE)
           WHEN "t12"."place" = (
             "t12"."touches" - 1
           )
-          THEN 0.4
-          ELSE 0.19999999999999996 / GREATEST("t12"."touches" - 2, 1)
+          THEN CAST('0.4' AS DOUBLE)
+          ELSE CAST('0.19999999999999996' AS DOUBLE) / CAST(GREATEST("t12"."touches" - 2, 1) AS DOUBLE)
         END
       END AS "credit"
     FROM (

@@ -41,7 +41,7 @@ SELECT
   "t2"."item_id",
   "t2"."played_at",
   "t15"."t0",
-  COALESCE("t15"."credit", 1.0) AS "credit"
+  COALESCE("t15"."credit", CAST(1 AS DOUBLE PRECISION)) AS "credit"
 FROM "plays" AS "t2"
 LEFT OUTER JOIN (
   SELECT

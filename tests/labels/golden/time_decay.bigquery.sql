@@ -39,7 +39,7 @@ SELECT
   `t2`.`item_id`,
   `t2`.`played_at`,
   `t16`.`t0`,
-  COALESCE(`t16`.`credit`, 1.0) AS `credit`
+  COALESCE(`t16`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
 FROM `plays` AS `t2`
 LEFT OUTER JOIN (
   SELECT

@@ -369,7 +369,7 @@ FROM (
           "t8"."item_id",
           "t8"."played_at",
           "t34"."t0",
-          COALESCE("t34"."credit", 1.0) AS "credit"
+          COALESCE("t34"."credit", CAST(1 AS DOUBLE PRECISION)) AS "credit"
         FROM (
           SELECT
             *
@@ -393,7 +393,7 @@ FROM (
               "t29"."impression_id",
               "t29"."t0",
               "t29"."place",
-              CAST("t29"."place" + 1 AS DOUBLE PRECISION) AS "credit"
+              CAST('1' AS DOUBLE PRECISION) AS "credit"
             FROM (
               SELECT
                 "t26"."play_id",

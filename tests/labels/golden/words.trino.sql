@@ -41,7 +41,7 @@ SELECT
   "t2"."item_id",
   "t2"."played_at",
   "t15"."t0",
-  COALESCE("t15"."credit", CAST(1.0 AS DOUBLE)) AS "credit"
+  COALESCE("t15"."credit", CAST(1 AS DOUBLE)) AS "credit"
 FROM "plays" AS "t2"
 LEFT OUTER JOIN (
   SELECT
@@ -55,7 +55,7 @@ LEFT OUTER JOIN (
       "t12"."impression_id",
       "t12"."t0",
       "t12"."place",
-      CAST("t12"."place" + 1 AS DOUBLE) AS "credit"
+      CAST('1' AS DOUBLE) AS "credit"
     FROM (
       SELECT
         "t11"."play_id",
