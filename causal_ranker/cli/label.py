@@ -62,7 +62,6 @@ def _label(
     from causal_ranker.evaluation.background import label_report_sections
     from causal_ranker.labels.presence import mark_presence
     from causal_ranker.labels.report import describe_labels
-    from causal_ranker.labels.thinning import LATER_EXPOSURE, mark_later_exposures
     from causal_ranker.reporting.console import print_section
 
     file = None if out is None else TableFile.at(out)
@@ -70,8 +69,9 @@ def _label(
     connection = open_engine(chain, threads=threads, memory=memory)
     shown: Any = impressions
     listed: Any = candidates
-    if candidates is None or controls is not None or items is not None:
-        shown, listed = _with_controls(
+    known: Any = items
+    if candidates is None or controls is not None:
+        shown, listed, known = _with_controls(
             connection,
             impressions,
             candidates,
@@ -80,7 +80,9 @@ def _label(
             seed=seed,
             chain=chain,
         )
-    logs = read_logs(connection, impressions=shown, plays=plays, candidates=listed, config=chain)
+    logs = read_logs(
+        connection, impressions=shown, plays=plays, candidates=listed, items=known, config=chain
+    )
     tell(*logs.quarantines)
     labelled = label_logs(
         connection,
@@ -92,14 +94,9 @@ def _label(
     )
     dataset = labelled.dataset
     if thin:
-        before = dataset.table.count()
+        before = dataset.table.count().execute()
         dataset = dataset.thin()
-        again = mark_later_exposures(dataset.table, logs.impressions)
-        kept, share = dataset.table.count(), again[LATER_EXPOSURE].mean()
-        typer.echo(
-            f"thinned: {kept.execute():,} of {before.execute():,} rows stay; the item is shown "
-            f"again inside the horizon of {share.execute():.1%} of them."
-        )
+        typer.echo(f"thinned: {dataset.table.count().execute():,} of {before:,} rows stay.")
     for section in label_report_sections(describe_labels(dataset)):
         print_section(section, Console())
     if file is not None:
@@ -116,8 +113,8 @@ def _with_controls(
     controls: int | None,
     seed: int,
     chain: ChainConfig,
-) -> tuple[ibis.Table, ibis.Table]:
-    """Return checked impressions, and a candidate log of them and of sampled controls."""
+) -> tuple[ibis.Table, ibis.Table, ibis.Table]:
+    """Return checked impressions, a candidate log of them and of sampled controls, and items."""
     from causal_ranker.chain.logs import read_checked
     from causal_ranker.cli.settings import tell
     from causal_ranker.errors import ConfigError
@@ -135,4 +132,4 @@ def _with_controls(
     tell(bad, worse)
     config = ControlConfig(per_request=controls, seed=seed)
     rows = sample_controls(shown, catalogue, config=config)
-    return shown, connection.create_table("controls", rows, temp=True)
+    return shown, connection.create_table("controls", rows, temp=True), catalogue

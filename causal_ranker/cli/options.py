@@ -86,7 +86,12 @@ Memory = Annotated[
     str | None, typer.Option(help="Memory of the engine, e.g. 2GB; what does not fit spills.")
 ]
 Users = Annotated[str | None, typer.Option(help="Covariates by user_id.")]
-Items = Annotated[str | None, typer.Option(help="Covariates by item_id.")]
+Items = Annotated[
+    str | None,
+    typer.Option(
+        help="Covariates by item_id; available_from and available_until, where they are known."
+    ),
+]
 HorizonHours = Annotated[
     float | None,
     typer.Option(help="Length of the horizon, where the candidates have no horizon_end."),

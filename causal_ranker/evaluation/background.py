@@ -122,9 +122,10 @@ def label_report_sections(report: LabelReport) -> list[Section]:
     said = [Text(f"Warning: {text}") for text in report.warnings] or [
         Text("Nothing in these counts looks wrong.")
     ]
+    note = "Shares go by sampling weight; the other tables count rows." * report.is_sample
     sections = [
         labels_section(report.by(C.LABEL_KIND, C.TREATMENT)),
-        Section("Shares", [Table(["share", "value"], shares), *said]),
+        Section("Shares", [Table(["share", "value"], shares, note), *said]),
         Section("Labels by day", [_kinds_by(report, "day")]),
     ]
     if C.SURFACE in report.counts:

@@ -69,6 +69,11 @@ class LabelReport:
         return grouped.reset_index()
 
     @property
+    def is_sample(self) -> bool:
+        """Whether some rows stand for others, so that shares are not those of the rows."""
+        return bool((self.counts["weight"] != self.counts["rows"]).any())
+
+    @property
     def share_censored(self) -> float:
         """Share of all rows, weighted, that the end of the log left out; NaN without a row."""
         return self._share(self.counts[C.LABEL_KIND] == LabelKind.CENSORED, of=self.counts)
@@ -114,6 +119,9 @@ class LabelReport:
         total = float(of["weight"].sum())
         return float(of["weight"][chosen].sum()) / total if total else float("nan")
 
+    def _how(self) -> str:
+        return " (by sampling weight)" if self.is_sample else ""
+
     def _of_outcomes(self) -> str:
         played = self._played()
         total = int(played["rows"].sum())
@@ -126,8 +134,8 @@ class LabelReport:
             return ""
         if self.share_organic > _MANY_ORGANIC:
             return (
-                f"{self.share_organic:.0%} of the {total:,} outcomes are organic: the attribution "
-                "window may be too short, or impressions may be missing."
+                f"{self.share_organic:.0%} of the {total:,} outcomes{self._how()} are organic: the "
+                "attribution window may be too short, or impressions may be missing."
             )
         unexposed = int(played["rows"][played[C.TREATMENT] == 0].sum())
         if unexposed == 0:
@@ -141,8 +149,8 @@ class LabelReport:
         if not self.share_censored > _MANY_CENSORED:
             return ""
         return (
-            f"{self.share_censored:.0%} of the rows are censored: the log ends too soon for this "
-            "horizon; wait, or shorten it."
+            f"{self.share_censored:.0%} of the rows{self._how()} are censored: the log ends too "
+            "soon for this horizon; wait, or shorten it."
         )
 
     def _of_arms(self) -> str:
@@ -152,7 +160,7 @@ class LabelReport:
             return ""
         arm = "shown" if shown < 0.5 else "not shown"
         return (
-            f"Only {min(shown, 1 - shown):.2%} of the rows are {arm}: "
+            f"Only {min(shown, 1 - shown):.2%} of the rows{self._how()} are {arm}: "
             "there is little to compare with the other arm."
         )
 

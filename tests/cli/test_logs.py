@@ -125,8 +125,7 @@ def test_controls_are_sampled_where_nobody_logged_candidates(
     shown = set(map(tuple, tables["impressions"][[C.USER, C.ITEM, C.T0]].to_numpy()))
     assert not shown & set(map(tuple, controls[[C.USER, C.ITEM, C.T0]].to_numpy()))
     assert re.search(rf"could have been +{100 * rate:.3g} %", out.replace("\n", " "))
-    alone = [*files(), "--items", items]
-    for words in ([*without], [*files(), "--controls", 5], [*without, "--items", items], alone):
+    for words in ([*without], [*files(), "--controls", 5], [*without, "--items", items]):
         code, _, err = run("label", *words)
         assert code == 2
         assert MESSAGE.fullmatch(err.strip().replace("\n", " "))
@@ -138,7 +137,24 @@ def test_labels_are_thinned(run: Run, files: Files, tmp_path: Path) -> None:
     code, out, _ = run("label", *files(), "--thin", "--out", target)
     assert code == 0
     kept = len(pd.read_parquet(target))
-    assert re.search(rf"thinned: {kept:,} of [\d,]+ rows stay; .* of \d+\.\d% of them", out)
+    assert re.search(rf"thinned: {kept:,} of [\d,]+ rows stay\.", out)
+    assert re.search(r"shown again inside the horizon, of labelled rows +[\d.]+ %", out)
+
+
+def test_items_say_what_could_be_played(
+    run: Run, files: Files, tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    ids = sorted(tables["candidates"][C.ITEM].unique())
+    until = pd.Series([tables["candidates"][C.T0].min()] * len(ids)).where(pd.Series(ids) < 10)
+    items, target = tmp_path / "items.parquet", tmp_path / "labels.parquet"
+    pd.DataFrame({C.ITEM: ids, "available_until": until}).to_parquet(items)
+    code, _, _ = run("label", *files(), "--items", items, "--out", target)
+    assert code == 0
+    labels = pd.read_parquet(target)
+    gone = labels[C.ITEM] < 10
+    assert (labels[gone]["label_kind"] == "unplayable").any()
+    assert not (labels[~gone]["label_kind"] == "unplayable").any()
+    assert not (labels[gone]["label_kind"] == "true_negative").any()
 
 
 @pytest.mark.slow

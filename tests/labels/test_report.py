@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.evaluation.background import label_report_sections
 from causal_ranker.labels.kinds import LabelKind as K
 from causal_ranker.labels.report import LabelReport, describe_labels
 from tests.labels.builders import (
@@ -161,3 +162,20 @@ def test_the_share_shown_again_goes_by_sampling_weights() -> None:
     shown = [impression(1, 0), impression(2, 9), impression(3, 60)]
     found = describe_labels(collect(rows, [], impressions=shown)[0])
     assert found.share_shown_again == 0.75
+
+
+def test_shares_of_a_sample_say_how_they_go() -> None:
+    """A hundred credited plays that stand for themselves, fifty organic ones for a hundred each."""
+    plain = report(("2025-01-01", K.ATTRIBUTED_PLAY, 1, 100), ("2025-01-01", K.ORGANIC_PLAY, 0, 50))
+    assert not plain.is_sample
+    assert plain.share_organic == pytest.approx(1 / 3)
+    assert not any("organic" in text for text in plain.warnings)
+    weights = plain.counts.assign(weight=[100.0, 5_000.0])
+    drawn = replace(plain, counts=weights)
+    assert drawn.is_sample
+    assert drawn.share_organic == pytest.approx(5_000 / 5_100)
+    (warning,) = (text for text in drawn.warnings if "organic" in text)
+    assert warning.startswith("98% of the 150 outcomes (by sampling weight) are organic")
+    shares = label_report_sections(drawn)[1].blocks[0]
+    assert "by sampling weight" in shares.note
+    assert "weight" not in label_report_sections(plain)[1].blocks[0].note
