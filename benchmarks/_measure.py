@@ -102,7 +102,9 @@ def _watch(pid: int, folder: Path | None) -> tuple[float, float, float]:
         if "RssAnon" not in told:  # it has ended and waits to be asked for its exit code
             return peak, memory, spilled
         peak = int(told["VmHWM"].split()[0]) / 1024  # never falls
-        memory = max(int(told["RssAnon"].split()[0]) / 1024, 0 if math.isnan(memory) else memory)
+        # A file on a tmpfs is memory, too.
+        now = sum(int(told[name].split()[0]) for name in ("RssAnon", "RssShmem")) / 1024
+        memory = max(now, 0 if math.isnan(memory) else memory)
         if folder is not None:
             spilled = max(_size(folder) / 2**20, 0 if math.isnan(spilled) else spilled)
         sleep(0.2)

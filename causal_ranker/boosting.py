@@ -170,9 +170,10 @@ def _batches(
         batch_size = _BATCH
 
         def __getitem__(self, index: Any) -> NDArray[np.float64]:
-            some = _some(features, np.atleast_1d(rows[index]), columns)
+            at = rows[index]
+            some = _some(features, np.atleast_1d(at), columns)
             batch = np.ascontiguousarray(some, dtype=np.float64)
-            return batch if isinstance(index, slice) else batch[0]
+            return batch[0] if np.ndim(at) == 0 else batch
 
         def __len__(self) -> int:
             return len(rows)

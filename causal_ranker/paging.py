@@ -30,8 +30,9 @@ def empty_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     Returns
     -------
     numpy.ndarray
-        Above 128 MiB it lies in a temporary file that the operating system pages in and out. The
-        file is gone when the array is.
+        Above 128 MiB it lies in a temporary file that the operating system pages in and out (to no
+        avail where the temporary folder is memory itself, a tmpfs: TMPDIR names another). The file
+        is gone when the array is.
 
     Raises
     ------

@@ -222,7 +222,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         with self.stages_.stage("Labels of the report"):
-            logs = self._read(impressions, plays, candidates)
+            # The items of `fit` say what could be played.
+            logs = self._read(impressions, plays, candidates, items=self._history.items)
             check_later(logs, than=self._log_end)
             end = log_end or last_event(logs.plays, logs.candidates)
             labelled = self._label(logs, end)
@@ -297,7 +298,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             If `fit` was not called.
         """
         self._check_fitted()
-        logs = self._read(impressions, plays, candidates)
+        logs = self._read(impressions, plays, candidates, items=self._history.items)
         choose_from = self.trained_.window[1]
         late = logs.candidates[C.T0] >= ibis.literal(report_from)
         with self.stages_.stage("Another treatment: labels"):

@@ -26,7 +26,12 @@ from causal_ranker.cli.options import moment
 from causal_ranker.cli.told import tell
 from causal_ranker.errors import CausalRankerError, ConfigError, DataError
 from causal_ranker.labels.collect import LabelConfig, collect_labels
-from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
+from causal_ranker.logs.contract import (
+    check_candidates,
+    check_impressions,
+    check_items,
+    check_plays,
+)
 from causal_ranker.logs.spark import declare_instants
 
 if TYPE_CHECKING:
@@ -38,6 +43,7 @@ _CHECKS = {
     "impressions": check_impressions,
     "plays": check_plays,
     "candidates": check_candidates,
+    "items": check_items,
 }
 
 
@@ -49,6 +55,7 @@ def write_labels(
     candidates: str,
     out: str,
     log_end: datetime,
+    items: str | None = None,
     horizon_hours: float | None = None,
     attribution: AttributionConfig | None = None,
 ) -> tuple[str, str]:
@@ -64,6 +71,9 @@ def write_labels(
         Folder that receives ``credits`` and ``labels``; neither may exist.
     log_end : datetime
         End of the play log, with a time zone.
+    items : str, optional
+        Parquet of items, whose ``available_from`` and ``available_until`` say what could be
+        played.
     horizon_hours : float, optional
         Length of the horizon, where the candidates have no ``horizon_end``.
     attribution : AttributionConfig, optional
@@ -91,6 +101,8 @@ def write_labels(
     # By default Spark writes instants in an old form that other readers take for naive ones.
     session.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     paths = {"impressions": impressions, "plays": plays, "candidates": candidates}
+    if items is not None:
+        paths["items"] = items
     logs = {}
     for name, path in paths.items():
         with _spark_errors(
@@ -107,6 +119,7 @@ def write_labels(
         logs["plays"],
         credits=credits,
         config=LabelConfig.following(rules, log_end=log_end, horizon_hours=horizon_hours),
+        items=logs.get("items"),
     ).table
     for name, table in (("credits", credits), ("labels", labels)):
         with _spark_errors(
@@ -197,6 +210,9 @@ def _write(
     log_end: Annotated[
         datetime, typer.Option(parser=moment, metavar="ISO", help="End of the play log.")
     ],
+    items: Annotated[
+        str | None, typer.Option(help="Items, with available_from and available_until.")
+    ] = None,
     horizon_hours: Annotated[
         float | None, typer.Option(help="Horizon, where candidates have no horizon_end.")
     ] = None,
@@ -223,6 +239,7 @@ def _write(
             candidates=candidates,
             out=out,
             log_end=log_end,
+            items=items,
             horizon_hours=horizon_hours,
             attribution=rules,
         ):

@@ -39,11 +39,13 @@ def test_a_hint_stands_exactly_where_the_line_is_not_green(findings: list[Findin
         assert finding.came
 
 
-def test_a_missing_openmp_runtime_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_openmp_runtime_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert doctor._openmp().status == "ok"
-    monkeypatch.setattr(doctor.ctypes.util, "find_library", lambda _: None)
+    (tmp_path / "lightgbm.py").write_text("raise OSError('libgomp.so.1: cannot open')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     found = doctor._openmp()
     assert (found.status, "libgomp1" in found.hint) == ("fail", True)
+    assert "libgomp.so.1: cannot open" in found.came
 
 
 def test_the_demos_data_are_found_where_they_are_installed(findings: list[Finding]) -> None:

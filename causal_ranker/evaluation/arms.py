@@ -73,9 +73,9 @@ def _calibration_table(found: Calibration) -> Table:
     return Table(
         ["propensity (%)", "exposed (%)", "sampled candidates"],
         [[100 * float(said), 100 * float(seen), int(count)] for said, seen, count in rows],
-        "Groups of one size by propensity, the lowest first: where the propensities are right, the "
-        f"first two columns agree. Root mean square gap, chance taken out: {100 * found.error:.1f} "
-        "points.",
+        "Groups of about one size by propensity, the lowest first: where the propensities are "
+        "right, the first two columns agree, up to chance. Rows of one unit of assignment are "
+        "exposed together, so chance is larger than the number of candidates says.",
     )
 
 

@@ -207,12 +207,15 @@ class FeatureBlock:
 
 
 def _take(values: NDArray[Any], places: NDArray[np.int64]) -> NDArray[Any]:
+    if len(places) and not -1 < places.min() <= places.max() < len(values):
+        raise IndexError(f"positions beyond {len(values)} rows")
+    # NumPy writes straight into the array only where it need not look out for such positions.
     taken = empty_array((len(places), *values.shape[1:]), values.dtype)
     if values.ndim == 1:
-        np.take(values, places, out=taken)
+        np.take(values, places, out=taken, mode="clip")
         return taken
     for place in range(values.shape[1]):
-        np.take(values[:, place], places, out=taken[:, place])
+        np.take(values[:, place], places, out=taken[:, place], mode="clip")
     return taken
 
 

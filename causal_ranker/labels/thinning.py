@@ -6,9 +6,6 @@ and at what came before a row, never after it: neither T nor Y can decide who st
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Final
-
 import ibis
 
 from causal_ranker.columns import Columns as C
@@ -16,12 +13,11 @@ from causal_ranker.logs.flags import zero_or_one
 
 __all__ = ["LATER_EXPOSURE", "mark_later_exposures", "thin_rows"]
 
-_BEFORE_ALL: Final = datetime(1, 1, 1, tzinfo=UTC)
-
 # Helper columns, under names that no context has.
 _LATEST, _RUN, _AT_SECOND, _LENGTH, _CELL, _PLACE = (
     f"thin_{name}" for name in ("latest", "run", "at_second", "length", "cell", "place")
 )
+_IS_ROW, _SHOWN_AT, _NEXT = (f"later_{name}" for name in ("is_row", "shown_at", "next"))
 #: The column that `mark_later_exposures` adds.
 LATER_EXPOSURE = "later_exposure"
 
@@ -84,20 +80,26 @@ def mark_later_exposures(rows: ibis.Table, impressions: ibis.Table) -> ibis.Tabl
     ibis.Table
         The rows with the boolean column ``later_exposure``.
     """
-    times = impressions.select(C.USER, C.ITEM, shown_at=impressions[C.T0]).distinct()
-    by_time = ibis.window(group_by=[times[C.USER], times[C.ITEM]], order_by=times["shown_at"].asc())
-    # Each showing answers for the rows with t0 in [previous showing, this one): no row meets two.
-    previous = times["shown_at"].lag().over(by_time)
-    # The sentinel instead of "or null" keeps the join a hash join.
-    spans = times.mutate(previous=previous.fill_null(ibis.literal(_BEFORE_ALL)))
-    joined = rows.left_join(
-        spans,
-        [
-            rows[C.USER] == spans[C.USER],
-            rows[C.ITEM] == spans[C.ITEM],
-            rows[C.T0] >= spans["previous"],
-            rows[C.T0] < spans["shown_at"],
-        ],
+    key = [C.USER, C.ITEM, C.T0]
+    kind = rows[C.T0].type()
+    asked = rows.select(
+        *key, **{_IS_ROW: ibis.literal(1, "int8"), _SHOWN_AT: ibis.null(kind).cast(kind)}
     )
-    later = (joined["shown_at"] < joined[C.HORIZON_END]).fill_null(False)
+    at = impressions[C.T0].cast(kind)
+    shown = impressions.select(
+        C.USER, C.ITEM, **{C.T0: at, _IS_ROW: ibis.literal(0, "int8"), _SHOWN_AT: at}
+    )
+    # From the end of the log backwards, the earliest showing so far is a row's next one: sorted
+    # once, however often an item was shown to a user. At one time the row comes before showings.
+    events = asked.union(shown)
+    backwards = ibis.window(
+        group_by=[events[C.USER], events[C.ITEM]],
+        order_by=[events[C.T0].desc(), events[_IS_ROW].desc()],
+        preceding=None,
+        following=0,
+    )
+    seen = events.mutate(**{_NEXT: events[_SHOWN_AT].min().over(backwards)})
+    found = seen.filter(seen[_IS_ROW] == 1).select(*key, _NEXT)
+    joined = rows.left_join(found, key)
+    later = (joined[_NEXT] < joined[C.HORIZON_END]).fill_null(False)
     return joined.select(rows, **{LATER_EXPOSURE: later})

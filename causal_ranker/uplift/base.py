@@ -19,8 +19,10 @@ class Rows:
     ----------
     features : numpy.ndarray
         Shape (n_rows, n_features), float32, NaN where a value is missing; known before t0.
-    treatment, outcome : numpy.ndarray
-        T and Y, 0 or 1.
+    treatment : numpy.ndarray
+        T, 0 or 1.
+    outcome : numpy.ndarray
+        Y, of the kind that the learner's config says: 0 or 1, a number of plays, or an amount.
     weight : numpy.ndarray
         Analysis weight: 1 / sampling rate, and so on; positive.
     user : numpy.ndarray

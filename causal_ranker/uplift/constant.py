@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.errors import NotFittedError, OverlapError
 from causal_ranker.uplift.base import Effect, Rows
-from causal_ranker.uplift.final import inside
-from causal_ranker.uplift.nuisance import NuisanceValues
+from causal_ranker.uplift.final import LearnerConfig, inside
+from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
 
 __all__ = ["ConstantEffect"]
 
@@ -18,23 +20,37 @@ class ConstantEffect:
 
     Parameters
     ----------
-    lowest_propensity : float
-        Rows with a propensity outside [lowest, 1 - lowest] are left out.
+    config : LearnerConfig
+        The overlap floor, and the nuisances where none are given.
+    names, categorical : sequence of str
+        Names of the features, and of the categorical ones.
+    seed : int
+        Decides folds and feature draws.
     """
 
-    def __init__(self, *, lowest_propensity: float) -> None:
-        self._lowest = lowest_propensity
+    def __init__(
+        self,
+        *,
+        config: LearnerConfig,
+        names: Sequence[str],
+        categorical: Sequence[str],
+        seed: int,
+    ) -> None:
+        self._config = config
+        self._names = list(names)
+        self._categorical = list(categorical)
+        self._seed = seed
         self._effect: float | None = None
 
-    def fit(self, rows: Rows, *, nuisances: NuisanceValues) -> ConstantEffect:
+    def fit(self, rows: Rows, *, nuisances: NuisanceValues | None = None) -> ConstantEffect:
         """Average the doubly robust scores.
 
         Parameters
         ----------
         rows : Rows
             Training rows of both arms.
-        nuisances : NuisanceValues
-            Their cross-fitted nuisances.
+        nuisances : NuisanceValues, optional
+            Cross-fitted nuisances of the same rows, to share them between learners.
 
         Returns
         -------
@@ -46,7 +62,18 @@ class ConstantEffect:
         OverlapError
             If no row lies in the overlap band.
         """
-        kept = inside(nuisances.propensity, lowest=self._lowest)
+        if nuisances is None:
+            nuisances = (
+                Nuisances(
+                    config=self._config.nuisance,
+                    names=self._names,
+                    categorical=self._categorical,
+                    seed=self._seed,
+                )
+                .fit(rows)
+                .cross_fitted(rows)
+            )
+        kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
         if not kept.any():
             raise OverlapError(
                 expected="rows whose propensity lies in the overlap band",

@@ -20,6 +20,7 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import NotFittedError, OverlapError
 from causal_ranker.stats.weights import effective_sample_size
 from causal_ranker.uplift.base import Effect, Rows
+from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, NuisanceValues
 
 if TYPE_CHECKING:
@@ -124,9 +125,12 @@ class FinalStageLearner(ABC):
 
         Raises
         ------
+        RowError
+            If T, Y or a weight cannot be (see `causal_ranker.uplift.checks`).
         OverlapError
             If an arm's effective sample size inside the overlap band is below the floor.
         """
+        check_rows(rows, kind=self._config.nuisance.kind)
         if nuisances is None:
             fitted = Nuisances(
                 config=self._config.nuisance,

@@ -19,6 +19,7 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import EmptyError, NotFittedError
 from causal_ranker.stats.aipw import aipw_scores
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensity
 
@@ -206,8 +207,11 @@ class Nuisances:
         Raises
         ------
         EmptyError
-            If an arm has no row in some fold's training rows.
+            If an arm has no row in some fold's training rows, or no play where plays are counted.
+        RowError
+            If T, Y or a weight cannot be (see `causal_ranker.uplift.checks`).
         """
+        check_rows(rows, kind=self._config.kind)
         fold = self._fold(rows.user)
         for f in range(self._config.folds):
             for arm in (0, 1):
@@ -217,6 +221,12 @@ class Nuisances:
                         expected=f"rows with T = {arm} in the training rows of fold {f}",
                         came=f"none among {int((fold != f).sum())} rows",
                         do="Give logs in which both arms occur for many users.",
+                    )
+                if self._config.kind == "count" and not rows.outcome[seen].any():
+                    raise EmptyError(
+                        expected=f"plays in rows with T = {arm} of fold {f}'s training rows",
+                        came=f"none in {int(seen.sum())} rows",
+                        do="Give longer logs, or kind='continuous', which learns a mean of 0.",
                     )
                 self._outcome[f, arm] = fit_trees(
                     rows.features,
@@ -286,7 +296,7 @@ class Nuisances:
         Parameters
         ----------
         features : numpy.ndarray
-            Shape (n_rows, n_features), of any users.
+            Shape (n_rows, n_features), of new users: these models have seen those of training.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from causal_ranker.boosting import fit_trees, predict_trees
 from causal_ranker.errors import EmptyError, NotFittedError
 from causal_ranker.paging import empty_array
 from causal_ranker.uplift.base import Effect, Rows
+from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.nuisance import OBJECTIVES, NuisanceConfig
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ class SLearner:
         ------
         EmptyError
             If an arm has no row.
+        RowError
+            If T, Y or a weight cannot be (see `causal_ranker.uplift.checks`).
         """
+        check_rows(rows, kind=self._config.kind)
         for arm in (0, 1):
             if not (rows.treatment == arm).any():
                 raise EmptyError(

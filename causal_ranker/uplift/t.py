@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.errors import NotFittedError
 from causal_ranker.uplift.base import Effect, Rows
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
 
@@ -37,33 +38,21 @@ class TLearner:
         categorical: Sequence[str],
         seed: int,
     ) -> None:
-        self._models = Nuisances(config=config, names=names, categorical=categorical, seed=seed)
+        self._config = config
+        self._names = list(names)
+        self._categorical = list(categorical)
+        self._seed = seed
+        self._models: Nuisances | None = None
 
-    @classmethod
-    def of(cls, nuisances: Nuisances) -> TLearner:
-        """Make one of outcome models that other learners needed already.
-
-        Parameters
-        ----------
-        nuisances : Nuisances
-            Fitted; shared, not copied.
-
-        Returns
-        -------
-        TLearner
-            Ready to predict.
-        """
-        made = cls.__new__(cls)
-        made._models = nuisances
-        return made
-
-    def fit(self, rows: Rows) -> TLearner:
-        """Fit the outcome models of both arms.
+    def fit(self, rows: Rows, *, nuisances: Nuisances | None = None) -> TLearner:
+        """Fit the outcome models of both arms, or take over those that were.
 
         Parameters
         ----------
         rows : Rows
             Training rows of both arms.
+        nuisances : Nuisances, optional
+            Fitted on these rows by the same config: shared with other learners, and not changed.
 
         Returns
         -------
@@ -75,7 +64,9 @@ class TLearner:
         EmptyError
             If an arm has no row in some fold's training rows.
         """
-        self._models.fit_outcomes(rows)
+        self._models = nuisances or Nuisances(
+            config=self._config, names=self._names, categorical=self._categorical, seed=self._seed
+        ).fit_outcomes(rows)
         return self
 
     def predict(self, features: NDArray[np.float32]) -> Effect:
@@ -96,5 +87,9 @@ class TLearner:
         NotFittedError
             If `fit` was not called.
         """
+        if self._models is None:
+            raise NotFittedError(
+                expected="a fitted learner", came="none", do="Call fit(rows) first."
+            )
         control, treated = self._models.arms(features)
         return Effect(point=treated - control)

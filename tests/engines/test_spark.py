@@ -152,6 +152,12 @@ def test_the_entry_point_writes_what_the_embedded_engine_says(
     frames = {name: getattr(logs, name) for name in CHECKS}
     paths = {name: str(path) for name, path in write(frames, tmp_path).items()}
     arguments = {"log_end": logs.log_end - timedelta(hours=34), "out": str(tmp_path / "out")}
+    items = pd.DataFrame({"item_id": sorted(logs.candidates["item_id"].unique())})
+    half = logs.candidates["t0"].min() + timedelta(days=1)
+    gone = pd.Series(half, index=items.index, dtype="datetime64[us, UTC]")
+    items["available_until"] = gone.where(items["item_id"] % 2 == 0)
+    arguments["items"] = str(tmp_path / "catalogue.parquet")
+    items.to_parquet(arguments["items"])
     session = SparkSession.getActiveSession()
     assert session is not None
     found = write_labels(session, **paths, **arguments)
@@ -162,7 +168,9 @@ def test_the_entry_point_writes_what_the_embedded_engine_says(
         embedded["plays"],
         credits=credits,
         config=LabelConfig(log_end=arguments["log_end"]),
+        items=ibis.memtable(items),
     )
+    assert "unplayable" in labels.table.label_kind.to_pyarrow().to_pylist()
     engine = connect()
     keys = (["play_id", "impression_id"], ["user_id", "item_id", "t0"])
     for folder, table, key in zip(found, (credits, labels.table), keys, strict=True):

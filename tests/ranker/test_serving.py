@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,15 @@ def test_a_logged_base_serves_only_with_an_offer(ranker: CausalRanker) -> None:
     user = int(season()[0].candidates["user_id"].iloc[0])
     with pytest.raises(EmptyError, match="no base model"):
         ranker.rerank(user)
+
+
+def test_the_report_knows_which_items_could_be_played() -> None:
+    past, later = small()
+    gone = past.items.assign(available_until=pd.Timestamp("2000-01-01", tz="UTC"))
+    settings = {"k": K, "config": config(), "seed": 1}
+    ranker = CausalRanker(**settings).fit(**tables(past), users=past.users, items=gone)
+    found = json.loads(ranker.evaluate(**tables(later)).to_json())
+    (counts,) = (each for each in found["sections"] if each["title"] == "Label counts")
+    kinds = {row[0] for block in counts["blocks"] for row in block["rows"]}
+    assert "unplayable" in kinds
+    assert "true_negative" not in kinds

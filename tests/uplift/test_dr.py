@@ -72,8 +72,9 @@ def test_the_band_is_closed() -> None:
 def test_outcomes_and_effects_have_one_unit() -> None:
     """Plays counted in dozens give effects in dozens."""
     rows, values = draw(4, n=2_000).rows, made_up(2_000, 6)
-    one = learner().fit(rows, nuisances=values).predict(rows.features).point
-    dozens = learner().fit(
+    amounts = NUISANCE.model_copy(update={"kind": "continuous"})
+    one = learner(nuisance=amounts).fit(rows, nuisances=values).predict(rows.features).point
+    dozens = learner(nuisance=amounts).fit(
         replace(rows, outcome=rows.outcome / 12.0),
         nuisances=NuisanceValues(
             values.propensity, values.outcome_treated / 12, values.outcome_control / 12

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig
-from causal_ranker.errors import NotFittedError, OverlapError
+from causal_ranker.errors import EmptyError, NotFittedError, OverlapError, RowError
 from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.constant import ConstantEffect
 from causal_ranker.uplift.dr import DRLearner
@@ -22,7 +22,7 @@ from causal_ranker.uplift.s import SLearner
 from causal_ranker.uplift.t import TLearner
 from causal_ranker.uplift.x import XLearner
 from tests.uplift.contract import UpliftModelContract
-from tests.uplift.worlds import CONFIG, HOW, NUISANCE, TREES, draw
+from tests.uplift.worlds import CONFIG, HOW, NUISANCE, TREES, Truth, draw
 
 FINAL_STAGES = [DRLearner, RLearner, XLearner]
 #: One leaf holds all rows, so that the final stage is a weighted mean.
@@ -42,6 +42,17 @@ class TestXLearner(UpliftModelContract):
 class TestTLearner(UpliftModelContract):
     def fresh(self) -> UpliftModel:
         return TLearner(config=NUISANCE, **HOW)
+
+
+class TestConstantEffect(UpliftModelContract):
+    def fresh(self) -> UpliftModel:
+        return ConstantEffect(config=CONFIG, **HOW)
+
+    def test_it_finds_the_step(self, fitted: UpliftModel, truth: Truth) -> None:
+        """It cannot: it finds the mean of the step, and says it of everyone."""
+        found = fitted.predict(truth.rows.features).point
+        assert np.ptp(found) == 0
+        assert found[0] == pytest.approx(truth.tau.mean(), abs=0.05)
 
 
 class TestSLearner(UpliftModelContract):
@@ -109,9 +120,11 @@ def learners(kind: str) -> dict[str, Callable[[Rows, Nuisances], UpliftModel]]:
     }
     return {
         **final,
-        "TLearner": lambda _, nuisances: TLearner.of(nuisances),
+        "TLearner": lambda rows, nuisances: TLearner(config=nuisance, **HOW).fit(
+            rows, nuisances=nuisances
+        ),
         "SLearner": lambda rows, _: SLearner(config=nuisance, **HOW).fit(rows),
-        "ConstantEffect": lambda rows, nuisances: ConstantEffect(lowest_propensity=0.02).fit(
+        "ConstantEffect": lambda rows, nuisances: ConstantEffect(config=config, **HOW).fit(
             rows, nuisances=nuisances.cross_fitted(rows)
         ),
     }
@@ -159,7 +172,8 @@ def test_an_outcome_in_other_units_has_effects_in_them(name: str) -> None:
 def test_a_t_learner_of_shared_models_is_their_difference() -> None:
     rows = draw(9, n=3_000).rows
     nuisances = Nuisances(config=NUISANCE, **HOW).fit(rows)
-    found = TLearner.of(nuisances).predict(rows.features).point
+    shared = TLearner(config=NUISANCE, **HOW).fit(rows, nuisances=nuisances)
+    found = shared.predict(rows.features).point
     alone = TLearner(config=NUISANCE, **HOW).fit(rows).predict(rows.features).point
     np.testing.assert_array_equal(found, alone)
     control, treated = nuisances.arms(rows.features)
@@ -167,12 +181,18 @@ def test_a_t_learner_of_shared_models_is_their_difference() -> None:
     # Of a row's own fold and the other: the mean of all models, which are two here.
     cross = nuisances.cross_fitted(rows)
     assert not np.allclose(treated, cross.outcome_treated)
+    shared.fit(draw(10, n=3_000).rows)  # leaves what was shared alone
+    np.testing.assert_array_equal(nuisances.arms(rows.features), [control, treated])
 
 
 def test_one_effect_for_all_is_the_mean_of_the_scores_with_overlap() -> None:
     rows = draw(4, n=2_000).rows
     values = made_up(2_000)
-    model = ConstantEffect(lowest_propensity=0.3).fit(rows, nuisances=values)
+
+    def constant(lowest: float) -> ConstantEffect:
+        return ConstantEffect(config=CONFIG.model_copy(update={"lowest_propensity": lowest}), **HOW)
+
+    model = constant(0.3).fit(rows, nuisances=values)
     e = values.propensity
     kept = (e >= 0.3) & (e <= 0.7)
     expected = by_hand(
@@ -184,8 +204,42 @@ def test_one_effect_for_all_is_the_mean_of_the_scores_with_overlap() -> None:
     )
     np.testing.assert_allclose(model.predict(rows.features[:3]).point, [expected] * 3)
     with pytest.raises(NotFittedError):
-        ConstantEffect(lowest_propensity=0.3).predict(rows.features)
+        constant(0.3).predict(rows.features)
     with pytest.raises(OverlapError, match="none among 2000"):
-        ConstantEffect(lowest_propensity=0.45).fit(
-            rows, nuisances=replace(values, propensity=np.full(2_000, 0.1))
-        )
+        constant(0.45).fit(rows, nuisances=replace(values, propensity=np.full(2_000, 0.1)))
+
+
+BAD = [
+    ("binary", "outcome", 2.0, "0 or 1 in every row"),
+    ("binary", "outcome", np.nan, "0 or 1 in every row"),
+    ("count", "outcome", -1.0, "number of plays"),
+    ("count", "outcome", 0.5, "number of plays"),
+    ("continuous", "outcome", np.inf, "finite outcome"),
+    ("continuous", "treatment", 2.0, "treatment of 0 or 1"),
+    ("continuous", "weight", 0.0, "positive, finite weight"),
+    ("continuous", "weight", np.nan, "positive, finite weight"),
+]
+
+
+@pytest.mark.parametrize(("kind", "column", "value", "expected"), BAD)
+@pytest.mark.parametrize("learner", [*FINAL_STAGES, TLearner, SLearner])
+def test_rows_that_cannot_be_are_refused_by_every_learner(
+    learner: Any, kind: str, column: str, value: float, expected: str
+) -> None:
+    rows = draw(4, n=500).rows
+    values = np.asarray(getattr(rows, column), dtype=np.float64).copy()
+    values[7] = value
+    nuisance = NuisanceConfig(kind=kind, outcome=TREES, propensity=TREES)
+    final = issubclass(learner, FinalStageLearner)
+    config = LearnerConfig(final=TREES, nuisance=nuisance) if final else nuisance
+    given = {"nuisances": made_up(500)} if final else {}
+    with pytest.raises(RowError, match=rf"{expected}.*1 of 500 rows.*\[7\]"):
+        learner(config=config, **HOW).fit(replace(rows, **{column: values}), **given)
+
+
+def test_an_arm_without_a_play_cannot_be_counted() -> None:
+    rows = draw(4, n=500).rows
+    none = replace(rows, outcome=np.where(rows.treatment == 1, rows.outcome, 0))
+    config = NuisanceConfig(kind="count", outcome=TREES, propensity=TREES)
+    with pytest.raises(EmptyError, match="plays in rows with T = 0"):
+        TLearner(config=config, **HOW).fit(none)
