@@ -27,7 +27,14 @@ from causal_ranker.logs.failures import writing
 from causal_ranker.logs.hours import hours_begun
 from causal_ranker.logs.sources import reading
 
-__all__ = ["attribute_days", "days_of", "days_reached", "partition_path", "rows_since"]
+__all__ = [
+    "attribute_days",
+    "days_of",
+    "days_reached",
+    "impressions_since",
+    "partition_path",
+    "plays_since",
+]
 
 _FILE: Final = "credits.parquet"
 #: Rows of a row group; the memory that writing takes.
@@ -112,15 +119,15 @@ def attribute_days(
     return written
 
 
-def rows_since(
-    impressions: ibis.Table, plays: ibis.Table, *, since: date, config: AttributionConfig
-) -> tuple[ibis.Table, ibis.Table]:
-    """Return the rows that the credits of a day and of all later ones look at.
+def impressions_since(
+    impressions: ibis.Table, *, since: date, config: AttributionConfig
+) -> ibis.Table:
+    """Return the impressions that the credits of a day and of all later ones look at.
 
     Parameters
     ----------
-    impressions, plays : ibis.Table
-        Logs whose columns passed their checks.
+    impressions : ibis.Table
+        Log whose columns passed their checks.
     since : date
         The first day of plays, in UTC.
     config : AttributionConfig
@@ -128,14 +135,28 @@ def rows_since(
 
     Returns
     -------
-    impressions, plays : ibis.Table
-        Those rows, lazily.
+    ibis.Table
+        Those rows, and those whose time is not known, lazily.
     """
-    start = _midnight(since)
-    return (
-        _between(impressions, C.T0, _first_looked_at(start, config=config), None),
-        _between(plays, C.PLAYED_AT, start, None),
-    )
+    return _since(impressions, C.T0, _first_looked_at(_midnight(since), config=config))
+
+
+def plays_since(plays: ibis.Table, *, since: date) -> ibis.Table:
+    """Return the plays of a day and of all later ones.
+
+    Parameters
+    ----------
+    plays : ibis.Table
+        Log whose columns passed their checks.
+    since : date
+        The day, in UTC.
+
+    Returns
+    -------
+    ibis.Table
+        Those rows, and those whose time is not known, lazily.
+    """
+    return _since(plays, C.PLAYED_AT, _midnight(since))
 
 
 def days_of(plays: ibis.Table, *, folder: Path, since: date | None = None) -> list[date]:
@@ -238,15 +259,19 @@ def _is_boundless(config: AttributionConfig) -> bool:
     return config.exposures == "first" or config.click_window_hours is not None
 
 
-def _between(
-    table: ibis.Table, column: str, start: datetime | None, stop: datetime | None
-) -> ibis.Table:
+def _since(table: ibis.Table, column: str, start: datetime | None) -> ibis.Table:
+    if start is None:
+        return table
+    late = table[column] >= ibis.literal(start).cast(table[column].type())
+    # Rows without a time are for the check to refuse or set aside.
+    return table.filter(late | table[column].isnull())
+
+
+def _between(table: ibis.Table, column: str, start: datetime | None, stop: datetime) -> ibis.Table:
     kind = table[column].type()
     if start is not None:
         table = table.filter(table[column] >= ibis.literal(start).cast(kind))
-    if stop is not None:
-        table = table.filter(table[column] < ibis.literal(stop).cast(kind))
-    return table
+    return table.filter(table[column] < ibis.literal(stop).cast(kind))
 
 
 def _replace(credits: ibis.Table, path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from causal_ranker.logs.carry import bring_over
 from causal_ranker.logs.contract import CONTRACTS
 from causal_ranker.logs.csv_faults import FaultyRows
 from causal_ranker.logs.quarantine import Quarantine, quarantine_rows
-from causal_ranker.logs.rules import check
+from causal_ranker.logs.rules import Contract, check, check_any_row, check_columns
 from causal_ranker.logs.sources import connect, read_faulty, read_table
 
 __all__ = [
@@ -208,7 +209,12 @@ def read_logs(
 
 
 def read_checked(
-    connection: Backend, source: Any, *, name: str, config: ChainConfig
+    connection: Backend,
+    source: Any,
+    *,
+    name: str,
+    config: ChainConfig,
+    rows: Callable[[ibis.Table], ibis.Table] | None = None,
 ) -> tuple[ibis.Table, Quarantine | None]:
     """Bring one table onto the engine and check it.
 
@@ -225,6 +231,9 @@ def read_checked(
         Which one, as in `causal_ranker.logs.contract.CONTRACTS`.
     config : ChainConfig
         What becomes of bad rows, and whether candidates are known to be unique.
+    rows : callable, optional
+        From the table to the rows of it that are wanted: no others are checked, and a table that
+        has rows may have none of these. Lines of CSV files that are no rows are always set aside.
 
     Returns
     -------
@@ -251,11 +260,30 @@ def read_checked(
         table = faulty
     else:
         table = bring_over(table, connection, name=name)
-        if not quarantine:
-            return check(table, contract, known_unique=unique), None
-    found = quarantine_rows(table, contract, folder=config.quarantine_folder, known_unique=unique)
+    sliced = rows is not None
+    if rows is not None:
+        table = _slice(table, contract, rows)
+    if not quarantine and not isinstance(table, FaultyRows):
+        return check(table, contract, known_unique=unique, may_be_empty=sliced), None
+    found = quarantine_rows(
+        table,
+        contract,
+        folder=config.quarantine_folder,
+        known_unique=unique,
+        may_be_empty=sliced,
+    )
     # Kept, as its search for duplicates would run again each time it is read.
     return _keep(connection, found.kept) if found.quarantined else found.kept, found
+
+
+def _slice(
+    table: ibis.Table | FaultyRows, contract: Contract, rows: Callable[[ibis.Table], ibis.Table]
+) -> ibis.Table | FaultyRows:
+    whole = table.table if isinstance(table, FaultyRows) else table
+    check_columns(whole, contract)
+    check_any_row(whole, contract)
+    some = rows(whole)
+    return replace(table, table=some) if isinstance(table, FaultyRows) else some
 
 
 def label_logs(

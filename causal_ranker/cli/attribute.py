@@ -78,7 +78,8 @@ def _attribute(
         typer.Option(
             formats=["%Y-%m-%d"],
             help="With --by-day: run this UTC day and later ones only, the first with events "
-            "that are new. Rows that these days do not look at are not checked.",
+            "that are new. Rows that these days do not look at are not checked, but for those "
+            "without a time.",
         ),
     ] = None,
     out: Annotated[
@@ -121,6 +122,9 @@ def _attribute(
     connection = open_engine(chain, threads=threads, memory=memory)
     first = None if since is None else since.date()
     shown, played = _read(connection, impressions, plays, since=first, chain=chain, rules=rules)
+    if by_day:
+        shown = _parsed_once(shown, impressions, connection)
+        played = _parsed_once(played, plays, connection)
     if learned:
         end = played[C.PLAYED_AT].max().to_pyarrow().as_py()
         shares = learn_surface_shares(shown, played, config=rules, log_end=end)
@@ -189,25 +193,29 @@ def _read(
     chain: ChainConfig,
     rules: AttributionConfig,
 ) -> tuple[ibis.Table, ibis.Table]:
-    from causal_ranker.attribution.partitions import rows_since
+    from functools import partial
+
+    from causal_ranker.attribution.partitions import impressions_since, plays_since
     from causal_ranker.chain.logs import read_checked
     from causal_ranker.cli.settings import tell
-    from causal_ranker.logs.contract import CONTRACTS
-    from causal_ranker.logs.rules import check_columns
-    from causal_ranker.logs.sources import read_table
 
-    shown: Any = impressions
-    played: Any = plays
-    if since is not None:
-        shown = read_table(impressions, connection, name="impressions")
-        played = read_table(plays, connection, name="plays")
-        check_columns(shown, CONTRACTS["impressions"])
-        check_columns(played, CONTRACTS["plays"])
-        shown, played = rows_since(shown, played, since=since, config=rules)
-    shown, bad = read_checked(connection, shown, name="impressions", config=chain)
-    played, worse = read_checked(connection, played, name="plays", config=chain)
+    read = partial(read_checked, connection, config=chain)
+    some = None if since is None else partial(impressions_since, since=since, config=rules)
+    shown, bad = read(impressions, name="impressions", rows=some)
+    late = None if since is None else partial(plays_since, since=since)
+    played, worse = read(plays, name="plays", rows=late)
     tell(bad, worse)
     return shown, played
+
+
+def _parsed_once(table: ibis.Table, path: str, connection: Backend) -> ibis.Table:
+    """Keep the rows of text files: every day would parse them anew."""
+    from causal_ranker.logs.carry import new_name
+    from causal_ranker.logs.paths import find_files
+
+    if find_files(path, connection, name="logs").kind == "Parquet":
+        return table
+    return connection.create_table(new_name("parsed"), table, temp=True)
 
 
 def _write_days(
@@ -223,10 +231,13 @@ def _write_days(
     import pyarrow.dataset as pads
     import pyarrow.parquet as pq
 
+    from causal_ranker.attribution.attribute import attribute
     from causal_ranker.attribution.partitions import attribute_days, days_of
     from causal_ranker.logs.sources import read_table
 
     days = days_of(played, folder=folder, since=since)
+    if not days:
+        return attribute(shown, played, config=rules)  # of no plays
     paths = attribute_days(shown, played, days=days, folder=folder, config=rules)
     for day, path in zip(days, paths, strict=True):
         typer.echo(f"{day.isoformat()}: {pq.read_metadata(path).num_rows:,} credits")

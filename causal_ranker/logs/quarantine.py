@@ -62,7 +62,12 @@ class Quarantine:
 
 
 def quarantine_rows(
-    table: ibis.Table | FaultyRows, contract: Contract, *, folder: Path, known_unique: bool = False
+    table: ibis.Table | FaultyRows,
+    contract: Contract,
+    *,
+    folder: Path,
+    known_unique: bool = False,
+    may_be_empty: bool = False,
 ) -> Quarantine:
     """Set aside the rows that break a contract.
 
@@ -82,6 +87,8 @@ def quarantine_rows(
         run set aside there stay: this run's file then gets a number.
     known_unique : bool, default False
         The rows are unique by construction: no search for duplicates while no row is bad.
+    may_be_empty : bool, default False
+        Accept that no row is there or is kept, as in a slice of a log.
 
     Returns
     -------
@@ -93,18 +100,18 @@ def quarantine_rows(
     SchemaError
         If a column is missing or has the wrong type: then every row is bad.
     EmptyError
-        If there is no row, or none that keeps the contract.
+        If there is no row, or none that keeps the contract, and should be.
     ConfigError
         If the folder cannot be written.
     DataError
         If the rows cannot be read, or change while they are.
     """
-    path = _free(folder / f"{contract.name}.parquet")
+    path: Path | None = None
     faulty = table if isinstance(table, FaultyRows) else None
     came = table.table if isinstance(table, FaultyRows) else table
     columns = [name for name in came.columns if not faulty or name not in faulty.words.values()]
     try:
-        check(came, contract, known_unique=known_unique)
+        check(came, contract, known_unique=known_unique, may_be_empty=may_be_empty)
     except EmptyError:
         if faulty is None:
             raise
@@ -130,8 +137,10 @@ def quarantine_rows(
         bad = judged.filter(judged[REASON] != "")
         if faulty is not None:
             bad = _as_written(bad, columns, faulty)
-        _write(bad, path, name=contract.name, rows=rows - kept_rows)
-    if not kept_rows:
+        path = _write(
+            bad, folder / f"{contract.name}.parquet", name=contract.name, rows=rows - kept_rows
+        )
+    if not kept_rows and not may_be_empty:
         raise EmptyError(
             expected=f"at least one row in {contract.name} that keeps its contract",
             came=f"{rows} rows, all set aside",
@@ -142,7 +151,7 @@ def quarantine_rows(
         kept=judged.filter(judged[REASON] == "").select(*columns),
         rows=rows,
         reasons=reasons,
-        path=path if reasons else None,
+        path=path,
     )
 
 
@@ -195,8 +204,8 @@ def _as_written(bad: ibis.Table, columns: list[str], faulty: FaultyRows) -> ibis
     return rows.union(lines.select(*rows.columns)).select(*columns, LINE, REASON)
 
 
-def _write(bad: ibis.Table, path: Path, *, name: str, rows: int) -> None:
-    """Write the bad rows, whole or not at all."""
+def _write(bad: ibis.Table, path: Path, *, name: str, rows: int) -> Path:
+    """Write the bad rows, whole or not at all, and return where."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -213,17 +222,26 @@ def _write(bad: ibis.Table, path: Path, *, name: str, rows: int) -> None:
                     came=f"{written} when they were written",
                     do="Give a table that does not change while it is read.",
                 )
-            os.replace(fresh, path)
+            return _rename(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
 
 
-def _free(path: Path) -> Path:
-    """Return the path, with a number where an earlier run's rows lie there already."""
+def _rename(fresh: Path, path: Path) -> Path:
+    """Give a file a name, with a number where the rows of another run lie there already."""
     number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_stem(f"{path.stem}-{number}")
+    while True:
+        try:
+            free.touch(exist_ok=False)  # taken in one step: another run may look for a name, too
+            break
+        except FileExistsError:
+            number += 1
+            free = path.with_stem(f"{path.stem}-{number}")
+    try:
+        os.replace(fresh, free)
+    except OSError:
+        free.unlink()
+        raise
     return free
 
 

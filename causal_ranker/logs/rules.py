@@ -18,7 +18,15 @@ from causal_ranker.errors import DataError, EmptyError, RowError, SchemaError
 from causal_ranker.logs.failures import reading
 from causal_ranker.logs.flags import zero_or_one
 
-__all__ = ["Contract", "Kind", "RowRule", "check", "check_columns", "require_columns"]
+__all__ = [
+    "Contract",
+    "Kind",
+    "RowRule",
+    "check",
+    "check_any_row",
+    "check_columns",
+    "require_columns",
+]
 
 _SAMPLE = 3
 
@@ -85,7 +93,13 @@ class Contract:
         return tuple(_not_null(column) for column in self.required) + self.rules
 
 
-def check(table: ibis.Table, contract: Contract, *, known_unique: bool = False) -> ibis.Table:
+def check(
+    table: ibis.Table,
+    contract: Contract,
+    *,
+    known_unique: bool = False,
+    may_be_empty: bool = False,
+) -> ibis.Table:
     """Check a table against its contract: names and types first, then all rows in one query.
 
     Parameters
@@ -97,6 +111,8 @@ def check(table: ibis.Table, contract: Contract, *, known_unique: bool = False) 
     known_unique : bool, default False
         Leave out the search for duplicate keys, the one check that costs memory in proportion
         to the rows.
+    may_be_empty : bool, default False
+        Accept a table without rows, such as a slice of a log.
 
     Returns
     -------
@@ -108,7 +124,7 @@ def check(table: ibis.Table, contract: Contract, *, known_unique: bool = False) 
     SchemaError
         If a column is missing or has the wrong type.
     EmptyError
-        If the table has no row.
+        If the table has no row, and should.
     RowError
         If some rows break a rule, or share a key.
     DataError
@@ -118,7 +134,7 @@ def check(table: ibis.Table, contract: Contract, *, known_unique: bool = False) 
     rules = [rule for rule in contract.all_rules if rule.column in table.columns]
     with reading(contract.name):
         counts = _counts(table, contract, rules, known_unique)
-    if counts["rows"] == 0:
+    if counts["rows"] == 0 and not may_be_empty:
         raise _empty(contract)
     broken = [(rule, counts[f"bad_{i}"]) for i, rule in enumerate(rules) if counts[f"bad_{i}"]]
     if broken:
@@ -149,6 +165,29 @@ def check_columns(table: ibis.Table, contract: Contract) -> None:
     for column, kind in {**contract.required, **contract.optional}.items():
         if column in table.columns and not _is_kind(table[column].type(), kind):
             raise _wrong_type(table, contract, column, kind)
+
+
+def check_any_row(table: ibis.Table, contract: Contract) -> None:
+    """Check that there is a row, without a look at the others.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        The table to check.
+    contract : Contract
+        What it must look like.
+
+    Raises
+    ------
+    EmptyError
+        If the table has no row.
+    DataError
+        If the rows cannot be read.
+    """
+    with reading(contract.name):
+        some = table.select(*contract.key).limit(1).to_pyarrow().num_rows
+    if not some:
+        raise _empty(contract)
 
 
 def require_columns(table: ibis.Table, columns: Any, *, name: str) -> None:

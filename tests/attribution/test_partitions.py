@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from ibis.backends.duckdb import Backend
 
+from causal_ranker.attribution import partitions
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.partitions import attribute_days, days_reached, partition_path
@@ -114,6 +115,23 @@ def test_how_the_engine_cuts_the_rows_does_not_show(touch: Any, tmp_path: Path) 
         assert pq.read_metadata(path).num_row_groups > 1
         found.append(path.read_bytes())
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("size", [1, 7, 200])
+def test_how_an_engine_hands_over_the_rows_does_not_show(
+    size: int, tmp_path: Path, connection: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of DuckDB all batches but the last are whole; other engines may differ."""
+    monkeypatch.setattr(partitions, "_GROUP", 16)
+    whole = ibis.Table.to_pyarrow_batches
+    settings: dict[str, Any] = {"days": DAYS[:1], "config": CONFIGS[1]}
+    (usual,) = write(*frames(), connection, folder=tmp_path / "usual", **settings)
+    monkeypatch.setattr(
+        ibis.Table, "to_pyarrow_batches", lambda table, chunk_size: whole(table, chunk_size=size)
+    )
+    (other,) = write(*frames(), connection, folder=tmp_path / "other", **settings)
+    assert pq.read_metadata(usual).num_row_groups > 2
+    assert usual.read_bytes() == other.read_bytes()
 
 
 def test_late_events_change_the_days_they_reach_and_no_other(

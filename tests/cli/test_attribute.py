@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from causal_ranker.attribution import partitions
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.columns import Columns as C
 from tests.cli.calling import Files, Run
@@ -86,6 +88,108 @@ def test_only_what_new_events_reach_is_run_again(run: Run, tmp_path: Path) -> No
     emptied = after.pop("date=2024-03-14")
     assert len(emptied) < len(before["date=2024-03-14"])
     assert after == contents(fresh)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_rows_without_a_time_are_looked_at_whatever_the_day(
+    run: Run, tmp_path: Path, suffix: str
+) -> None:
+    shown, played = long_logs()
+    shown.loc[0, C.T0] = played.loc[0, C.PLAYED_AT] = pd.NaT
+    words = write(tmp_path, shown, played, suffix=suffix)
+    days = ("--by-day", "--since", "2024-03-11", "--out", tmp_path / "days")
+    assert "a value in every row" in refused(run, *words, *days)
+    code, out, err = run("attribute", *words, *days, "--quarantine", tmp_path / "aside")
+    assert code == 0, err
+    for name, log in (("impressions", shown), ("plays", played)):
+        aside = pd.read_parquet(tmp_path / "aside" / f"{name}.parquet")
+        assert list(aside.iloc[:, 0]) == [0], log
+        assert f"{name}: 1 of " in " ".join(out.split())
+
+
+def test_faults_of_csv_files_are_set_aside_whatever_the_day(run: Run, tmp_path: Path) -> None:
+    shown, played = long_logs()
+    words = write(tmp_path, shown, played)
+    path = tmp_path / "plays.csv"
+    path.write_text(path.read_text("utf-8") + "9998,1,1,noon\n", "utf-8")
+    days = ("--by-day", "--since", "2024-03-11", "--out", tmp_path / "days")
+    assert "Mend these values" in refused(run, *words, *days)
+    path.write_text(path.read_text("utf-8") + "9999,1\n", "utf-8")
+    code, out, err = run("attribute", *words, *days, "--quarantine", tmp_path / "aside")
+    assert code == 0, err
+    assert "plays: 2 of " in " ".join(out.split())
+    assert len(pd.read_parquet(tmp_path / "aside" / "plays.parquet")) == 2
+    write(tmp_path, shown, played, suffix="parquet")
+    words = [word.replace(".csv", ".parquet") for word in words]
+    assert run("attribute", *words, *days[:-1], tmp_path / "usual")[0] == 0
+    assert contents(tmp_path / "days") == contents(tmp_path / "usual")
+
+
+@pytest.mark.parametrize("aside", [False, True])
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_days_without_impressions_or_plays_are_days(
+    run: Run, tmp_path: Path, suffix: str, aside: bool
+) -> None:
+    shown, played = long_logs()
+    days = ("--by-day", "--out", tmp_path / "days")
+    quarantine = ("--quarantine", tmp_path / "aside") if aside else ()
+    assert run("attribute", *write(tmp_path, shown, played), *days)[0] == 0
+    before = contents(tmp_path / "days")
+    # The impressions end two days before the last plays.
+    early = shown[shown[C.T0] < START + timedelta(days=3)]
+    words = write(tmp_path, early, played, suffix=suffix)
+    code, _, err = run("attribute", *words, *days, "--since", "2024-03-14", *quarantine)
+    assert code == 0, err
+    found = whole(tmp_path / "days")
+    late = found[found[C.PLAYED_AT] >= pd.Timestamp("2024-03-14", tz="UTC")]
+    assert len(late) > 0
+    assert late[C.IMPRESSION].isna().all()
+    # All plays from a day on are taken back.
+    words = write(
+        tmp_path, shown, played[played[C.PLAYED_AT] < START + timedelta(days=4)], suffix=suffix
+    )
+    for since in ("2024-03-13", "2024-03-20"):  # of the latter no day is known
+        code, out, err = run("attribute", *words, *days, "--since", since, *quarantine)
+        assert code == 0, err
+    after = contents(tmp_path / "days")
+    assert {name for name in after if after[name] != before[name]} == {
+        f"date=2024-03-{day}" for day in (13, 14, 15)
+    }
+    assert whole(tmp_path / "days")[C.PLAYED_AT].max() < START + timedelta(days=4)
+    # Rows of the slice that are all set aside leave it empty, not the log.
+    if aside:
+        shown.loc[0, C.T0] = pd.NaT
+        words = write(tmp_path, shown, played, suffix=suffix)
+        code, out, err = run("attribute", *words, *days, "--since", "2024-03-20", *quarantine)
+        assert code == 0, err
+        assert "impressions: 1 of 1 rows" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("table", ["impressions", "plays"])
+def test_an_empty_log_is_refused_whatever_the_day(run: Run, tmp_path: Path, table: str) -> None:
+    shown, played = long_logs()
+    logs = {"impressions": shown, "plays": played}
+    logs[table] = logs[table][:0]
+    words = write(tmp_path, logs["impressions"], logs["plays"], suffix="parquet")
+    days = ("--by-day", "--since", "2024-03-11", "--out", tmp_path / "days")
+    assert f"at least one row in {table}" in refused(run, *words, *days)
+
+
+@pytest.mark.parametrize("since", [(), ("--since", "2024-03-11")])
+def test_text_is_parsed_once_for_all_days(
+    run: Run, tmp_path: Path, since: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = write(tmp_path, *long_logs())
+    real = partitions.attribute_days
+
+    def without_files(*tables: Any, **settings: Any) -> list[Path]:
+        for path in tmp_path.glob("*.csv"):
+            path.unlink()
+        return real(*tables, **settings)
+
+    monkeypatch.setattr(partitions, "attribute_days", without_files)
+    code, _, err = run("attribute", *words, "--by-day", *since, "--out", tmp_path / "days")
+    assert code == 0, err
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,10 @@ def test_a_page_that_no_check_reads_is_told(
     shown = impressions().assign(**{C.SURFACE: "home"})
     words = write(tmp_path, shown, plays(shown).assign(**{C.SURFACE: "home"}), suffix="parquet")
     spoil(tmp_path / f"{table}.parquet", C.SURFACE)
-    if table == "impressions":
-        more = ["--touch", "shapley"]
-    err = refused(run, *words, *more, "--out", tmp_path / "credits.parquet")
+    settings = tmp_path / "settings.toml"
+    windows = "surface_window_hours = {home = 12}" if table == "impressions" else ""
+    settings.write_text(f"[attribution]\n{windows}\n", "utf-8")
+    err = refused(run, *words, *more, "--config", settings, "--out", tmp_path / "credits.parquet")
     assert "to be readable" in err
     assert "cut short" in err
     assert list(tmp_path.rglob("*.part")) == []

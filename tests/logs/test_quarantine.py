@@ -124,6 +124,23 @@ def test_what_an_earlier_run_set_aside_stays(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {first.path.name, second.path.name}
 
 
+def test_what_another_run_sets_aside_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, whole = tmp_path / "impressions.parquet", ibis.Table.to_parquet
+
+    def slow(table: ibis.Table, path: Path) -> None:
+        whole(table, path)
+        other.write_text("another run's")
+
+    monkeypatch.setattr(ibis.Table, "to_parquet", slow)
+    found = judge(frame([(1, 1, 1, 0.5), (2, 1, 0, 0.5)]), tmp_path)
+    assert found.path == tmp_path / "impressions-2.parquet"
+    assert len(pd.read_parquet(found.path)) == 1
+    assert other.read_text() == "another run's"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_it_says_what_it_did(tmp_path: Path) -> None:
     found = judge(frame([(1, 1, 1, 0.5), (2, 1, 0, 0.5), (3, None, 0, 0.5)]), tmp_path)
     assert str(found) == (
