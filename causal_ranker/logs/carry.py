@@ -8,7 +8,7 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.errors import DataError
-from causal_ranker.logs.failures import brief
+from causal_ranker.logs.failures import brief, explain, lacks_room
 
 __all__ = ["bring_over", "new_name"]
 
@@ -37,7 +37,8 @@ def bring_over(table: ibis.Table, connection: Backend, *, name: str) -> ibis.Tab
     Raises
     ------
     DataError
-        If the other engine cannot hand out its rows, or the table lies on several engines.
+        If the other engine cannot hand out its rows, the table lies on several engines, or there
+        is no room for the copy.
     """
     backends = table._find_backends()[0]
     if all(backend is connection for backend in backends):
@@ -52,6 +53,8 @@ def bring_over(table: ibis.Table, connection: Backend, *, name: str) -> ibis.Tab
             connection.con.unregister(view)
     # Each engine has errors of its own, of packages that need not be installed.
     except Exception as error:
+        if lacks_room(error):
+            raise explain(error, name=name) from error
         engines = " and ".join(sorted({backend.name for backend in backends}))
         raise DataError(
             expected=f"{name} on an engine that hands out its rows in batches",

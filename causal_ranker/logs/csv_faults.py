@@ -84,10 +84,13 @@ def read_faulty_csv(
     ------
     DataError
         If it cannot be told where a line ends: a quote that never closes swallows other rows.
+    SchemaError
+        If the columns are separated by another sign.
     """
     check_files(files, connection, name=contract.name)
     parts, lines = [], []
-    for number, (names, paths) in enumerate(group_by_header(files, connection).items()):
+    groups = group_by_header(files, connection, contract=contract)
+    for number, (names, paths) in enumerate(groups.items()):
         part, rejects = f"{view}_{number}", f"{view}_{number}_rejects"
         sql, values = scan_words(
             files,
@@ -99,9 +102,10 @@ def read_faulty_csv(
         )
         connection.con.execute(f'CREATE TEMP TABLE "{part}" AS SELECT * FROM {sql}', values)
         parts.append(f'SELECT * FROM "{part}"')
-        # A line is told once for each column that it lacks.
+        # A line is told once for each column that it lacks; with CRLF it begins with the "\n" of
+        # the line before.
         lines.append(
-            "SELECT rtrim(any_value(csv_line), chr(10) || chr(13)) AS line, "
+            "SELECT trim(any_value(csv_line), chr(10) || chr(13)) AS line, "
             f'min(error_type) AS fault FROM "{rejects}" GROUP BY scan_id, file_id, line'
         )
     words = _view(connection, f"{view}_words", " UNION ALL BY NAME ".join(parts))
@@ -141,7 +145,7 @@ def _readable(column: str, text: str, kind: dt.DataType) -> RowRule:
 
 
 def _check_lines(broken: ibis.Table, contract: Contract) -> None:
-    whole = broken.fault.isin(list(_FAULTS)) & ~broken.line.contains("\n")
+    whole = broken.fault.isin(list(_FAULTS)) & ~broken.line.re_search(r"[\n\r]")
     # What DuckDB keeps of a longer line is its beginning.
     lost = broken.filter(~(whole & (broken.line.length() < 10_000))).limit(1).to_pyarrow()
     if lost.num_rows:

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import duckdb
 import ibis
+import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from causal_ranker.errors import DataError
+from causal_ranker.errors import DataError, SchemaError
 from causal_ranker.logs.csv_words import judge_words, refuse_words
 from causal_ranker.logs.paths import Files, is_local, list_files, literal
 from causal_ranker.logs.rules import Contract
@@ -53,6 +54,8 @@ def read_csv_files(
     ------
     DataError
         If a file is empty or cut short.
+    SchemaError
+        If the columns are separated by another sign.
     RowError
         If a word is no value of its column's type, or an instant without a time zone.
     """
@@ -64,8 +67,9 @@ def read_csv_files(
             files.patterns, table_name=f"{view}_words", all_varchar=True, **options
         )
     except duckdb.InvalidInputException:
-        _point_at_line(files, connection)
+        _point_at_line(files, connection, contract)
         raise
+    _check_separator(table.columns, files, contract)
     judged = judge_words(words, table.schema(), contract)
     refuse_words(words, judged, name=name)
     settled = {
@@ -113,6 +117,8 @@ def check_files(files: Files, connection: Backend, *, name: str) -> None:
         If a file is empty.
     EOFError
         If a gzip file is cut short.
+    OSError
+        If a zstd file is.
     """
     for file in filter(is_local, list_files(files.patterns, connection)):
         if not Path(file).stat().st_size:
@@ -121,14 +127,24 @@ def check_files(files: Files, connection: Backend, *, name: str) -> None:
                 came=f"nothing in {file}",
                 do="Check how it was written, or leave the file out.",
             )
-        # DuckDB takes a cut gzip stream for a shorter file when the cut falls in the last value.
+        # DuckDB takes a cut stream for a shorter file: gzip where the cut falls in the last value,
+        # zstd anywhere.
         if file.lower().endswith(".gz"):
             with gzip.open(file) as stream:
-                while stream.read(1 << 22):
-                    pass
+                _read_to_end(stream)
+        elif file.lower().endswith(".zst"):
+            with pa.CompressedInputStream(file, "zstd") as stream:
+                _read_to_end(stream)
 
 
-def group_by_header(files: Files, connection: Backend) -> dict[tuple[str, ...], list[str]]:
+def _read_to_end(stream: Any) -> None:
+    while stream.read(1 << 22):
+        pass
+
+
+def group_by_header(
+    files: Files, connection: Backend, *, contract: Contract | None
+) -> dict[tuple[str, ...], list[str]]:
     """Read the first line of each file.
 
     Parameters
@@ -137,11 +153,18 @@ def group_by_header(files: Files, connection: Backend) -> dict[tuple[str, ...], 
         The files.
     connection : ibis.backends.duckdb.Backend
         The engine.
+    contract : Contract, optional
+        What the table should be.
 
     Returns
     -------
     dict of tuple of str to list of str
         Files by the names of their columns.
+
+    Raises
+    ------
+    SchemaError
+        If the columns of a file are separated by another sign.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
     for file in list_files(files.patterns, connection):
@@ -156,6 +179,7 @@ def group_by_header(files: Files, connection: Backend) -> dict[tuple[str, ...], 
             sql, values = _scan([alone.name], {**dialect(files), "all_varchar": True})
             described = connection.con.execute(f"DESCRIBE SELECT * FROM {sql}", values).fetchall()
         names = tuple(column for column, *_ in described)
+        _check_separator(names, files, contract)
         groups.setdefault(names, []).append(literal(file))
     return groups
 
@@ -198,8 +222,22 @@ def _write(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else "'" + value.replace("'", "''") + "'"
 
 
-def _point_at_line(files: Files, connection: Backend) -> None:
+def _check_separator(columns: tuple[str, ...], files: Files, contract: Contract | None) -> None:
+    """Refuse a line of names that holds none of them, but signs that others separate by."""
+    if contract is None or not set(contract.required).isdisjoint(columns):
+        return
+    odd = next((column for column in columns if any(sign in column for sign in ",;|\t")), None)
+    if odd is not None:
+        sign = "tabs" if files.kind == "TSV" else "commas"
+        raise SchemaError(
+            expected=f"columns of {contract.name} separated by {sign}, as in a {files.kind} file",
+            came=f"the column {odd!r}",
+            do=f"Write the file with {sign} between its columns.",
+        )
+
+
+def _point_at_line(files: Files, connection: Backend, contract: Contract | None) -> None:
     """Raise for the first broken line; the engine says only that it could not guess the file."""
-    for names, paths in group_by_header(files, connection).items():
+    for names, paths in group_by_header(files, connection, contract=contract).items():
         sql, values = scan_words(files, names, paths)
         connection.con.execute(f"SELECT count(COLUMNS(*)) FROM {sql}", values).fetchall()

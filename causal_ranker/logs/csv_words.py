@@ -22,7 +22,7 @@ __all__ = ["Words", "judge_words", "read_word", "refuse_words", "said_type", "un
 _AWARE: Final = dt.Timestamp(timezone="UTC")
 # An offset or the name of a zone, behind a time of day: a date alone ends in "-10", too.
 _ZONE: Final = (
-    r":[0-9]{2}([.,][0-9]+)?\s*([Zz]|[+-][0-9]{2}(:?[0-9]{2}){0,2}|[A-Za-z][A-Za-z0-9_/+-]*)$"
+    r":[0-9]{2}([.,][0-9]+)?\s*([Zz]|[+-][0-9]{2}(:?[0-9]{2}){0,2}|[A-Za-z][A-Za-z0-9_/+-]*)\s*$"
 )
 _FLAG: Final = r"^\s*(?i:true|false|t|f|yes|no)\s*$"
 _PROMISED: Final = {Kind.TIME: _AWARE, Kind.FLAG: dt.boolean, Kind.NUMBER: dt.int64}
@@ -55,7 +55,9 @@ def judge_words(
     """Settle the type of each column, and count the words that are no such value.
 
     A column of whole numbers with a later fraction becomes one of fractions. A column that the
-    contract knows, and that some words made a text, is of the contract's type where any word is.
+    contract knows, and that some words made a text, is of the contract's type where any word is,
+    or where there is no word. What it calls text is text, and ids are text where one of them is no
+    number, or begins with a zero that a number would lose.
 
     Parameters
     ----------
@@ -75,10 +77,12 @@ def judge_words(
     promised = {**contract.required, **contract.optional} if contract else {}
     tried: dict[str, list[dt.DataType]] = {}
     for column in columns:
-        kind = kinds[column]
-        if kind.is_string():
-            kind = _PROMISED.get(promised[column], kind) if column in promised else kind
-        fraction = kind.is_integer() and promised.get(column) is not Kind.ID
+        kind, promise = kinds[column], promised.get(column)
+        if kind.is_string() and promise is not None:
+            kind = _PROMISED.get(promise, kind)
+        if promise is Kind.TEXT or (promise is Kind.ID and not kind.is_numeric()):
+            kind = dt.string
+        fraction = kind.is_integer() and promise is not Kind.ID
         tried[column] = [kind, dt.float64] if fraction else [kind]
     aims: dict[str, Any] = {}
     for i, column in enumerate(columns):
@@ -89,12 +93,16 @@ def judge_words(
             aims[f"bad_{i}_{j}"] = unreadable(word, kind).cast("int64").sum()
         if _is_aware(tried[column][0]):
             aims[f"naive_{i}"] = _naive(word).cast("int64").sum()
+        if promised.get(column) is Kind.ID:
+            aims[f"named_{i}"] = _is_name(word).cast("int64").sum()
     counts = words.aggregate(**aims).to_pyarrow().to_pylist()[0] if aims else {}
     found: dict[str, Words] = {}
     for i, column in enumerate(columns):
         bads = [int(counts[f"bad_{i}_{j}"] or 0) for j in range(len(tried[column]))]
         kind = tried[column][bads.index(min(bads))]
-        if min(bads) == counts[f"words_{i}"]:  # a column of another type, and no bad word
+        if counts.get(f"named_{i}"):  # whatever the first rows were taken for
+            found[column] = Words(kind=dt.string, unreadable=0, naive=0)
+        elif 0 < min(bads) == counts[f"words_{i}"]:  # a column of another type, and no bad word
             found[column] = Words(kind=kinds[column], unreadable=0, naive=0)
         else:
             naive = int(counts.get(f"naive_{i}") or 0)
@@ -213,6 +221,11 @@ def said_type(kind: dt.DataType) -> str:
 
 def _is_aware(kind: dt.DataType) -> bool:
     return bool(kind.is_timestamp()) and kind.timezone is not None
+
+
+def _is_name(word: Any) -> Any:
+    padded = word.startswith("0") & word.substr(1, 1).between("0", "9")
+    return unreadable(word, dt.float64) | padded
 
 
 def _naive(word: Any) -> Any:

@@ -28,7 +28,7 @@ from ibis.common.exceptions import (
 
 from causal_ranker.errors import DataError, SchemaError
 
-__all__ = ["FAILURES", "SPILL_FOLDER", "brief", "explain", "reading", "writing"]
+__all__ = ["FAILURES", "SPILL_FOLDER", "brief", "explain", "lacks_room", "reading", "writing"]
 
 #: What engines and files raise; anything else is a mistake of ours, and keeps its traceback.
 FAILURES: Final = (
@@ -173,6 +173,22 @@ def brief(error: BaseException) -> str:
     kept = takewhile(lambda line: not line.startswith(advice), lines[:3])
     said = "; ".join(line.strip() for line in kept)[:300].rstrip(".: ")
     return said or type(error).__name__
+
+
+def lacks_room(error: BaseException) -> bool:
+    """Tell whether memory, or room on a disk, is what this machine lacks.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error.
+
+    Returns
+    -------
+    bool
+        False for errors of other engines, whose memory and disks are their own.
+    """
+    return isinstance(error, FAILURES) and (_is_memory(error) or _is_no_room(error))
 
 
 def _is_memory(error: BaseException) -> bool:

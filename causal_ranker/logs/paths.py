@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,20 +55,26 @@ def find_files(path: str, connection: Backend, *, name: str) -> Files:
     Returns
     -------
     Files
-        The files. Other files of a folder are left alone; of a glob every file must be a table.
+        The files. Other files of a folder are left alone, and so are names that begin with "." or
+        "_" below it; of a glob every file must be a table.
 
     Raises
     ------
     DataError
-        If nothing is there, or if the files are not all of one kind: no row may be left out
-        without a word.
+        If nothing is there, if a link leads to another folder, or if the files are not all of one
+        kind: no row may be left out without a word.
+    OSError
+        If a folder cannot be listed.
     """
     local, is_glob = Path(path), any(sign in path for sign in "*?[")
     if is_local(path) and local.is_dir():
-        found = (_ending(file.name) for file in local.rglob("*") if file.is_file())
-        endings = Counter(ending for ending in found if ending)
-        patterns = sorted(str(Path(literal(path)) / "**" / f"*{ending}") for ending in endings)
+        found = sorted(file for file in _walk(path, name=name) if _ending(file))
+        endings = Counter(map(_ending, found))
+        patterns = list(map(literal, found))
     elif is_glob and not (is_local(path) and local.exists()):
+        if is_local(path) and "**" in path:
+            for folder in filter(os.path.isdir, glob.glob(path.partition("**")[0] or ".")):
+                list(_walk(folder, name=name))
         matches = list_files([path], connection)
         endings = Counter(_ending(match) for match in matches)
         patterns = [path]
@@ -111,14 +120,11 @@ def list_files(patterns: list[str], connection: Backend) -> list[str]:
     list of str
         Their paths, in order; a remote path without a glob is itself.
     """
-    files: list[str] = []
-    for pattern in patterns:
-        if not is_local(pattern) and not any(sign in pattern for sign in "*?["):
-            files.append(pattern)
-            continue
-        found = connection.con.execute("SELECT file FROM glob(?)", [pattern]).fetchall()
-        files += sorted(file for (file,) in found)
-    return files
+    signs = "*?["
+    remote = {p for p in patterns if not is_local(p) and not any(sign in p for sign in signs)}
+    globs = [each for each in patterns if each not in remote]
+    found = connection.con.execute("SELECT file FROM glob(?)", [globs]).fetchall() if globs else []
+    return sorted(remote) + sorted(file for (file,) in found)
 
 
 def is_local(path: str) -> bool:
@@ -151,6 +157,32 @@ def literal(path: str) -> str:
         A glob that matches this path alone.
     """
     return re.sub(r"([*?[])", r"[\1]", path)
+
+
+def _walk(root: str, *, name: str) -> Iterator[str]:
+    """Yield the files below a folder, without hidden ones; a link is refused, as none is followed.
+
+    Followed links can lead in circles, or give rows twice.
+    """
+    for folder, below, files in os.walk(root, onerror=_stop):
+        below[:] = [each for each in below if not _is_hidden(each)]
+        for path in (os.path.join(folder, each) for each in below):
+            if os.path.islink(path):
+                raise DataError(
+                    expected=f"folders of {name} that are no links",
+                    came=f"the link {path!r} to {os.readlink(path)!r}",
+                    do="Move the folder there, or give a glob that names each level, e.g. "
+                    "'folder/*/*.parquet': that one goes through links.",
+                )
+        yield from (os.path.join(folder, each) for each in files if not _is_hidden(each))
+
+
+def _stop(error: OSError) -> None:
+    raise error
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def _ending(file: str) -> str:

@@ -333,7 +333,7 @@ def _sample(table: ibis.Table, columns: tuple[str, ...]) -> str:
 
 
 def _say(value: Any) -> str:
-    return value.isoformat(" ") if hasattr(value, "isoformat") else repr(value)
+    return str(value) if hasattr(value, "isoformat") else repr(value)
 
 
 def _quoted(names: Any) -> str:

@@ -100,7 +100,9 @@ def read_table(
     ----------
     source : str, Path, pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table, \
 pyarrow.dataset.Dataset or ibis.Table
-        Where the rows are. A folder is read as all Parquet files, or all CSV files, below it.
+        Where the rows are. A folder is read as all Parquet files, or all CSV files, below it, but
+        for files and folders whose names begin with ``.`` or ``_``, as Spark and Hive do (a
+        partition such as ``_day=1`` is read). A link to a folder below it is refused.
         An Ibis table stays on its own engine (see `causal_ranker.logs.carry.bring_over`). A
         LazyFrame is streamed to a temporary file, which goes with the connection.
     connection : ibis.backends.duckdb.Backend
@@ -182,8 +184,6 @@ def _read_path(
             table = read_parquet_files(files.patterns, connection, name=name, view=view)
         else:
             table = read_csv_files(files, connection, name=name, view=view, contract=contract)
-        # Touches every file (for Parquet its footer only), so that a cut one is found now.
-        table.count().execute()
     return table
 
 

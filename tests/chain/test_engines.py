@@ -106,7 +106,7 @@ def test_a_table_on_the_connection_stays_as_it_is() -> None:
 
 
 def test_rows_are_carried_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(ibis.Table, "to_pyarrow")
+    monkeypatch.delattr("ibis.expr.types.core.Expr.to_pyarrow")
     copy = bring_over(duckdb("plays", tables()["plays"]), connect(threads=1), name="plays")
     assert copy.count().execute() == 4
 

@@ -268,3 +268,10 @@ def test_ids_of_two_types_are_told(connection: Backend) -> None:
     tables["plays"] = read_table(as_text("user_id")(FRAMES["plays"]), connection, name="plays")
     with pytest.raises(SchemaError, match="integers in impressions, strings in plays"):
         check_same_ids(tables)
+
+
+@pytest.mark.parametrize("column", ["t0", "user_id"])
+def test_dates_are_no_instants_and_no_ids(column: str, connection: Backend) -> None:
+    dates = FRAMES["impressions"].assign(**{column: T0.date})
+    with pytest.raises(SchemaError, match=rf"'{column}'.*the type date in 9 rows.*2024-03-09"):
+        check_impressions(read_table(dates, connection, name="impressions"))

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
-from causal_ranker.errors import DataError, EmptyError
+from causal_ranker.errors import DataError, EmptyError, SchemaError
 from causal_ranker.logs.contract import CONTRACTS
 from causal_ranker.logs.csv_faults import LINE
 from causal_ranker.logs.quarantine import REASON, Quarantine, quarantine_rows
+from causal_ranker.logs.rules import check
 from causal_ranker.logs.sources import connect, read_faulty, read_table
 
 PLAYS = CONTRACTS["plays"]
@@ -59,7 +60,6 @@ BAD = {
 }
 LATE = {
     "no covariate": (line(-1, mood="good"), "mood", "good"),
-    "no id": (line("two"), "play_id", "two"),
     "an id that is a fraction": (line("1.5"), "play_id", "1.5"),
 }
 
@@ -92,10 +92,14 @@ LINES = {
 
 
 @pytest.mark.parametrize("rows", [20, MANY])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("fault", LINES)
-def test_a_line_that_is_no_row_is_told_or_set_aside(rows: int, fault: str, tmp_path: Path) -> None:
+def test_a_line_that_is_no_row_is_told_or_set_aside(
+    rows: int, end: str, fault: str, tmp_path: Path
+) -> None:
     broken, reason = LINES[fault]
     path = write(tmp_path, *good(rows), broken, line(rows))
+    path.write_bytes(path.read_bytes().replace(b"\n", end.encode()))
     found = set_aside(path, told=f"Line: {rows + 2}")
     assert (found.rows, found.reasons) == (rows + 2, {reason: 1})
     assert found.kept.count().execute() == rows + 1
@@ -110,11 +114,13 @@ def test_the_last_line_may_be_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [20, MANY])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_quote_that_swallows_lines_is_refused_and_nothing_is_lost(
-    rows: int, tmp_path: Path
+    rows: int, end: str, tmp_path: Path
 ) -> None:
     """DuckDB would count the rows behind it as part of one bad line."""
     path = write(tmp_path, *good(rows), '7,"8', *good(rows))
+    path.write_bytes(path.read_bytes().replace(b"\n", end.encode()))
     with pytest.raises(DataError, match=r'told apart.*a quote that does not close .*7,"8'):
         read_faulty(path, ENGINE, contract=PLAYS)
 
@@ -173,6 +179,73 @@ def test_late_fractions_make_a_column_of_fractions(tmp_path: Path, connection: B
     table = read_table(path, connection, name="plays")
     row = table.filter(table.play_id == -1).to_pyarrow().to_pylist()[0]
     assert (row["seconds"], row["order by"]) == (1.5, 2.5)
+
+
+@pytest.mark.parametrize("rows", [20, MANY])
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("odd", ["two", "2024-01-01", "007"])
+def test_ids_are_text_where_one_is_no_number_wherever_it_stands(
+    rows: int, last: bool, odd: str, tmp_path: Path
+) -> None:
+    lines = [*good(rows), line(odd)] if last else [line(odd), *good(rows)]
+    table = read_table(write(tmp_path, *lines), ENGINE, name="plays", contract=PLAYS)
+    check(table, PLAYS)
+    found = table.play_id.to_pyarrow().to_pylist()
+    assert sorted(found) == sorted([*map(str, range(rows)), odd])
+
+
+def test_ids_that_are_dates_are_text(tmp_path: Path) -> None:
+    path = write(tmp_path, line("2024-01-01"), line("2024-01-02"))
+    check(read_table(path, ENGINE, name="plays", contract=PLAYS), PLAYS)
+
+
+SHOWN = "impression_id,user_id,item_id,t0,surface,position,viewable,clicked_at"
+
+
+@pytest.mark.parametrize("rows", [20, MANY])
+@pytest.mark.parametrize("last", ["1", "home", "2024-01-01"])
+@pytest.mark.parametrize("broken", [False, True])
+def test_surfaces_are_text_and_columns_without_words_have_their_kind(
+    rows: int, last: str, broken: bool, tmp_path: Path
+) -> None:
+    lines = [f"{i},1,2,2024-01-01 00:00:00Z,{i % 3},,," for i in range(rows)]
+    path = write(tmp_path, *lines, f"-1,1,2,2024-01-01 00:00:00Z,{last},,,", head=SHOWN)
+    contract = CONTRACTS["impressions"]
+    if broken:
+        path.write_text(path.read_text() + "7,8\n")
+        faulty = read_faulty(path, ENGINE, contract=contract)
+        assert faulty is not None
+        table = faulty.table
+    else:
+        table = read_table(path, ENGINE, name="impressions", contract=contract)
+    check(table, contract)
+    assert set(table.surface.to_pyarrow().to_pylist()) == {"0", "1", "2", last}
+
+
+def test_a_zone_may_have_blanks_behind_it(tmp_path: Path) -> None:
+    path = write(tmp_path, *good(3), line(-1, at="2024-01-01 00:00:00+00 "))
+    table = read_table(path, ENGINE, name="plays", contract=PLAYS)
+    assert set(table.played_at.to_pyarrow().to_pylist()) == {datetime(2024, 1, 1, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize("seconds", ["5", "5,5"])
+@pytest.mark.parametrize(
+    ("name", "sign", "said"),
+    [("a.csv", ";", "commas"), ("a.csv", "\t", "commas"), ("a.tsv", ";", "tabs")],
+)
+def test_another_separator_is_told(
+    name: str, sign: str, said: str, seconds: str, tmp_path: Path
+) -> None:
+    lines = [
+        line(play).replace(",", sign).replace(f"{sign}5", f"{sign}{seconds}") for play in (1, 2)
+    ]
+    path = write(tmp_path, *lines, head=HEAD.replace(",", sign), name=name)
+    for read in (
+        lambda: read_table(path, ENGINE, name="plays", contract=PLAYS),
+        lambda: read_faulty(path, ENGINE, contract=PLAYS),
+    ):
+        with pytest.raises(SchemaError, match=f"plays separated by {said}"):
+            read()
 
 
 def test_a_row_that_looks_like_a_comment_is_a_row(tmp_path: Path, connection: Backend) -> None:

@@ -15,8 +15,9 @@ from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisTypeError
 
 from causal_ranker.errors import DataError, SchemaError
+from causal_ranker.logs.carry import bring_over
 from causal_ranker.logs.failures import SPILL_FOLDER, explain, writing
-from causal_ranker.logs.sources import read_table, reading
+from causal_ranker.logs.sources import connect, read_table, reading
 
 TARGET = Path("/results/.credits.parquet.7.part")
 SPILLED = f"{tempfile.gettempdir()}/{SPILL_FOLDER}7_ab/duckdb_temp_storage-0.tmp"
@@ -74,6 +75,28 @@ def test_a_log_that_cannot_be_read(error: BaseException, target: Path | None) ->
     assert told.expected == "plays to be readable to the last row"
     assert told.came
     assert "cut short" in told.do
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (duckdb.OutOfMemoryException("Out of Memory Error: failed to pin block"), "--memory"),
+        (duckdb.IOException(f'Could not write file "{SPILLED}": {FULL}'), "TMPDIR"),
+        (OSError(errno.ENOSPC, FULL, "/here/x"), "another folder"),
+        (RuntimeError(f"executor 7: {FULL}"), "to Parquet there"),
+        (ValueError("no such function"), "to Parquet there"),
+    ],
+)
+def test_whose_room_is_lacking_when_rows_are_carried(
+    error: Exception, told: str, connection: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    table = connect(threads=1).create_table("plays", {"play_id": [1]})
+    monkeypatch.setattr(type(table), "to_pyarrow_batches", fail)
+    with pytest.raises(DataError, match=told):
+        bring_over(table, connection, name="plays")
 
 
 def test_types_that_do_not_fit(connection: Backend) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import gzip
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,12 +80,25 @@ def _csv_gz(path: Path) -> Path:
     return path / "plays.csv.gz"
 
 
+def _csv_zst(path: Path) -> Path:
+    (path / "plays.csv.zst").write_bytes(_zstd(frame().to_csv(index=False)))
+    return path / "plays.csv.zst"
+
+
+def _zstd(text: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(text.encode())
+    return sink.getvalue().to_pybytes()
+
+
 SOURCES = {
     "parquet": _parquet,
     "parquet glob": _parquet_glob,
     "folder": _folder,
     "csv": _csv,
     "csv.gz": _csv_gz,
+    "csv.zst": _csv_zst,
     "pandas": lambda _: frame(),
     "pandas nanoseconds": lambda _: frame().astype({"played_at": "datetime64[ns, UTC]"}),
     "pandas other zone": lambda _: frame().assign(
@@ -184,6 +199,21 @@ def _truncated_gzip(path: Path) -> Path:
     return path / "cut.csv.gz"
 
 
+def _truncated_zstd(path: Path) -> Path:
+    # Cut where the last whole block ends in a number: DuckDB gives 354,757 of 360,000 rows.
+    whole = _zstd(pd.concat([frame()] * 9000).assign(seconds=12345.678).to_csv(index=False))
+    (path / "cut.csv.zst").write_bytes(whole[:-12])
+    return path / "cut.csv.zst"
+
+
+def _linked_folder(path: Path) -> Path:
+    _folder(path)
+    (path / "shared").mkdir()
+    frame().to_parquet(path / "shared" / "more.parquet")
+    (path / "log" / "link").symlink_to(path / "shared")
+    return path / "log"
+
+
 def _broken_csv_row(path: Path) -> Path:
     # Far below the rows from which the engine guesses the types.
     text = pd.concat([frame()] * 2000).to_csv(index=False)
@@ -207,6 +237,9 @@ BROKEN = {
     "truncated parquet": _truncated_parquet,
     "one truncated of two": _one_truncated_of_two,
     "truncated gzip": _truncated_gzip,
+    "truncated zstd": _truncated_zstd,
+    "a link to a folder": _linked_folder,
+    "a link to a folder under a glob": lambda path: f"{_linked_folder(path)}/**/*.parquet",
     "broken csv row": _broken_csv_row,
     "not parquet": _not_parquet,
     "unknown suffix": lambda path: _parquet(path) and (path / "plays.parquet").rename(path / "p.x"),
@@ -228,6 +261,40 @@ def test_every_broken_source_is_told_in_one_line(
     message = str(caught.value)
     assert "plays" in message
     assert "\n" not in message
+
+
+def test_a_glob_by_levels_goes_through_links(tmp_path: Path, connection: Backend) -> None:
+    folder = _linked_folder(tmp_path)
+    table = read_table(f"{folder}/*/*.parquet", connection, name="plays")
+    assert table.count().execute() == 2 * ROWS
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    tmp_path: Path, connection: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _folder(tmp_path)
+    scan = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path) != folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    with pytest.raises(DataError, match="Permission denied"):
+        read_table(folder, connection, name="plays")
+
+
+@pytest.mark.parametrize("hidden", [".old", "_temporary", "_temporary/0"])
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_hidden_files_of_a_folder_are_no_rows(
+    hidden: str, ending: str, tmp_path: Path, connection: Backend
+) -> None:
+    for each in ("", "_day=1", hidden):
+        (tmp_path / each).mkdir(exist_ok=True, parents=True)
+        for name in ("part", "_part", ".part"):
+            getattr(frame(), f"to_{ending}")(tmp_path / each / f"{name}.{ending}", index=False)
+    assert read_table(tmp_path, connection, name="plays").count().execute() == 2 * ROWS
 
 
 def test_mixed_types_name_the_column(connection: Backend) -> None:
