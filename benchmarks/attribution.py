@@ -22,9 +22,9 @@ _ROWS: Final = 20_000_000
 _GROWTH: Final = (1_000_000, 5_000_000, 20_000_000, 100_000_000)
 _RUNS: Final = 3
 _LIMIT: Final = "1GiB"
-#: A house account: thousands of impressions stand before each of its plays.
+#: A house account: many impressions of the item stand before each of its plays.
 _ONE_USER: Final = 10_000_000
-_ITEMS_OF_ONE_USER: Final = 1_000
+_ITEMS_OF_ONE_USER: Final = 20_000
 _JOURNEY: Final = (
     "journey_rows",
     "journey_labelled_rows",

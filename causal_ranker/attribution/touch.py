@@ -15,7 +15,6 @@ import ibis
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
-from causal_ranker.logs.engine import runs_on
 from causal_ranker.logs.flags import zero_or_one
 from causal_ranker.logs.ids import id_order
 
@@ -30,8 +29,6 @@ __all__ = [
 ]
 
 _BITS: Final = 40
-#: Engines that order structs, field after field.
-_COMPARE_STRUCTS: Final = ("duckdb", "pyspark")
 
 
 def credit_pairs(pairs: ibis.Table, *, config: AttributionConfig) -> ibis.Table:
@@ -246,14 +243,8 @@ def _in_order(pairs: ibis.Table) -> list[ibis.Column]:
 
 def _one(pairs: ibis.Table, *, latest: bool) -> ibis.Table:
     order = _in_order(pairs)
-    if runs_on(pairs, *_COMPARE_STRUCTS):
-        # An aggregate keeps one pair for each play; a window would keep and sort them all, of which
-        # a user who is shown few items for ever has hundreds of millions.
-        key = ibis.struct({f"key_{place}": part for place, part in enumerate(order)})
-        best = pairs[C.IMPRESSION].argmax(key) if latest else pairs[C.IMPRESSION].argmin(key)
-        time = pairs[C.T0].max() if latest else pairs[C.T0].min()
-        kept = pairs.group_by(C.PLAY).aggregate(**{C.IMPRESSION: best, C.T0: time})
-        return kept.mutate(**{C.CREDIT: _float(1)})
+    # Not an aggregate by a struct of these keys: it holds fewer pairs at a time, but DuckDB cannot
+    # spill its states, and can spill a window.
     keys = [part.desc() if latest else part.asc() for part in order]
     # row_number counts from 0.
     place = ibis.row_number().over(ibis.window(group_by=pairs[C.PLAY], order_by=keys))

@@ -19,7 +19,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
-from causal_ranker.attribution import touch as touch_models
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceSet, SurfaceShares
@@ -171,20 +170,6 @@ def test_equals_the_oracle_on_random_logs(touch: str, seed: int, connection: Bac
     # Shares of surfaces are whole multiples of 2^-40.
     close = {"rtol": 1e-11 if touch == "shapley" else 1e-12}
     np.testing.assert_allclose([row[2] for row in found], [row[2] for row in expected], **close)
-
-
-@pytest.mark.parametrize("touch", ["last", "first"])
-@pytest.mark.parametrize("name", [int, word])
-def test_engines_that_order_no_structs_give_the_same(
-    touch: str, name: Any, connection: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    logs = random_logs(np.random.default_rng(3), 100, name)
-    settings = {"touch": touch, "window_hours": 20}
-    by_aggregate = run(*logs, connection, **settings)
-    monkeypatch.setattr(touch_models, "_COMPARE_STRUCTS", ())
-    assert run(*logs, connection, **settings) == by_aggregate
-    expected = attribute_slowly(*logs, AttributionConfig(**settings))
-    assert [row[:2] for row in by_aggregate] == [row[:2] for row in expected]
 
 
 @pytest.mark.parametrize("hours", [0.3, 1.0, 7.7, 24.0])
