@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import ibis
 
 from causal_ranker.attribution.config import AttributionConfig
@@ -196,27 +194,15 @@ def _pairs(
         opens=plays[C.PLAYED_AT] - span(hours * 3600),
         closes=plays[C.PLAYED_AT] - span(delay),
     )
-    # Clocks are cut into stretches as long as the window, so that a play meets the impressions of
-    # the two stretches into which its window can reach, and not all of the user and item.
-    stretch = math.ceil(hours)
-    seen = seen.mutate(stretch=_stretch(seen[clock], hours=stretch))
-    first, last = (_stretch(played[end], hours=stretch) for end in ("opens", "closes"))
-    played = played.mutate(first_stretch=first, stretch=last)
-    earlier = played.filter(played["first_stretch"] < played["stretch"])
-    played = played.union(earlier.mutate(stretch=earlier["first_stretch"]))
     pairs = seen.inner_join(
         played,
         [
-            *(seen[key] == played[key] for key in (C.USER, C.ITEM, *session, "stretch")),
+            *(seen[key] == played[key] for key in (C.USER, C.ITEM, *session)),
             seen[clock] > played.opens,
             seen[clock] <= played.closes,
         ],
     )
     return pairs.select(C.PLAY, C.IMPRESSION, C.T0, C.PLAYED_AT, *extra)
-
-
-def _stretch(moment: ibis.Column, *, hours: int) -> ibis.Value:
-    return (hours_begun(moment) // hours).cast("int64")
 
 
 def _people(table: ibis.Table, *, name: str) -> ibis.Table:

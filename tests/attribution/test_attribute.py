@@ -177,7 +177,6 @@ def test_equals_the_oracle_on_random_logs(touch: str, seed: int, connection: Bac
 def test_windows_are_exact_wherever_the_clock_stands(
     hours: float, clock: float, connection: Backend
 ) -> None:
-    """Stretches of time in which plays and impressions meet must not cut a window short."""
     rng = np.random.default_rng(int(hours * 10))
     shown = [impression(i, clock + h) for i, h in enumerate(rng.uniform(0, 60, 120))]
     played = [play(i, clock + h) for i, h in enumerate(rng.uniform(0, 60, 40))]

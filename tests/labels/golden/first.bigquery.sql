@@ -1,91 +1,49 @@
-WITH `t4` AS (
-  SELECT
-    `t0`.`play_id`,
-    `t0`.`user_id`,
-    `t0`.`item_id`,
-    `t0`.`played_at`,
-    TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
-    TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND) AS `closes`,
-    CAST(FLOOR(
-      ieee_divide(
-        CAST(FLOOR(
-          ieee_divide(
-            CAST(UNIX_SECONDS(
-              TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND), SECOND)
-            ) AS INT64),
-            3600
-          )
-        ) AS INT64),
-        24
-      )
-    ) AS INT64) AS `first_stretch`,
-    CAST(FLOOR(
-      ieee_divide(
-        CAST(FLOOR(
-          ieee_divide(
-            CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND), SECOND)) AS INT64),
-            3600
-          )
-        ) AS INT64),
-        24
-      )
-    ) AS INT64) AS `stretch`
-  FROM `plays` AS `t0`
-)
 SELECT
   `t2`.`play_id`,
-  `t18`.`impression_id`,
+  `t15`.`impression_id`,
   `t2`.`user_id`,
   `t2`.`item_id`,
   `t2`.`played_at`,
-  `t18`.`t0`,
-  COALESCE(`t18`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
+  `t15`.`t0`,
+  COALESCE(`t15`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
 FROM `plays` AS `t2`
 LEFT OUTER JOIN (
   SELECT
-    `t16`.*
+    `t13`.*
     EXCEPT (`place`)
   FROM (
     SELECT
-      `t15`.`play_id`,
-      `t15`.`impression_id`,
-      `t15`.`t0`,
-      `t15`.`place`,
+      `t12`.`play_id`,
+      `t12`.`impression_id`,
+      `t12`.`t0`,
+      `t12`.`place`,
       CAST('1' AS FLOAT64) AS `credit`
     FROM (
       SELECT
-        `t14`.`play_id`,
-        `t14`.`impression_id`,
-        `t14`.`t0`,
-        ROW_NUMBER() OVER (PARTITION BY `t14`.`play_id` ORDER BY `t14`.`t0` ASC, `t14`.`impression_id` ASC) - 1 AS `place`
+        `t11`.`play_id`,
+        `t11`.`impression_id`,
+        `t11`.`t0`,
+        ROW_NUMBER() OVER (PARTITION BY `t11`.`play_id` ORDER BY `t11`.`t0` ASC, `t11`.`impression_id` ASC) - 1 AS `place`
       FROM (
         SELECT
-          `t13`.`play_id`,
-          `t13`.`impression_id`,
-          `t13`.`t0`
+          `t10`.`play_id`,
+          `t10`.`impression_id`,
+          `t10`.`t0`
         FROM (
           SELECT
-            `t10`.`play_id`,
-            `t12`.`impression_id`,
-            `t12`.`t0`,
-            `t10`.`played_at`
+            `t4`.`play_id`,
+            `t9`.`impression_id`,
+            `t9`.`t0`,
+            `t4`.`played_at`
           FROM (
             SELECT
               `t7`.`impression_id`,
               `t7`.`user_id`,
               `t7`.`item_id`,
-              `t7`.`t0`,
-              CAST(FLOOR(
-                ieee_divide(
-                  CAST(FLOOR(
-                    ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t7`.`t0`, SECOND)) AS INT64), 3600)
-                  ) AS INT64),
-                  24
-                )
-              ) AS INT64) AS `stretch`
+              `t7`.`t0`
             FROM (
               SELECT
-                `t5`.*
+                `t6`.*
                 EXCEPT (`place`)
               FROM (
                 SELECT
@@ -105,44 +63,31 @@ LEFT OUTER JOIN (
                       ORDER BY `t1`.`t0` ASC, `t1`.`impression_id` ASC
                     ) - 1 AS `place`
                   FROM `impressions` AS `t1`
-                ) AS `t3`
+                ) AS `t5`
                 WHERE
-                  `t3`.`place` = 0
-              ) AS `t5`
+                  `t5`.`place` = 0
+              ) AS `t6`
             ) AS `t7`
-          ) AS `t12`
+          ) AS `t9`
           INNER JOIN (
             SELECT
-              *
-            FROM `t4` AS `t6`
-            UNION ALL
-            SELECT
-              *
-            FROM (
-              SELECT
-                `t6`.`play_id`,
-                `t6`.`user_id`,
-                `t6`.`item_id`,
-                `t6`.`played_at`,
-                `t6`.`opens`,
-                `t6`.`closes`,
-                `t6`.`first_stretch`,
-                `t6`.`first_stretch` AS `stretch`
-              FROM `t4` AS `t6`
-              WHERE
-                `t6`.`first_stretch` < `t6`.`stretch`
-            ) AS `t8`
-          ) AS `t10`
-            ON `t12`.`user_id` = `t10`.`user_id`
-            AND `t12`.`item_id` = `t10`.`item_id`
-            AND `t12`.`stretch` = `t10`.`stretch`
-            AND `t12`.`t0` > `t10`.`opens`
-            AND `t12`.`t0` <= `t10`.`closes`
-        ) AS `t13`
-      ) AS `t14`
-    ) AS `t15`
+              `t0`.`play_id`,
+              `t0`.`user_id`,
+              `t0`.`item_id`,
+              `t0`.`played_at`,
+              TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
+              TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND) AS `closes`
+            FROM `plays` AS `t0`
+          ) AS `t4`
+            ON `t9`.`user_id` = `t4`.`user_id`
+            AND `t9`.`item_id` = `t4`.`item_id`
+            AND `t9`.`t0` > `t4`.`opens`
+            AND `t9`.`t0` <= `t4`.`closes`
+        ) AS `t10`
+      ) AS `t11`
+    ) AS `t12`
     WHERE
-      `t15`.`place` = 0
-  ) AS `t16`
-) AS `t18`
-  ON `t2`.`play_id` = `t18`.`play_id`
+      `t12`.`place` = 0
+  ) AS `t13`
+) AS `t15`
+  ON `t2`.`play_id` = `t15`.`play_id`

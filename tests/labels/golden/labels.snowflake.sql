@@ -1,76 +1,34 @@
-WITH "t16" AS (
-  SELECT
-    "t3"."play_id",
-    "t3"."user_id",
-    "t3"."item_id",
-    "t3"."played_at",
-    DATEADD(SECOND, -'86400', "t3"."played_at") AS "opens",
-    DATEADD(SECOND, -'0', "t3"."played_at") AS "closes",
-    CAST(FLOOR(
-      (
-        CAST(FLOOR(
-          (
-            CAST(DATE_PART('epoch', DATE_TRUNC('SECOND', DATEADD(SECOND, -'86400', "t3"."played_at"))) AS BIGINT)
-          ) / (
-            3600
-          )
-        ) AS BIGINT)
-      ) / (
-        24
-      )
-    ) AS BIGINT) AS "first_stretch",
-    CAST(FLOOR(
-      (
-        CAST(FLOOR(
-          (
-            CAST(DATE_PART('epoch', DATE_TRUNC('SECOND', DATEADD(SECOND, -'0', "t3"."played_at"))) AS BIGINT)
-          ) / (
-            3600
-          )
-        ) AS BIGINT)
-      ) / (
-        24
-      )
-    ) AS BIGINT) AS "stretch"
-  FROM "plays" AS "t3"
-  WHERE
-    (
-      "t3"."seconds" IS NULL
-    ) OR (
-      "t3"."seconds" >= 5.0
-    )
-)
 SELECT
-  "t37"."user_id",
-  "t37"."item_id",
-  "t37"."t0",
-  "t37"."horizon_end",
-  "t37"."treatment",
-  "t37"."outcome",
+  "t34"."user_id",
+  "t34"."item_id",
+  "t34"."t0",
+  "t34"."horizon_end",
+  "t34"."treatment",
+  "t34"."outcome",
   CASE
     WHEN (
-      "t37"."treatment" = 1
+      "t34"."treatment" = 1
     ) AND (
-      "t37"."outcome" = 1
-    ) AND "t37"."credited"
+      "t34"."outcome" = 1
+    ) AND "t34"."credited"
     THEN 'attributed_play'
-    WHEN "t37"."outcome" = 1
+    WHEN "t34"."outcome" = 1
     THEN 'organic_play'
     WHEN (
-      "t37"."treatment" = 1
-    ) AND "t37"."unviewable"
+      "t34"."treatment" = 1
+    ) AND "t34"."unviewable"
     THEN 'unviewable'
     WHEN (
-      "t37"."treatment" = 1
-    ) AND "t37"."unplayable"
+      "t34"."treatment" = 1
+    ) AND "t34"."unplayable"
     THEN 'unplayable'
-    WHEN "t37"."treatment" = 1
+    WHEN "t34"."treatment" = 1
     THEN 'true_negative'
     ELSE 'control_negative'
   END AS "label_kind",
-  "t37"."sampling_weight",
-  "t37"."censoring_weight",
-  "t37"."sampling_weight" * "t37"."censoring_weight" AS "analysis_weight"
+  "t34"."sampling_weight",
+  "t34"."censoring_weight",
+  "t34"."sampling_weight" * "t34"."censoring_weight" AS "analysis_weight"
 FROM (
   SELECT
     "t28"."user_id",
@@ -81,9 +39,9 @@ FROM (
     "t28"."sampling_weight",
     "t28"."censoring_weight",
     "t28"."outcome",
-    COALESCE("t36"."first_credited" < "t28"."horizon_end", FALSE) AS "credited",
+    COALESCE("t33"."first_credited" < "t28"."horizon_end", FALSE) AS "credited",
     COALESCE(NOT (
-      "t19"."seen"
+      "t20"."seen"
     ), FALSE) AS "unviewable",
     NOT (
       TRUE
@@ -104,36 +62,36 @@ FROM (
     ) AS "unplayable"
   FROM (
     SELECT
-      "t25".*
+      "t24".*
       EXCLUDE ("next_play")
     FROM (
       SELECT
-        "t20"."user_id",
-        "t20"."item_id",
-        "t20"."t0",
-        "t20"."horizon_end",
-        "t20"."treatment",
-        "t20"."sampling_weight",
-        "t20"."next_play",
+        "t22"."user_id",
+        "t22"."item_id",
+        "t22"."t0",
+        "t22"."horizon_end",
+        "t22"."treatment",
+        "t22"."sampling_weight",
+        "t22"."next_play",
         CAST(1 AS DOUBLE) AS "censoring_weight",
         CAST(CASE
-          WHEN COALESCE("t20"."next_play" < "t20"."horizon_end", FALSE)
+          WHEN COALESCE("t22"."next_play" < "t22"."horizon_end", FALSE)
           THEN 1
           WHEN NOT (
-            COALESCE("t20"."next_play" < "t20"."horizon_end", FALSE)
+            COALESCE("t22"."next_play" < "t22"."horizon_end", FALSE)
           )
           THEN 0
           ELSE NULL
         END AS TINYINT) AS "outcome"
       FROM (
         SELECT
-          "t10"."user_id",
-          "t10"."item_id",
-          "t10"."t0",
-          "t10"."horizon_end",
-          "t10"."treatment",
-          "t10"."sampling_weight",
-          "t15"."played_at" AS "next_play"
+          "t14"."user_id",
+          "t14"."item_id",
+          "t14"."t0",
+          "t14"."horizon_end",
+          "t14"."treatment",
+          "t14"."sampling_weight",
+          "t17"."played_at" AS "next_play"
         FROM (
           SELECT
             "t2"."user_id",
@@ -147,7 +105,7 @@ FROM (
           FROM "candidates" AS "t2"
           WHERE
             DATEADD(SECOND, '86400', "t2"."t0") <= TIMESTAMP_TZ_FROM_PARTS(2024, 1, 1, 0, 0, 0, 0, 'UTC')
-        ) AS "t10"
+        ) AS "t14"
         LEFT OUTER JOIN (
           SELECT
             "t5"."user_id",
@@ -164,32 +122,32 @@ FROM (
               "t3"."played_at"
             FROM "plays" AS "t3"
           ) AS "t5"
-        ) AS "t15"
-          ON "t10"."user_id" = "t15"."user_id"
-          AND "t10"."item_id" = "t15"."item_id"
-          AND "t10"."t0" > "t15"."previous"
-          AND "t10"."t0" <= "t15"."played_at"
-      ) AS "t20"
-    ) AS "t25"
+        ) AS "t17"
+          ON "t14"."user_id" = "t17"."user_id"
+          AND "t14"."item_id" = "t17"."item_id"
+          AND "t14"."t0" > "t17"."previous"
+          AND "t14"."t0" <= "t17"."played_at"
+      ) AS "t22"
+    ) AS "t24"
   ) AS "t28"
   LEFT OUTER JOIN (
     SELECT
-      "t34"."user_id",
-      "t34"."item_id",
-      "t34"."t0",
-      MIN("t34"."played_at") AS "first_credited"
+      "t31"."user_id",
+      "t31"."item_id",
+      "t31"."t0",
+      MIN("t31"."played_at") AS "first_credited"
     FROM (
       SELECT
         *
       FROM (
         SELECT
-          "t9"."play_id",
-          "t32"."impression_id",
-          "t9"."user_id",
-          "t9"."item_id",
-          "t9"."played_at",
-          "t32"."t0",
-          COALESCE("t32"."credit", CAST(1 AS DOUBLE)) AS "credit"
+          "t12"."play_id",
+          "t29"."impression_id",
+          "t12"."user_id",
+          "t12"."item_id",
+          "t12"."played_at",
+          "t29"."t0",
+          COALESCE("t29"."credit", CAST(1 AS DOUBLE)) AS "credit"
         FROM (
           SELECT
             *
@@ -200,108 +158,88 @@ FROM (
             ) OR (
               "t3"."seconds" >= 5.0
             )
-        ) AS "t9"
+        ) AS "t12"
         LEFT OUTER JOIN (
           SELECT
-            "t30".*
+            "t25".*
             EXCLUDE ("place")
           FROM (
             SELECT
-              "t29"."play_id",
-              "t29"."impression_id",
-              "t29"."t0",
-              "t29"."place",
+              "t23"."play_id",
+              "t23"."impression_id",
+              "t23"."t0",
+              "t23"."place",
               CAST('1' AS DOUBLE) AS "credit"
             FROM (
               SELECT
-                "t27"."play_id",
-                "t27"."impression_id",
-                "t27"."t0",
+                "t21"."play_id",
+                "t21"."impression_id",
+                "t21"."t0",
                 ROW_NUMBER() OVER (
-                  PARTITION BY "t27"."play_id"
-                  ORDER BY "t27"."t0" DESC NULLS LAST, "t27"."impression_id" DESC NULLS LAST
+                  PARTITION BY "t21"."play_id"
+                  ORDER BY "t21"."t0" DESC NULLS LAST, "t21"."impression_id" DESC NULLS LAST
                 ) - 1 AS "place"
               FROM (
                 SELECT
-                  "t24"."play_id",
-                  "t24"."impression_id",
-                  "t24"."t0"
+                  "t18"."play_id",
+                  "t18"."impression_id",
+                  "t18"."t0"
                 FROM (
                   SELECT
-                    "t23"."play_id",
-                    "t14"."impression_id",
-                    "t14"."t0",
-                    "t23"."played_at"
+                    "t13"."play_id",
+                    "t8"."impression_id",
+                    "t8"."t0",
+                    "t13"."played_at"
                   FROM (
                     SELECT
                       "t1"."impression_id",
                       "t1"."user_id",
                       "t1"."item_id",
-                      "t1"."t0",
-                      CAST(FLOOR(
-                        (
-                          CAST(FLOOR(
-                            (
-                              CAST(DATE_PART('epoch', DATE_TRUNC('SECOND', "t1"."t0")) AS BIGINT)
-                            ) / (
-                              3600
-                            )
-                          ) AS BIGINT)
-                        ) / (
-                          24
-                        )
-                      ) AS BIGINT) AS "stretch"
+                      "t1"."t0"
                     FROM "impressions" AS "t1"
                     WHERE
                       COALESCE("t1"."viewable", TRUE)
-                  ) AS "t14"
+                  ) AS "t8"
                   INNER JOIN (
                     SELECT
-                      *
-                    FROM "t16" AS "t17"
-                    UNION ALL
-                    SELECT
-                      *
-                    FROM (
-                      SELECT
-                        "t17"."play_id",
-                        "t17"."user_id",
-                        "t17"."item_id",
-                        "t17"."played_at",
-                        "t17"."opens",
-                        "t17"."closes",
-                        "t17"."first_stretch",
-                        "t17"."first_stretch" AS "stretch"
-                      FROM "t16" AS "t17"
-                      WHERE
-                        "t17"."first_stretch" < "t17"."stretch"
-                    ) AS "t21"
-                  ) AS "t23"
-                    ON "t14"."user_id" = "t23"."user_id"
-                    AND "t14"."item_id" = "t23"."item_id"
-                    AND "t14"."stretch" = "t23"."stretch"
-                    AND "t14"."t0" > "t23"."opens"
-                    AND "t14"."t0" <= "t23"."closes"
-                ) AS "t24"
-              ) AS "t27"
-            ) AS "t29"
+                      "t3"."play_id",
+                      "t3"."user_id",
+                      "t3"."item_id",
+                      "t3"."played_at",
+                      DATEADD(SECOND, -'86400', "t3"."played_at") AS "opens",
+                      DATEADD(SECOND, -'0', "t3"."played_at") AS "closes"
+                    FROM "plays" AS "t3"
+                    WHERE
+                      (
+                        "t3"."seconds" IS NULL
+                      ) OR (
+                        "t3"."seconds" >= 5.0
+                      )
+                  ) AS "t13"
+                    ON "t8"."user_id" = "t13"."user_id"
+                    AND "t8"."item_id" = "t13"."item_id"
+                    AND "t8"."t0" > "t13"."opens"
+                    AND "t8"."t0" <= "t13"."closes"
+                ) AS "t18"
+              ) AS "t21"
+            ) AS "t23"
             WHERE
-              "t29"."place" = 0
-          ) AS "t30"
-        ) AS "t32"
-          ON "t9"."play_id" = "t32"."play_id"
-      ) AS "t33"
+              "t23"."place" = 0
+          ) AS "t25"
+        ) AS "t29"
+          ON "t12"."play_id" = "t29"."play_id"
+      ) AS "t30"
       WHERE
-        "t33"."impression_id" IS NOT NULL
-    ) AS "t34"
+        "t30"."impression_id" IS NOT NULL
+    ) AS "t31"
     GROUP BY
       1,
       2,
       3
-  ) AS "t36"
-    ON "t28"."user_id" = "t36"."user_id"
-    AND "t28"."item_id" = "t36"."item_id"
-    AND "t28"."t0" = "t36"."t0"
+  ) AS "t33"
+    ON "t28"."user_id" = "t33"."user_id"
+    AND "t28"."item_id" = "t33"."item_id"
+    AND "t28"."t0" = "t33"."t0"
   LEFT OUTER JOIN (
     SELECT
       *
@@ -334,19 +272,19 @@ FROM (
         1,
         2,
         3
-    ) AS "t12"
+    ) AS "t15"
     WHERE
       NOT (
-        "t12"."seen"
+        "t15"."seen"
       )
-  ) AS "t19"
-    ON "t28"."user_id" = "t19"."user_id"
-    AND "t28"."item_id" = "t19"."item_id"
-    AND "t28"."t0" = "t19"."t0"
+  ) AS "t20"
+    ON "t28"."user_id" = "t20"."user_id"
+    AND "t28"."item_id" = "t20"."item_id"
+    AND "t28"."t0" = "t20"."t0"
   LEFT OUTER JOIN (
     SELECT
       *
     FROM "items" AS "t0"
   ) AS "t6"
     ON "t28"."item_id" = "t6"."item_id"
-) AS "t37"
+) AS "t34"

@@ -1,141 +1,86 @@
-WITH `t4` AS (
-  SELECT
-    `t0`.`play_id`,
-    `t0`.`user_id`,
-    `t0`.`item_id`,
-    `t0`.`played_at`,
-    TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
-    TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND) AS `closes`,
-    CAST(FLOOR(
-      ieee_divide(
-        CAST(FLOOR(
-          ieee_divide(
-            CAST(UNIX_SECONDS(
-              TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND), SECOND)
-            ) AS INT64),
-            3600
-          )
-        ) AS INT64),
-        24
-      )
-    ) AS INT64) AS `first_stretch`,
-    CAST(FLOOR(
-      ieee_divide(
-        CAST(FLOOR(
-          ieee_divide(
-            CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND), SECOND)) AS INT64),
-            3600
-          )
-        ) AS INT64),
-        24
-      )
-    ) AS INT64) AS `stretch`
-  FROM `plays` AS `t0`
-)
 SELECT
   `t2`.`play_id`,
-  `t15`.`impression_id`,
+  `t12`.`impression_id`,
   `t2`.`user_id`,
   `t2`.`item_id`,
   `t2`.`played_at`,
-  `t15`.`t0`,
-  COALESCE(`t15`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
+  `t12`.`t0`,
+  COALESCE(`t12`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
 FROM `plays` AS `t2`
 LEFT OUTER JOIN (
   SELECT
     *
   FROM (
     SELECT
-      `t12`.`play_id`,
-      `t12`.`impression_id`,
-      `t12`.`t0`,
+      `t9`.`play_id`,
+      `t9`.`impression_id`,
+      `t9`.`t0`,
       CASE
-        WHEN `t12`.`touches` = 1
+        WHEN `t9`.`touches` = 1
         THEN CAST('1' AS FLOAT64)
-        WHEN `t12`.`touches` = 2
-        THEN IF(`t12`.`place` = 0, CAST('0.5' AS FLOAT64), CAST('0.5' AS FLOAT64))
+        WHEN `t9`.`touches` = 2
+        THEN IF(`t9`.`place` = 0, CAST('0.5' AS FLOAT64), CAST('0.5' AS FLOAT64))
         ELSE CASE
-          WHEN `t12`.`place` = 0
+          WHEN `t9`.`place` = 0
           THEN CAST('0.4' AS FLOAT64)
-          WHEN `t12`.`place` = (
-            `t12`.`touches` - 1
+          WHEN `t9`.`place` = (
+            `t9`.`touches` - 1
           )
           THEN CAST('0.4' AS FLOAT64)
           ELSE ieee_divide(
             CAST('0.19999999999999996' AS FLOAT64),
-            CAST(GREATEST(`t12`.`touches` - 2, 1) AS FLOAT64)
+            CAST(GREATEST(`t9`.`touches` - 2, 1) AS FLOAT64)
           )
         END
       END AS `credit`
     FROM (
       SELECT
-        `t11`.`play_id`,
-        `t11`.`impression_id`,
-        `t11`.`t0`,
-        ROW_NUMBER() OVER (PARTITION BY `t11`.`play_id` ORDER BY `t11`.`t0` ASC, `t11`.`impression_id` ASC) - 1 AS `place`,
+        `t8`.`play_id`,
+        `t8`.`impression_id`,
+        `t8`.`t0`,
+        ROW_NUMBER() OVER (PARTITION BY `t8`.`play_id` ORDER BY `t8`.`t0` ASC, `t8`.`impression_id` ASC) - 1 AS `place`,
         COUNT(*) OVER (
-          PARTITION BY `t11`.`play_id`
+          PARTITION BY `t8`.`play_id`
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         ) AS `touches`
       FROM (
         SELECT
-          `t10`.`play_id`,
-          `t10`.`impression_id`,
-          `t10`.`t0`
+          `t7`.`play_id`,
+          `t7`.`impression_id`,
+          `t7`.`t0`
         FROM (
           SELECT
-            `t9`.`play_id`,
+            `t6`.`play_id`,
             `t5`.`impression_id`,
             `t5`.`t0`,
-            `t9`.`played_at`
+            `t6`.`played_at`
           FROM (
             SELECT
               `t1`.`impression_id`,
               `t1`.`user_id`,
               `t1`.`item_id`,
-              `t1`.`t0`,
-              CAST(FLOOR(
-                ieee_divide(
-                  CAST(FLOOR(
-                    ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t1`.`t0`, SECOND)) AS INT64), 3600)
-                  ) AS INT64),
-                  24
-                )
-              ) AS INT64) AS `stretch`
+              `t1`.`t0`
             FROM `impressions` AS `t1`
           ) AS `t5`
           INNER JOIN (
             SELECT
-              *
-            FROM `t4` AS `t6`
-            UNION ALL
-            SELECT
-              *
-            FROM (
-              SELECT
-                `t6`.`play_id`,
-                `t6`.`user_id`,
-                `t6`.`item_id`,
-                `t6`.`played_at`,
-                `t6`.`opens`,
-                `t6`.`closes`,
-                `t6`.`first_stretch`,
-                `t6`.`first_stretch` AS `stretch`
-              FROM `t4` AS `t6`
-              WHERE
-                `t6`.`first_stretch` < `t6`.`stretch`
-            ) AS `t7`
-          ) AS `t9`
-            ON `t5`.`user_id` = `t9`.`user_id`
-            AND `t5`.`item_id` = `t9`.`item_id`
-            AND `t5`.`stretch` = `t9`.`stretch`
-            AND `t5`.`t0` > `t9`.`opens`
-            AND `t5`.`t0` <= `t9`.`closes`
-        ) AS `t10`
-      ) AS `t11`
-    ) AS `t12`
-  ) AS `t13`
+              `t0`.`play_id`,
+              `t0`.`user_id`,
+              `t0`.`item_id`,
+              `t0`.`played_at`,
+              TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
+              TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND) AS `closes`
+            FROM `plays` AS `t0`
+          ) AS `t6`
+            ON `t5`.`user_id` = `t6`.`user_id`
+            AND `t5`.`item_id` = `t6`.`item_id`
+            AND `t5`.`t0` > `t6`.`opens`
+            AND `t5`.`t0` <= `t6`.`closes`
+        ) AS `t7`
+      ) AS `t8`
+    ) AS `t9`
+  ) AS `t10`
   WHERE
-    `t13`.`credit` > 0
-) AS `t15`
-  ON `t2`.`play_id` = `t15`.`play_id`
+    `t10`.`credit` > 0
+) AS `t12`
+  ON `t2`.`play_id` = `t12`.`play_id`

@@ -1,140 +1,85 @@
-WITH `t4` AS (
-  SELECT
-    `t0`.`play_id`,
-    `t0`.`user_id`,
-    `t0`.`item_id`,
-    `t0`.`played_at`,
-    TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
-    TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND) AS `closes`,
-    CAST(FLOOR(
-      ieee_divide(
-        CAST(FLOOR(
-          ieee_divide(
-            CAST(UNIX_SECONDS(
-              TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND), SECOND)
-            ) AS INT64),
-            3600
-          )
-        ) AS INT64),
-        24
-      )
-    ) AS INT64) AS `first_stretch`,
-    CAST(FLOOR(
-      ieee_divide(
-        CAST(FLOOR(
-          ieee_divide(
-            CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND), SECOND)) AS INT64),
-            3600
-          )
-        ) AS INT64),
-        24
-      )
-    ) AS INT64) AS `stretch`
-  FROM `plays` AS `t0`
-)
 SELECT
   `t2`.`play_id`,
-  `t16`.`impression_id`,
+  `t13`.`impression_id`,
   `t2`.`user_id`,
   `t2`.`item_id`,
   `t2`.`played_at`,
-  `t16`.`t0`,
-  COALESCE(`t16`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
+  `t13`.`t0`,
+  COALESCE(`t13`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
 FROM `plays` AS `t2`
 LEFT OUTER JOIN (
   SELECT
-    `t14`.`play_id`,
-    `t14`.`impression_id`,
-    `t14`.`t0`,
-    `t14`.`credit`
+    `t11`.`play_id`,
+    `t11`.`impression_id`,
+    `t11`.`t0`,
+    `t11`.`credit`
   FROM (
     SELECT
-      `t13`.`play_id`,
-      `t13`.`impression_id`,
-      `t13`.`t0`,
-      `t13`.`age`,
-      `t13`.`share`,
+      `t10`.`play_id`,
+      `t10`.`impression_id`,
+      `t10`.`t0`,
+      `t10`.`age`,
+      `t10`.`share`,
       ieee_divide(
-        CAST(`t13`.`share` AS FLOAT64),
-        CAST(SUM(`t13`.`share`) OVER (
-          PARTITION BY `t13`.`play_id`
+        CAST(`t10`.`share` AS FLOAT64),
+        CAST(SUM(`t10`.`share`) OVER (
+          PARTITION BY `t10`.`play_id`
           ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         ) AS FLOAT64)
       ) AS `credit`
     FROM (
       SELECT
-        `t12`.`play_id`,
-        `t12`.`impression_id`,
-        `t12`.`t0`,
-        `t12`.`age`,
-        CAST(ROUND(POWER(2.0, GREATEST(40 - ieee_divide(`t12`.`age`, 43200.0), 0.0)), 0) AS INT64) AS `share`
+        `t9`.`play_id`,
+        `t9`.`impression_id`,
+        `t9`.`t0`,
+        `t9`.`age`,
+        CAST(ROUND(POWER(2.0, GREATEST(40 - ieee_divide(`t9`.`age`, 43200.0), 0.0)), 0) AS INT64) AS `share`
       FROM (
         SELECT
-          `t11`.`play_id`,
-          `t11`.`impression_id`,
-          `t11`.`t0`,
-          MAX(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t11`.`t0`, SECOND)) AS FLOAT64)) OVER (
-            PARTITION BY `t11`.`play_id`
+          `t8`.`play_id`,
+          `t8`.`impression_id`,
+          `t8`.`t0`,
+          MAX(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t8`.`t0`, SECOND)) AS FLOAT64)) OVER (
+            PARTITION BY `t8`.`play_id`
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-          ) - CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t11`.`t0`, SECOND)) AS FLOAT64) AS `age`
+          ) - CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t8`.`t0`, SECOND)) AS FLOAT64) AS `age`
         FROM (
           SELECT
-            `t10`.`play_id`,
-            `t10`.`impression_id`,
-            `t10`.`t0`
+            `t7`.`play_id`,
+            `t7`.`impression_id`,
+            `t7`.`t0`
           FROM (
             SELECT
-              `t9`.`play_id`,
+              `t6`.`play_id`,
               `t5`.`impression_id`,
               `t5`.`t0`,
-              `t9`.`played_at`
+              `t6`.`played_at`
             FROM (
               SELECT
                 `t1`.`impression_id`,
                 `t1`.`user_id`,
                 `t1`.`item_id`,
-                `t1`.`t0`,
-                CAST(FLOOR(
-                  ieee_divide(
-                    CAST(FLOOR(
-                      ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t1`.`t0`, SECOND)) AS INT64), 3600)
-                    ) AS INT64),
-                    24
-                  )
-                ) AS INT64) AS `stretch`
+                `t1`.`t0`
               FROM `impressions` AS `t1`
             ) AS `t5`
             INNER JOIN (
               SELECT
-                *
-              FROM `t4` AS `t6`
-              UNION ALL
-              SELECT
-                *
-              FROM (
-                SELECT
-                  `t6`.`play_id`,
-                  `t6`.`user_id`,
-                  `t6`.`item_id`,
-                  `t6`.`played_at`,
-                  `t6`.`opens`,
-                  `t6`.`closes`,
-                  `t6`.`first_stretch`,
-                  `t6`.`first_stretch` AS `stretch`
-                FROM `t4` AS `t6`
-                WHERE
-                  `t6`.`first_stretch` < `t6`.`stretch`
-              ) AS `t7`
-            ) AS `t9`
-              ON `t5`.`user_id` = `t9`.`user_id`
-              AND `t5`.`item_id` = `t9`.`item_id`
-              AND `t5`.`stretch` = `t9`.`stretch`
-              AND `t5`.`t0` > `t9`.`opens`
-              AND `t5`.`t0` <= `t9`.`closes`
-          ) AS `t10`
-        ) AS `t11`
-      ) AS `t12`
-    ) AS `t13`
-  ) AS `t14`
-) AS `t16`
-  ON `t2`.`play_id` = `t16`.`play_id`
+                `t0`.`play_id`,
+                `t0`.`user_id`,
+                `t0`.`item_id`,
+                `t0`.`played_at`,
+                TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
+                TIMESTAMP_SUB(`t0`.`played_at`, INTERVAL '0' SECOND) AS `closes`
+              FROM `plays` AS `t0`
+            ) AS `t6`
+              ON `t5`.`user_id` = `t6`.`user_id`
+              AND `t5`.`item_id` = `t6`.`item_id`
+              AND `t5`.`t0` > `t6`.`opens`
+              AND `t5`.`t0` <= `t6`.`closes`
+          ) AS `t7`
+        ) AS `t8`
+      ) AS `t9`
+    ) AS `t10`
+  ) AS `t11`
+) AS `t13`
+  ON `t2`.`play_id` = `t13`.`play_id`

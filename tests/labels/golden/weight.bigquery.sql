@@ -1,43 +1,4 @@
-WITH `t16` AS (
-  SELECT
-    `t2`.`play_id`,
-    `t2`.`user_id`,
-    `t2`.`item_id`,
-    `t2`.`played_at`,
-    TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
-    TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '0' SECOND) AS `closes`,
-    CAST(FLOOR(
-      ieee_divide(
-        CAST(FLOOR(
-          ieee_divide(
-            CAST(UNIX_SECONDS(
-              TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '86400' SECOND), SECOND)
-            ) AS INT64),
-            3600
-          )
-        ) AS INT64),
-        24
-      )
-    ) AS INT64) AS `first_stretch`,
-    CAST(FLOOR(
-      ieee_divide(
-        CAST(FLOOR(
-          ieee_divide(
-            CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '0' SECOND), SECOND)) AS INT64),
-            3600
-          )
-        ) AS INT64),
-        24
-      )
-    ) AS INT64) AS `stretch`
-  FROM `plays` AS `t2`
-  WHERE
-    (
-      `t2`.`seconds` IS NULL
-    ) OR (
-      `t2`.`seconds` >= 5.0
-    )
-), `t27` AS (
+WITH `t28` AS (
   SELECT
     `t24`.`user_id`,
     `t24`.`item_id`,
@@ -58,46 +19,46 @@ WITH `t16` AS (
     ) AS `censoring_all`
   FROM (
     SELECT
-      `t20`.`user_id`,
-      `t20`.`item_id`,
-      `t20`.`t0`,
-      `t20`.`horizon_end`,
-      `t20`.`treatment`,
-      `t20`.`sampling_weight`,
-      `t20`.`next_play`,
+      `t22`.`user_id`,
+      `t22`.`item_id`,
+      `t22`.`t0`,
+      `t22`.`horizon_end`,
+      `t22`.`treatment`,
+      `t22`.`sampling_weight`,
+      `t22`.`next_play`,
       CAST(FLOOR(
-        ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t20`.`t0`, SECOND)) AS INT64), 86400)
+        ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t22`.`t0`, SECOND)) AS INT64), 86400)
       ) AS INT64) AS `censoring_cohort`,
       CAST(CASE
-        WHEN `t20`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
+        WHEN `t22`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
         THEN 1
         WHEN NOT (
-          `t20`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
+          `t22`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
         )
         THEN 0
         ELSE NULL
       END AS INT64) AS `censoring_whole`,
       (
-        `t20`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
+        `t22`.`horizon_end` <= TIMESTAMP('2024-01-01T00:00:00+00:00')
       )
       OR COALESCE(
         (
-          `t20`.`next_play` < `t20`.`horizon_end`
+          `t22`.`next_play` < `t22`.`horizon_end`
         )
         AND (
-          `t20`.`next_play` < TIMESTAMP('2024-01-01T00:00:00+00:00')
+          `t22`.`next_play` < TIMESTAMP('2024-01-01T00:00:00+00:00')
         ),
         FALSE
       ) AS `determined`
     FROM (
       SELECT
-        `t10`.`user_id`,
-        `t10`.`item_id`,
-        `t10`.`t0`,
-        `t10`.`horizon_end`,
-        `t10`.`treatment`,
-        `t10`.`sampling_weight`,
-        `t15`.`played_at` AS `next_play`
+        `t14`.`user_id`,
+        `t14`.`item_id`,
+        `t14`.`t0`,
+        `t14`.`horizon_end`,
+        `t14`.`treatment`,
+        `t14`.`sampling_weight`,
+        `t17`.`played_at` AS `next_play`
       FROM (
         SELECT
           `t3`.`user_id`,
@@ -109,7 +70,7 @@ WITH `t16` AS (
           ) THEN 0 ELSE NULL END AS INT64) AS `treatment`,
           CAST(1 AS FLOAT64) AS `sampling_weight`
         FROM `candidates` AS `t3`
-      ) AS `t10`
+      ) AS `t14`
       LEFT OUTER JOIN (
         SELECT
           `t5`.`user_id`,
@@ -126,58 +87,58 @@ WITH `t16` AS (
             `t2`.`played_at`
           FROM `plays` AS `t2`
         ) AS `t5`
-      ) AS `t15`
-        ON `t10`.`user_id` = `t15`.`user_id`
-        AND `t10`.`item_id` = `t15`.`item_id`
-        AND `t10`.`t0` > `t15`.`previous`
-        AND `t10`.`t0` <= `t15`.`played_at`
-    ) AS `t20`
+      ) AS `t17`
+        ON `t14`.`user_id` = `t17`.`user_id`
+        AND `t14`.`item_id` = `t17`.`item_id`
+        AND `t14`.`t0` > `t17`.`previous`
+        AND `t14`.`t0` <= `t17`.`played_at`
+    ) AS `t22`
   ) AS `t24`
 )
 SELECT
-  `t47`.`user_id`,
-  `t47`.`item_id`,
-  `t47`.`t0`,
-  `t47`.`horizon_end`,
-  `t47`.`treatment`,
-  `t47`.`outcome`,
+  `t44`.`user_id`,
+  `t44`.`item_id`,
+  `t44`.`t0`,
+  `t44`.`horizon_end`,
+  `t44`.`treatment`,
+  `t44`.`outcome`,
   CASE
     WHEN (
-      `t47`.`treatment` = 1
+      `t44`.`treatment` = 1
     ) AND (
-      `t47`.`outcome` = 1
-    ) AND `t47`.`credited`
+      `t44`.`outcome` = 1
+    ) AND `t44`.`credited`
     THEN 'attributed_play'
-    WHEN `t47`.`outcome` = 1
+    WHEN `t44`.`outcome` = 1
     THEN 'organic_play'
     WHEN (
-      `t47`.`treatment` = 1
-    ) AND `t47`.`unviewable`
+      `t44`.`treatment` = 1
+    ) AND `t44`.`unviewable`
     THEN 'unviewable'
     WHEN (
-      `t47`.`treatment` = 1
-    ) AND `t47`.`unplayable`
+      `t44`.`treatment` = 1
+    ) AND `t44`.`unplayable`
     THEN 'unplayable'
-    WHEN `t47`.`treatment` = 1
+    WHEN `t44`.`treatment` = 1
     THEN 'true_negative'
     ELSE 'control_negative'
   END AS `label_kind`,
-  `t47`.`sampling_weight`,
-  `t47`.`censoring_weight`,
-  `t47`.`sampling_weight` * `t47`.`censoring_weight` AS `analysis_weight`
+  `t44`.`sampling_weight`,
+  `t44`.`censoring_weight`,
+  `t44`.`sampling_weight` * `t44`.`censoring_weight` AS `analysis_weight`
 FROM (
   SELECT
-    `t46`.`user_id`,
-    `t46`.`item_id`,
-    `t46`.`t0`,
-    `t46`.`horizon_end`,
-    `t46`.`treatment`,
-    `t46`.`sampling_weight`,
-    `t46`.`censoring_weight`,
-    `t46`.`outcome`,
-    COALESCE(`t41`.`first_credited` < `t46`.`horizon_end`, FALSE) AS `credited`,
+    `t43`.`user_id`,
+    `t43`.`item_id`,
+    `t43`.`t0`,
+    `t43`.`horizon_end`,
+    `t43`.`treatment`,
+    `t43`.`sampling_weight`,
+    `t43`.`censoring_weight`,
+    `t43`.`outcome`,
+    COALESCE(`t35`.`first_credited` < `t43`.`horizon_end`, FALSE) AS `credited`,
     COALESCE(NOT (
-      `t19`.`seen`
+      `t20`.`seen`
     ), FALSE) AS `unviewable`,
     NOT (
       TRUE
@@ -185,36 +146,36 @@ FROM (
         (
           `t6`.`available_from` IS NULL
         ) OR (
-          `t6`.`available_from` <= `t46`.`t0`
+          `t6`.`available_from` <= `t43`.`t0`
         )
       )
       AND (
         (
           `t6`.`available_until` IS NULL
         ) OR (
-          `t46`.`t0` < `t6`.`available_until`
+          `t43`.`t0` < `t6`.`available_until`
         )
       )
     ) AS `unplayable`
   FROM (
     SELECT
-      `t44`.*
+      `t41`.*
       EXCEPT (`next_play`)
     FROM (
       SELECT
-        `t43`.`user_id`,
-        `t43`.`item_id`,
-        `t43`.`t0`,
-        `t43`.`horizon_end`,
-        `t43`.`treatment`,
-        `t43`.`sampling_weight`,
-        `t43`.`next_play`,
-        `t43`.`censoring_weight`,
+        `t40`.`user_id`,
+        `t40`.`item_id`,
+        `t40`.`t0`,
+        `t40`.`horizon_end`,
+        `t40`.`treatment`,
+        `t40`.`sampling_weight`,
+        `t40`.`next_play`,
+        `t40`.`censoring_weight`,
         CAST(CASE
-          WHEN COALESCE(`t43`.`next_play` < `t43`.`horizon_end`, FALSE)
+          WHEN COALESCE(`t40`.`next_play` < `t40`.`horizon_end`, FALSE)
           THEN 1
           WHEN NOT (
-            COALESCE(`t43`.`next_play` < `t43`.`horizon_end`, FALSE)
+            COALESCE(`t40`.`next_play` < `t40`.`horizon_end`, FALSE)
           )
           THEN 0
           ELSE NULL
@@ -224,51 +185,51 @@ FROM (
           *
         FROM (
           SELECT
-            `t28`.`user_id`,
-            `t28`.`item_id`,
-            `t28`.`t0`,
-            `t28`.`horizon_end`,
-            `t28`.`treatment`,
-            `t28`.`sampling_weight`,
-            `t28`.`next_play`,
+            `t29`.`user_id`,
+            `t29`.`item_id`,
+            `t29`.`t0`,
+            `t29`.`horizon_end`,
+            `t29`.`treatment`,
+            `t29`.`sampling_weight`,
+            `t29`.`next_play`,
             CAST(1 AS FLOAT64) AS `censoring_weight`
-          FROM `t27` AS `t28`
+          FROM `t28` AS `t29`
           WHERE
             NOT (
-              `t28`.`censoring_whole` < `t28`.`censoring_all`
+              `t29`.`censoring_whole` < `t29`.`censoring_all`
             )
-        ) AS `t30`
+        ) AS `t31`
         UNION ALL
         SELECT
           *
         FROM (
           SELECT
-            `t39`.`user_id`,
-            `t39`.`item_id`,
-            `t39`.`t0`,
-            `t39`.`horizon_end`,
-            `t39`.`treatment`,
-            `t39`.`sampling_weight`,
-            `t39`.`next_play`,
-            ieee_divide(CAST(`t39`.`censoring_all` AS FLOAT64), CAST(`t39`.`censoring_risk` AS FLOAT64)) AS `censoring_weight`
+            `t38`.`user_id`,
+            `t38`.`item_id`,
+            `t38`.`t0`,
+            `t38`.`horizon_end`,
+            `t38`.`treatment`,
+            `t38`.`sampling_weight`,
+            `t38`.`next_play`,
+            ieee_divide(CAST(`t38`.`censoring_all` AS FLOAT64), CAST(`t38`.`censoring_risk` AS FLOAT64)) AS `censoring_weight`
           FROM (
             SELECT
-              `t36`.`user_id`,
-              `t36`.`item_id`,
-              `t36`.`t0`,
-              `t36`.`horizon_end`,
-              `t36`.`treatment`,
-              `t36`.`sampling_weight`,
-              `t36`.`next_play`,
-              `t36`.`censoring_cohort`,
-              `t36`.`censoring_whole`,
-              `t36`.`determined`,
-              `t36`.`censoring_all`,
-              `t36`.`censoring_second`,
-              `t36`.`censoring_kind`,
-              SUM(1 - `t36`.`censoring_kind`) OVER (
-                PARTITION BY `t36`.`censoring_cohort`
-                ORDER BY `t36`.`censoring_second` ASC, `t36`.`censoring_kind` ASC
+              `t37`.`user_id`,
+              `t37`.`item_id`,
+              `t37`.`t0`,
+              `t37`.`horizon_end`,
+              `t37`.`treatment`,
+              `t37`.`sampling_weight`,
+              `t37`.`next_play`,
+              `t37`.`censoring_cohort`,
+              `t37`.`censoring_whole`,
+              `t37`.`determined`,
+              `t37`.`censoring_all`,
+              `t37`.`censoring_second`,
+              `t37`.`censoring_kind`,
+              SUM(1 - `t37`.`censoring_kind`) OVER (
+                PARTITION BY `t37`.`censoring_cohort`
+                ORDER BY `t37`.`censoring_second` ASC, `t37`.`censoring_kind` ASC
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
               ) AS `censoring_risk`
             FROM (
@@ -276,86 +237,86 @@ FROM (
                 *
               FROM (
                 SELECT
-                  `t28`.`user_id`,
-                  `t28`.`item_id`,
-                  `t28`.`t0`,
-                  `t28`.`horizon_end`,
-                  `t28`.`treatment`,
-                  `t28`.`sampling_weight`,
-                  `t28`.`next_play`,
-                  `t28`.`censoring_cohort`,
-                  `t28`.`censoring_whole`,
-                  `t28`.`determined`,
-                  `t28`.`censoring_all`,
-                  CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t28`.`t0`, SECOND)) AS INT64) AS `censoring_second`,
+                  `t29`.`user_id`,
+                  `t29`.`item_id`,
+                  `t29`.`t0`,
+                  `t29`.`horizon_end`,
+                  `t29`.`treatment`,
+                  `t29`.`sampling_weight`,
+                  `t29`.`next_play`,
+                  `t29`.`censoring_cohort`,
+                  `t29`.`censoring_whole`,
+                  `t29`.`determined`,
+                  `t29`.`censoring_all`,
+                  CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t29`.`t0`, SECOND)) AS INT64) AS `censoring_second`,
                   0 AS `censoring_kind`
-                FROM `t27` AS `t28`
+                FROM `t28` AS `t29`
                 WHERE
-                  `t28`.`censoring_whole` < `t28`.`censoring_all`
-              ) AS `t31`
+                  `t29`.`censoring_whole` < `t29`.`censoring_all`
+              ) AS `t32`
               UNION ALL
               SELECT
                 *
               FROM (
                 SELECT
-                  `t28`.`user_id`,
-                  `t28`.`item_id`,
-                  `t28`.`t0`,
-                  `t28`.`horizon_end`,
-                  `t28`.`treatment`,
-                  `t28`.`sampling_weight`,
-                  `t28`.`next_play`,
-                  `t28`.`censoring_cohort`,
-                  `t28`.`censoring_whole`,
-                  `t28`.`determined`,
-                  `t28`.`censoring_all`,
+                  `t29`.`user_id`,
+                  `t29`.`item_id`,
+                  `t29`.`t0`,
+                  `t29`.`horizon_end`,
+                  `t29`.`treatment`,
+                  `t29`.`sampling_weight`,
+                  `t29`.`next_play`,
+                  `t29`.`censoring_cohort`,
+                  `t29`.`censoring_whole`,
+                  `t29`.`determined`,
+                  `t29`.`censoring_all`,
                   CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(TIMESTAMP('2024-01-01T00:00:00+00:00'), SECOND)) AS INT64) - (
                     CAST(UNIX_SECONDS(
                       TIMESTAMP_TRUNC(
                         IF(
-                          COALESCE(`t28`.`next_play` < `t28`.`horizon_end`, FALSE),
-                          `t28`.`next_play`,
-                          `t28`.`horizon_end`
+                          COALESCE(`t29`.`next_play` < `t29`.`horizon_end`, FALSE),
+                          `t29`.`next_play`,
+                          `t29`.`horizon_end`
                         ),
                         SECOND
                       )
-                    ) AS INT64) - CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t28`.`t0`, SECOND)) AS INT64)
+                    ) AS INT64) - CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t29`.`t0`, SECOND)) AS INT64)
                   ) AS `censoring_second`,
                   1 AS `censoring_kind`
-                FROM `t27` AS `t28`
+                FROM `t28` AS `t29`
                 WHERE
-                  `t28`.`censoring_whole` < `t28`.`censoring_all`
-                  AND `t28`.`determined`
-                  AND `t28`.`censoring_whole` >= (
-                    `t28`.`censoring_all` * 0.1
+                  `t29`.`censoring_whole` < `t29`.`censoring_all`
+                  AND `t29`.`determined`
+                  AND `t29`.`censoring_whole` >= (
+                    `t29`.`censoring_all` * 0.1
                   )
-              ) AS `t35`
-            ) AS `t36`
-          ) AS `t39`
+              ) AS `t36`
+            ) AS `t37`
+          ) AS `t38`
           WHERE
-            `t39`.`censoring_kind` = 1
-        ) AS `t42`
-      ) AS `t43`
-    ) AS `t44`
-  ) AS `t46`
+            `t38`.`censoring_kind` = 1
+        ) AS `t39`
+      ) AS `t40`
+    ) AS `t41`
+  ) AS `t43`
   LEFT OUTER JOIN (
     SELECT
-      `t38`.`user_id`,
-      `t38`.`item_id`,
-      `t38`.`t0`,
-      MIN(`t38`.`played_at`) AS `first_credited`
+      `t33`.`user_id`,
+      `t33`.`item_id`,
+      `t33`.`t0`,
+      MIN(`t33`.`played_at`) AS `first_credited`
     FROM (
       SELECT
         *
       FROM (
         SELECT
-          `t8`.`play_id`,
-          `t34`.`impression_id`,
-          `t8`.`user_id`,
-          `t8`.`item_id`,
-          `t8`.`played_at`,
-          `t34`.`t0`,
-          COALESCE(`t34`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
+          `t11`.`play_id`,
+          `t27`.`impression_id`,
+          `t11`.`user_id`,
+          `t11`.`item_id`,
+          `t11`.`played_at`,
+          `t27`.`t0`,
+          COALESCE(`t27`.`credit`, CAST(1 AS FLOAT64)) AS `credit`
         FROM (
           SELECT
             *
@@ -366,100 +327,85 @@ FROM (
             ) OR (
               `t2`.`seconds` >= 5.0
             )
-        ) AS `t8`
+        ) AS `t11`
         LEFT OUTER JOIN (
           SELECT
-            `t32`.*
+            `t25`.*
             EXCEPT (`place`)
           FROM (
             SELECT
-              `t29`.`play_id`,
-              `t29`.`impression_id`,
-              `t29`.`t0`,
-              `t29`.`place`,
+              `t23`.`play_id`,
+              `t23`.`impression_id`,
+              `t23`.`t0`,
+              `t23`.`place`,
               CAST('1' AS FLOAT64) AS `credit`
             FROM (
               SELECT
-                `t26`.`play_id`,
-                `t26`.`impression_id`,
-                `t26`.`t0`,
-                ROW_NUMBER() OVER (PARTITION BY `t26`.`play_id` ORDER BY `t26`.`t0` DESC, `t26`.`impression_id` DESC) - 1 AS `place`
+                `t21`.`play_id`,
+                `t21`.`impression_id`,
+                `t21`.`t0`,
+                ROW_NUMBER() OVER (PARTITION BY `t21`.`play_id` ORDER BY `t21`.`t0` DESC, `t21`.`impression_id` DESC) - 1 AS `place`
               FROM (
                 SELECT
-                  `t25`.`play_id`,
-                  `t25`.`impression_id`,
-                  `t25`.`t0`
+                  `t18`.`play_id`,
+                  `t18`.`impression_id`,
+                  `t18`.`t0`
                 FROM (
                   SELECT
-                    `t23`.`play_id`,
-                    `t14`.`impression_id`,
-                    `t14`.`t0`,
-                    `t23`.`played_at`
+                    `t12`.`play_id`,
+                    `t8`.`impression_id`,
+                    `t8`.`t0`,
+                    `t12`.`played_at`
                   FROM (
                     SELECT
                       `t1`.`impression_id`,
                       `t1`.`user_id`,
                       `t1`.`item_id`,
-                      `t1`.`t0`,
-                      CAST(FLOOR(
-                        ieee_divide(
-                          CAST(FLOOR(
-                            ieee_divide(CAST(UNIX_SECONDS(TIMESTAMP_TRUNC(`t1`.`t0`, SECOND)) AS INT64), 3600)
-                          ) AS INT64),
-                          24
-                        )
-                      ) AS INT64) AS `stretch`
+                      `t1`.`t0`
                     FROM `impressions` AS `t1`
                     WHERE
                       COALESCE(`t1`.`viewable`, TRUE)
-                  ) AS `t14`
+                  ) AS `t8`
                   INNER JOIN (
                     SELECT
-                      *
-                    FROM `t16` AS `t17`
-                    UNION ALL
-                    SELECT
-                      *
-                    FROM (
-                      SELECT
-                        `t17`.`play_id`,
-                        `t17`.`user_id`,
-                        `t17`.`item_id`,
-                        `t17`.`played_at`,
-                        `t17`.`opens`,
-                        `t17`.`closes`,
-                        `t17`.`first_stretch`,
-                        `t17`.`first_stretch` AS `stretch`
-                      FROM `t16` AS `t17`
-                      WHERE
-                        `t17`.`first_stretch` < `t17`.`stretch`
-                    ) AS `t21`
-                  ) AS `t23`
-                    ON `t14`.`user_id` = `t23`.`user_id`
-                    AND `t14`.`item_id` = `t23`.`item_id`
-                    AND `t14`.`stretch` = `t23`.`stretch`
-                    AND `t14`.`t0` > `t23`.`opens`
-                    AND `t14`.`t0` <= `t23`.`closes`
-                ) AS `t25`
-              ) AS `t26`
-            ) AS `t29`
+                      `t2`.`play_id`,
+                      `t2`.`user_id`,
+                      `t2`.`item_id`,
+                      `t2`.`played_at`,
+                      TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '86400' SECOND) AS `opens`,
+                      TIMESTAMP_SUB(`t2`.`played_at`, INTERVAL '0' SECOND) AS `closes`
+                    FROM `plays` AS `t2`
+                    WHERE
+                      (
+                        `t2`.`seconds` IS NULL
+                      ) OR (
+                        `t2`.`seconds` >= 5.0
+                      )
+                  ) AS `t12`
+                    ON `t8`.`user_id` = `t12`.`user_id`
+                    AND `t8`.`item_id` = `t12`.`item_id`
+                    AND `t8`.`t0` > `t12`.`opens`
+                    AND `t8`.`t0` <= `t12`.`closes`
+                ) AS `t18`
+              ) AS `t21`
+            ) AS `t23`
             WHERE
-              `t29`.`place` = 0
-          ) AS `t32`
-        ) AS `t34`
-          ON `t8`.`play_id` = `t34`.`play_id`
-      ) AS `t37`
+              `t23`.`place` = 0
+          ) AS `t25`
+        ) AS `t27`
+          ON `t11`.`play_id` = `t27`.`play_id`
+      ) AS `t30`
       WHERE
-        `t37`.`impression_id` IS NOT NULL
-    ) AS `t38`
+        `t30`.`impression_id` IS NOT NULL
+    ) AS `t33`
     GROUP BY
       1,
       2,
       3
-  ) AS `t41`
-    ON `t46`.`user_id` = `t41`.`user_id`
-    AND `t46`.`item_id` = `t41`.`item_id`
-    AND `t46`.`t0` = `t41`.`t0`
+  ) AS `t35`
+    ON `t43`.`user_id` = `t35`.`user_id`
+    AND `t43`.`item_id` = `t35`.`item_id`
+    AND `t43`.`t0` = `t35`.`t0`
   LEFT OUTER JOIN (
     SELECT
       *
@@ -492,19 +438,19 @@ FROM (
         1,
         2,
         3
-    ) AS `t12`
+    ) AS `t15`
     WHERE
       NOT (
-        `t12`.`seen`
+        `t15`.`seen`
       )
-  ) AS `t19`
-    ON `t46`.`user_id` = `t19`.`user_id`
-    AND `t46`.`item_id` = `t19`.`item_id`
-    AND `t46`.`t0` = `t19`.`t0`
+  ) AS `t20`
+    ON `t43`.`user_id` = `t20`.`user_id`
+    AND `t43`.`item_id` = `t20`.`item_id`
+    AND `t43`.`t0` = `t20`.`t0`
   LEFT OUTER JOIN (
     SELECT
       *
     FROM `items` AS `t0`
   ) AS `t6`
-    ON `t46`.`item_id` = `t6`.`item_id`
-) AS `t47`
+    ON `t43`.`item_id` = `t6`.`item_id`
+) AS `t44`
