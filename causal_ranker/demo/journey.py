@@ -165,9 +165,8 @@ def run_journey(
         outcome="purchases",
     )
     other = _sensitivity(connection, ranker, logs, report=report, serve=serve)
-    model = ranker.save(
-        out / "model", candidates=logs.candidates.filter(logs.candidates[C.T0] == serve), at=serve
-    )
+    served = logs.candidates.filter(logs.candidates[C.T0] == serve)
+    ranker.save(out / "model", candidates=served, at=serve)
     intended = result.evaluation.average_effect
     frozen = result.evaluation.comparison.result(ranker.policy_name_)
     share = 1 / _SENSITIVITY_OF
@@ -215,7 +214,7 @@ def run_journey(
     return Demonstration(
         ranker=ranker,
         report=result,
-        model=model,
+        model=out / "model",
         truth=None,
         offers=None,
         names={

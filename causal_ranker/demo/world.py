@@ -61,7 +61,7 @@ def run_world(*, out: Path, seed: int, progress: bool) -> Demonstration:
         **_between(logs, report, None), log_end=logs.log_end, title="A world with known truth"
     )
     truth = _true_uplift(ranker, logs)
-    model = ranker.save(out / "model")
+    ranker.save(out / "model")
     estimates = found.evaluation.comparison.results
     found = found.with_sections(
         [
@@ -96,7 +96,7 @@ def run_world(*, out: Path, seed: int, progress: bool) -> Demonstration:
     return Demonstration(
         ranker=ranker,
         report=found,
-        model=model,
+        model=out / "model",
         truth=truth,
         offers=_last_offers(logs),
         names={},

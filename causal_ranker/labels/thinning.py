@@ -71,7 +71,7 @@ def mark_later_exposures(rows: ibis.Table, impressions: ibis.Table) -> ibis.Tabl
     Parameters
     ----------
     rows : ibis.Table
-        Rows with ``user_id``, ``item_id``, ``t0`` and ``horizon_end``.
+        Rows with ``user_id``, ``item_id``, ``t0`` (together unique) and ``horizon_end``.
     impressions : ibis.Table
         Impression log.
 

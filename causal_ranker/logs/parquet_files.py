@@ -17,6 +17,8 @@ from causal_ranker.logs.paths import literal
 
 __all__ = ["read_parquet_files"]
 
+_AWARE: Final = "timestamps with a time zone"
+_NAIVE: Final = "timestamps without a time zone"
 _NUMBER: Final = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)")
 # One row for each distinct footer: a file that has it, and how many have. A column without any
 # value may have no type in its file ("NullType"), and agrees with every type.
@@ -94,10 +96,6 @@ def _check_types(
                 if {other, said} == {_AWARE, _NAIVE}
                 else "Cast the column to one type in all files.",
             )
-
-
-_AWARE: Final = "timestamps with a time zone"
-_NAIVE: Final = "timestamps without a time zone"
 
 
 def _family(kind: str) -> str:

@@ -18,34 +18,10 @@ __all__ = ["DRLearner"]
 
 
 class DRLearner(FinalStageLearner):
-    """Doubly robust: right where either the propensities or the outcome models are.
-
-    Parameters
-    ----------
-    config : LearnerConfig
-        Trees and the overlap floor.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
-    seed : int
-        Decides folds and feature draws.
-    """
+    """Doubly robust: right where either the propensities or the outcome models are."""
 
     @staticmethod
-    def pseudo_outcomes(
+    def _pseudo_outcomes(
         treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the doubly robust scores, all of one weight.
-
-        Parameters
-        ----------
-        treatment, outcome : numpy.ndarray
-            T and Y of rows with overlap, shape (n_rows,).
-        nuisances : NuisanceValues
-            Their nuisances.
-
-        Returns
-        -------
-        target, weight : numpy.ndarray
-            Shape (n_rows,).
-        """
         return nuisances.scores(treatment, outcome), np.ones(len(outcome))

@@ -7,8 +7,7 @@ stage may use all rows, and several learners may share the nuisances.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
@@ -17,11 +16,12 @@ from pydantic import Field
 
 from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import NotFittedError, OverlapError
+from causal_ranker.errors import OverlapError
 from causal_ranker.stats.weights import effective_sample_size
-from causal_ranker.uplift.base import Effect, Rows
+from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checks import check_rows
-from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, NuisanceValues
+from causal_ranker.uplift.learner import Learner
+from causal_ranker.uplift.nuisance import NuisanceConfig, NuisanceValues, cross_fit
 
 if TYPE_CHECKING:
     import lightgbm
@@ -51,17 +51,8 @@ class LearnerConfig(FrozenConfig):
     fewest_effective_rows: Annotated[float, Field(ge=1)] = 100.0
 
 
-class FinalStageLearner(ABC):
+class FinalStageLearner(Learner[LearnerConfig]):
     """A regression of pseudo-outcomes on LightGBM; a learner says what they are.
-
-    Parameters
-    ----------
-    config : LearnerConfig
-        Trees and the overlap floor.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
-    seed : int
-        Decides folds and feature draws.
 
     Attributes
     ----------
@@ -71,41 +62,19 @@ class FinalStageLearner(ABC):
         The final stage.
     """
 
-    def __init__(
-        self,
-        *,
-        config: LearnerConfig,
-        names: Sequence[str],
-        categorical: Sequence[str],
-        seed: int,
-    ) -> None:
-        self._config = config
-        self._names = list(names)
-        self._categorical = list(categorical)
-        self._seed = seed
-        self.share_outside_ = float("nan")
-        self.model_: lightgbm.Booster | None = None
+    share_outside_ = float("nan")
+    model_: lightgbm.Booster | None = None
 
     @staticmethod
     @abstractmethod
-    def pseudo_outcomes(
+    def _pseudo_outcomes(
         treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what the final stage regresses, and the weight of each row in it.
+        """Return what the final stage regresses, and each row's weight in it.
 
-        Parameters
-        ----------
-        treatment, outcome : numpy.ndarray
-            T and Y of rows with overlap, shape (n_rows,).
-        nuisances : NuisanceValues
-            Their nuisances.
-
-        Returns
-        -------
-        target : numpy.ndarray
-            Shape (n_rows,), in plays per impression: its weighted mean given X is the uplift.
-        weight : numpy.ndarray
-            Shape (n_rows,), positive; multiplies the analysis weight.
+        All arrays are of rows with overlap, shape (n_rows,). The target is in plays per impression,
+        and its weighted mean given X is the uplift; weights are positive and multiply the analysis
+        weight.
         """
 
     def fit(self, rows: Rows, *, nuisances: NuisanceValues | None = None) -> Self:
@@ -131,19 +100,18 @@ class FinalStageLearner(ABC):
             If an arm's effective sample size inside the overlap band is below the floor.
         """
         check_rows(rows, kind=self._config.nuisance.kind)
-        if nuisances is None:
-            fitted = Nuisances(
-                config=self._config.nuisance,
-                names=self._names,
-                categorical=self._categorical,
-                seed=self._seed,
-            ).fit(rows)
-            nuisances = fitted.cross_fitted(rows)
+        nuisances = nuisances or cross_fit(
+            rows,
+            config=self._config.nuisance,
+            names=self._names,
+            categorical=self._categorical,
+            seed=self._seed,
+        )
         kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
         self.share_outside_ = float(rows.weight[~kept].sum() / rows.weight.sum())
         self._check_overlap(rows, nuisances.propensity, kept)
         target, weight = np.zeros((2, len(rows)))
-        target[kept], weight[kept] = self.pseudo_outcomes(
+        target[kept], weight[kept] = self._pseudo_outcomes(
             rows.treatment[kept], rows.outcome[kept], nuisances.take(kept)
         )
         self.model_ = fit_trees(
@@ -159,33 +127,8 @@ class FinalStageLearner(ABC):
         )
         return self
 
-    def predict(
-        self, features: NDArray[np.float32], *, rows: NDArray[np.int64] | None = None
-    ) -> Effect:
-        """Estimate the uplift of rows.
-
-        Parameters
-        ----------
-        features : numpy.ndarray
-            Shape (n_rows, n_features), in the order of training.
-        rows : numpy.ndarray, optional
-            Positions of the rows to estimate, taken batch by batch; all by default.
-
-        Returns
-        -------
-        Effect
-            Uplift in plays per impression.
-
-        Raises
-        ------
-        NotFittedError
-            If `fit` was not called.
-        """
-        if self.model_ is None:
-            raise NotFittedError(
-                expected="a fitted learner", came="none", do="Call fit(rows) first."
-            )
-        return Effect(point=predict_trees(self.model_, features, rows=rows))
+    def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return predict_trees(self._fitted(self.model_), features)
 
     def _check_overlap(
         self, rows: Rows, propensity: NDArray[np.float64], kept: NDArray[np.bool_]

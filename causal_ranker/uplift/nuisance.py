@@ -26,7 +26,7 @@ from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensit
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["OBJECTIVES", "NuisanceConfig", "NuisanceValues", "Nuisances"]
+__all__ = ["OBJECTIVES", "NuisanceConfig", "NuisanceValues", "Nuisances", "cross_fit"]
 
 #: What outcome models of each kind of Y minimise.
 OBJECTIVES: Final[dict[str, Objective]] = {
@@ -377,3 +377,38 @@ class Nuisances:
 
     def _fold(self, user: NDArray[Any]) -> NDArray[np.int64]:
         return user_fold(user, self._config.folds, seed=self._seed)
+
+
+def cross_fit(
+    rows: Rows,
+    *,
+    config: NuisanceConfig,
+    names: Sequence[str],
+    categorical: Sequence[str],
+    seed: int,
+) -> NuisanceValues:
+    """Fit nuisances and apply each to the fold that it did not see.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows of both arms.
+    config : NuisanceConfig
+        Folds and trees.
+    names, categorical : sequence of str
+        Names of the features, and of the categorical ones.
+    seed : int
+        Decides folds and feature draws.
+
+    Returns
+    -------
+    NuisanceValues
+        One value of each per row.
+
+    Raises
+    ------
+    EmptyError, RowError
+        As told in `Nuisances.fit`.
+    """
+    fitted = Nuisances(config=config, names=names, categorical=categorical, seed=seed)
+    return fitted.fit(rows).cross_fitted(rows)

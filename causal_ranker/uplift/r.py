@@ -20,36 +20,12 @@ __all__ = ["RLearner"]
 
 
 class RLearner(FinalStageLearner):
-    """Residual on residual, weighted by overlap.
-
-    Parameters
-    ----------
-    config : LearnerConfig
-        Trees and the overlap floor.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
-    seed : int
-        Decides folds and feature draws.
-    """
+    """Residual on residual, weighted by overlap."""
 
     @staticmethod
-    def pseudo_outcomes(
+    def _pseudo_outcomes(
         treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ratio of the residuals, weighted by the squared treatment residual.
-
-        Parameters
-        ----------
-        treatment, outcome : numpy.ndarray
-            T and Y of rows with overlap, shape (n_rows,).
-        nuisances : NuisanceValues
-            Their nuisances.
-
-        Returns
-        -------
-        target, weight : numpy.ndarray
-            Shape (n_rows,).
-        """
         e = nuisances.propensity
         expected = e * nuisances.outcome_treated + (1 - e) * nuisances.outcome_control
         residual = treatment - e

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.boosting import fit_trees, predict_trees
-from causal_ranker.errors import EmptyError, NotFittedError
+from causal_ranker.errors import EmptyError
 from causal_ranker.paging import empty_array
-from causal_ranker.uplift.base import Effect, Rows
+from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checks import check_rows
+from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import OBJECTIVES, NuisanceConfig
 
 if TYPE_CHECKING:
@@ -23,35 +23,14 @@ __all__ = ["SLearner"]
 _TREATMENT = "treatment"
 
 
-class SLearner:
+class SLearner(Learner[NuisanceConfig]):
     """One outcome model; the uplift is what it changes by when the treatment is turned on.
 
     Trees that never split on the treatment say that it has no effect: where effects are small
     beside what moves the outcome anyway, it shrinks them towards 0.
-
-    Parameters
-    ----------
-    config : NuisanceConfig
-        Kind of the outcome, and its trees.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
-    seed : int
-        Decides feature draws.
     """
 
-    def __init__(
-        self,
-        *,
-        config: NuisanceConfig,
-        names: Sequence[str],
-        categorical: Sequence[str],
-        seed: int,
-    ) -> None:
-        self._config = config
-        self._names = [*names, _TREATMENT]
-        self._categorical = list(categorical)
-        self._seed = seed
-        self._model: lightgbm.Booster | None = None
+    _model: lightgbm.Booster | None = None
 
     def fit(self, rows: Rows) -> SLearner:
         """Fit the outcome model on both arms.
@@ -87,38 +66,18 @@ class SLearner:
             weight=rows.weight,
             objective=OBJECTIVES[self._config.kind],
             config=self._config.outcome,
-            names=self._names,
+            names=[*self._names, _TREATMENT],
             categorical=self._categorical,
             seed=self._seed,
         )
         return self
 
-    def predict(self, features: NDArray[np.float32]) -> Effect:
-        """Estimate the uplift of rows.
-
-        Parameters
-        ----------
-        features : numpy.ndarray
-            Shape (n_rows, n_features), in the order of training.
-
-        Returns
-        -------
-        Effect
-            Uplift in plays per impression.
-
-        Raises
-        ------
-        NotFittedError
-            If `fit` was not called.
-        """
-        if self._model is None:
-            raise NotFittedError(
-                expected="a fitted learner", came="none", do="Call fit(rows) first."
-            )
+    def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        model = self._fitted(self._model)
         matrix = _beside(features, 0)
-        control = predict_trees(self._model, matrix)
+        control = predict_trees(model, matrix)
         matrix[:, -1] = 1
-        return Effect(point=predict_trees(self._model, matrix) - control)
+        return predict_trees(model, matrix) - control
 
 
 def _beside(

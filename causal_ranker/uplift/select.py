@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.boosting import BoostConfig
+from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.errors import OverlapError
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.dr import DRLearner
@@ -106,5 +106,8 @@ def choose_final(
 def _loss(
     learner: DRLearner, rows: Rows, scores: NDArray[np.float64], kept: NDArray[np.bool_]
 ) -> float:
-    miss = scores - learner.predict(rows.features, rows=np.flatnonzero(kept)).point
+    assert learner.model_ is not None
+    # Batch by batch: the rows may lie in a file.
+    guess = predict_trees(learner.model_, rows.features, rows=np.flatnonzero(kept))
+    miss = scores - guess
     return float(np.average(miss**2, weights=rows.weight[kept]))

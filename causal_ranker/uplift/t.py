@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import NotFittedError
-from causal_ranker.uplift.base import Effect, Rows
+from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
 
 __all__ = ["TLearner"]
 
 
-class TLearner:
+class TLearner(Learner[NuisanceConfig]):
     """Two outcome models, each the mean of its folds'.
 
     It needs no propensity, and inherits the bias of both models: what regularisation takes from
     one arm and not from the other, it calls an effect.
-
-    Parameters
-    ----------
-    config : NuisanceConfig
-        Folds, kind of the outcome, and trees.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
-    seed : int
-        Decides folds and feature draws.
     """
 
-    def __init__(
-        self,
-        *,
-        config: NuisanceConfig,
-        names: Sequence[str],
-        categorical: Sequence[str],
-        seed: int,
-    ) -> None:
-        self._config = config
-        self._names = list(names)
-        self._categorical = list(categorical)
-        self._seed = seed
-        self._models: Nuisances | None = None
+    _models: Nuisances | None = None
 
     def fit(self, rows: Rows, *, nuisances: Nuisances | None = None) -> TLearner:
         """Fit the outcome models of both arms, or take over those that were.
@@ -69,27 +46,6 @@ class TLearner:
         ).fit_outcomes(rows)
         return self
 
-    def predict(self, features: NDArray[np.float32]) -> Effect:
-        """Estimate the uplift of rows.
-
-        Parameters
-        ----------
-        features : numpy.ndarray
-            Shape (n_rows, n_features), in the order of training.
-
-        Returns
-        -------
-        Effect
-            Uplift in plays per impression.
-
-        Raises
-        ------
-        NotFittedError
-            If `fit` was not called.
-        """
-        if self._models is None:
-            raise NotFittedError(
-                expected="a fitted learner", came="none", do="Call fit(rows) first."
-            )
-        control, treated = self._models.arms(features)
-        return Effect(point=treated - control)
+    def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        control, treated = self._fitted(self._models).arms(features)
+        return np.asarray(treated - control)

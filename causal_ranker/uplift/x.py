@@ -21,36 +21,12 @@ __all__ = ["XLearner"]
 
 
 class XLearner(FinalStageLearner):
-    """Imputed effects: strong where one arm is much larger than the other.
-
-    Parameters
-    ----------
-    config : LearnerConfig
-        Trees and the overlap floor.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
-    seed : int
-        Decides folds and feature draws.
-    """
+    """Imputed effects: strong where one arm is much larger than the other."""
 
     @staticmethod
-    def pseudo_outcomes(
+    def _pseudo_outcomes(
         treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the imputed effects, weighted so that the arms mix as they should.
-
-        Parameters
-        ----------
-        treatment, outcome : numpy.ndarray
-            T and Y of rows with overlap, shape (n_rows,).
-        nuisances : NuisanceValues
-            Their nuisances.
-
-        Returns
-        -------
-        target, weight : numpy.ndarray
-            Shape (n_rows,).
-        """
         treated = treatment == 1
         odds = nuisances.propensity / (1 - nuisances.propensity)
         imputed = np.where(

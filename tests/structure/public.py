@@ -91,6 +91,9 @@ def own_parameters(value: Any) -> set[str]:
         inits = [base for base in value.__mro__ if "__init__" in vars(base)]
         if not inits or inits[0].__module__.split(".")[0] in FOREIGN_ROOTS:
             return set()
+        # An inherited constructor is documented where it is written; a dataclass has its own.
+        if inits[0] is not value:
+            return set()
     try:
         signature = inspect.signature(value)
     except ValueError:

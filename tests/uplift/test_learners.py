@@ -104,7 +104,7 @@ def test_the_x_learner_mixes_the_arms_as_published() -> None:
     t = (rng.random(n) < e).astype(np.int8)
     y = (rng.random(n) < np.where(t == 1, 0.6, 0.3)).astype(np.int8)
     values = NuisanceValues(*(np.full(n, p) for p in (e, 0.5, 0.1)))  # both models are off
-    target, weight = XLearner.pseudo_outcomes(t, y, values)
+    target, weight = XLearner._pseudo_outcomes(t, y, values)
     mixed = e * (0.5 - y[t == 0]).mean() + (1 - e) * (y[t == 1] - 0.1).mean()
     assert np.average(target, weights=weight) == pytest.approx(mixed, abs=0.01)
 
