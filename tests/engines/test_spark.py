@@ -222,7 +222,7 @@ def test_as_of_state_of_a_world(world: tuple[Any, Any, Any]) -> None:
         ]
         assert len(frames[0]) > 0
         varied |= set(frames[0].columns[frames[0].nunique() > 1])
-        pd.testing.assert_frame_equal(*frames, check_dtype=False, rtol=1e-9)
+        pd.testing.assert_frame_equal(*frames, check_dtype=False, check_exact=True)
     rates = {"item_rate_shown", "item_rate_not_shown", "item_rate_difference"}
     assert rates | {"pair_credited_plays", "user_credited_share"} <= varied
 
@@ -301,9 +301,27 @@ def test_a_naive_clock_is_refused_on_spark_too(spark: Any) -> None:
 
 
 @pytest.mark.needs_data("open_bandit")
-def test_credits_of_open_bandit(data_folder: Path, tmp_path: Path, spark: Any) -> None:
+def test_credits_and_labels_of_open_bandit(data_folder: Path, tmp_path: Path, spark: Any) -> None:
     logs = load_open_bandit(data_folder / "open_bandit" / "impressions_all.parquet", connect())
     frames = {"impressions": logs.impressions.to_pandas(), "plays": logs.plays.to_pandas()}
     embedded, there = both_ways(write(frames, tmp_path), spark)
-    credits = [attribute(t["impressions"], t["plays"]) for t in (embedded, there)]
+    end = frames["impressions"]["t0"].max().to_pydatetime()
+    made = []
+    for t in (embedded, there):
+        credits = attribute(t["impressions"], t["plays"])
+        # Nobody logged what else could have been shown.
+        items = t["impressions"].select("item_id").distinct()
+        candidates = sample_controls(
+            t["impressions"], items, config=ControlConfig(per_request=2, seed=1)
+        )
+        config = LabelConfig(log_end=end, horizon_hours=24)
+        labels = collect_labels(
+            candidates, t["impressions"], t["plays"], credits=credits, config=config
+        )
+        made.append((credits, labels.table, labels.censored))
+    credits, kept, censored = zip(*made, strict=True)
     assert equal(*credits, key=["play_id"]) == 207
+    key = ["user_id", "item_id", "t0"]
+    rows = equal(*kept, key=key) + equal(*censored, key=key)
+    assert rows > 2 * len(frames["impressions"])
+    assert kept[0]["outcome"].sum().execute() > 100
