@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 # a fit takes ten times as long. The runtime reads this when LightGBM loads it.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-__all__ = ["BoostConfig", "Objective", "first_trees", "fit_trees", "predict_trees"]
+__all__ = [
+    "BinnedFeatures",
+    "BoostConfig",
+    "Objective",
+    "first_trees",
+    "fit_trees",
+    "predict_trees",
+]
 
 #: What trees minimise: log-loss, Poisson loss, or squared error.
 Objective = Literal["binary", "poisson", "regression"]
@@ -69,12 +76,121 @@ class BoostConfig(FrozenConfig):
     category_smoothing: Annotated[float, Field(ge=0)] = 200.0
 
 
+class BinnedFeatures:
+    """Features whose histogram bins are computed once, for any number of fits on any of the rows.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        Shape (n_rows, n_features); NaN is missing. Not kept. Above a gigabyte rows are handed over
+        in batches, so that a matrix that lies in a file is never copied into memory as a whole.
+    names : sequence of str
+        Names of the columns of `features`.
+    categorical : sequence of str
+        Columns whose values are category codes.
+    bins : int
+        Histogram bins of a numeric feature.
+    rows : numpy.ndarray, optional
+        Positions of the rows to keep; all by default.
+    columns : sequence of int, optional
+        Columns to keep; all by default.
+    """
+
+    def __init__(
+        self,
+        features: NDArray[np.float32],
+        *,
+        names: Sequence[str],
+        categorical: Sequence[str],
+        bins: int,
+        rows: NDArray[np.int64] | None = None,
+        columns: Sequence[int] | None = None,
+    ) -> None:
+        with needs_openmp():
+            import lightgbm
+
+        kept = list(names) if columns is None else [names[place] for place in columns]
+        chosen = np.arange(len(features)) if rows is None else rows
+        large = len(chosen) * len(kept) * features.itemsize > _IN_MEMORY
+        self._size = len(chosen)
+        self._bins = bins
+        self._data = lightgbm.Dataset(
+            _batches(features, chosen, columns) if large else _some(features, rows, columns),
+            np.zeros(self._size),
+            feature_name=kept,
+            categorical_feature=[name for name in categorical if name in kept],
+            # Fits that differ in their smallest leaf share the bins.
+            params={"max_bin": bins, "feature_pre_filter": False, "verbose": -1},
+        ).construct()
+
+    def fit(
+        self,
+        target: NDArray[np.float64],
+        *,
+        rows: NDArray[np.int64] | None = None,
+        weight: NDArray[np.float64],
+        objective: Objective,
+        config: BoostConfig,
+        seed: int,
+    ) -> lightgbm.Booster:
+        """Fit one model; equal input and seed give equal trees.
+
+        Parameters
+        ----------
+        target : numpy.ndarray
+            Shape (n_rows,); 0 or 1 for the binary objective, not negative for the Poisson one.
+        rows : numpy.ndarray, optional
+            Ascending positions of the rows to fit on; all by default.
+        weight : numpy.ndarray
+            Shape (n_rows,), non-negative.
+        objective : {"binary", "poisson", "regression"}
+            Log-loss, Poisson loss or squared error.
+        config : BoostConfig
+            Trees and shrinkage; its ``bins`` are those of the features.
+        seed : int
+            Decides the feature draws.
+
+        Returns
+        -------
+        lightgbm.Booster
+            The fitted model.
+        """
+        import lightgbm
+
+        assert config.bins == self._bins
+        data = self._data
+        if rows is not None and len(rows) < self._size:
+            # LightGBM takes arrays too: a list of millions of positions would be a detour.
+            data = data.subset(rows).construct()  # type: ignore[arg-type]
+            target, weight = target[rows], weight[rows]
+        data.set_label(target)
+        # Weights of an earlier fit would stay where the new ones are all 1.
+        data.set_field("weight", None)
+        data.set_weight(weight)
+        parameters = {
+            "objective": objective,
+            "learning_rate": config.learning_rate,
+            "num_leaves": config.leaves,
+            "min_data_in_leaf": config.min_rows_leaf,
+            "feature_fraction": config.feature_share,
+            "lambda_l2": config.l2,
+            "cat_l2": config.category_l2,
+            "cat_smooth": config.category_smoothing,
+            "max_bin": config.bins,
+            "feature_pre_filter": False,
+            "seed": seed,
+            "deterministic": True,
+            "force_col_wise": True,
+            "verbose": -1,
+        }
+        return lightgbm.train(parameters, data, num_boost_round=config.rounds)
+
+
 def fit_trees(
     features: NDArray[np.float32],
     target: NDArray[np.float64],
     *,
     rows: NDArray[np.int64] | None = None,
-    columns: Sequence[int] | None = None,
     weight: NDArray[np.float64],
     objective: Objective,
     config: BoostConfig,
@@ -82,27 +198,24 @@ def fit_trees(
     categorical: Sequence[str],
     seed: int,
 ) -> lightgbm.Booster:
-    """Fit one model; equal input and seed give equal trees.
+    """Fit one model on features that no other model shares.
 
     Parameters
     ----------
     features : numpy.ndarray
         Shape (n_rows, n_features); NaN is missing.
     target : numpy.ndarray
-        Shape (n_rows,); 0 or 1 for the binary objective, not negative for the Poisson one.
+        Shape (n_rows,).
     rows : numpy.ndarray, optional
-        Positions of the rows to fit on; all by default. Above a gigabyte they are handed over in
-        batches, so that a matrix that lies in a file is never copied into memory as a whole.
-    columns : sequence of int, optional
-        Columns to fit on; all by default.
+        Positions of the rows to fit on; all by default.
     weight : numpy.ndarray
         Shape (n_rows,), non-negative.
     objective : {"binary", "poisson", "regression"}
-        Log-loss, Poisson loss or squared error.
+        As in `BinnedFeatures.fit`.
     config : BoostConfig
         Trees and shrinkage.
     names : sequence of str
-        Names of the columns that are fitted on.
+        Names of the columns.
     categorical : sequence of str
         Columns whose values are category codes.
     seed : int
@@ -113,35 +226,13 @@ def fit_trees(
     lightgbm.Booster
         The fitted model.
     """
-    with needs_openmp():
-        import lightgbm
-
-    chosen = np.arange(len(features)) if rows is None else rows
-    large = len(chosen) * len(names) * features.itemsize > _IN_MEMORY
-    data = lightgbm.Dataset(
-        _batches(features, chosen, columns) if large else _some(features, rows, columns),
-        target[chosen],
-        weight=weight[chosen],
-        feature_name=list(names),
-        categorical_feature=[name for name in categorical if name in names],
-        params={"max_bin": config.bins, "verbose": -1},
+    binned = BinnedFeatures(
+        features, names=names, categorical=categorical, bins=config.bins, rows=rows
     )
-    parameters = {
-        "objective": objective,
-        "learning_rate": config.learning_rate,
-        "num_leaves": config.leaves,
-        "min_data_in_leaf": config.min_rows_leaf,
-        "feature_fraction": config.feature_share,
-        "lambda_l2": config.l2,
-        "cat_l2": config.category_l2,
-        "cat_smooth": config.category_smoothing,
-        "max_bin": config.bins,
-        "seed": seed,
-        "deterministic": True,
-        "force_col_wise": True,
-        "verbose": -1,
-    }
-    return lightgbm.train(parameters, data, num_boost_round=config.rounds)
+    chosen = slice(None) if rows is None else rows
+    return binned.fit(
+        target[chosen], weight=weight[chosen], objective=objective, config=config, seed=seed
+    )
 
 
 def _some(

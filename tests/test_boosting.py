@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from causal_ranker import boosting
-from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.boosting import BinnedFeatures, BoostConfig, fit_trees, predict_trees
 from causal_ranker.errors import ConfigError
 
 RNG = np.random.default_rng(0)
@@ -146,13 +146,47 @@ def test_columns_are_chosen_without_a_copy_of_the_matrix(
         "weight": np.ones(3000),
         "objective": "binary",
         "config": BoostConfig(rounds=5, min_rows_leaf=20),
-        "names": ["d", "b"],
-        "categorical": [],
         "seed": 0,
     }
-    copied = fit_trees(np.ascontiguousarray(x[:, columns]), y, rows=rows, **settings)
-    chosen = fit_trees(x, y, rows=rows, columns=columns, **settings)
+
+    def binned(matrix: Any, **how: Any) -> BinnedFeatures:
+        return BinnedFeatures(matrix, categorical=["b"], bins=127, **how)
+
+    copy = np.ascontiguousarray(x[:, columns])
+    copied = binned(copy, names=["d", "b"]).fit(y, rows=rows, **settings)
+    chosen = binned(x, names=list("abcde"), columns=columns).fit(y, rows=rows, **settings)
+    assert chosen.feature_name() == ["d", "b"]
     assert chosen.model_to_string() == copied.model_to_string()
     expected = predict_trees(copied, x[:, columns])
     assert np.array_equal(predict_trees(chosen, x, columns=columns), expected)
     assert np.array_equal(predict_trees(chosen, x, rows=rows, columns=columns), expected[rows])
+
+
+def test_fits_that_share_bins_do_not_meet() -> None:
+    """Values are few, so that the bins of some rows are those of all of them."""
+    rng = np.random.default_rng(6)
+    x = rng.integers(0, 9, size=(3000, 2)).astype(np.float32)
+    y, weight = rng.normal(size=3000) + (x[:, 0] > 4), rng.uniform(1, 9, 3000)
+    some, one = np.flatnonzero(rng.random(3000) < 0.5), np.ones(3000)
+    how = {"objective": "regression", "config": SMALL, "seed": 0}
+    names = {"names": ["a", "b"], "categorical": []}
+    shared = BinnedFeatures(x, bins=SMALL.bins, **names)
+    for rows, weights in ((None, weight), (None, one), (some, weight), (some, one), (None, weight)):
+        chosen = np.arange(3000) if rows is None else rows
+        found = shared.fit(y, rows=rows, weight=weights, **how)
+        alone = fit_trees(x[chosen], y[chosen], weight=weights[chosen], **how, **names)
+        assert found.model_to_string() == alone.model_to_string()
+
+
+def test_leaves_of_any_size_share_bins() -> None:
+    """LightGBM would drop a feature that no leaf of the first fit's size could split on."""
+    x = np.zeros((1000, 1), dtype=np.float32)
+    x[:5] = 1
+    how = {"weight": np.ones(1000), "objective": "regression", "seed": 0}
+    shared = BinnedFeatures(x, names=["a"], categorical=[], bins=127)
+    coarse, fine = (
+        shared.fit(x[:, 0].astype(float), config=BoostConfig(rounds=1, min_rows_leaf=size), **how)
+        for size in (500, 2)
+    )
+    assert np.ptp(predict_trees(coarse, x)) == 0
+    assert np.ptp(predict_trees(fine, x)) > 0

@@ -119,7 +119,7 @@ def reassess(
             block = read_sample(reader, drawn, spans=spans)
             if with_base:
                 fill_sample(block, trained.scorer.base, reader, spans)
-            return as_rows(block)
+            return as_rows(block, config.features)
 
         sample = rows_of(samples.training, with_base=True)
         even = (
@@ -127,12 +127,9 @@ def reassess(
             if samples_nothing(config)
             else rows_of(samples.even, with_base=reads_base(nuisance))
         )
-        nuisances = Nuisances(
-            config=nuisance,
-            names=config.features.names,
-            categorical=config.features.categorical,
-            seed=stage_seed(seed, "nuisance"),
-        ).fit(sample, assignment=even)
+        nuisances = Nuisances(config=nuisance, seed=stage_seed(seed, "nuisance")).fit(
+            sample, assignment=even
+        )
     judge = reader_of(later)
     later_spans = judge.spans(block_rows=config.block_rows)
     with stages.stage("Another treatment: lists", total=len(later_spans)) as advance:

@@ -31,6 +31,7 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.errors import EmptyError
 from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
 from causal_ranker.features.asof import Levels
+from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.recommenders.base import BaseRecommender
@@ -192,20 +193,15 @@ def train(
                 keep=chosen if size <= _KEPT_BYTES else (),
                 advance=advance,
             )
-    rows, later = as_rows(sample.take(early)), as_rows(sample.take(late))
-    nuisances = Nuisances(
-        config=config.dr.nuisance,
-        names=names,
-        categorical=categorical,
-        seed=stage_seed(seed, "nuisance"),
-    )
+    rows, later = (as_rows(sample.take(each), config.features) for each in (early, late))
+    nuisances = Nuisances(config=config.dr.nuisance, seed=stage_seed(seed, "nuisance"))
     assignment = None
     if np.isnan(rows.propensity).all() and not samples_nothing(config):
         with stages.stage("Rows for the propensity"):
             block = read_sample(reader, _ended_by(samples.even, choose_from), spans=past)
             if not isinstance(scores, LoggedBase) and reads_base(config.dr.nuisance):
                 fill_sample(block, scores, reader, spans)
-            assignment = as_rows(block)
+            assignment = as_rows(block, config.features)
     with stages.stage("Nuisances", total=1 + 2 * config.dr.nuisance.folds) as advance:
         nuisances.fit(rows, assignment=assignment, advance=advance)
         values = nuisances.cross_fitted(rows)
@@ -223,12 +219,13 @@ def train(
             choose=later,
             choose_nuisances=later_values,
             config=config.dr,
-            names=names,
-            categorical=categorical,
             seed=stage_seed(seed, "final"),
             advance=advance,
         )
     outside = int((~inside(values.propensity, lowest=config.dr.lowest_propensity)).sum())
+    trained_on, chosen_on = len(rows), len(later)
+    # Their bins are as many bytes as they have cells, and nothing is fitted on them any more.
+    del rows, later, assignment
     scorer = ListScorer(
         base=scores,
         learner=fitted,
@@ -260,8 +257,8 @@ def train(
         choice=comparison,
         rows={
             "candidates in the fit logs": sum(span.rows for span in spans),
-            f"training rows{sampled}": len(rows),
-            f"rows for choosing settings{sampled}": len(later),
+            f"training rows{sampled}": trained_on,
+            f"rows for choosing settings{sampled}": chosen_on,
             f"training rows{sampled} outside the overlap band": outside,
             "candidates for choosing the policy": lists.candidates,
         },
@@ -311,13 +308,15 @@ def _training_users(
     return dataset, logs.requests.semi_join(chosen, C.USER)
 
 
-def as_rows(block: FeatureBlock) -> Rows:
+def as_rows(block: FeatureBlock, features: FeatureConfig) -> Rows:
     """Hand a block to the uplift room.
 
     Parameters
     ----------
     block : FeatureBlock
         Labelled rows.
+    features : FeatureConfig
+        What their columns are.
 
     Returns
     -------
@@ -332,6 +331,8 @@ def as_rows(block: FeatureBlock) -> Rows:
         user=block.user,
         unit=block.unit,
         propensity=block.propensity,
+        names=tuple(features.names),
+        categorical=tuple(features.categorical),
     )
 
 

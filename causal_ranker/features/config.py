@@ -124,6 +124,7 @@ class FeatureConfig(FrozenConfig):
         """Features of the user."""
         return [
             *_plays("user", self.windows_days),
+            "user_days_since_play",
             "user_days_since_first_play",
             "user_credited_share",
         ]

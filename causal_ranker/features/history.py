@@ -175,6 +175,7 @@ def user_history(pairs: ibis.Table, *, config: FeatureConfig) -> ibis.Table:
             for days in config.windows_days
         },
         # One credited play of four stands for a user of whom nothing is known yet.
+        user_days_since_play=pairs.pair_days_since_play.min(),
         user_days_since_first_play=pairs.pair_days_since_first_play.max(),
         user_credited_share=(pairs.pair_credited_plays.sum() + 1) / (pairs[longest].sum() + 4),
     )

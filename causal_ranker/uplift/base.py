@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from causal_ranker.boosting import BinnedFeatures
 
 __all__ = ["Effect", "Rows", "UpliftModel"]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Labelled rows as arrays, all of length n_rows.
+    """Labelled rows as arrays, all of length n_rows, and what their columns are called.
 
     Attributes
     ----------
@@ -31,6 +34,10 @@ class Rows:
         Where T was assigned; equal to `user` where each user's T was assigned by itself.
     propensity : numpy.ndarray
         Logged P(T = 1), in (0, 1); NaN throughout where none was logged.
+    names : tuple of str
+        Names of the features.
+    categorical : tuple of str
+        Names of the features whose values are category codes.
     """
 
     features: NDArray[np.float32]
@@ -40,9 +47,61 @@ class Rows:
     user: NDArray[Any]
     unit: NDArray[Any]
     propensity: NDArray[np.float64]
+    names: tuple[str, ...]
+    categorical: tuple[str, ...] = ()
+    _binned: dict[tuple[int, tuple[int, ...] | None], BinnedFeatures] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __len__(self) -> int:
         return len(self.treatment)
+
+    def take(self, chosen: NDArray[Any]) -> Rows:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        chosen : numpy.ndarray
+            A boolean mask of shape (n_rows,), or positions.
+
+        Returns
+        -------
+        Rows
+            Copies of the chosen rows.
+        """
+        arrays = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        return Rows(
+            **{
+                name: value[chosen] if isinstance(value, np.ndarray) else value
+                for name, value in arrays.items()
+            }
+        )
+
+    def binned(self, bins: int, *, columns: Sequence[int] | None = None) -> BinnedFeatures:
+        """Return the features in bins, which all models of these rows share.
+
+        Parameters
+        ----------
+        bins : int
+            Histogram bins of a numeric feature.
+        columns : sequence of int, optional
+            Columns to keep; all by default.
+
+        Returns
+        -------
+        BinnedFeatures
+            Made at the first call, and kept as long as the rows are.
+        """
+        key = (bins, None if columns is None else tuple(columns))
+        if key not in self._binned:
+            self._binned[key] = BinnedFeatures(
+                self.features,
+                names=self.names,
+                categorical=self.categorical,
+                bins=bins,
+                columns=columns,
+            )
+        return self._binned[key]
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,7 @@ class ConstantEffect(Learner[LearnerConfig]):
         OverlapError
             If no row lies in the overlap band.
         """
-        nuisances = nuisances or cross_fit(
-            rows,
-            config=self._config.nuisance,
-            names=self._names,
-            categorical=self._categorical,
-            seed=self._seed,
-        )
+        nuisances = nuisances or cross_fit(rows, config=self._config.nuisance, seed=self._seed)
         kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
         if not kept.any():
             raise OverlapError(

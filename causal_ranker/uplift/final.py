@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import OverlapError
 from causal_ranker.stats.weights import effective_sample_size
@@ -100,13 +100,7 @@ class FinalStageLearner(Learner[LearnerConfig]):
             If an arm's effective sample size inside the overlap band is below the floor.
         """
         check_rows(rows, kind=self._config.nuisance.kind)
-        nuisances = nuisances or cross_fit(
-            rows,
-            config=self._config.nuisance,
-            names=self._names,
-            categorical=self._categorical,
-            seed=self._seed,
-        )
+        nuisances = nuisances or cross_fit(rows, config=self._config.nuisance, seed=self._seed)
         kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
         self.share_outside_ = float(rows.weight[~kept].sum() / rows.weight.sum())
         self._check_overlap(rows, nuisances.propensity, kept)
@@ -114,15 +108,12 @@ class FinalStageLearner(Learner[LearnerConfig]):
         target[kept], weight[kept] = self._pseudo_outcomes(
             rows.treatment[kept], rows.outcome[kept], nuisances.take(kept)
         )
-        self.model_ = fit_trees(
-            rows.features,
+        self.model_ = rows.binned(self._config.final.bins).fit(
             target,
             rows=np.flatnonzero(kept),
             weight=rows.weight * weight,
             objective="regression",
             config=self._config.final,
-            names=self._names,
-            categorical=self._categorical,
             seed=self._seed,
         )
         return self

@@ -1,9 +1,8 @@
-"""What learners share: settings, names of the features, a seed, and no answer before `fit`."""
+"""What learners share: settings, a seed, and no answer before `fit`."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -26,23 +25,12 @@ class Learner(ABC, Generic[_Config]):
     ----------
     config : FrozenConfig
         Settings of the learner.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
     seed : int
         Decides folds and feature draws.
     """
 
-    def __init__(
-        self,
-        *,
-        config: _Config,
-        names: Sequence[str],
-        categorical: Sequence[str],
-        seed: int,
-    ) -> None:
+    def __init__(self, *, config: _Config, seed: int) -> None:
         self._config = config
-        self._names = list(names)
-        self._categorical = list(categorical)
         self._seed = seed
 
     def predict(self, features: NDArray[np.float32]) -> Effect:

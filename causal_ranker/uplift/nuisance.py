@@ -6,7 +6,7 @@ judges them on later rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from causal_ranker.boosting import BoostConfig, Objective, fit_trees, predict_trees
+from causal_ranker.boosting import BoostConfig, Objective, predict_trees
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import EmptyError, NotFittedError
 from causal_ranker.stats.aipw import aipw_scores
@@ -125,23 +125,12 @@ class Nuisances:
     ----------
     config : NuisanceConfig
         Folds and trees.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
     seed : int
         Decides folds and feature draws.
     """
 
-    def __init__(
-        self,
-        *,
-        config: NuisanceConfig,
-        names: Sequence[str],
-        categorical: Sequence[str],
-        seed: int,
-    ) -> None:
+    def __init__(self, *, config: NuisanceConfig, seed: int) -> None:
         self._config = config
-        self._names = list(names)
-        self._categorical = list(categorical)
         self._seed = seed
         self._outcome: dict[tuple[int, int], lightgbm.Booster] = {}
         self._propensity: CrossFitPropensity | None = None
@@ -181,9 +170,7 @@ class Nuisances:
             self._propensity = CrossFitPropensity(
                 config=self._config.propensity,
                 folds=self._config.folds,
-                columns=self._propensity_columns(),
-                names=self._names,
-                categorical=self._categorical,
+                allowed=self._config.propensity_features,
                 seed=self._seed,
             ).fit(rows if assignment is None else assignment)
         advance()
@@ -228,15 +215,12 @@ class Nuisances:
                         came=f"none in {int(seen.sum())} rows",
                         do="Give longer logs, or kind='continuous', which learns a mean of 0.",
                     )
-                self._outcome[f, arm] = fit_trees(
-                    rows.features,
+                self._outcome[f, arm] = rows.binned(self._config.outcome.bins).fit(
                     np.asarray(rows.outcome, dtype=np.float64),
                     rows=np.flatnonzero(seen),
                     weight=rows.weight,
                     objective=OBJECTIVES[self._config.kind],
                     config=self._config.outcome,
-                    names=self._names,
-                    categorical=self._categorical,
                     seed=self._seed,
                 )
                 advance()
@@ -369,24 +353,11 @@ class Nuisances:
             )
         return self._propensity
 
-    def _propensity_columns(self) -> list[int]:
-        allowed = self._config.propensity_features
-        return [
-            place for place, name in enumerate(self._names) if allowed is None or name in allowed
-        ]
-
     def _fold(self, user: NDArray[Any]) -> NDArray[np.int64]:
         return user_fold(user, self._config.folds, seed=self._seed)
 
 
-def cross_fit(
-    rows: Rows,
-    *,
-    config: NuisanceConfig,
-    names: Sequence[str],
-    categorical: Sequence[str],
-    seed: int,
-) -> NuisanceValues:
+def cross_fit(rows: Rows, *, config: NuisanceConfig, seed: int) -> NuisanceValues:
     """Fit nuisances and apply each to the fold that it did not see.
 
     Parameters
@@ -395,8 +366,6 @@ def cross_fit(
         Training rows of both arms.
     config : NuisanceConfig
         Folds and trees.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
     seed : int
         Decides folds and feature draws.
 
@@ -410,5 +379,5 @@ def cross_fit(
     EmptyError, RowError
         As told in `Nuisances.fit`.
     """
-    fitted = Nuisances(config=config, names=names, categorical=categorical, seed=seed)
+    fitted = Nuisances(config=config, seed=seed)
     return fitted.fit(rows).cross_fitted(rows)

@@ -8,13 +8,13 @@ nor its unit's fold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.errors import EmptyError, RowError
 from causal_ranker.stats.distinct import distinct_rows
 from causal_ranker.uplift.base import Rows
@@ -67,10 +67,8 @@ class CrossFitPropensity:
         Trees of each model.
     folds : int
         Folds of users, and of units where they differ from users.
-    columns : sequence of int
-        Columns of the feature matrix the models may use.
-    names, categorical : sequence of str
-        Names of all features, and of the categorical ones.
+    allowed : collection of str, optional
+        Features the models may use; all by default.
     seed : int
         Seed of the models.
     """
@@ -80,16 +78,13 @@ class CrossFitPropensity:
         *,
         config: BoostConfig,
         folds: int,
-        columns: Sequence[int],
-        names: Sequence[str],
-        categorical: Sequence[str],
+        allowed: Collection[str] | None = None,
         seed: int,
     ) -> None:
         self._config = config
         self._folds = folds
-        self._columns = list(columns)
-        self._names = [names[place] for place in columns]
-        self._categorical = categorical
+        self._allowed = allowed
+        self._columns: list[int] = []
         self._seed = seed
         self._models: dict[tuple[int, int], lightgbm.Booster] = {}
         self._later: dict[int, lightgbm.Booster] = {}
@@ -113,6 +108,11 @@ class CrossFitPropensity:
             If all rows are of one fold's users or units.
         """
         target = np.asarray(rows.treatment, dtype=np.float64)
+        self._columns = [
+            place
+            for place, name in enumerate(rows.names)
+            if self._allowed is None or name in self._allowed
+        ]
         by_user = self._user_folds(rows.user)
         by_unit = self._unit_folds(rows)
         for f in range(self._folds):
@@ -138,16 +138,14 @@ class CrossFitPropensity:
                 "units, all in one fold",
                 do="Give longer logs, or log the propensities.",
             )
-        return fit_trees(
-            rows.features,
+        everything = len(self._columns) == len(rows.names)
+        binned = rows.binned(self._config.bins, columns=None if everything else self._columns)
+        return binned.fit(
             target,
             rows=np.flatnonzero(~held_out),
-            columns=self._columns,
             weight=rows.weight,
             objective="binary",
             config=self._config,
-            names=self._names,
-            categorical=self._categorical,
             seed=self._seed,
         )
 

@@ -66,8 +66,8 @@ class SLearner(Learner[NuisanceConfig]):
             weight=rows.weight,
             objective=OBJECTIVES[self._config.kind],
             config=self._config.outcome,
-            names=[*self._names, _TREATMENT],
-            categorical=self._categorical,
+            names=[*rows.names, _TREATMENT],
+            categorical=rows.categorical,
             seed=self._seed,
         )
         return self

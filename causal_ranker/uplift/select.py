@@ -43,8 +43,6 @@ def choose_final(
     choose: Rows,
     choose_nuisances: NuisanceValues,
     config: LearnerConfig,
-    names: Sequence[str],
-    categorical: Sequence[str],
     seed: int,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[DRLearner, list[Trial]]:
@@ -60,8 +58,6 @@ def choose_final(
         Their nuisances, from models fitted on `train`, out of the row's user fold.
     config : LearnerConfig
         Everything but the final stage.
-    names, categorical : sequence of str
-        Names of the features, and of the categorical ones.
     seed : int
         Seed of every candidate.
     advance : callable
@@ -92,8 +88,6 @@ def choose_final(
     for final in candidates:
         learner = DRLearner(
             config=LearnerConfig(**{**dict(config), "final": final}),
-            names=names,
-            categorical=categorical,
             seed=seed,
         ).fit(train, nuisances=train_nuisances)
         learners.append(learner)

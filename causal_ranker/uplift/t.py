@@ -41,9 +41,9 @@ class TLearner(Learner[NuisanceConfig]):
         EmptyError
             If an arm has no row in some fold's training rows.
         """
-        self._models = nuisances or Nuisances(
-            config=self._config, names=self._names, categorical=self._categorical, seed=self._seed
-        ).fit_outcomes(rows)
+        self._models = nuisances or Nuisances(config=self._config, seed=self._seed).fit_outcomes(
+            rows
+        )
         return self
 
     def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -37,6 +37,7 @@ def features_of(logs: Logs, row: dict[str, Any]) -> dict[str, float]:
     found["pair_credited_plays"] = sum(p["credit"] for p in pair)
     found["pair_days_since_play"] = _days_since(max, pair, t0)
     found["pair_days_since_first_play"] = _days_since(min, pair, t0)
+    found["user_days_since_play"] = _days_since(max, mine, t0)
     found["user_days_since_first_play"] = _days_since(min, mine, t0)
     credited = sum(p["credit"] for p in mine)
     found["user_credited_share"] = (credited + 1) / (len(mine) + 4) if mine else nan

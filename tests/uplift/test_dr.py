@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.boosting import BinnedFeatures, BoostConfig, predict_trees
 from causal_ranker.errors import OverlapError
 from causal_ranker.stats.weights import effective_sample_size
 from causal_ranker.uplift.base import Rows, UpliftModel
@@ -17,11 +17,11 @@ from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.final import LearnerConfig, inside
 from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
 from tests.uplift.contract import UpliftModelContract
-from tests.uplift.worlds import CONFIG, HOW, NUISANCE, TREES, draw, scores, take
+from tests.uplift.worlds import CONFIG, NAMES, NUISANCE, TREES, draw, scores
 
 
 def learner(**settings: Any) -> DRLearner:
-    return DRLearner(config=LearnerConfig(**{**dict(CONFIG), **settings}), **HOW)
+    return DRLearner(config=LearnerConfig(**{**dict(CONFIG), **settings}), seed=3)
 
 
 class TestDRLearner(UpliftModelContract):
@@ -49,13 +49,14 @@ def test_the_final_stage_regresses_the_scores_of_rows_with_overlap() -> None:
     e = values.propensity
     kept = (e >= 0.2) & (e <= 0.8)
     gamma = scores(rows, e, mu0=values.outcome_control, mu1=values.outcome_treated)
-    expected = fit_trees(
-        rows.features[kept],
-        gamma[kept],
-        weight=rows.weight[kept],
+    binned = BinnedFeatures(rows.features, names=NAMES, categorical=(), bins=TREES.bins)
+    expected = binned.fit(
+        gamma,
+        rows=np.flatnonzero(kept),
+        weight=rows.weight,
         objective="regression",
         config=TREES,
-        **HOW,
+        seed=3,
     )
     np.testing.assert_allclose(
         model.predict(rows.features).point, predict_trees(expected, rows.features), atol=1e-9
@@ -94,7 +95,7 @@ def test_a_weight_of_two_is_the_row_twice() -> None:
 
     def effects(rows: Rows, at: NDArray[np.int64]) -> NDArray[np.float64]:
         part = NuisanceValues(*(each[at] for each in vars(values).values()))
-        return learner(final=free).fit(take(rows, at), nuisances=part).predict(x).point
+        return learner(final=free).fit(rows.take(at), nuisances=part).predict(x).point
 
     x, everyone = rows.features, np.arange(3_000)
     once = effects(rows, everyone)
@@ -118,7 +119,7 @@ def test_weights_undo_a_sample_by_outcome() -> None:
     rng = np.random.default_rng(1)
     kept = (truth.rows.outcome == 1) | (rng.random(24_000) < 0.25)
     weight = np.where(truth.rows.outcome == 1, 1.0, 4.0)
-    sampled = take(replace(truth.rows, weight=weight), kept)
+    sampled = replace(truth.rows, weight=weight).take(kept)
     new = draw(10)
     found = learner().fit(sampled).predict(new.rows.features).point
     ignored = (
@@ -153,6 +154,6 @@ def test_the_overlap_floor_counts_effective_rows() -> None:
 
 def test_given_nuisances_are_used_and_not_fitted_again() -> None:
     rows = draw(13, n=4_000).rows
-    shared = Nuisances(config=NUISANCE, **HOW).fit(rows).cross_fitted(rows)
+    shared = Nuisances(config=NUISANCE, seed=3).fit(rows).cross_fitted(rows)
     one = learner().fit(rows, nuisances=shared).predict(rows.features).point
     np.testing.assert_array_equal(one, learner().fit(rows).predict(rows.features).point)

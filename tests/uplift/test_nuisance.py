@@ -14,11 +14,11 @@ from causal_ranker.errors import EmptyError, NotFittedError, RowError
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, NuisanceValues
 from causal_ranker.uplift.propensity import logged_propensity
-from tests.uplift.worlds import HOW, NUISANCE, TREES, Truth, draw, scores, take
+from tests.uplift.worlds import NUISANCE, TREES, Truth, draw, scores
 
 
 def fitted(rows: Rows, **settings: Any) -> Nuisances:
-    return Nuisances(config=NuisanceConfig(**{**dict(NUISANCE), **settings}), **HOW).fit(rows)
+    return Nuisances(config=NuisanceConfig(**{**dict(NUISANCE), **settings}), seed=3).fit(rows)
 
 
 def values_of(rows: Rows, **settings: Any) -> NuisanceValues:
@@ -78,14 +78,14 @@ def test_a_users_rows_share_their_models_wherever_they_are(truth: Truth) -> None
 
 @pytest.mark.parametrize("folds", [2, 3, 5])
 def test_every_row_gets_a_probability(truth: Truth, folds: int) -> None:
-    found = values_of(take(truth.rows, np.arange(3_000)), folds=folds)
+    found = values_of(truth.rows.take(np.arange(3_000)), folds=folds)
     for name in ("propensity", *OUTCOMES):
         assert ((getattr(found, name) > 0) & (getattr(found, name) < 1)).all()
 
 
 def test_the_order_of_rows_does_not_matter(truth: Truth, values: NuisanceValues) -> None:
     order = np.random.default_rng(0).permutation(len(truth.rows))
-    shuffled = values_of(take(truth.rows, order))
+    shuffled = values_of(truth.rows.take(order))
     for name in ("propensity", *OUTCOMES):
         expected = getattr(values, name)[order]
         np.testing.assert_allclose(getattr(shuffled, name), expected, atol=1e-9)
@@ -183,7 +183,7 @@ def test_a_certain_showing_is_outside_the_band_and_no_error() -> None:
 def test_an_empty_arm_is_refused(arm: int, logged: bool) -> None:
     rows = draw(27, n=800, logged=logged).rows
     with pytest.raises(EmptyError, match=f"T = {1 - arm}"):
-        fitted(take(rows, rows.treatment == arm))
+        fitted(rows.take(rows.treatment == arm))
 
 
 def test_one_user_cannot_be_cross_fitted() -> None:
@@ -193,7 +193,7 @@ def test_one_user_cannot_be_cross_fitted() -> None:
 
 
 def test_unfitted_nuisances_say_so(truth: Truth) -> None:
-    empty = Nuisances(config=NUISANCE, **HOW)
+    empty = Nuisances(config=NUISANCE, seed=3)
     rows = truth.rows
     with pytest.raises(NotFittedError):
         empty.cross_fitted(rows)
@@ -213,5 +213,5 @@ def test_the_propensity_may_be_kept_to_some_features(truth: Truth) -> None:
 def test_progress_is_told_once_a_model() -> None:
     rows, told = draw(29, n=800).rows, []
     config = NuisanceConfig(folds=3, outcome=TREES, propensity=TREES)
-    Nuisances(config=config, **HOW).fit(rows, advance=lambda: told.append(1))
+    Nuisances(config=config, seed=3).fit(rows, advance=lambda: told.append(1))
     assert len(told) == 1 + 2 * 3

@@ -14,8 +14,7 @@ from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.propensity import CrossFitPropensity
 from tests.uplift.worlds import draw
 
-NAMES = ["brand", "price", "season", "age"]
-EVERY = (0, 1, 2, 3)
+NAMES = ("brand", "price", "season", "age")
 EAGER = BoostConfig(rounds=30, learning_rate=0.1, leaves=31, min_rows_leaf=20, feature_share=1.0)
 
 
@@ -34,16 +33,17 @@ def promotions(*, users: int = 120, units: int = 60, seed: int = 0) -> Rows:
         user=user,
         unit=unit,
         propensity=np.full(n, np.nan),
+        names=NAMES,
     )
 
 
-def model(rows: Rows, *, columns: tuple[int, ...] = EVERY, folds: int = 2) -> CrossFitPropensity:
+def model(
+    rows: Rows, *, allowed: tuple[str, ...] | None = None, folds: int = 2
+) -> CrossFitPropensity:
     return CrossFitPropensity(
         config=EAGER,
         folds=folds,
-        columns=columns,
-        names=NAMES,
-        categorical=(),
+        allowed=allowed,
         seed=1,
     ).fit(rows)
 
@@ -112,11 +112,7 @@ def test_it_finds_the_propensities_of_a_confounded_world() -> None:
     truth = draw(31, n=16_000)
     smooth = BoostConfig(rounds=40, leaves=8, min_rows_leaf=100)
     found = (
-        CrossFitPropensity(
-            config=smooth, folds=2, columns=range(4), names="abcd", categorical=(), seed=0
-        )
-        .fit(truth.rows)
-        .cross_fitted(truth.rows)
+        CrossFitPropensity(config=smooth, folds=2, seed=0).fit(truth.rows).cross_fitted(truth.rows)
     )
     assert np.corrcoef(found, truth.propensity)[0, 1] > 0.95
     for low in (0.1, 0.3, 0.5, 0.7):  # calibrated, two-sided
@@ -135,7 +131,7 @@ def test_weights_enter() -> None:
 
 def test_only_the_given_columns_are_read() -> None:
     rows = promotions(users=40)
-    fitted = model(rows, columns=(1, 3))
+    fitted = model(rows, allowed=("price", "age"))
     noise = rows.features.copy()
     noise[:, [0, 2]] = np.nan
     np.testing.assert_array_equal(

@@ -14,7 +14,7 @@ from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.select import Trial, choose_final
-from tests.uplift.worlds import CONFIG, HOW, NUISANCE, Truth, draw, scores
+from tests.uplift.worlds import CONFIG, NUISANCE, Truth, draw, scores
 
 BLIND = BoostConfig(rounds=1, learning_rate=0.001, leaves=2)
 GOOD = BoostConfig(rounds=60, learning_rate=0.1, leaves=4, min_rows_leaf=200)
@@ -23,7 +23,7 @@ GREEDY = BoostConfig(rounds=150, learning_rate=0.3, leaves=63, min_rows_leaf=2)
 
 def choose(*candidates: BoostConfig, tau: Any = "step", **settings: Any) -> Any:
     train, late = draw(40, tau=tau), draw(41, tau=tau)
-    nuisances = Nuisances(config=NUISANCE, **HOW).fit(train.rows)
+    nuisances = Nuisances(config=NUISANCE, seed=3).fit(train.rows)
     late_values = values_of(nuisances, late)
     told: list[int] = []
     learner, trials = choose_final(
@@ -34,7 +34,7 @@ def choose(*candidates: BoostConfig, tau: Any = "step", **settings: Any) -> Any:
         choose_nuisances=late_values,
         config=LearnerConfig(**{**dict(CONFIG), **settings}),
         advance=lambda: told.append(1),
-        **HOW,
+        seed=3,
     )
     assert len(told) == len(candidates)
     return learner, trials, late, late_values
@@ -86,7 +86,7 @@ def test_the_loss_by_hand_and_only_rows_with_overlap_count() -> None:
 
 def test_choosing_rows_without_overlap_are_refused() -> None:
     train, late = draw(40), draw(41, n=400)
-    values = Nuisances(config=NUISANCE, **HOW).fit(train.rows).cross_fitted(train.rows)
+    values = Nuisances(config=NUISANCE, seed=3).fit(train.rows).cross_fitted(train.rows)
     certain = values.take(np.arange(400))
     with pytest.raises(OverlapError, match="none among 400 rows"):
         choose_final(
@@ -96,7 +96,7 @@ def test_choosing_rows_without_overlap_are_refused() -> None:
             choose=late.rows,
             choose_nuisances=replace(certain, propensity=np.full(400, 0.999)),
             config=CONFIG,
-            **HOW,
+            seed=3,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,10 @@ from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig
 
-NAMES = ["x0", "x1", "x2", "x3"]
+NAMES = ("x0", "x1", "x2", "x3")
 TREES = BoostConfig(rounds=40, learning_rate=0.1, leaves=8, min_rows_leaf=50, feature_share=1.0)
 NUISANCE = NuisanceConfig(outcome=TREES, propensity=TREES)
 CONFIG = LearnerConfig(final=TREES, nuisance=NUISANCE)
-HOW = {"names": NAMES, "categorical": (), "seed": 3}
 
 
 @dataclass(frozen=True)
@@ -63,12 +62,9 @@ def draw(
         user=user,
         unit=user,
         propensity=e if logged else np.full(n, np.nan),
+        names=NAMES,
     )
     return Truth(rows, effect, e)
-
-
-def take(rows: Rows, chosen: NDArray[Any]) -> Rows:
-    return replace(rows, **{name: values[chosen] for name, values in vars(rows).items()})
 
 
 def scores(rows: Rows, e: Any, *, mu0: Any, mu1: Any) -> NDArray[np.float64]:
