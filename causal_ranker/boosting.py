@@ -63,6 +63,13 @@ class BoostConfig(FrozenConfig):
     category_l2, category_smoothing : float
         Penalty on splits by category, and rows of overall behaviour mixed into each category:
         without them many-valued categories are learned by heart.
+    linear : bool
+        Leaves are linear in the numeric features their branch splits on (Shi et al., 2019,
+        "Gradient boosting with piece-wise linear regression trees", IJCAI): few leaves follow a
+        smooth surface. Costs the memory of a copy of the features while it is fitted, and has no
+        SHAP values.
+    linear_l2 : float
+        Ridge penalty on the coefficients of such leaves.
     """
 
     rounds: Annotated[int, Field(ge=1)] = 100
@@ -74,6 +81,8 @@ class BoostConfig(FrozenConfig):
     bins: Annotated[int, Field(ge=3, le=65535)] = 127
     category_l2: Annotated[float, Field(ge=0)] = 200.0
     category_smoothing: Annotated[float, Field(ge=0)] = 200.0
+    linear: bool = False
+    linear_l2: Annotated[float, Field(ge=0)] = 0.0
 
 
 class BinnedFeatures:
@@ -88,8 +97,8 @@ class BinnedFeatures:
         Names of the columns of `features`.
     categorical : sequence of str
         Columns whose values are category codes.
-    bins : int
-        Histogram bins of a numeric feature.
+    config : BoostConfig
+        Of the fits that follow; they may differ in anything but ``bins`` and ``linear``.
     rows : numpy.ndarray, optional
         Positions of the rows to keep; all by default.
     columns : sequence of int, optional
@@ -102,7 +111,7 @@ class BinnedFeatures:
         *,
         names: Sequence[str],
         categorical: Sequence[str],
-        bins: int,
+        config: BoostConfig,
         rows: NDArray[np.int64] | None = None,
         columns: Sequence[int] | None = None,
     ) -> None:
@@ -113,14 +122,13 @@ class BinnedFeatures:
         chosen = np.arange(len(features)) if rows is None else rows
         large = len(chosen) * len(kept) * features.itemsize > _IN_MEMORY
         self._size = len(chosen)
-        self._bins = bins
+        self._shared = _shared(config)
         self._data = lightgbm.Dataset(
             _batches(features, chosen, columns) if large else _some(features, rows, columns),
             np.zeros(self._size),
             feature_name=kept,
             categorical_feature=[name for name in categorical if name in kept],
-            # Fits that differ in their smallest leaf share the bins.
-            params={"max_bin": bins, "feature_pre_filter": False, "verbose": -1},
+            params=self._shared,
         ).construct()
 
     def fit(
@@ -146,7 +154,7 @@ class BinnedFeatures:
         objective : {"binary", "poisson", "regression"}
             Log-loss, Poisson loss or squared error.
         config : BoostConfig
-            Trees and shrinkage; its ``bins`` are those of the features.
+            Trees and shrinkage.
         seed : int
             Decides the feature draws.
 
@@ -157,7 +165,7 @@ class BinnedFeatures:
         """
         import lightgbm
 
-        assert config.bins == self._bins
+        assert _shared(config) == self._shared
         data = self._data
         if rows is not None and len(rows) < self._size:
             # LightGBM takes arrays too: a list of millions of positions would be a detour.
@@ -167,7 +175,7 @@ class BinnedFeatures:
         # Weights of an earlier fit would stay where the new ones are all 1.
         data.set_field("weight", None)
         data.set_weight(weight)
-        parameters = {
+        parameters = self._shared | {
             "objective": objective,
             "learning_rate": config.learning_rate,
             "num_leaves": config.leaves,
@@ -176,14 +184,22 @@ class BinnedFeatures:
             "lambda_l2": config.l2,
             "cat_l2": config.category_l2,
             "cat_smooth": config.category_smoothing,
-            "max_bin": config.bins,
-            "feature_pre_filter": False,
+            "linear_lambda": config.linear_l2,
             "seed": seed,
             "deterministic": True,
             "force_col_wise": True,
-            "verbose": -1,
         }
         return lightgbm.train(parameters, data, num_boost_round=config.rounds)
+
+
+def _shared(config: BoostConfig) -> dict[str, Any]:
+    """Return what models must agree on to share bins: not the smallest leaf, so no pre-filter."""
+    return {
+        "max_bin": config.bins,
+        "linear_tree": config.linear,
+        "feature_pre_filter": False,
+        "verbose": -1,
+    }
 
 
 def fit_trees(
@@ -227,7 +243,7 @@ def fit_trees(
         The fitted model.
     """
     binned = BinnedFeatures(
-        features, names=names, categorical=categorical, bins=config.bins, rows=rows
+        features, names=names, categorical=categorical, config=config, rows=rows
     )
     chosen = slice(None) if rows is None else rows
     return binned.fit(

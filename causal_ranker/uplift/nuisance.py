@@ -215,7 +215,7 @@ class Nuisances:
                         came=f"none in {int(seen.sum())} rows",
                         do="Give longer logs, or kind='continuous', which learns a mean of 0.",
                     )
-                self._outcome[f, arm] = rows.binned(self._config.outcome.bins).fit(
+                self._outcome[f, arm] = rows.binned(self._config.outcome).fit(
                     np.asarray(rows.outcome, dtype=np.float64),
                     rows=np.flatnonzero(seen),
                     weight=rows.weight,
