@@ -349,6 +349,16 @@ def test_a_fit_that_does_not_settle_is_not_handed_on(monkeypatch: pytest.MonkeyP
         by_swaps(GOOD)
 
 
+def test_an_error_of_nothing_is_zero_and_not_a_rounding_below() -> None:
+    rows = Impressions(
+        played=np.array([1, 1, 1, 1, 0, 1, 1, 0], dtype=np.bool_),
+        position=np.array([1, 2, 2, 3, 3, 3, 1, 3]),
+        pair=np.array([1, 1, 2, 0, 0, 2, 2, 1]),
+        user=np.array([0, 0, 0, 0, 0, 1, 0, 0]),
+    )
+    assert by_swaps(rows).standard_error.min() == 0
+
+
 def test_large_ratios_are_reached() -> None:
     """A full step of Newton's method goes so far from equality that nothing is left to invert."""
     pair, position = np.repeat(np.arange(40), 5_000), np.tile(np.arange(5_000) % 50 == 0, 40) + 1

@@ -141,21 +141,20 @@ def test_a_learner_recovers_it_where_examination_was_estimated() -> None:
     world = draw(0, n=40_000)
     rows = world.use(VIEWING, examination=examination, stratum=world.rank)
     nuisance = NuisanceConfig(outcome=TREES, propensity=TREES, kind="continuous")
-    learner = DRLearner(
-        config=LearnerConfig(final=TREES, nuisance=nuisance), names=NAMES, categorical=(), seed=3
-    )
+    learner = DRLearner(config=LearnerConfig(final=TREES, nuisance=nuisance), seed=3)
+    features = np.column_stack([world.rank, world.x[:, 1:]]).astype(np.float32)
     learner.fit(
         Rows(
-            features=np.column_stack([world.rank, world.x[:, 1:]]).astype(np.float32),
+            features=features,
             treatment=rows.treatment,
             outcome=rows.outcome,
             weight=rows.weight,
             user=np.arange(world.rank.size),
             unit=np.arange(world.rank.size),
             propensity=world.propensity,
+            names=NAMES,
         )
     )
-    features = np.column_stack([world.rank, world.x[:, 1:]]).astype(np.float32)
     found = learner.predict(features).point
     assert found.mean() == pytest.approx(world.effect.mean(), abs=0.025)
     high = world.x[:, 1] > 0
