@@ -129,9 +129,11 @@ def group_effects(
     error = w * (g - mean[group]) / mass[group]
     members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
 
+    among = [_among(ways, member) for member in members]
+
     def intervals(level: float) -> tuple[Interval, ...]:
         return tuple(
-            _interval(float(mean[at]), error[member], ways=_among(ways, member), level=level)
+            _interval(float(mean[at]), error[member], ways=among[at], level=level)
             for at, member in enumerate(members)
         )
 
