@@ -59,10 +59,14 @@ class HalfSampleIntervals:
     as large, so that its trees are as fine as those of the full sample.
 
     **What is covered**: the learner's own expectation at the row, over training samples. The
-    uplift itself only as far as the learner is unbiased: what smooth trees cannot follow, and
-    what shrinkage takes away, is not in the interval. Nuisances are held fixed; their noise enters
-    the DR- and R-learner in second order only, the X-learner in first. For a claim about the
-    uplift itself use `causal_ranker.stats.group_effects`, which needs no such faith.
+    uplift itself only as far as the learner is unbiased: what the trees cannot follow, and what
+    shrinkage takes away, is not in the interval. Nuisances are held fixed; their noise enters the
+    DR- and R-learner in second order only, the X-learner in first. Measured at 95 %, over 40 to 60
+    worlds of 2,000 or 4,000 rows (`tests.uplift.worlds`) and 200 new rows: the expectation in 97 %
+    (DR and R: a little wide, as trees of halves differ more than those of all rows) and 91 to 92 %
+    (X); the uplift in 97 % with 40 rounds, and in 74 % (DR) with 6 rounds, which shrink effects to
+    about half. For a claim about the uplift itself use `causal_ranker.stats.group_effects`, which
+    asks for no such faith.
 
     Parameters
     ----------

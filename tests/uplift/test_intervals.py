@@ -75,17 +75,17 @@ def texts(model: HalfSampleIntervals) -> list[str]:
 @pytest.mark.parametrize("learner", FINAL_STAGES)
 def test_of_a_mean_they_are_the_clustered_interval(learner: type[FinalStageLearner]) -> None:
     rows, values = repeated(4)
-    model = half_samples(learner(config=MEAN, seed=3), draws=300).fit(rows, nuisances=values)
+    model = half_samples(learner(config=MEAN, seed=3), draws=200).fit(rows, nuisances=values)
     expected = mean_interval(learner, rows, values)
     found = width(model, rows)
-    # 300 draws give a standard error to 4 %
-    assert found == pytest.approx(expected.high - expected.low, rel=0.13)
+    # 200 draws give a standard error to 5 %
+    assert found == pytest.approx(expected.high - expected.low, rel=0.16)
     effect = model.predict(rows.features[:1])
     assert effect.point == pytest.approx([expected.point], abs=1e-6)
     assert effect.low == pytest.approx(effect.point - found / 2)
     # rows drawn one by one would call it half as wide
     apart = replace(rows, user=np.arange(len(rows)), unit=np.arange(len(rows)))
-    naive = half_samples(learner(config=MEAN, seed=3), draws=300).fit(apart, nuisances=values)
+    naive = half_samples(learner(config=MEAN, seed=3), draws=200).fit(apart, nuisances=values)
     assert width(naive, rows) < 0.65 * found
 
 
@@ -94,9 +94,9 @@ def test_an_odd_number_of_users_is_no_bias() -> None:
     rows = draw(2, n=1_500, logged=True).rows
     user = np.arange(len(rows)) % 3
     rows, values = replace(rows, user=user, unit=user), known(rows)
-    model = half_samples(DRLearner(config=MEAN, seed=3), draws=300).fit(rows, nuisances=values)
+    model = half_samples(DRLearner(config=MEAN, seed=3), draws=200).fit(rows, nuisances=values)
     expected = mean_interval(DRLearner, rows, values).standard_error
-    assert width(model, rows) / 2 / 1.968 == pytest.approx(expected, rel=0.2)
+    assert width(model, rows) / 2 / 1.972 == pytest.approx(expected, rel=0.2)
 
 
 def test_units_of_assignment_count_beside_users() -> None:
