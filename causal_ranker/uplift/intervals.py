@@ -62,8 +62,8 @@ class HalfSampleIntervals:
     uplift itself only as far as the learner is unbiased: what the trees cannot follow, and what
     shrinkage takes away, is not in the interval. Nuisances are held fixed; their noise enters the
     DR- and R-learner in second order only, the X-learner in first. Measured at 95 %, over 40 to 60
-    worlds of 2,000 or 4,000 rows (`tests.uplift.worlds`) and 200 new rows: the expectation in 97 %
-    (DR and R: a little wide, as trees of halves differ more than those of all rows) and 91 to 92 %
+    simulated worlds of 2,000 or 4,000 rows and 200 new rows: the expectation in 97 % (DR and R: a
+    little wide, as trees of halves differ more than those of all rows) and 91 to 92 %
     (X); the uplift in 97 % with 40 rounds, and in 74 % (DR) with 6 rounds, which shrink effects to
     about half. For a claim about the uplift itself use `causal_ranker.stats.group_effects`, which
     asks for no such faith.
@@ -199,5 +199,6 @@ def _shrunk(config: BoostConfig, share: float) -> BoostConfig:
             "l2": config.l2 * share,
             "category_l2": config.category_l2 * share,
             "category_smoothing": config.category_smoothing * share,
+            "linear_l2": config.linear_l2 * share,
         }
     )

@@ -138,6 +138,15 @@ def test_equal_seeds_give_equal_bytes_and_the_level_the_width() -> None:
     )
 
 
+def test_trees_of_halves_are_as_fine_as_those_of_all_rows() -> None:
+    """Leaves of at least 40 % of the rows: halves could not split if theirs were no smaller."""
+    rows = draw(1, n=2_000, logged=True, per_user=1).rows
+    final = BoostConfig(rounds=1, leaves=4, min_rows_leaf=800, feature_share=1.0)
+    learner = DRLearner(config=LearnerConfig(final=final, nuisance=NUISANCE), seed=3)
+    model = half_samples(learner, draws=3).fit(rows, nuisances=known(rows))
+    assert [text.count("num_leaves=2") for text in texts(model)] == [1, 1, 1]
+
+
 def test_it_keeps_models_and_no_rows() -> None:
     rows, values = repeated(1, times=20)
     model = half_samples(RLearner(config=CONFIG, seed=3), draws=4).fit(rows, nuisances=values)
