@@ -61,12 +61,12 @@ class HalfSampleIntervals:
     **What is covered**: the learner's own expectation at the row, over training samples. The
     uplift itself only as far as the learner is unbiased: what the trees cannot follow, and what
     shrinkage takes away, is not in the interval. Nuisances are held fixed; their noise enters the
-    DR- and R-learner in second order only, the X-learner in first. Measured at 95 %, over 40 to 60
-    simulated worlds of 2,000 or 4,000 rows and 200 new rows: the expectation in 97 % (DR and R: a
-    little wide, as trees of halves differ more than those of all rows) and 91 to 92 %
-    (X); the uplift in 97 % with 40 rounds, and in 74 % (DR) with 6 rounds, which shrink effects to
-    about half. For a claim about the uplift itself use `causal_ranker.stats.group_effects`, which
-    asks for no such faith.
+    DR- and R-learner in second order only, the X-learner in first. Measured at 95 %, over 24 to 60
+    simulated worlds of 2,000 or 4,000 rows and 200 new rows each: the expectation in 96 to 97 % (DR
+    and R: a little wide, as trees of halves differ more than those of all rows) and 91 to 92 % (X);
+    the uplift in 96 to 97 % (DR) with 30 rounds and more, and in 74 % with 6 rounds, which shrink
+    effects to about half. For a claim about the uplift itself use
+    `causal_ranker.stats.group_effects`, which asks for no such faith.
 
     Parameters
     ----------
