@@ -101,6 +101,14 @@ class FinalStageLearner(Learner[LearnerConfig]):
         """
         check_rows(rows, kind=self._config.nuisance.kind)
         nuisances = nuisances or cross_fit(rows, config=self._config.nuisance, seed=self._seed)
+        target, weight = self._regression(rows, nuisances)
+        self.model_ = self._final_stage(rows, target, weight=weight, config=self._config.final)
+        return self
+
+    def _regression(
+        self, rows: Rows, nuisances: NuisanceValues
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the target and weight of each row, weights of 0 outside the overlap band."""
         kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
         self.share_outside_ = float(rows.weight[~kept].sum() / rows.weight.sum())
         self._check_overlap(rows, nuisances.propensity, kept)
@@ -108,15 +116,25 @@ class FinalStageLearner(Learner[LearnerConfig]):
         target[kept], weight[kept] = self._pseudo_outcomes(
             rows.treatment[kept], rows.outcome[kept], nuisances.take(kept)
         )
-        self.model_ = rows.binned(self._config.final).fit(
+        return target, rows.weight * weight
+
+    def _final_stage(
+        self,
+        rows: Rows,
+        target: NDArray[np.float64],
+        *,
+        weight: NDArray[np.float64],
+        config: BoostConfig,
+    ) -> lightgbm.Booster:
+        """Fit the trees on the rows of positive weight."""
+        return rows.binned(config).fit(
             target,
-            rows=np.flatnonzero(kept),
-            weight=rows.weight * weight,
+            rows=np.flatnonzero(weight),
+            weight=weight,
             objective="regression",
-            config=self._config.final,
+            config=config,
             seed=self._seed,
         )
-        return self
 
     def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return predict_trees(self._fitted(self.model_), features)
