@@ -2,7 +2,7 @@
 
 causalml cross-fits by rows, or not at all: propensities are therefore logged ones, or ours, which
 are cross-fitted by user and by assignment unit. Its meta-learners take them as ``p``. Its uplift
-trees compare the arms as they come; they are grown on rows drawn so that T is even in them.
+trees compare the arms as they come; they are grown on rows repeated until T is even in them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker._extras import needs_package
-from causal_ranker.boosting import fit_trees, predict_trees
+from causal_ranker.boosting import fit_trees
 from causal_ranker.errors import RowError
+from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.lightgbm_models import is_lightgbm, with_categories
 from causal_ranker.uplift.one_hot import OneHot
-from causal_ranker.uplift.wrapped import WrappedLearner, reads_missing, refused_codes, takes
+from causal_ranker.uplift.wrapped import (
+    DEFAULTS,
+    WrappedLearner,
+    reads_missing,
+    refused_codes,
+    takes,
+)
 
 if TYPE_CHECKING:
     import lightgbm
@@ -63,7 +70,7 @@ class CausalMLLearner(WrappedLearner):
         self,
         estimator: Any,
         *,
-        config: LearnerConfig = LearnerConfig(),
+        config: LearnerConfig = DEFAULTS,
         one_hot: bool = False,
         seed: int = 0,
     ) -> None:
@@ -82,11 +89,9 @@ class CausalMLLearner(WrappedLearner):
         self._takes_missing = all(reads_missing(model) for model in _models(estimator).values())
         weight = self._weights(rows, read=told_propensity and takes(estimator.fit, "sample_weight"))
         features = self._matrix(rows.features)
-        self._columns = None
-        if rows.categorical:
-            self._tell_categories(estimator, rows)
-            if self._columns is not None:
-                features = self._columns.fit_transform(features)
+        self._columns = self._tell_categories(estimator, rows) if rows.categorical else None
+        if self._columns is not None:
+            features = self._columns.fit_transform(features)
         outcome = np.asarray(rows.outcome, dtype=np.float64)
         treatment = _named(rows.treatment, control=estimator.control_name)
         given: dict[str, Any] = {} if weight is None else {"sample_weight": weight}
@@ -96,8 +101,8 @@ class CausalMLLearner(WrappedLearner):
             if takes(estimator.predict, "p"):
                 self._later = self._fit_later(rows, propensity)
         else:
-            drawn = self._drawn(rows.treatment, propensity)
-            features, treatment, outcome = features[drawn], treatment[drawn], outcome[drawn]
+            even = self._evened(rows, propensity)
+            features, treatment, outcome = features[even], treatment[even], outcome[even]
         with _threads():
             estimator.fit(features, treatment=treatment, y=outcome, **given)
         return estimator
@@ -105,7 +110,7 @@ class CausalMLLearner(WrappedLearner):
     def _effect(self, model: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
         given: dict[str, Any] = {}
         if self._later is not None:
-            given["p"] = 1 / (1 + np.exp(-predict_trees(self._later, features)))
+            given["p"] = 1 / (1 + np.exp(-np.asarray(self._later.predict(features))))
         if self._columns is not None:
             features = self._columns.transform(features)
         with _threads():
@@ -120,8 +125,8 @@ class CausalMLLearner(WrappedLearner):
                 do="Take the regressor of the same name.",
             )
 
-    def _tell_categories(self, estimator: Any, rows: Rows) -> None:
-        """Let LightGBM split by category, and refuse what would read codes as amounts."""
+    def _tell_categories(self, estimator: Any, rows: Rows) -> OneHot | None:
+        """Let LightGBM split by category; elsewhere return columns of levels, or refuse."""
         with importing_causalml():
             from causalml.inference.meta import BaseSLearner
 
@@ -132,10 +137,10 @@ class CausalMLLearner(WrappedLearner):
             shift = int(isinstance(estimator, BaseSLearner))
             for name, model in models.items():
                 setattr(estimator, name, with_categories(model, [at + shift for at in places]))
-        elif self._one_hot:
-            self._columns = OneHot(places, names=rows.names)
-        else:
+            return None
+        if not self._one_hot:
             raise refused_codes(self._called, "model", rows.categorical)
+        return OneHot(places, names=rows.names)
 
     def _fit_later(self, rows: Rows, propensity: NDArray[np.float64]) -> lightgbm.Booster:
         """Learn the propensity of rows that nobody has logged yet."""
@@ -151,17 +156,24 @@ class CausalMLLearner(WrappedLearner):
             seed=self._seed,
         )
 
-    def _drawn(self, treatment: NDArray[Any], propensity: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Draw rows in inverse proportion to their chance of the arm they are in.
+    def _evened(self, rows: Rows, propensity: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Repeat rows in inverse proportion to their chance of the arm they are in.
 
-        Among the rows drawn T no longer depends on what the propensity depends on. Weights would
-        say the same with less noise, but causalml's criteria do not count by weight throughout.
+        Among the rows returned T no longer depends on what the propensity depends on. Weights would
+        say the same without rounding, but causalml's criteria do not count by weight throughout.
+        Each row comes as often as it should, rounded up or down: systematic sampling, along the
+        propensity, so that it is even there and asks for no order of the rows given.
         """
         if np.ptp(propensity) == 0:
-            return np.arange(len(treatment))
-        share = 1 / np.where(treatment == 1, propensity, 1 - propensity)
-        rng = np.random.default_rng(self._seed)
-        return np.sort(rng.choice(len(share), size=len(share), p=share / share.sum()))
+            return np.arange(len(rows))
+        users = uniform_hash(rows.user, salt=f"even-{self._seed}")
+        order = np.lexsort((users, rows.outcome, propensity, rows.treatment))
+        share = 1 / np.where(rows.treatment == 1, propensity, 1 - propensity)[order]
+        ends = np.cumsum(share) * (len(rows) / share.sum())
+        ends[-1] = len(rows)  # but for rounding
+        start = np.random.default_rng(self._seed).random()
+        places = np.searchsorted(ends, start + np.arange(len(rows)), side="right")
+        return np.sort(order[places])
 
 
 def _models(estimator: Any) -> dict[str, Any]:
@@ -177,7 +189,7 @@ def _named(treatment: NDArray[Any], *, control: Any) -> NDArray[Any]:
     """Call the arms as the estimator does: 0 and 1, or the control by its name."""
     if isinstance(control, str):
         return np.where(treatment == 1, f"not {control}", control)
-    return np.asarray(treatment, dtype=np.int64) + control
+    return np.asarray(treatment + control)
 
 
 @contextmanager

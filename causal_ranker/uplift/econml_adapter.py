@@ -22,7 +22,7 @@ from causal_ranker.uplift.base import Effect, Rows
 from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.econml_parts import EconMLParts
 from causal_ranker.uplift.final import LearnerConfig
-from causal_ranker.uplift.wrapped import WrappedLearner, takes
+from causal_ranker.uplift.wrapped import DEFAULTS, WrappedLearner, takes
 
 __all__ = ["EconMLLearner", "UserFolds"]
 
@@ -64,7 +64,7 @@ class EconMLLearner(WrappedLearner):
         self,
         estimator: Any,
         *,
-        config: LearnerConfig = LearnerConfig(),
+        config: LearnerConfig = DEFAULTS,
         one_hot: bool = False,
         own_propensity: bool = True,
         inference: Any = None,
@@ -96,11 +96,13 @@ class EconMLLearner(WrappedLearner):
         NotFittedError
             If `fit` was not called.
         """
+        import joblib
+
         point = self.predict(features).point
         if not len(features):
             return Effect(point=point, low=point, high=point)
         try:
-            with _quiet():
+            with _quiet(), joblib.parallel_config(backend="sequential"):
                 ends = self._model.effect_interval(self._matrix(features), alpha=1 - level)
         except AttributeError as error:
             raise ConfigError(
@@ -150,7 +152,10 @@ class EconMLLearner(WrappedLearner):
         return parts.estimator
 
     def _effect(self, model: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        with _quiet():
+        import joblib
+
+        # Threads would add up the trees of a forest in the order in which they happen to end.
+        with _quiet(), joblib.parallel_config(backend="sequential"):
             return np.asarray(model.effect(features), dtype=np.float64)
 
 
@@ -214,7 +219,13 @@ def _quiet() -> Iterator[None]:
     None
         Control, inside which econml fits or predicts.
     """
+    from sklearn.exceptions import DataConversionWarning
+
     with warnings.catch_warnings():
         # Whoever lets models read missing values has been asked; see `WrappedLearner._matrix`.
         warnings.filterwarnings("ignore", "Input contains NaN. Causal identification", UserWarning)
+        # It hands labels of Y to models as a column, which LightGBM and scikit-learn remark upon.
+        warnings.filterwarnings("ignore", "A column-vector y was passed", DataConversionWarning)
+        # `predict_interval` says so itself, as an error.
+        warnings.filterwarnings("ignore", "Final model doesn't have a `prediction_", UserWarning)
         yield

@@ -84,7 +84,7 @@ class EconMLParts:
         if known and self._family is not None:
             setattr(self.estimator, self._family[0], KnownPropensity(column))
         models = [model for name in self._slots() for model in self._models(name)]
-        allowed = getattr(self.estimator, "_gen_allowed_missing_vars", list)()
+        allowed: list[str] = getattr(self.estimator, "_gen_allowed_missing_vars", list)()
         self.read_missing = "X" in allowed and all(reads_missing(model) for model in models)
         # A word such as "auto" is econml's own choice, all of which read weights.
         self.read_weights = takes(self.estimator.fit, "sample_weight") and all(

@@ -19,6 +19,7 @@ from causal_ranker.uplift.nuisance import OBJECTIVES
 from causal_ranker.uplift.r import RLearner
 from causal_ranker.uplift.s import SLearner
 from causal_ranker.uplift.t import TLearner
+from causal_ranker.uplift.wrapped import DEFAULTS
 from causal_ranker.uplift.x import XLearner
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ __all__ = ["LEARNERS", "make_learner"]
 _SUBFOREST: Final = 4
 
 
-def make_learner(
-    name: str, *, config: LearnerConfig = LearnerConfig(), seed: int = 0
-) -> UpliftModel:
+def make_learner(name: str, *, config: LearnerConfig = DEFAULTS, seed: int = 0) -> UpliftModel:
     """Make an unfitted learner.
 
     Ours are ``constant``, ``s``, ``t``, ``x``, ``r`` and ``dr``. econml's are ``econml_dr``

@@ -40,6 +40,8 @@ def lightgbm_arguments(config: BoostConfig, *, seed: int) -> dict[str, Any]:
         "max_bin": config.bins,
         "cat_l2": config.category_l2,
         "cat_smooth": config.category_smoothing,
+        "linear_tree": config.linear,
+        "linear_lambda": config.linear_l2,
         "feature_pre_filter": False,
         "random_state": seed,
         "deterministic": True,

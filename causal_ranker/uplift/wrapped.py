@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,10 @@ from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceValues
 from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensity
 
-__all__ = ["WrappedLearner", "reads_missing", "refused_codes", "takes"]
+__all__ = ["DEFAULTS", "WrappedLearner", "reads_missing", "refused_codes", "takes"]
+
+
+DEFAULTS: Final = LearnerConfig()
 
 
 class WrappedLearner(Learner[LearnerConfig]):
@@ -56,7 +59,7 @@ class WrappedLearner(Learner[LearnerConfig]):
         self,
         estimator: Any,
         *,
-        config: LearnerConfig = LearnerConfig(),
+        config: LearnerConfig = DEFAULTS,
         one_hot: bool = False,
         seed: int = 0,
     ) -> None:

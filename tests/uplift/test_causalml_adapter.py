@@ -19,16 +19,17 @@ from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.causalml_adapter import CausalMLLearner, importing_causalml
 from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.nuisance import NuisanceValues, cross_fit
-from tests.uplift.test_econml_adapter import (
-    N,
+from tests.uplift.worlds import CONFIG, NUISANCE, TREES, draw
+from tests.uplift.wrapped import (
+    SETTINGS,
     SPLITS,
+    N,
     WrappedContract,
     categories,
     confounded,
     final_model,
     outcome_model,
 )
-from tests.uplift.worlds import CONFIG, NUISANCE, TREES, draw
 
 with importing_causalml():
     from causalml.inference.meta import (
@@ -58,11 +59,15 @@ class TestRLearner(WrappedContract):
 @pytest.mark.slow
 class TestUpliftForest(WrappedContract):
     least_agreement = 0.99
-    bias = 0.1  # five levels of splits, chosen among features of which few matter
+    bias = 0.06  # three levels of splits; from some of which the features that matter are left out
 
     def fresh(self) -> UpliftModel:
         forest = UpliftRandomForestClassifier(
-            control_name="control", n_estimators=64, min_samples_leaf=200, random_state=3
+            control_name="control",
+            n_estimators=64,
+            max_depth=3,
+            min_samples_leaf=400,
+            random_state=3,
         )
         return CausalMLLearner(forest, config=CONFIG, seed=3)
 
@@ -180,8 +185,8 @@ def test_propensities_that_nobody_logged_are_ours() -> None:
 @pytest.mark.parametrize(
     "estimator",
     [
-        BaseXClassifier(outcome_learner=LGBMClassifier(verbose=-1), effect_learner=final_model()),
-        BaseRClassifier(outcome_learner=LGBMClassifier(verbose=-1), effect_learner=final_model()),
+        BaseXClassifier(outcome_learner=LGBMClassifier(**SETTINGS), effect_learner=final_model()),
+        BaseRClassifier(outcome_learner=LGBMClassifier(**SETTINGS), effect_learner=final_model()),
         BaseSRegressor(learner=outcome_model()),
         BaseTRegressor(learner=outcome_model()),
         BaseDRRegressor(learner=final_model()),

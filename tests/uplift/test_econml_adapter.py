@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
+import joblib
 import numpy as np
 import pytest
 from econml.dml import CausalForestDML, LinearDML, NonParamDML
@@ -28,32 +29,18 @@ from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.econml_adapter import EconMLLearner, UserFolds
 from causal_ranker.uplift.factory import make_learner
-from causal_ranker.uplift.lightgbm_models import lightgbm_arguments
 from causal_ranker.uplift.nuisance import cross_fit
-from tests.uplift.contract import UpliftModelContract
-from tests.uplift.worlds import CONFIG, NUISANCE, TREES, Truth, draw
-
-SETTINGS = lightgbm_arguments(TREES, seed=3)
-N = 2_000
-
-
-class WrappedContract(UpliftModelContract):
-    """What wrapped learners keep beside: the order of columns, too, changes nothing."""
-
-    def test_the_order_of_columns_does_not_matter(self, fitted: UpliftModel, truth: Truth) -> None:
-        order = [2, 0, 3, 1]
-        rows = replace(
-            truth.rows,
-            features=truth.rows.features[:, order],
-            names=tuple(truth.rows.names[at] for at in order),
-        )
-        other = self.fresh().fit(rows)
-
-        class Reordered:
-            def predict(self, features: NDArray[np.float32]) -> Any:
-                return other.predict(features[:, order])
-
-        self.assert_agree(Reordered(), fitted, truth)  # type: ignore[arg-type]
+from tests.uplift.worlds import CONFIG, NUISANCE, Truth, draw
+from tests.uplift.wrapped import (
+    SETTINGS,
+    SPLITS,
+    N,
+    WrappedContract,
+    categories,
+    confounded,
+    final_model,
+    outcome_model,
+)
 
 
 class TestDRLearner(WrappedContract):
@@ -121,23 +108,12 @@ class Oracle:
         return np.column_stack([1 - e, e])
 
 
-def confounded(seed: int = 1, n: int = N, **more: Any) -> Truth:
-    return draw(seed, n=n, logged=True, **more)
-
-
 def direct(estimator: Any, rows: Rows, **more: Any) -> NDArray[np.float64]:
     """Call econml as its documentation says."""
     X = rows.features.astype(np.float64)
     estimator.fit(rows.outcome.astype(float), rows.treatment, X=X, groups=rows.user, **more)
-    return np.asarray(estimator.effect(X))
-
-
-def outcome_model() -> LGBMRegressor:
-    return LGBMRegressor(objective="binary", **SETTINGS)
-
-
-def final_model() -> LGBMRegressor:
-    return LGBMRegressor(objective="regression", **SETTINGS)
+    with joblib.parallel_config(backend="sequential"):  # trees are added up in one order
+        return np.asarray(estimator.effect(X))
 
 
 def estimators(of_t: Any) -> dict[str, Any]:
@@ -331,7 +307,7 @@ def test_folds_hold_out_whole_users() -> None:
 
 
 def test_few_users_are_refused() -> None:
-    one = np.zeros(10)
+    one = np.zeros(10, dtype=int)
     with pytest.raises(EmptyError, match="1 users"):
         list(UserFolds(2, seed=0).split(None, np.arange(10) % 2, one))
     arm_by_user = np.arange(40) // 20
@@ -445,16 +421,6 @@ def test_missing_features_need_models_that_read_them() -> None:
         EconMLLearner(estimator, config=CONFIG).fit(replace(rows, features=holes))
 
 
-def categories(rows: Rows, levels: int = 6) -> Rows:
-    """The last feature as a category; only a split by category tells even levels from odd."""
-    features = rows.features.copy()
-    rng = np.random.default_rng(9)
-    high = features[:, 1] > 0
-    features[:, 3] = 2 * rng.integers(0, levels // 2, len(features)) + high
-    features[:, 1] = 0
-    return replace(rows, features=features, categorical=("x3",))
-
-
 @pytest.mark.parametrize("name", ["econml_dr", "econml_nonparam_dml"])
 def test_categories_stay_categories(name: str) -> None:
     truth = confounded(5, n=8_000)
@@ -463,15 +429,9 @@ def test_categories_stay_categories(name: str) -> None:
     found = model.predict(rows.features).point
     for step in (0.3, -0.05):
         assert found[truth.tau == step].mean() == pytest.approx(step, abs=0.06)
-    final = model._model.model_final_ if name.endswith("dml") else model._model.models_cate[0]  # type: ignore[attr-defined]
+    inner = model._model  # type: ignore[attr-defined]
+    final = inner.model_cate if name.endswith("dml") else inner.model_cate(T=1)
     assert "num_cat=0" not in final.booster_.model_to_string().split("Tree=1")[0]
-
-
-#: Categories as they are, without smoothing, and one tree of two leaves to tell them apart.
-_FREE = TREES.model_copy(update={"category_l2": 0.0, "category_smoothing": 1.0})
-SPLITS = CONFIG.model_copy(
-    update={"final": _FREE, "nuisance": NUISANCE.model_copy(update={"outcome": _FREE})}
-)
 
 
 @pytest.mark.parametrize("name", ["econml_linear_dr", "econml_forest"])
@@ -545,7 +505,8 @@ def test_intervals_are_those_of_econml(name: str) -> None:
     expected = estimators(Oracle())[name]
     direct(expected, rows)
     x = rows.features[:50]
-    low, high = expected.effect_interval(x.astype(float), alpha=0.2)
+    with joblib.parallel_config(backend="sequential"):
+        low, high = expected.effect_interval(x.astype(float), alpha=0.2)
     model = make_learner(name, config=CONFIG, seed=3).fit(rows)
     assert isinstance(model, EconMLLearner)
     found = model.predict_interval(x, level=0.8)

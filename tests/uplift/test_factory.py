@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from causal_ranker.uplift.r import RLearner
 from causal_ranker.uplift.s import SLearner
 from causal_ranker.uplift.t import TLearner
 from causal_ranker.uplift.x import XLearner
-from tests.uplift.worlds import draw
+from tests.uplift.worlds import CONFIG, draw
 
 ROOT = Path(__file__).parents[2]
 OURS = {
@@ -81,8 +82,11 @@ def test_our_learners_are_made_without_the_other_packages() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("linear", [False, True])
 @pytest.mark.parametrize("objective", ["binary", "poisson", "regression"])
-def test_the_models_of_other_packages_are_ours_bit_by_bit(objective: Objective) -> None:
+def test_the_models_of_other_packages_are_ours_bit_by_bit(
+    objective: Objective, linear: bool
+) -> None:
     rng = np.random.default_rng(0)
     rows = draw(1, n=4_000).rows
     features = rows.features.copy()
@@ -101,10 +105,10 @@ def test_the_models_of_other_packages_are_ours_bit_by_bit(objective: Objective) 
         bins=63,
         category_l2=1.0,
         category_smoothing=2.0,
+        linear=linear,
+        linear_l2=0.5,
     )
-    assert {name for name in BoostConfig.model_fields if name != "monotone"} == set(
-        config.model_fields_set
-    )
+    assert set(BoostConfig.model_fields) == config.model_fields_set  # none is forgotten
     ours = fit_trees(
         features,
         target,
@@ -121,3 +125,12 @@ def test_the_models_of_other_packages_are_ours_bit_by_bit(objective: Objective) 
     found = theirs.predict(features.astype(np.float64))
     np.testing.assert_array_equal(found, predict_trees(ours, features))
     assert "cat_feature" not in model.get_params()  # told to a copy
+
+
+@pytest.mark.parametrize("name", ["econml_dr", "econml_linear_dr", "causalml_x"])
+def test_a_fitted_learner_can_be_pickled(name: str) -> None:
+    rows = draw(1, n=2_000, logged=True).rows
+    model = make_learner(name, config=CONFIG, seed=3).fit(rows)
+    again = pickle.loads(pickle.dumps(model))
+    x = rows.features
+    np.testing.assert_array_equal(again.predict(x).point, model.predict(x).point)
