@@ -69,9 +69,7 @@ def _causalml(name: str) -> Callable[[Rows, Matrix, int, Mapping[str, Any]], Arr
     return estimate
 
 
-def _causalml_forest(
-    rows: Rows, later: Matrix, seed: int, settings: Mapping[str, Any]
-) -> Array:
+def _causalml_forest(rows: Rows, later: Matrix, seed: int, settings: Mapping[str, Any]) -> Array:
     from causalml.inference.tree import UpliftRandomForestClassifier
 
     model = UpliftRandomForestClassifier(control_name="control", random_state=seed, n_jobs=-1)

@@ -16,14 +16,16 @@ from causal_ranker.stats.curves import autoc
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.auto import AutoConfig, AutoLearner
 from causal_ranker.uplift.base import Rows
-# from causal_ranker.uplift.factory import make_learner
+from causal_ranker.uplift.factory import make_learner
 from causal_ranker.worlds.known import learner_rows
 from causal_ranker.worlds.regimes import REGIMES, regime
 from causal_ranker.worlds.streaming import StreamingWorld
 
 __all__ = ["DESCRIPTION", "run"]
 
-DESCRIPTION: Final = "learners: true AUTOC and RMSE in five regimes, ours beside econml's, causalml's"
+DESCRIPTION: Final = (
+    "learners: true AUTOC and RMSE in five regimes, ours beside econml's, causalml's"
+)
 
 Array = NDArray[np.float64]
 _ROWS: Final = 20_000
