@@ -89,6 +89,7 @@ PEERS: Final[dict[str, Callable[[Rows, Matrix, int, Mapping[str, Any]], Array]]]
     "econml CausalForestDML": _econml("CausalForestDML"),
     "causalml BaseXRegressor": _causalml("BaseXRegressor"),
     "causalml BaseRRegressor": _causalml("BaseRRegressor"),
+    "causalml BaseDRRegressor": _causalml("BaseDRRegressor"),
     "causalml UpliftRandomForest": _causalml_forest,
 }
 
