@@ -25,7 +25,6 @@ from causal_ranker.uplift.candidates import CANDIDATES
 from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
-from causal_ranker.uplift.propensity import PropensityConfig
 from causal_ranker.uplift.r import RLearner
 from causal_ranker.uplift.s import SLearner
 from causal_ranker.uplift.t import TLearner
@@ -55,7 +54,9 @@ _NUISANCE: Final = NuisanceConfig(
     folds=2,
     kind="continuous",
     outcome=TREES,
-    propensity=PropensityConfig(boosted=TREES, candidates=("boosted",), calibrate=False),
+    propensity=TREES,
+    propensity_kinds=("boosted",),
+    propensity_calibrated=False,
 )
 _LEARNER: Final = LearnerConfig(final=TREES, nuisance=_NUISANCE)
 
@@ -125,9 +126,9 @@ def _warm_up(way: str) -> None:
     if way in _PEER_WAYS:
         _WAYS[way](rows, x)
     else:
-        DRLearner(
-            config=LearnerConfig(nuisance=_NUISANCE, fewest_effective_rows=1), seed=0
-        ).fit(rows)
+        DRLearner(config=LearnerConfig(nuisance=_NUISANCE, fewest_effective_rows=1), seed=0).fit(
+            rows
+        )
 
 
 def _memory(name: str) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import Result
 from benchmarks._measure import run_child
@@ -16,7 +17,9 @@ from causal_ranker.worlds.nonlinear import NonlinearConfig, draw_nonlinear
 
 __all__ = ["DESCRIPTION", "run"]
 
-DESCRIPTION: Final = "uplift_speed: against econml and causalml at equal settings; a forest's quality"
+DESCRIPTION: Final = (
+    "uplift_speed: against econml and causalml at equal settings; a forest's quality"
+)
 
 _ROWS: Final = 1_000_000
 _LARGE: Final = (10_000_000, 50)
@@ -92,9 +95,7 @@ def run(*, quick: bool) -> Result:
     )
 
 
-def _one(
-    way: str, folder: Path, *, rows: int, lines: list[tuple[object, ...]]
-) -> dict[str, float]:
+def _one(way: str, folder: Path, *, rows: int, lines: list[tuple[object, ...]]) -> dict[str, float]:
     told: dict[str, float] = json.loads(
         run_child(["-m", "benchmarks._uplift_child", way, str(folder)]).last_line
     )
@@ -113,7 +114,7 @@ def _one(
 def _write(folder: Path, *, rows: int) -> None:
     drawn = draw_nonlinear(NonlinearConfig(rows=rows, seed=0))
     later = draw_nonlinear(NonlinearConfig(rows=_LATER, seed=1))
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "features": drawn.features,
         "treatment": drawn.treatment,
         "outcome": drawn.outcome,
@@ -133,7 +134,7 @@ def _write_large(folder: Path) -> None:
     treatment = (rng.random(rows) < chance).astype(np.int8)
     tau = 0.1 + 0.1 * (features[:, 1] > 0)
     level = 0.2 + 0.2 * (features[:, 2] > 0) + treatment * tau
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "features": features,
         "treatment": treatment,
         "outcome": (rng.random(rows) < level).astype(np.int8),

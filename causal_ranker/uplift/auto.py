@@ -18,10 +18,11 @@ from causal_ranker.uplift.candidates import CANDIDATES, FINAL_STAGES, Candidate
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.constant import ConstantEffect
 from causal_ranker.uplift.crossfit import user_fold
-from causal_ranker.uplift.final import LearnerConfig, inside
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.league import League, Scored, rank_estimates
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
+from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.t import TLearner
 
 __all__ = ["AutoConfig", "AutoLearner"]

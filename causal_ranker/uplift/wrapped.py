@@ -17,9 +17,10 @@ from causal_ranker.errors import ConfigError, EmptyError, OverlapError, RowError
 from causal_ranker.stats.weights import effective_sample_size
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checks import check_rows
-from causal_ranker.uplift.final import LearnerConfig, inside
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceValues
+from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensity
 
 __all__ = ["DEFAULTS", "WrappedLearner", "reads_missing", "refused_codes", "takes"]
