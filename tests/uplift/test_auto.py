@@ -1,0 +1,172 @@
+"""The learner that chooses: nothing that judges a row saw its outcomes, and simple may win."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from causal_ranker.errors import ConfigError, NotFittedError, OverlapError
+from causal_ranker.seeds import stage_seed
+from causal_ranker.uplift.auto import STACK, AutoConfig, AutoLearner
+from causal_ranker.uplift.candidates import CANDIDATES, Candidate
+from causal_ranker.uplift.crossfit import user_fold
+from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.league import Scored
+from causal_ranker.uplift.nuisance import Nuisances
+from causal_ranker.uplift.stack import StackedEffect
+from tests.uplift.contract import UpliftModelContract
+from tests.uplift.worlds import CONFIG, NUISANCE, TREES, draw
+
+SMALL = tuple(Candidate(learner=name, final=TREES, stops=(0.25, 1.0)) for name in ("r", "dr", "x"))
+EVERYONE = (
+    Candidate(learner="constant"),
+    Candidate(learner="linear", penalties=(30.0, 300.0)),
+    *SMALL,
+    Candidate(learner="t"),
+)
+
+
+def auto(candidates: tuple[Candidate, ...] = EVERYONE, **settings: Any) -> AutoLearner:
+    how = {"folds": 2, "stack": False} | settings
+    return AutoLearner(config=AutoConfig(learner=CONFIG, candidates=candidates, **how), seed=3)
+
+
+class TestAuto(UpliftModelContract):
+    """A stage that stops early is still on its way to the step."""
+
+    bias = 0.08
+
+    def fresh(self) -> AutoLearner:
+        return auto((Candidate(learner="constant"), SMALL[1]))
+
+
+def test_whatever_judges_a_row_saw_no_outcome_of_its_user() -> None:
+    rows = draw(5, n=4_000).rows
+    learner = auto()
+    fold = user_fold(rows.user, 2, seed=stage_seed(3, "league"))
+    assert 0.4 < fold.mean() < 0.6
+    propensity = Nuisances(config=NUISANCE, seed=3).fit(rows).cross_fitted(rows).propensity
+    flipped = replace(rows, outcome=np.where(fold == 0, 1 - rows.outcome, rows.outcome))
+    one, other = (
+        learner._out_of_fold(each, fold, propensity, advance=lambda: None)
+        for each in (rows, flipped)
+    )
+    mine = fold == 0
+    assert len(one[0]) == 1 + 2 + 3 * 2 + 1
+    for key, guess in one[0].items():
+        np.testing.assert_array_equal(guess[mine], other[0][key][mine], err_msg=str(key))
+        assert (guess[~mine] != other[0][key][~mine]).any()
+    for arm in ("outcome_control", "outcome_treated"):
+        held, again = getattr(one[1], arm), getattr(other[1], arm)
+        np.testing.assert_array_equal(held[mine], again[mine])
+        assert (held[~mine] != again[~mine]).mean() > 0.9
+
+
+def test_one_effect_for_all_wins_where_it_is_the_truth() -> None:
+    chosen = [auto().fit(draw(seed, tau=0.1).rows).league_.chosen for seed in range(3)]  # type: ignore[union-attr]
+    assert chosen.count("constant") >= 2
+
+
+def test_a_step_is_found_and_a_line_is_not_enough() -> None:
+    truth = draw(6, n=16_000)
+    learner = auto().fit(truth.rows)
+    assert learner.league_ is not None
+    gains = {each.name: each.gain for each in learner.league_.entries}
+    assert list(gains) == [each.name for each in EVERYONE]
+    assert learner.league_.chosen in {each.name for each in SMALL}
+    # By x1 the effect has variance 0.175^2; a line explains 2 / pi of it.
+    best = gains[learner.league_.best]
+    assert abs(best.point - 0.175**2) < 4 * best.standard_error
+    assert gains["linear"].point < best.point - 2 * best.standard_error
+    assert set(learner.tuned_) == set(gains)
+    assert learner.tuned_[SMALL[0].name] in (10, 40)
+
+
+def test_the_winner_is_that_learner_on_all_rows() -> None:
+    truth = draw(7, n=6_000, logged=True)
+    learner = auto((SMALL[1],)).fit(truth.rows)
+    rounds = learner.tuned_[SMALL[1].name]
+    final = TREES.model_copy(update={"rounds": int(rounds)})
+    alone = DRLearner(config=CONFIG.model_copy(update={"final": final}), seed=3).fit(truth.rows)
+    np.testing.assert_array_equal(
+        learner.predict(truth.rows.features).point, alone.predict(truth.rows.features).point
+    )
+
+
+def test_a_stack_takes_part_and_is_judged_by_weights_of_other_folds() -> None:
+    truth = draw(8, n=16_000)
+    learner = auto(EVERYONE, stack=True).fit(truth.rows)
+    assert learner.league_ is not None
+    assert learner.league_.entries[-1].name == STACK
+    gains = {each.name: each.gain.point for each in learner.league_.entries}
+    others = max(value for name, value in gains.items() if name != STACK)
+    assert gains[STACK] > others - 0.002
+    noise = draw(9, n=4_000, tau=0.1)
+    by_chance = auto(EVERYONE, stack=True).fit(noise.rows)
+    assert by_chance.league_ is not None
+    # Weights learned on the rows they are judged on could not lose.
+    assert by_chance.league_.entries[-1].gain.point < 0.003
+
+
+def test_a_stack_that_is_chosen_predicts_its_members() -> None:
+    truth = draw(10, n=8_000, logged=True)
+    learner = auto(EVERYONE, stack=True).fit(truth.rows)
+    assert learner.league_ is not None
+    values = Nuisances(config=NUISANCE, seed=3).fit(truth.rows)
+    league = replace(learner.league_, chosen=STACK)
+    learner.league_ = league
+    n = len(truth.rows)
+    best = {each.name: np.random.default_rng(0).normal(size=n) for each in EVERYONE}
+    best[SMALL[0].name] = truth.tau
+    scored = values.cross_fitted(truth.rows)
+    judged = Scored(truth.tau, np.ones(n), truth.rows.user, truth.rows.user)
+    found = learner._fit_chosen(truth.rows, scored, values, best=best, judged=judged)
+    assert isinstance(found, StackedEffect)
+    assert found.weights.max() == pytest.approx(1, abs=0.02)
+    alone = learner._fit_one(
+        SMALL[0], truth.rows, scored, values, setting=learner.tuned_[SMALL[0].name]
+    )
+    difference = found.predict(truth.rows.features).point - alone.predict(truth.rows.features).point
+    assert np.abs(difference).max() < 0.05
+
+
+def test_it_says_how_far_it_is() -> None:
+    told: list[int] = []
+    learner = auto((Candidate(learner="constant"),))
+    learner.fit(draw(11, n=2_000).rows, advance=lambda: told.append(1))
+    assert len(told) == learner.steps == 4
+    with pytest.raises(NotFittedError):
+        auto().predict(np.zeros((1, 4), dtype=np.float32))
+
+
+def test_no_overlap_is_refused() -> None:
+    rows = draw(12, n=2_000).rows
+    certain = replace(rows, propensity=np.where(rows.treatment == 1, 0.999, 0.001))
+    with pytest.raises(OverlapError):
+        auto((Candidate(learner="constant"),)).fit(certain)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"learner": "constant", "stops": (1.0,)},
+        {"learner": "r"},
+        {"learner": "dr", "final": TREES},
+        {"learner": "linear"},
+        {"learner": "linear", "penalties": (1.0,), "final": TREES},
+        {"learner": "forest"},
+        {"learner": "r", "final": TREES, "stops": (1.5,)},
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        Candidate(**settings)
+
+
+def test_the_default_league_has_distinct_names_and_starts_simple() -> None:
+    names = [each.name for each in CANDIDATES]
+    assert len(set(names)) == len(names)
+    assert names[0] == "constant"
