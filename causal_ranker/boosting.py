@@ -7,7 +7,7 @@ differ only in what the caller can see: objective, rounds, leaves, rows a leaf.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from causal_ranker._extras import needs_openmp
 from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import ConfigError
 
 if TYPE_CHECKING:
     import lightgbm
@@ -63,6 +64,10 @@ class BoostConfig(FrozenConfig):
     category_l2, category_smoothing : float
         Penalty on splits by category, and rows of overall behaviour mixed into each category:
         without them many-valued categories are learned by heart.
+    monotone : dict of str to {-1, 1}
+        Features along which predictions may only rise (1) or only fall (-1), all else equal;
+        missing values stand outside the order. Every feature named must be among those that the
+        model is fitted on, and not categorical.
     """
 
     rounds: Annotated[int, Field(ge=1)] = 100
@@ -74,6 +79,7 @@ class BoostConfig(FrozenConfig):
     bins: Annotated[int, Field(ge=3, le=65535)] = 127
     category_l2: Annotated[float, Field(ge=0)] = 200.0
     category_smoothing: Annotated[float, Field(ge=0)] = 200.0
+    monotone: dict[str, Literal[-1, 1]] = Field(default_factory=dict)
 
 
 class BinnedFeatures:
@@ -114,11 +120,13 @@ class BinnedFeatures:
         large = len(chosen) * len(kept) * features.itemsize > _IN_MEMORY
         self._size = len(chosen)
         self._bins = bins
+        self._names = kept
+        self._categorical = frozenset(categorical) & frozenset(kept)
         self._data = lightgbm.Dataset(
             _batches(features, chosen, columns) if large else _some(features, rows, columns),
             np.zeros(self._size),
             feature_name=kept,
-            categorical_feature=[name for name in categorical if name in kept],
+            categorical_feature=[name for name in categorical if name in self._categorical],
             # Fits that differ in their smallest leaf share the bins.
             params={"max_bin": bins, "feature_pre_filter": False, "verbose": -1},
         ).construct()
@@ -154,6 +162,11 @@ class BinnedFeatures:
         -------
         lightgbm.Booster
             The fitted model.
+
+        Raises
+        ------
+        ConfigError
+            If a monotone feature is categorical, or not among the features.
         """
         import lightgbm
 
@@ -182,8 +195,30 @@ class BinnedFeatures:
             "deterministic": True,
             "force_col_wise": True,
             "verbose": -1,
+            **self._monotone(config.monotone),
         }
         return lightgbm.train(parameters, data, num_boost_round=config.rounds)
+
+    def _monotone(self, directions: Mapping[str, int]) -> dict[str, list[int]]:
+        """Put the directions into the order of the features; nothing where there are none."""
+        unknown = sorted(directions.keys() - set(self._names))
+        if unknown:
+            raise ConfigError(
+                expected=f"monotone features among those the model is fitted on: "
+                f"{', '.join(self._names)}",
+                came=", ".join(map(repr, unknown)),
+                do="Correct the names in monotone, or leave them out for this model.",
+            )
+        unordered = sorted(directions.keys() & self._categorical)
+        if unordered:
+            raise ConfigError(
+                expected="monotone features whose values have an order",
+                came=f"{', '.join(map(repr, unordered))}, which hold category codes",
+                do="Leave them out of monotone, or out of the categorical features.",
+            )
+        if not directions:
+            return {}
+        return {"monotone_constraints": [directions.get(name, 0) for name in self._names]}
 
 
 def fit_trees(
@@ -225,6 +260,11 @@ def fit_trees(
     -------
     lightgbm.Booster
         The fitted model.
+
+    Raises
+    ------
+    ConfigError
+        If a monotone feature is categorical, or not among the features.
     """
     binned = BinnedFeatures(
         features, names=names, categorical=categorical, bins=config.bins, rows=rows

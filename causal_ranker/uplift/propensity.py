@@ -18,6 +18,7 @@ from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.errors import EmptyError, RowError
 from causal_ranker.stats.distinct import distinct_rows
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.checkpoint import Keep, fit_anew
 from causal_ranker.uplift.crossfit import unit_fold, user_fold
 
 if TYPE_CHECKING:
@@ -89,13 +90,16 @@ class CrossFitPropensity:
         self._models: dict[tuple[int, int], lightgbm.Booster] = {}
         self._later: dict[int, lightgbm.Booster] = {}
 
-    def fit(self, rows: Rows) -> CrossFitPropensity:
+    def fit(self, rows: Rows, *, keep: Keep = fit_anew) -> CrossFitPropensity:
         """Fit one model for each user fold, and for each pair of a user fold and a unit fold.
 
         Parameters
         ----------
         rows : Rows
             Training rows; weights enter the fits.
+        keep : callable
+            Returns each model by name, from an earlier fit where it has it (see
+            `causal_ranker.uplift.checkpoint`).
 
         Returns
         -------
@@ -115,12 +119,16 @@ class CrossFitPropensity:
         ]
         by_user = self._user_folds(rows.user)
         by_unit = self._unit_folds(rows)
+
+        def fitted(name: str, held_out: NDArray[np.bool_]) -> lightgbm.Booster:
+            return keep(f"propensity-{name}", lambda: self._fit(target, rows, held_out=held_out))
+
         for f in range(self._folds):
-            self._later[f] = self._fit(target, rows, held_out=by_user == f)
+            self._later[f] = fitted(str(f), by_user == f)
             for g in range(int(by_unit.max()) + 1):
                 held_out = (by_user == f) | (by_unit == g)
                 self._models[f, g] = (
-                    self._fit(target, rows, held_out=held_out) if by_unit.any() else self._later[f]
+                    fitted(f"{f}-{g}", held_out) if by_unit.any() else self._later[f]
                 )
         return self
 
