@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from causal_ranker._extras import needs_openmp
 from causal_ranker.config import FrozenConfig
@@ -64,10 +64,17 @@ class BoostConfig(FrozenConfig):
     category_l2, category_smoothing : float
         Penalty on splits by category, and rows of overall behaviour mixed into each category:
         without them many-valued categories are learned by heart.
+    linear : bool
+        Leaves are linear in the numeric features their branch splits on (Shi et al., 2019,
+        "Gradient boosting with piece-wise linear regression trees", IJCAI): few leaves follow a
+        smooth surface. Costs the memory of a copy of the features while it is fitted, and has no
+        SHAP values.
+    linear_l2 : float
+        Ridge penalty on the coefficients of such leaves.
     monotone : dict of str to {-1, 1}
         Features along which predictions may only rise (1) or only fall (-1), all else equal;
         missing values stand outside the order. Every feature named must be among those that the
-        model is fitted on, and not categorical.
+        model is fitted on, and not categorical. Not with linear leaves, which do not keep it.
     """
 
     rounds: Annotated[int, Field(ge=1)] = 100
@@ -79,7 +86,19 @@ class BoostConfig(FrozenConfig):
     bins: Annotated[int, Field(ge=3, le=65535)] = 127
     category_l2: Annotated[float, Field(ge=0)] = 200.0
     category_smoothing: Annotated[float, Field(ge=0)] = 200.0
+    linear: bool = False
+    linear_l2: Annotated[float, Field(ge=0)] = 0.0
     monotone: dict[str, Literal[-1, 1]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_monotone(self) -> BoostConfig:
+        if self.linear and self.monotone:
+            raise ConfigError(
+                expected="monotone features or linear leaves, whose slopes no constraint holds",
+                came=f"both, with monotone = {self.monotone}",
+                do="Drop one of the two.",
+            )
+        return self
 
 
 class BinnedFeatures:
@@ -94,8 +113,8 @@ class BinnedFeatures:
         Names of the columns of `features`.
     categorical : sequence of str
         Columns whose values are category codes.
-    bins : int
-        Histogram bins of a numeric feature.
+    config : BoostConfig
+        Of the fits that follow; they may differ in anything but ``bins`` and ``linear``.
     rows : numpy.ndarray, optional
         Positions of the rows to keep; all by default.
     columns : sequence of int, optional
@@ -108,7 +127,7 @@ class BinnedFeatures:
         *,
         names: Sequence[str],
         categorical: Sequence[str],
-        bins: int,
+        config: BoostConfig,
         rows: NDArray[np.int64] | None = None,
         columns: Sequence[int] | None = None,
     ) -> None:
@@ -119,16 +138,15 @@ class BinnedFeatures:
         chosen = np.arange(len(features)) if rows is None else rows
         large = len(chosen) * len(kept) * features.itemsize > _IN_MEMORY
         self._size = len(chosen)
-        self._bins = bins
         self._names = kept
         self._categorical = frozenset(categorical) & frozenset(kept)
+        self._shared = _shared(config)
         self._data = lightgbm.Dataset(
             _batches(features, chosen, columns) if large else _some(features, rows, columns),
             np.zeros(self._size),
             feature_name=kept,
             categorical_feature=[name for name in categorical if name in self._categorical],
-            # Fits that differ in their smallest leaf share the bins.
-            params={"max_bin": bins, "feature_pre_filter": False, "verbose": -1},
+            params=self._shared,
         ).construct()
 
     def fit(
@@ -154,7 +172,7 @@ class BinnedFeatures:
         objective : {"binary", "poisson", "regression"}
             Log-loss, Poisson loss or squared error.
         config : BoostConfig
-            Trees and shrinkage; its ``bins`` are those of the features.
+            Trees and shrinkage.
         seed : int
             Decides the feature draws.
 
@@ -170,7 +188,7 @@ class BinnedFeatures:
         """
         import lightgbm
 
-        assert config.bins == self._bins
+        assert _shared(config) == self._shared
         data = self._data
         if rows is not None and len(rows) < self._size:
             # LightGBM takes arrays too: a list of millions of positions would be a detour.
@@ -180,7 +198,7 @@ class BinnedFeatures:
         # Weights of an earlier fit would stay where the new ones are all 1.
         data.set_field("weight", None)
         data.set_weight(weight)
-        parameters = {
+        parameters = self._shared | {
             "objective": objective,
             "learning_rate": config.learning_rate,
             "num_leaves": config.leaves,
@@ -189,12 +207,10 @@ class BinnedFeatures:
             "lambda_l2": config.l2,
             "cat_l2": config.category_l2,
             "cat_smooth": config.category_smoothing,
-            "max_bin": config.bins,
-            "feature_pre_filter": False,
+            "linear_lambda": config.linear_l2,
             "seed": seed,
             "deterministic": True,
             "force_col_wise": True,
-            "verbose": -1,
             **self._monotone(config.monotone),
         }
         return lightgbm.train(parameters, data, num_boost_round=config.rounds)
@@ -219,6 +235,16 @@ class BinnedFeatures:
         if not directions:
             return {}
         return {"monotone_constraints": [directions.get(name, 0) for name in self._names]}
+
+
+def _shared(config: BoostConfig) -> dict[str, Any]:
+    """Return what models must agree on to share bins: not the smallest leaf, so no pre-filter."""
+    return {
+        "max_bin": config.bins,
+        "linear_tree": config.linear,
+        "feature_pre_filter": False,
+        "verbose": -1,
+    }
 
 
 def fit_trees(
@@ -267,7 +293,7 @@ def fit_trees(
         If a monotone feature is categorical, or not among the features.
     """
     binned = BinnedFeatures(
-        features, names=names, categorical=categorical, bins=config.bins, rows=rows
+        features, names=names, categorical=categorical, config=config, rows=rows
     )
     chosen = slice(None) if rows is None else rows
     return binned.fit(

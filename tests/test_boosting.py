@@ -150,7 +150,7 @@ def test_columns_are_chosen_without_a_copy_of_the_matrix(
     }
 
     def binned(matrix: Any, **how: Any) -> BinnedFeatures:
-        return BinnedFeatures(matrix, categorical=["b"], bins=127, **how)
+        return BinnedFeatures(matrix, categorical=["b"], config=SMALL, **how)
 
     copy = np.ascontiguousarray(x[:, columns])
     copied = binned(copy, names=["d", "b"]).fit(y, rows=rows, **settings)
@@ -170,7 +170,7 @@ def test_fits_that_share_bins_do_not_meet() -> None:
     some, one = np.flatnonzero(rng.random(3000) < 0.5), np.ones(3000)
     how = {"objective": "regression", "config": SMALL, "seed": 0}
     names = {"names": ["a", "b"], "categorical": []}
-    shared = BinnedFeatures(x, bins=SMALL.bins, **names)
+    shared = BinnedFeatures(x, config=SMALL, **names)
     for rows, weights in ((None, weight), (None, one), (some, weight), (some, one), (None, weight)):
         chosen = np.arange(3000) if rows is None else rows
         found = shared.fit(y, rows=rows, weight=weights, **how)
@@ -183,10 +183,39 @@ def test_leaves_of_any_size_share_bins() -> None:
     x = np.zeros((1000, 1), dtype=np.float32)
     x[:5] = 1
     how = {"weight": np.ones(1000), "objective": "regression", "seed": 0}
-    shared = BinnedFeatures(x, names=["a"], categorical=[], bins=127)
+    shared = BinnedFeatures(x, names=["a"], categorical=[], config=SMALL)
     coarse, fine = (
         shared.fit(x[:, 0].astype(float), config=BoostConfig(rounds=1, min_rows_leaf=size), **how)
         for size in (500, 2)
     )
     assert np.ptp(predict_trees(coarse, x)) == 0
     assert np.ptp(predict_trees(fine, x)) > 0
+
+
+def test_linear_leaves_follow_a_slope() -> None:
+    """Two leaves with a slope each, where two constants leave most of it."""
+    y = np.where(X[:, 0] > 0, 2 * X[:, 0], -X[:, 0]).astype(float)
+    two = BoostConfig(rounds=60, learning_rate=0.2, leaves=2, min_rows_leaf=50, feature_share=1)
+    missed = {
+        linear: np.sqrt(np.mean((predict_trees(model, X) - y) ** 2))
+        for linear in (False, True)
+        for model in [fit(y, config=two.model_copy(update={"linear": linear}))]
+    }
+    assert missed[True] < 0.1 < 0.5 * y.std()
+    assert missed[True] < missed[False] / 2
+    holes = X[:5].copy()
+    holes[:, 0] = np.nan
+    linear = fit(y, config=two.model_copy(update={"linear": True}))
+    assert np.isfinite(predict_trees(linear, holes)).all()
+
+
+def test_a_penalty_takes_the_slope_away() -> None:
+    y = X[:, 0].astype(float)
+    slopes = [
+        np.polyfit(X[:, 0], predict_trees(fit(y, config=config), X), 1)[0]
+        for penalty in (0.0, 1e9)
+        for config in [
+            BoostConfig(rounds=5, leaves=2, min_rows_leaf=50, linear=True, linear_l2=penalty)
+        ]
+    ]
+    assert slopes[0] > slopes[1] + 0.05

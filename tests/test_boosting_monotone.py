@@ -82,7 +82,7 @@ def test_where_none_is_named_none_is_passed() -> None:
 def test_constraints_follow_the_columns_that_are_kept() -> None:
     config = BoostConfig(rounds=25, leaves=15, min_rows_leaf=5, monotone={"b": 1})
     binned = BinnedFeatures(
-        X, names=["a", "b", "c"], categorical=["c"], bins=config.bins, columns=[2, 1]
+        X, names=["a", "b", "c"], categorical=["c"], config=config, columns=[2, 1]
     )
     how: Any = {"weight": np.ones(N), "objective": "regression", "seed": 0}
     model = binned.fit(Y, config=config, **how)
@@ -93,8 +93,8 @@ def test_constraints_follow_the_columns_that_are_kept() -> None:
 
 
 def test_models_with_and_without_constraints_share_bins() -> None:
-    binned = BinnedFeatures(X, names=["a", "b", "c"], categorical=["c"], bins=127)
     trees = BoostConfig(rounds=25, leaves=15, min_rows_leaf=5)
+    binned = BinnedFeatures(X, names=["a", "b", "c"], categorical=["c"], config=trees)
     how: Any = {"weight": np.ones(N), "objective": "regression", "seed": 0}
     one = binned.fit(Y, config=trees.model_copy(update={"monotone": {"b": 1}}), **how)
     free = binned.fit(Y, config=trees, **how)
@@ -113,6 +113,11 @@ def test_models_with_and_without_constraints_share_bins() -> None:
 def test_what_cannot_be_monotone_is_refused(monotone: dict[str, int], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         fit(**monotone)
+
+
+def test_linear_leaves_keep_no_order_and_are_refused() -> None:
+    with pytest.raises(ConfigError, match="both"):
+        BoostConfig(linear=True, monotone={"a": 1})
 
 
 @pytest.mark.parametrize("direction", [0, 2, 0.5, "up"])

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.boosting import BinnedFeatures
+from causal_ranker.boosting import BinnedFeatures, BoostConfig
 
 __all__ = ["Effect", "Rows", "UpliftModel"]
 
@@ -49,7 +49,7 @@ class Rows:
     propensity: NDArray[np.float64]
     names: tuple[str, ...]
     categorical: tuple[str, ...] = ()
-    _binned: dict[tuple[int, tuple[int, ...] | None], BinnedFeatures] = field(
+    _binned: dict[tuple[int, bool, tuple[int, ...] | None], BinnedFeatures] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -77,13 +77,15 @@ class Rows:
             }
         )
 
-    def binned(self, bins: int, *, columns: Sequence[int] | None = None) -> BinnedFeatures:
+    def binned(
+        self, config: BoostConfig, *, columns: Sequence[int] | None = None
+    ) -> BinnedFeatures:
         """Return the features in bins, which all models of these rows share.
 
         Parameters
         ----------
-        bins : int
-            Histogram bins of a numeric feature.
+        config : BoostConfig
+            Of the models; read for ``bins`` and ``linear``.
         columns : sequence of int, optional
             Columns to keep; all by default.
 
@@ -92,13 +94,13 @@ class Rows:
         BinnedFeatures
             Made at the first call, and kept as long as the rows are.
         """
-        key = (bins, None if columns is None else tuple(columns))
+        key = (config.bins, config.linear, None if columns is None else tuple(columns))
         if key not in self._binned:
             self._binned[key] = BinnedFeatures(
                 self.features,
                 names=self.names,
                 categorical=self.categorical,
-                bins=bins,
+                config=config,
                 columns=columns,
             )
         return self._binned[key]

@@ -108,7 +108,7 @@ class FinalStageLearner(Learner[LearnerConfig]):
         target[kept], weight[kept] = self._pseudo_outcomes(
             rows.treatment[kept], rows.outcome[kept], nuisances.take(kept)
         )
-        self.model_ = rows.binned(self._config.final.bins).fit(
+        self.model_ = rows.binned(self._config.final).fit(
             target,
             rows=np.flatnonzero(kept),
             weight=rows.weight * weight,

@@ -243,7 +243,7 @@ class Nuisances:
         return self
 
     def _fit_outcome(self, rows: Rows, seen: NDArray[np.bool_]) -> lightgbm.Booster:
-        return rows.binned(self._config.outcome.bins).fit(
+        return rows.binned(self._config.outcome).fit(
             np.asarray(rows.outcome, dtype=np.float64),
             rows=np.flatnonzero(seen),
             weight=rows.weight,

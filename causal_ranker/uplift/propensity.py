@@ -147,7 +147,7 @@ class CrossFitPropensity:
                 do="Give longer logs, or log the propensities.",
             )
         everything = len(self._columns) == len(rows.names)
-        binned = rows.binned(self._config.bins, columns=None if everything else self._columns)
+        binned = rows.binned(self._config, columns=None if everything else self._columns)
         return binned.fit(
             target,
             rows=np.flatnonzero(~held_out),

@@ -49,7 +49,7 @@ def test_the_final_stage_regresses_the_scores_of_rows_with_overlap() -> None:
     e = values.propensity
     kept = (e >= 0.2) & (e <= 0.8)
     gamma = scores(rows, e, mu0=values.outcome_control, mu1=values.outcome_treated)
-    binned = BinnedFeatures(rows.features, names=NAMES, categorical=(), bins=TREES.bins)
+    binned = BinnedFeatures(rows.features, names=NAMES, categorical=(), config=TREES)
     expected = binned.fit(
         gamma,
         rows=np.flatnonzero(kept),
