@@ -20,7 +20,7 @@ from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, cross_fit
 from tests.uplift.worlds import draw
 
-TREES = BoostConfig(rounds=8, leaves=6, min_rows_leaf=30)
+TREES = BoostConfig(rounds=5, leaves=6, min_rows_leaf=30)
 NUISANCE = NuisanceConfig(outcome=TREES, propensity=TREES)
 CONFIG = LearnerConfig(final=TREES, nuisance=NUISANCE)
 #: Units that are not users: a propensity model for each pair of folds, beside those for later.
