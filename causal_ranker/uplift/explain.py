@@ -10,6 +10,7 @@ feature would change the uplift.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -145,9 +146,9 @@ def permutation_importance(
     rows: Rows,
     *,
     scores: NDArray[np.float64],
+    names: Collection[str] | None = None,
     repeats: int = 5,
     seed: int,
-    level: float = 0.95,
 ) -> dict[str, Interval]:
     """Measure by how much a model misses more when a feature's values come from other rows.
 
@@ -165,18 +166,19 @@ def permutation_importance(
         Rows that the model was not fitted on.
     scores : numpy.ndarray
         Their doubly robust scores, finite, shape (n_rows,): leave out rows without overlap.
+    names : collection of str, optional
+        Features to ask about; all by default.
     repeats : int
         Draws to average over.
     seed : int
         Decides the draws.
-    level : float
-        Probability that an interval holds the truth.
 
     Returns
     -------
     dict of str to Interval
-        Rise of the loss by feature, in squared plays per impression, the largest first; near 0
-        where the model does not need the feature, and below where it is misled by it.
+        Rise of the loss by feature with its 95 % interval, in squared plays per impression, the
+        largest first; near 0 where the model does not need the feature, and below where the
+        feature misleads it.
 
     Raises
     ------
@@ -191,6 +193,8 @@ def permutation_importance(
     matrix = rows.features.copy()
     rises = {}
     for place, name in enumerate(rows.names):
+        if names is not None and name not in names:
+            continue
         # Each feature has its own draws, whichever others there are.
         rng = np.random.default_rng([seed, place])
         rise = np.zeros(len(rows))
@@ -201,7 +205,7 @@ def permutation_importance(
             rise += (other - plain) * (other + plain - 2 * gamma)
         matrix[:, place] = rows.features[:, place]
         rises[name] = clustered_mean(
-            rise / repeats, rows.user, second_cluster=second, weights=rows.weight, level=level
+            rise / repeats, rows.user, second_cluster=second, weights=rows.weight
         )
     return dict(sorted(rises.items(), key=lambda pair: -pair[1].point))
 

@@ -201,6 +201,8 @@ def test_the_callers_rows_stay_and_seeds_decide(
     np.testing.assert_array_equal(later.features, before)
     assert one == same
     assert one != other
+    some = importance(fitted, later, scores, names=("x2", "x0"))
+    assert some == {name: one[name] for name in one if name in ("x0", "x2")}
 
 
 @pytest.mark.parametrize(
