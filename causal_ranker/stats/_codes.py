@@ -42,13 +42,15 @@ def _integers(values: ArrayLike, *, name: str) -> IntArray:
     return vector.astype(np.int64)
 
 
-def rank_vector(rank: ArrayLike) -> IntArray:
+def rank_vector(rank: ArrayLike, *, name: str = "rank") -> IntArray:
     """Return ranks as integers from 1.
 
     Parameters
     ----------
     rank : array_like, shape (n,)
         Ranks within the request, 1 is the first slot.
+    name : str
+        What the array is called, for messages.
 
     Returns
     -------
@@ -60,9 +62,9 @@ def rank_vector(rank: ArrayLike) -> IntArray:
     RowError
         If a rank is below 1 or not whole.
     """
-    ranks = _integers(rank, name="rank")
+    ranks = _integers(rank, name=name)
     reject_rows(
-        ranks < 1, ranks, name="rank", expected="ranks of 1 or more", do="Count ranks from 1."
+        ranks < 1, ranks, name=name, expected=f"{name}s of 1 or more", do=f"Count {name}s from 1."
     )
     return ranks
 

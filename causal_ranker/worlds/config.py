@@ -16,10 +16,11 @@ __all__ = ["WorldConfig"]
 class WorldConfig(FrozenConfig):
     """Settings of a `StreamingWorld`; the defaults are a world with overlap and confounding.
 
-    Regimes are settings of these fields: a large `temperature` is close to randomised, a small
-    one with a large `confounding` is confounded by the base ranker, a small `organic_rate` and
-    `discovery_rate` make outcomes rare, a large `negative_share` mixes the signs of effects, and
-    a large `organic_rate` makes most plays organic.
+    Regimes are settings of these fields, and five have names (`causal_ranker.worlds.regimes`): a
+    large `temperature` is close to randomised, a small one with a large `confounding` is
+    confounded by the base ranker, a small `organic_rate` and `discovery_rate` make outcomes rare,
+    a large `negative_share` mixes the signs of effects, and a large `organic_rate` makes most
+    plays organic.
 
     Parameters
     ----------
