@@ -169,13 +169,14 @@ def test_misleading_features_fall_below_zero(later: Rows) -> None:
 
 
 def test_weights_say_how_often_a_value_is_drawn(later: Rows) -> None:
-    """One heavy value is everybody's: its share of the weight decides the loss."""
+    """A row misses by 2 where it gets the other value: chances go by weight."""
     x = np.zeros((1_000, 4), dtype=np.float32)
     x[:100, 0] = 1
-    weight = np.where(x[:, 0] == 1, 9.0, 1.0)  # half of the weight
+    weight = np.where(x[:, 0] == 1, 4.0, 1.0)
+    share = weight[:100].sum() / weight.sum()
     rows = replace(later.take(np.arange(1_000)), features=x, weight=weight)
     found = importance(Linear(), rows, 2.0 * x[:, 0], repeats=50)["x0"]
-    assert found.point == pytest.approx(4 * 0.5, rel=0.05)
+    assert found.point == pytest.approx(4 * 2 * share * (1 - share), rel=0.05)
 
 
 def test_intervals_are_clustered(later: Rows) -> None:
