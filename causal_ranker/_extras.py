@@ -9,7 +9,7 @@ from types import ModuleType
 
 from causal_ranker.errors import MissingExtraError
 
-__all__ = ["needs_openmp", "require"]
+__all__ = ["needs_openmp", "needs_package", "require"]
 
 
 def require(module: str, *, extra: str) -> ModuleType:
@@ -63,4 +63,33 @@ def needs_openmp() -> Iterator[None]:
             expected="LightGBM with the system's OpenMP runtime",
             came=str(error),
             do="Install it: apt-get install libgomp1, or brew install libomp.",
+        ) from error
+
+
+@contextmanager
+def needs_package(name: str) -> Iterator[None]:
+    """Say which package is missing where one that this package depends on was taken away.
+
+    Parameters
+    ----------
+    name : str
+        The package, as it is imported and installed.
+
+    Yields
+    ------
+    None
+        Control, inside which the package is imported.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            expected=f"the package '{name}'",
+            came=str(error),
+            do=f"Install it: pip install {name}.",
         ) from error

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before a test imports LightGBM by another way: it is told once, at its start, not to spin.
+import causal_ranker.boosting  # noqa: F401
+
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
 DATA = Path(

@@ -20,8 +20,8 @@ from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.ranks import top_within
 from causal_ranker.uplift.dr import DRLearner
-from causal_ranker.uplift.final import inside
 from causal_ranker.uplift.nuisance import Nuisances
+from causal_ranker.uplift.overlap import inside
 
 __all__ = ["ListScorer", "Ranking", "ScoredLists"]
 

@@ -42,8 +42,8 @@ from causal_ranker.seeds import stage_rng, stage_seed
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checkpoint import Checkpoint
-from causal_ranker.uplift.final import inside
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
+from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.select import Trial, choose_final
 
 __all__ = ["Trained", "as_rows", "fill_sample", "reads_base", "train"]

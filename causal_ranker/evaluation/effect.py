@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.stats.calibration import calibration
+from causal_ranker.stats.group_effects import GroupEffects, group_effects
 from causal_ranker.stats.intervals import Interval, clustered_mean
 
-__all__ = ["GroupEffects", "average_effect", "group_effects"]
+__all__ = ["CalibrationGroups", "average_effect", "calibration_groups", "effects_by_prediction"]
 
 
 @dataclass(frozen=True)
-class GroupEffects:
-    """Effects by group of predicted uplift, lowest prediction first.
+class CalibrationGroups:
+    """Predicted against observed effects in fine groups, lowest prediction first.
 
     Parameters
     ----------
@@ -59,11 +60,59 @@ def average_effect(rows: EvaluationRows, *, level: float = 0.95) -> Interval:
     RowError
         If there is only one user or one unit.
     """
-    return _mean_gamma(rows, rows.curve_rows, level=level)
+    at = rows.curve_rows
+    return clustered_mean(
+        rows.gamma[at],
+        rows.user[at],
+        second_cluster=_units(rows),
+        weights=rows.sample_weight[at],
+        level=level,
+    )
 
 
-def group_effects(rows: EvaluationRows, *, groups: int = 10, level: float = 0.95) -> GroupEffects:
+def effects_by_prediction(
+    rows: EvaluationRows, *, groups: int = 5, level: float = 0.95
+) -> GroupEffects:
     """Estimate the effect in groups of equal weight by predicted uplift.
+
+    Parameters
+    ----------
+    rows : EvaluationRows
+        The curve sample is used. Its predictions come from models of earlier rows, and its doubly
+        robust scores from nuisances that did not see the row's user.
+    groups : int
+        Number of groups wanted; equal predictions are never split, so there may be fewer.
+    level : float
+        Probability that an interval holds the truth.
+
+    Returns
+    -------
+    GroupEffects
+        Bounds, predictions and effects with intervals clustered by user and assignment unit.
+
+    Raises
+    ------
+    ConfigError
+        If groups is not a whole number of at least 1.
+    RowError
+        If there is only one user or one unit.
+    """
+    at = rows.curve_rows
+    return group_effects(
+        rows.uplift[at],
+        rows.gamma[at],
+        rows.user[at],
+        groups=groups,
+        second_cluster=_units(rows),
+        weights=rows.sample_weight[at],
+        level=level,
+    )
+
+
+def calibration_groups(
+    rows: EvaluationRows, *, groups: int = 10, level: float = 0.95
+) -> CalibrationGroups:
+    """Set predicted beside observed effects in groups of equal weight by predicted uplift.
 
     Parameters
     ----------
@@ -76,41 +125,26 @@ def group_effects(rows: EvaluationRows, *, groups: int = 10, level: float = 0.95
 
     Returns
     -------
-    GroupEffects
+    CalibrationGroups
         Predicted against observed.
 
     Raises
     ------
     ConfigError
         If groups is not a whole number of at least 1.
+    RowError
+        If there is only one user or one unit.
     """
     at = rows.curve_rows
-    predicted = rows.uplift[at]
-    found = calibration(predicted, rows.gamma[at], bins=groups, weights=rows.sample_weight[at])
-    # the groups are runs of the sorted predictions, so their sizes say which rows they hold
-    ends = np.cumsum(found.count)[:-1]
-    members = np.split(at[np.argsort(predicted, kind="stable")], ends)
-    return GroupEffects(
+    found = effects_by_prediction(rows, groups=groups, level=level)
+    weights = rows.sample_weight[at]
+    return CalibrationGroups(
         predicted=found.predicted,
-        observed=tuple(_mean_gamma_or_none(rows, group, level=level) for group in members),
+        observed=found.observed,
         count=found.count,
-        error=found.error,
+        error=calibration(rows.uplift[at], rows.gamma[at], bins=groups, weights=weights).error,
     )
 
 
-def _mean_gamma(rows: EvaluationRows, at: NDArray[np.int64], *, level: float) -> Interval:
-    return clustered_mean(
-        rows.gamma[at],
-        rows.user[at],
-        second_cluster=None if rows.second_cluster is None else rows.second_cluster[at],
-        weights=rows.sample_weight[at],
-        level=level,
-    )
-
-
-def _mean_gamma_or_none(rows: EvaluationRows, at: NDArray[np.int64], *, level: float) -> Interval:
-    if all((labels[at] != labels[at[0]]).any() for labels in (rows.user, rows.unit)):
-        return _mean_gamma(rows, at, level=level)
-    nothing = float("nan")
-    mean = float(np.average(rows.gamma[at], weights=rows.sample_weight[at]))
-    return Interval(mean, nothing, nothing, nothing)
+def _units(rows: EvaluationRows) -> NDArray[np.generic] | None:
+    return None if rows.second_cluster is None else rows.second_cluster[rows.curve_rows]

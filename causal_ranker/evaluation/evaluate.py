@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.balance import Balance, covariate_balance, require_both_arms
 from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
-from causal_ranker.evaluation.effect import GroupEffects, average_effect, group_effects
+from causal_ranker.evaluation.effect import (
+    CalibrationGroups,
+    average_effect,
+    calibration_groups,
+    effects_by_prediction,
+)
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.stats.bands import CurveBands, half_sample_bands
 from causal_ranker.stats.calibration import Calibration, calibration
+from causal_ranker.stats.group_effects import GroupEffects
 from causal_ranker.stats.intervals import Interval
 from causal_ranker.stats.overlap import Overlap, overlap_summary
 
@@ -59,8 +65,11 @@ class Evaluation:
         Policies side by side, in plays per slot.
     average_effect : Interval
         Average effect of being shown over all candidates with overlap, in plays per exposure.
-    groups : GroupEffects
-        Predicted against observed effects by group of predicted uplift.
+    group_effects : GroupEffects
+        Effects in five groups by predicted uplift, with their intervals, and the difference between
+        the last and the first.
+    groups : CalibrationGroups
+        Predicted against observed effects in ten groups by predicted uplift.
     curves : mapping of str to CurveBands
         TOC and Qini curves, AUTOC and QINI: under ``"uplift"`` of the predicted uplift, under
         ``"base_score"`` of the base recommender's score.
@@ -82,7 +91,8 @@ class Evaluation:
 
     comparison: PolicyComparison
     average_effect: Interval
-    groups: GroupEffects
+    group_effects: GroupEffects
+    groups: CalibrationGroups
     curves: Mapping[str, CurveBands]
     overlap: Overlap
     overlap_bounds: tuple[float, float]
@@ -149,7 +159,8 @@ def evaluate(
     return Evaluation(
         comparison=compare_policies(rows, k=k, baseline=baseline, level=level),
         average_effect=average_effect(rows, level=level),
-        groups=group_effects(rows, level=level),
+        group_effects=effects_by_prediction(rows, level=level),
+        groups=calibration_groups(rows, level=level),
         curves={
             C.UPLIFT: _bands(rows, rows.uplift, draws=draws, rng=rng, level=level),
             C.BASE_SCORE: _bands(rows, rows.base_score, draws=draws, rng=rng, level=level),

@@ -6,20 +6,17 @@ be read; the evaluation itself and its JSON are per 1.
 
 from __future__ import annotations
 
-import numpy as np
-
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.compare import PolicyResult
 from causal_ranker.evaluation.evaluate import Evaluation
+from causal_ranker.evaluation.groups import effects_section
 from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
-from causal_ranker.reporting.blocks import Figure, Section, Table, Text
-from causal_ranker.reporting.figures import Curve, calibration_points, line_with_band
+from causal_ranker.reporting.blocks import Figure, Section, Table
+from causal_ranker.reporting.figures import Curve, line_with_band
 from causal_ranker.stats.bands import Band
-from causal_ranker.stats.intervals import Interval
 
 __all__ = [
-    "calibration_section",
     "curves_section",
     "evaluation_sections",
     "policies_section",
@@ -41,12 +38,13 @@ def evaluation_sections(evaluation: Evaluation, *, outcome: str = "plays") -> li
     Returns
     -------
     list of Section
-        Policies, curves, calibration, overlap and, where covariates were given, balance.
+        Policies, effects by predicted uplift, curves, overlap and, where covariates were given,
+        balance.
     """
     sections = [
         policies_section(evaluation, outcome=outcome),
+        effects_section(evaluation, outcome=outcome),
         curves_section(evaluation, outcome=outcome),
-        calibration_section(evaluation, outcome=outcome),
         overlap_section(evaluation),
     ]
     if evaluation.balance is not None:
@@ -186,65 +184,3 @@ def _areas(evaluation: Evaluation, *, outcome: str) -> Table:
         "candidates; 0 for a score that ranks at random. Neither is divided by the average "
         f"effect. From {evaluation.draws:,} half-samples clustered by {_clusters(evaluation)}.",
     )
-
-
-def calibration_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section:
-    """Return predicted against observed effects by group of predicted uplift.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        What was found.
-    outcome : str
-        What one outcome is called, in the plural.
-
-    Returns
-    -------
-    Section
-        A sentence with the average effect, a drawing and a table.
-    """
-    groups, level = evaluation.groups, percent(evaluation.comparison.level)
-    unit = f"{outcome} per 100 exposures"
-    average = evaluation.average_effect
-    sentence = Text(
-        f"Being shown causes {interval_text(average, decimals=decimals_for([average]))} {unit} on "
-        f"average over all candidates ({level} interval). Calibration error of the predicted "
-        f"uplift, the noise of single rows taken out: {100 * groups.error:.2g} {unit}."
-    )
-    drawing = calibration_points(
-        100 * groups.predicted,
-        [100 * group.point for group in groups.observed],
-        low=[100 * _end(group.low, group) for group in groups.observed],
-        high=[100 * _end(group.high, group) for group in groups.observed],
-        xlabel=f"predicted ({unit})",
-        ylabel=f"observed ({unit})",
-    )
-    decimals = decimals_for(groups.observed)
-    rows: list[list[object]] = [
-        [place, int(count), 100 * float(predicted), interval_text(observed, decimals=decimals)]
-        for place, (count, predicted, observed) in enumerate(
-            zip(groups.count, groups.predicted, groups.observed, strict=True), start=1
-        )
-    ]
-    return Section(
-        "Calibration of the predicted uplift",
-        [
-            sentence,
-            Figure(
-                drawing,
-                "Observed against predicted effects in groups of equal size by predicted uplift; "
-                f"bars are {level} intervals. On the dashed line predictions are right.",
-                "Observed against predicted effects with intervals",
-            ),
-            Table(
-                ["group", "rows", "predicted", f"observed ({level} interval)"],
-                rows,
-                f"Lowest predicted uplift first; effects in {unit}.",
-            ),
-        ],
-    )
-
-
-def _end(end: float, interval: Interval) -> float:
-    """Draw no bar where a group has no interval."""
-    return end if np.isfinite(end) else interval.point

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from causal_ranker.stats._arrays import Array
+from causal_ranker.stats._arrays import Array, share
 from causal_ranker.stats._codes import Clusters
 from causal_ranker.stats._student import two_sided_quantile
 
-__all__ = ["Interval", "combined_variance", "t_quantile"]
+__all__ = ["Interval", "combined_variance", "linearised", "t_quantile"]
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,34 @@ def t_quantile(ways: list[Clusters], *, level: float) -> float:
         Student's t with ``min(C1, C2) - 1`` degrees of freedom.
     """
     return two_sided_quantile(level, degrees=min(way.count for way in ways[:2]) - 1)
+
+
+def linearised(
+    point: float, contributions: Array, *, ways: list[Clusters], level: float
+) -> Interval:
+    """Build the interval of an estimate that is, up to its error, a sum over rows.
+
+    Parameters
+    ----------
+    point : float
+        The estimate.
+    contributions : ndarray of float64, shape (n,)
+        What each row adds to the estimate's error; they sum to 0.
+    ways : list of Clusters
+        One clustering of the rows, or first, second and crossed.
+    level : float
+        Probability that the interval holds the truth.
+
+    Returns
+    -------
+    Interval
+        With Student's quantile for the smaller number of clusters.
+    """
+    quantile = t_quantile(ways, level=share(level, name="level"))
+
+    def variance(way: Clusters) -> Array:
+        sums = np.bincount(way.codes, weights=contributions, minlength=way.count)
+        return np.asarray(way.count / (way.count - 1) * (sums @ sums))
+
+    error = float(np.sqrt(combined_variance([variance(way) for way in ways])))
+    return Interval.around(point, error=error, quantile=quantile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import pi, sqrt
 from statistics import NormalDist
 
@@ -12,6 +13,7 @@ __all__ = ["two_sided_quantile"]
 _SERIES_UP_TO = 200
 
 
+@lru_cache(maxsize=4096)  # intervals ask for the same few again and again
 def two_sided_quantile(level: float, *, degrees: int) -> float:
     """Return c with ``P(|t| <= c) = level``.
 

@@ -15,6 +15,7 @@ from causal_ranker.stats._arrays import (
     same_size,
     weight_vector,
 )
+from causal_ranker.stats._bins import equal_weight_bins
 
 __all__ = ["Calibration", "calibration"]
 
@@ -84,16 +85,8 @@ def calibration(
     g = float_vector(gamma, name="gamma")
     same_size(p.size, gamma=g)
     w = weight_vector(weights, size=p.size)
-    levels, level = np.unique(p, return_inverse=True)
-    weight = np.bincount(level, weights=w, minlength=levels.size)
-    upper = np.cumsum(weight)
-    # a level belongs to the bin that holds the middle of its share, so ties stay together
-    middle = (upper - weight / 2) / upper[-1]
-    bin_of_level = np.minimum((middle * wanted).astype(np.int64), wanted - 1)
-    used = np.flatnonzero(np.bincount(bin_of_level, weights=weight, minlength=wanted))
-    kept = w > 0
-    rows = np.searchsorted(used, bin_of_level[level[kept]])
-    return _calibrate(p[kept], g[kept], w=w[kept], rows=rows, bins=used.size)
+    kept, rows = equal_weight_bins(p, w, wanted=wanted)
+    return _calibrate(p[kept], g[kept], w=w[kept], rows=rows, bins=int(rows.max()) + 1)
 
 
 def _calibrate(p: Array, g: Array, *, w: Array, rows: IntArray, bins: int) -> Calibration:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from causal_ranker.errors import EmptyError
-from causal_ranker.stats._arrays import Array, float_vector, same_size, share, weight_vector
-from causal_ranker.stats._codes import Clusters, clusterings
-from causal_ranker.stats._interval import Interval, combined_variance, t_quantile
+from causal_ranker.stats._arrays import float_vector, same_size, weight_vector
+from causal_ranker.stats._codes import clusterings
+from causal_ranker.stats._interval import Interval, linearised
 from causal_ranker.stats.bands import Band, CurveBands, half_sample_bands
 
 __all__ = [
@@ -66,7 +66,7 @@ def clustered_mean(
     ways = clusterings(cluster, second_cluster, size=y.size, rows=rows)
     y, w = y[rows], w[rows]
     mean = float((w * y).sum() / w.sum())
-    return _linearised(mean, w * (y - mean) / w.sum(), ways=ways, level=level)
+    return linearised(mean, w * (y - mean) / w.sum(), ways=ways, level=level)
 
 
 def clustered_ratio(
@@ -116,17 +116,4 @@ def clustered_ratio(
         )
     ways = clusterings(cluster, second_cluster, size=a.size, rows=np.arange(a.size))
     ratio = float(a.sum()) / total
-    return _linearised(ratio, (a - ratio * b) / total, ways=ways, level=level)
-
-
-def _linearised(
-    point: float, contributions: Array, *, ways: list[Clusters], level: float
-) -> Interval:
-    quantile = t_quantile(ways, level=share(level, name="level"))
-
-    def variance(way: Clusters) -> Array:
-        sums = np.bincount(way.codes, weights=contributions, minlength=way.count)
-        return np.asarray(way.count / (way.count - 1) * (sums @ sums))
-
-    error = float(np.sqrt(combined_variance([variance(way) for way in ways])))
-    return Interval.around(point, error=error, quantile=quantile)
+    return linearised(ratio, (a - ratio * b) / total, ways=ways, level=level)

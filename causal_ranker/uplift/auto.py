@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from causal_ranker.boosting import first_trees, predict_trees
+from causal_ranker.boosting import BoostConfig, first_trees, predict_trees
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import OverlapError
 from causal_ranker.seeds import stage_seed
-from causal_ranker.uplift.base import Rows, UpliftModel
-from causal_ranker.uplift.candidates import CANDIDATES, FINAL_STAGES, Candidate
+from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.candidates import CANDIDATES, Candidate
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.constant import ConstantEffect
 from causal_ranker.uplift.crossfit import user_fold
-from causal_ranker.uplift.final import LearnerConfig, inside
+from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.final import FinalStageLearner, LearnerConfig
 from causal_ranker.uplift.league import League, Scored, rank_estimates
 from causal_ranker.uplift.learner import Learner
-from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
+from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, NuisanceValues
+from causal_ranker.uplift.overlap import inside
+from causal_ranker.uplift.r import RLearner
+from causal_ranker.uplift.ridge import RidgeLearner
+from causal_ranker.uplift.stack import Predicts, StackedEffect, stack_weights
 from causal_ranker.uplift.t import TLearner
+from causal_ranker.uplift.x import XLearner
 
-__all__ = ["AutoConfig", "AutoLearner"]
+__all__ = ["STACK", "AutoConfig", "AutoLearner"]
+
+Array = NDArray[np.float64]
+
+#: What the league calls a weighted sum of all candidates; the least simple of them.
+STACK: Final = "stack"
+_STAGES: Final[dict[str, type[FinalStageLearner]]] = {
+    "dr": DRLearner,
+    "r": RLearner,
+    "x": XLearner,
+}
+_TREES: Final = BoostConfig(
+    rounds=100, learning_rate=0.05, leaves=15, min_rows_leaf=100, feature_share=1.0, bins=255
+)
 
 
 class AutoConfig(FrozenConfig):
@@ -33,38 +52,44 @@ class AutoConfig(FrozenConfig):
     Parameters
     ----------
     learner : LearnerConfig
-        Nuisances and overlap of all candidates; its final stage is theirs.
+        Nuisances and overlap of all candidates; its final stage is not read.
     candidates : tuple of Candidate
         Simplest first, each under a name of its own.
+    stack : bool
+        Whether a weighted sum of all candidates takes part as well.
     folds : int
         Folds of users: a candidate is trained on all but one of them and judged on that.
     """
 
-    learner: LearnerConfig = LearnerConfig()
+    learner: LearnerConfig = LearnerConfig(
+        nuisance=NuisanceConfig(outcome=_TREES, propensity=_TREES)
+    )
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = CANDIDATES
+    stack: bool = True
     folds: Annotated[int, Field(ge=2)] = 3
 
 
 class AutoLearner(Learner[AutoConfig]):
     """The best of several learners by out-of-fold gain, or a simpler one that is as good.
 
-    Every candidate shares the nuisances. Whatever judges a row, or is judged on it, saw no outcome
-    of its user: outcome models are fitted again without each fold, for learners that were handed
-    the noise of a row by way of its outcome models would seem to predict it. The propensity is
-    fitted once, as it sees no outcomes.
+    Candidates share the nuisances. Whatever judges a row, or is judged on it, saw no outcome of
+    its user: outcome models are fitted again without each fold, for a learner that was handed the
+    noise of a row by way of its outcome models would seem to predict it. The propensity is fitted
+    once, as it sees no outcomes. Rows count by e (1 - e), e being the propensity, so that noisy
+    scores count least.
 
     Attributes
     ----------
     league_ : League
         Every candidate with its gain, simplest first.
-    rounds_ : dict of str to int
-        Rounds at which each final stage was best.
-    learner_ : UpliftModel
+    tuned_ : dict of str to float
+        Rounds at which each final stage was best, and penalty at which the linear effect was.
+    learner_ : Predicts
         The chosen candidate, fitted on all rows.
     """
 
     league_: League | None = None
-    learner_: UpliftModel | None = None
+    learner_: Predicts | None = None
 
     def fit(self, rows: Rows, *, advance: Callable[[], None] = lambda: None) -> Self:
         """Fit the nuisances, every candidate on every fold, and the chosen one on all rows.
@@ -100,7 +125,9 @@ class AutoLearner(Learner[AutoConfig]):
                 came=f"none among {len(rows)} rows",
                 do="Explore: show what is shown with some chance, and log its propensity.",
             )
-        estimates, held_out = self._out_of_fold(rows, values.propensity, advance=advance)
+        # Not the folds of the nuisances: without one of those, they would have nothing to fit on.
+        fold = user_fold(rows.user, self._config.folds, seed=stage_seed(self._seed, "league"))
+        estimates, held_out = self._out_of_fold(rows, fold, values.propensity, advance=advance)
         e = values.propensity[kept]
         judged = Scored(
             scores=held_out.take(kept).scores(rows.treatment[kept], rows.outcome[kept]),
@@ -108,14 +135,12 @@ class AutoLearner(Learner[AutoConfig]):
             user=rows.user[kept],
             unit=rows.unit[kept],
         )
-        best, self.rounds_ = _best_stops(
-            {key: guess[kept] for key, guess in estimates.items()}, judged
-        )
-        self.league_ = rank_estimates(best, judged)
-        winner = next(c for c in self._config.candidates if c.name == self.league_.chosen)
-        self.learner_ = self._fit_one(
-            winner, rows, values, models=models, rounds=self.rounds_.get(winner.name)
-        )
+        best, self.tuned_ = _tune({key: each[kept] for key, each in estimates.items()}, judged)
+        entrants = best
+        if self._config.stack and len(best) > 1:
+            entrants = best | {STACK: _stacked(best, judged, fold[kept])}
+        self.league_ = rank_estimates(entrants, judged)
+        self.learner_ = self._fit_chosen(rows, values, models, best=best, judged=judged)
         advance()
         return self
 
@@ -125,72 +150,129 @@ class AutoLearner(Learner[AutoConfig]):
         return 2 + self._config.folds
 
     def _out_of_fold(
-        self, rows: Rows, propensity: NDArray[np.float64], *, advance: Callable[[], None]
-    ) -> tuple[dict[tuple[str, int], NDArray[np.float64]], NuisanceValues]:
-        """Predict every row by every candidate at every stop, and its outcomes, out of its fold."""
-        # Not the folds of the nuisances: each of those would leave one arm's models without rows.
-        fold = user_fold(rows.user, self._config.folds, seed=stage_seed(self._seed, "league"))
-        found: dict[tuple[str, int], NDArray[np.float64]] = {}
+        self,
+        rows: Rows,
+        fold: NDArray[np.int64],
+        propensity: Array,
+        *,
+        advance: Callable[[], None],
+    ) -> tuple[dict[tuple[str, float], Array], NuisanceValues]:
+        """Predict every row by every candidate at every setting, and its outcomes."""
+        found: dict[tuple[str, float], Array] = {}
         arms = np.empty((2, len(rows)))
         for f in range(self._config.folds):
-            held = np.flatnonzero(fold == f)
-            seen = np.flatnonzero(fold != f)
-            part = rows.take(seen)
+            held, seen = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
+            part, features = rows.take(seen), rows.features[held]
             models = Nuisances(config=self._config.learner.nuisance, seed=self._seed)
             models.fit_outcomes(part)
             values = models.predict(part.features, part.user, propensity=propensity[seen])
-            features = rows.features[held]
             arms[:, held] = models.arms(features)
             for candidate in self._config.candidates:
-                learner = self._fit_one(candidate, part, values, models=models)
-                for rounds, guess in _stopped(candidate, learner, features):
-                    found.setdefault((candidate.name, rounds), np.empty(len(rows)))[held] = guess
+                for setting, guess in self._path(candidate, part, values, models, features):
+                    found.setdefault((candidate.name, setting), np.empty(len(rows)))[held] = guess
             advance()
         return found, NuisanceValues(propensity, outcome_control=arms[0], outcome_treated=arms[1])
+
+    def _path(
+        self,
+        candidate: Candidate,
+        rows: Rows,
+        values: NuisanceValues,
+        models: Nuisances,
+        features: NDArray[np.float32],
+    ) -> Iterator[tuple[float, Array]]:
+        """Yield the estimates at each setting; trees are fitted once for all their stops."""
+        if candidate.final is None:
+            for setting in candidate.path:
+                fitted = self._fit_one(candidate, rows, values, models, setting=setting)
+                yield setting, fitted.predict(features).point
+            return
+        longest = self._fit_one(candidate, rows, values, models, setting=candidate.path[-1])
+        assert isinstance(longest, FinalStageLearner)
+        assert longest.model_ is not None
+        for rounds in candidate.path:
+            yield rounds, predict_trees(first_trees(longest.model_, int(rounds)), features)
 
     def _fit_one(
         self,
         candidate: Candidate,
         rows: Rows,
         values: NuisanceValues,
-        *,
         models: Nuisances,
-        rounds: int | None = None,
-    ) -> UpliftModel:
-        config = self._config.learner
-        if candidate.learner == "constant":
-            return ConstantEffect(config=config, seed=self._seed).fit(rows, nuisances=values)
+        *,
+        setting: float,
+    ) -> Predicts:
+        config, seed = self._config.learner, self._seed
+        if candidate.final is not None:
+            final = candidate.final.model_copy(update={"rounds": int(setting)})
+            staged = config.model_copy(update={"final": final})
+            return _STAGES[candidate.learner](config=staged, seed=seed).fit(rows, nuisances=values)
+        if candidate.learner == "linear":
+            ridge = RidgeLearner(config=config, seed=seed, penalty=setting)
+            return ridge.fit(rows, nuisances=values)
         if candidate.learner == "t":
-            return TLearner(config=config.nuisance, seed=self._seed).fit(rows, nuisances=models)
-        final = candidate.final.model_copy(update={"rounds": rounds or candidate.final.rounds})
-        return FINAL_STAGES[candidate.learner](
-            config=config.model_copy(update={"final": final}), seed=self._seed
-        ).fit(rows, nuisances=values)
+            return TLearner(config=config.nuisance, seed=seed).fit(rows, nuisances=models)
+        return ConstantEffect(config=config, seed=seed).fit(rows, nuisances=values)
 
-    def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _fit_chosen(
+        self,
+        rows: Rows,
+        values: NuisanceValues,
+        models: Nuisances,
+        *,
+        best: dict[str, Array],
+        judged: Scored,
+    ) -> Predicts:
+        """Fit the winner on all rows; of a stack, the members that have a weight."""
+        assert self.league_ is not None
+        candidates = {each.name: each for each in self._config.candidates}
+
+        def fitted(name: str) -> Predicts:
+            setting = self.tuned_[name]
+            return self._fit_one(candidates[name], rows, values, models, setting=setting)
+
+        if self.league_.chosen != STACK:
+            return fitted(self.league_.chosen)
+        average = float(np.average(judged.scores, weights=judged.weight))
+        weights = stack_weights(
+            list(best.values()), judged.scores, weight=judged.weight, average=average
+        )
+        members = {name: weight for name, weight in zip(best, weights, strict=True) if weight > 0}
+        return StackedEffect(
+            average=average,
+            members=[fitted(name) for name in members],
+            weights=np.array(list(members.values())),
+        )
+
+    def _estimate(self, features: NDArray[np.float32]) -> Array:
         return self._fitted(self.learner_).predict(features).point
 
 
-def _stopped(
-    candidate: Candidate, learner: UpliftModel, features: NDArray[np.float32]
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield the estimates at each stop."""
-    if not candidate.rounds:
-        yield 0, learner.predict(features).point
-        return
-    model = learner.model_  # type: ignore[attr-defined]
-    for rounds in candidate.rounds:
-        yield rounds, predict_trees(first_trees(model, rounds), features)
-
-
-def _best_stops(
-    estimates: dict[tuple[str, int], NDArray[np.float64]], judged: Scored
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, int]]:
+def _tune(
+    estimates: dict[tuple[str, float], Array], judged: Scored
+) -> tuple[dict[str, Array], dict[str, float]]:
+    """Return each candidate's estimates at its best setting, and that setting."""
     loss: dict[str, float] = {}
-    best: dict[str, NDArray[np.float64]] = {}
-    rounds: dict[str, int] = {}
-    for (name, stop), guess in estimates.items():
+    best: dict[str, Array] = {}
+    tuned: dict[str, float] = {}
+    for (name, setting), guess in estimates.items():
         missed = float(np.average(np.square(judged.scores - guess), weights=judged.weight))
         if name not in loss or missed < loss[name]:
-            loss[name], best[name], rounds[name] = missed, guess, stop
-    return best, rounds
+            loss[name], best[name], tuned[name] = missed, guess, setting
+    return best, tuned
+
+
+def _stacked(best: dict[str, Array], judged: Scored, fold: NDArray[np.int64]) -> Array:
+    """Stack the estimates of each fold by weights learned on the others."""
+    estimates = list(best.values())
+    found = np.empty(len(fold))
+    for f in np.unique(fold):
+        held, seen = fold == f, fold != f
+        weight, scores = judged.weight[seen], judged.scores[seen]
+        average = float(np.average(scores, weights=weight))
+        weights = stack_weights(
+            [each[seen] for each in estimates], scores, weight=weight, average=average
+        )
+        parts = zip(weights, estimates, strict=True)
+        found[held] = average + sum(w * (each[held] - average) for w, each in parts)
+    return found

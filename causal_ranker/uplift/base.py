@@ -114,9 +114,13 @@ class Effect:
     ----------
     point : numpy.ndarray
         Plays that one impression causes, shape (n_rows,).
+    low, high : numpy.ndarray, optional
+        Ends of each row's interval, shape (n_rows,); None from a model that gives none.
     """
 
     point: NDArray[np.float64]
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
 
 
 class UpliftModel(Protocol):

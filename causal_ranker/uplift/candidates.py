@@ -2,87 +2,97 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
-from causal_ranker.uplift.dr import DRLearner
-from causal_ranker.uplift.final import FinalStageLearner
-from causal_ranker.uplift.r import RLearner
-from causal_ranker.uplift.x import XLearner
+from causal_ranker.errors import ConfigError
 
-__all__ = ["CANDIDATES", "FINAL_STAGES", "Candidate"]
+__all__ = ["CANDIDATES", "Candidate", "Stage"]
 
-#: Learners whose last step is a regression, by name.
-FINAL_STAGES: Final[dict[str, type[FinalStageLearner]]] = {
-    "dr": DRLearner,
-    "r": RLearner,
-    "x": XLearner,
-}
+#: Learners whose last step regresses pseudo-outcomes on trees.
+Stage = Literal["dr", "r", "x"]
+_STAGES: Final = ("dr", "r", "x")
 
 
 class Candidate(FrozenConfig):
-    """A learner, its final stage, and how early that may stop.
+    """A learner, and how much its last step may learn.
 
     Parameters
     ----------
-    learner : {"constant", "t", "dr", "r", "x"}
-        One effect for all; the difference of the outcome models; or a final stage.
-    final : BoostConfig
+    learner : {"constant", "linear", "t", "dr", "r", "x"}
+        One effect for all; an R-learner that is linear in the features; the difference of the
+        outcome models; or a final stage of trees.
+    final : BoostConfig, optional
         Trees of the final stage, where there is one.
     stops : tuple of float
         Shares of the final stage's rounds after which it is judged; the best one is kept. Trees
         are never changed by later ones, so that stops cost no training.
+    penalties : tuple of float
+        Penalties of the linear effect to try; the best one is kept.
     """
 
-    learner: Literal["constant", "t", "dr", "r", "x"]
-    final: BoostConfig = BoostConfig(rounds=100, learning_rate=0.05, leaves=4, min_rows_leaf=200)
-    stops: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (1.0,)
+    learner: Literal["constant", "linear", "t", "dr", "r", "x"]
+    final: BoostConfig | None = None
+    stops: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    penalties: tuple[Annotated[float, Field(ge=0)], ...] = ()
+
+    @model_validator(mode="after")
+    def _settings_fit_the_learner(self) -> Self:
+        wanted = {"final": self.learner in _STAGES, "stops": self.learner in _STAGES}
+        wanted |= {"penalties": self.learner == "linear"}
+        wrong = [name for name, there in wanted.items() if bool(getattr(self, name)) != there]
+        if wrong:
+            needs = " and ".join(name for name, there in wanted.items() if there)
+            raise ConfigError(
+                expected=f"a candidate '{self.learner}' with {needs or 'no settings'}",
+                came=f"{', '.join(wrong)} that it lacks or has no use for",
+                do="Give each candidate its own settings, and no others.",
+            )
+        return self
 
     @property
-    def rounds(self) -> tuple[int, ...]:
-        """Rounds after which the final stage is judged, ascending; none without such a stage."""
-        if self.learner not in FINAL_STAGES:
-            return ()
-        return tuple(sorted({max(1, round(stop * self.final.rounds)) for stop in self.stops}))
+    def path(self) -> tuple[float, ...]:
+        """Rounds or penalties at which it is judged; a single 0 where there is nothing to try."""
+        if self.final is not None:
+            rounds = self.final.rounds
+            return tuple(sorted({max(1, round(stop * rounds)) for stop in self.stops}))
+        return self.penalties or (0,)
 
     @property
     def name(self) -> str:
         """What the league calls it."""
-        if self.learner not in FINAL_STAGES:
+        if self.final is None:
             return self.learner
         kind = "linear" if self.final.linear else "constant"
         return f"{self.learner}, {self.final.leaves} {kind} leaves"
 
 
-_STOPS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
-
-
-def _stage(learner: Literal["dr", "r", "x"], leaves: int, *, linear: bool) -> Candidate:
+def _stage(learner: Stage, *, linear: bool) -> Candidate:
     final = BoostConfig(
         rounds=200,
         learning_rate=0.05,
-        leaves=leaves,
+        leaves=4,
         min_rows_leaf=500,
         feature_share=1.0,
         bins=255,
         linear=linear,
         linear_l2=1.0 if linear else 0.0,
     )
-    return Candidate(learner=learner, final=final, stops=_STOPS)
+    stops = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+    return Candidate(learner=learner, final=final, stops=stops)
 
 
-#: The default league, simplest first. Small trees, stopped early, beat large ones on effects,
+#: The default league, simplest first. Small trees that stop early beat large ones on effects,
 #: which are faint beside the noise of their scores; linear leaves follow smooth effects.
 CANDIDATES: Final[tuple[Candidate, ...]] = (
     Candidate(learner="constant"),
-    _stage("r", 2, linear=True),
-    _stage("r", 4, linear=False),
-    _stage("dr", 4, linear=False),
-    _stage("x", 4, linear=False),
-    _stage("r", 4, linear=True),
-    _stage("x", 4, linear=True),
+    Candidate(learner="linear", penalties=(30.0, 300.0, 3_000.0, 30_000.0)),
+    _stage("r", linear=False),
+    _stage("dr", linear=False),
+    _stage("r", linear=True),
+    _stage("x", linear=True),
     Candidate(learner="t"),
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import OverlapError
 from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.final import LearnerConfig, inside
+from causal_ranker.uplift.final import LearnerConfig, comparable_rows
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceValues, cross_fit
 
@@ -15,8 +14,15 @@ __all__ = ["ConstantEffect"]
 
 
 class ConstantEffect(Learner[LearnerConfig]):
-    """The average effect of the rows with overlap, whatever the features."""
+    """The average effect of the rows chosen for their overlap, whatever the features.
 
+    Attributes
+    ----------
+    estimand_ : str
+        Of which rows it is the average, in words.
+    """
+
+    estimand_ = ""
     _effect: float | None = None
 
     def fit(self, rows: Rows, *, nuisances: NuisanceValues | None = None) -> ConstantEffect:
@@ -37,18 +43,15 @@ class ConstantEffect(Learner[LearnerConfig]):
         Raises
         ------
         OverlapError
-            If no row lies in the overlap band.
+            If an arm's effective sample size among the rows chosen is below the floor, or one of
+            them has a propensity of 0 or 1.
         """
         nuisances = nuisances or cross_fit(rows, config=self._config.nuisance, seed=self._seed)
-        kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
-        if not kept.any():
-            raise OverlapError(
-                expected="rows whose propensity lies in the overlap band",
-                came=f"none among {len(rows)} rows",
-                do="Explore: show what is shown with some chance, and log its propensity.",
-            )
+        chosen = comparable_rows(rows, nuisances.propensity, config=self._config)
+        self.estimand_, kept = chosen.estimand, chosen.kept
         scores = nuisances.take(kept).scores(rows.treatment[kept], rows.outcome[kept])
-        self._effect = float(np.average(scores, weights=rows.weight[kept]))
+        weights = rows.weight[kept] * chosen.factor[kept]
+        self._effect = float(np.average(scores, weights=weights))
         return self
 
     def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:

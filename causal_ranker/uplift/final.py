@@ -8,7 +8,7 @@ stage may use all rows, and several learners may share the nuisances.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,21 @@ from pydantic import Field
 
 from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import OverlapError
-from causal_ranker.stats.weights import effective_sample_size
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceConfig, NuisanceValues, cross_fit
+from causal_ranker.uplift.overlap import (
+    Comparable,
+    OverlapChoice,
+    comparable,
+    require_overlap,
+)
 
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["FinalStageLearner", "LearnerConfig", "inside"]
+__all__ = ["FinalStageLearner", "LearnerConfig", "comparable_rows"]
 
 
 class LearnerConfig(FrozenConfig):
@@ -39,8 +43,12 @@ class LearnerConfig(FrozenConfig):
     nuisance : NuisanceConfig
         Propensity and outcome models.
     lowest_propensity : float
-        Rows with a propensity outside [lowest, 1 - lowest] are left out of the final stage; the
-        share is in ``share_outside_``.
+        The overlap band: propensities in [lowest, 1 - lowest]. The share outside is in
+        ``share_outside_``.
+    overlap : {"trim", "overlap_weights", "all"}
+        What becomes of rows outside the band in the final stage: left out; kept, while every row is
+        weighted by e (1 - e), e being the propensity; or kept as they are. Each makes it another
+        average, which ``estimand_`` says. Lists are judged inside the band whatever is chosen.
     fewest_effective_rows : float
         Smallest effective sample size of an arm, after weighting by 1 / propensity of that arm.
     """
@@ -48,6 +56,7 @@ class LearnerConfig(FrozenConfig):
     final: BoostConfig = BoostConfig(rounds=100, learning_rate=0.06, leaves=16, min_rows_leaf=1000)
     nuisance: NuisanceConfig = NuisanceConfig()
     lowest_propensity: Annotated[float, Field(gt=0, lt=0.5)] = 0.02
+    overlap: OverlapChoice = "trim"
     fewest_effective_rows: Annotated[float, Field(ge=1)] = 100.0
 
 
@@ -58,11 +67,17 @@ class FinalStageLearner(Learner[LearnerConfig]):
     ----------
     share_outside_ : float
         Weighted share of training rows outside the overlap band.
+    estimand_ : str
+        Of which rows the effects are an average, in words, for the tables that print them.
     model_ : lightgbm.Booster
         The final stage.
     """
 
+    #: Whether the learner's own weights are e (1 - e) on average given X.
+    _weighs_overlap: ClassVar[bool] = False
+
     share_outside_ = float("nan")
+    estimand_ = ""
     model_: lightgbm.Booster | None = None
 
     @staticmethod
@@ -97,60 +112,87 @@ class FinalStageLearner(Learner[LearnerConfig]):
         RowError
             If T, Y or a weight cannot be (see `causal_ranker.uplift.checks`).
         OverlapError
-            If an arm's effective sample size inside the overlap band is below the floor.
+            If an arm's effective sample size among the rows chosen is below the floor, or one of
+            them has a propensity of 0 or 1.
         """
         check_rows(rows, kind=self._config.nuisance.kind)
         nuisances = nuisances or cross_fit(rows, config=self._config.nuisance, seed=self._seed)
-        kept = inside(nuisances.propensity, lowest=self._config.lowest_propensity)
-        self.share_outside_ = float(rows.weight[~kept].sum() / rows.weight.sum())
-        self._check_overlap(rows, nuisances.propensity, kept)
+        target, weight = self._regression(rows, nuisances)
+        self.model_ = self._final_stage(rows, target, weight=weight, config=self._config.final)
+        return self
+
+    def _regression(
+        self, rows: Rows, nuisances: NuisanceValues
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the target and weight of each row, weights of 0 where it is left out."""
+        chosen = comparable_rows(
+            rows, nuisances.propensity, config=self._config, own_weights=self._weighs_overlap
+        )
+        self.share_outside_, self.estimand_ = chosen.share_outside, chosen.estimand
+        kept = chosen.kept
         target, weight = np.zeros((2, len(rows)))
         target[kept], weight[kept] = self._pseudo_outcomes(
             rows.treatment[kept], rows.outcome[kept], nuisances.take(kept)
         )
-        self.model_ = rows.binned(self._config.final).fit(
+        return target, rows.weight * weight * chosen.factor
+
+    def _final_stage(
+        self,
+        rows: Rows,
+        target: NDArray[np.float64],
+        *,
+        weight: NDArray[np.float64],
+        config: BoostConfig,
+    ) -> lightgbm.Booster:
+        """Fit the trees on the rows of positive weight."""
+        return rows.binned(config).fit(
             target,
-            rows=np.flatnonzero(kept),
-            weight=rows.weight * weight,
+            rows=np.flatnonzero(weight),
+            weight=weight,
             objective="regression",
-            config=self._config.final,
+            config=config,
             seed=self._seed,
         )
-        return self
 
     def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return predict_trees(self._fitted(self.model_), features)
 
-    def _check_overlap(
-        self, rows: Rows, propensity: NDArray[np.float64], kept: NDArray[np.bool_]
-    ) -> None:
-        for arm, chance in ((1, propensity), (0, 1 - propensity)):
-            chosen = kept & (rows.treatment == arm)
-            size = (
-                effective_sample_size(rows.weight[chosen] / chance[chosen]) if chosen.any() else 0
-            )
-            if size < self._config.fewest_effective_rows:
-                raise OverlapError(
-                    expected=f"at least {self._config.fewest_effective_rows:g} effective rows with "
-                    f"T = {arm} where the propensity lies in the overlap band",
-                    came=f"{size:.1f} (share of rows outside the band: {self.share_outside_:.1%})",
-                    do="Explore: show what is shown with some chance, and log its propensity.",
-                )
 
-
-def inside(propensity: NDArray[np.float64], *, lowest: float) -> NDArray[np.bool_]:
-    """Mark the rows whose propensity leaves both arms a chance.
+def comparable_rows(
+    rows: Rows, propensity: NDArray[np.float64], *, config: LearnerConfig, own_weights: bool = False
+) -> Comparable:
+    """Choose the rows of a final stage as its settings say, or refuse them.
 
     Parameters
     ----------
+    rows : Rows
+        Training rows of both arms.
     propensity : numpy.ndarray
-        Shape (n_rows,).
-    lowest : float
-        Smallest chance of either arm.
+        Their propensities, shape (n_rows,).
+    config : LearnerConfig
+        Choice, band and floor.
+    own_weights : bool
+        Whether the learner weights rows by e (1 - e) by itself.
 
     Returns
     -------
-    numpy.ndarray
-        Boolean, shape (n_rows,).
+    Comparable
+        Rows, weights and estimand.
+
+    Raises
+    ------
+    OverlapError
+        As told in `require_overlap`.
     """
-    return (propensity >= lowest) & (propensity <= 1 - lowest)
+    lowest = config.lowest_propensity
+    chosen = comparable(
+        propensity, rows.weight, overlap=config.overlap, lowest=lowest, own_weights=own_weights
+    )
+    require_overlap(
+        rows,
+        propensity,
+        chosen,
+        lowest=lowest,
+        fewest_effective_rows=config.fewest_effective_rows,
+    )
+    return chosen

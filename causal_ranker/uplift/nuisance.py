@@ -23,7 +23,12 @@ from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checkpoint import Checkpoint, Keep, fit_anew
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.crossfit import user_fold
-from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensity
+from causal_ranker.uplift.propensity import (
+    CrossFitPropensity,
+    PropensityTrial,
+    logged_propensity,
+)
+from causal_ranker.uplift.propensity_models import PropensityKind
 
 if TYPE_CHECKING:
     import lightgbm
@@ -50,7 +55,15 @@ class NuisanceConfig(FrozenConfig):
     outcome : BoostConfig
         Trees of E[Y | X] in each arm.
     propensity : BoostConfig
-        Trees of P(T = 1 | X).
+        Trees of P(T = 1 | X), where it is estimated.
+    propensity_kinds : tuple of {"boosted", "logistic", "elastic net"}
+        Models of P(T = 1 | X) to compare by log-loss out of fold: those trees, and logistic
+        regressions without and with a penalty that keeps noise out. The best is kept.
+    propensity_calibrated : bool
+        Whether estimated propensities are calibrated, by rows of other users and units.
+    propensity_sample : int
+        About how many rows the linear models, the calibrators and the comparison read: all rows of
+        users drawn by the seed. Trees read all rows.
     propensity_features : tuple of str, optional
         Features the propensity model may use: those the assignment can have depended on. All by
         default.
@@ -60,6 +73,13 @@ class NuisanceConfig(FrozenConfig):
     kind: Literal["binary", "count", "continuous"] = "binary"
     outcome: BoostConfig = BoostConfig(rounds=60, learning_rate=0.12, l2=200.0)
     propensity: BoostConfig = BoostConfig(rounds=60, leaves=15, min_rows_leaf=2000)
+    propensity_kinds: Annotated[tuple[PropensityKind, ...], Field(min_length=1)] = (
+        "boosted",
+        "logistic",
+        "elastic net",
+    )
+    propensity_calibrated: bool = True
+    propensity_sample: Annotated[int, Field(ge=1_000)] = 100_000
     propensity_features: tuple[str, ...] | None = None
 
 
@@ -182,6 +202,9 @@ class Nuisances:
             self._propensity = CrossFitPropensity(
                 config=self._config.propensity,
                 folds=self._config.folds,
+                kinds=self._config.propensity_kinds,
+                calibrated=self._config.propensity_calibrated,
+                sample_rows=self._config.propensity_sample,
                 allowed=self._config.propensity_features,
                 seed=self._seed,
             ).fit(rows if assignment is None else assignment, keep=keep)
@@ -256,6 +279,11 @@ class Nuisances:
     def estimates_propensity(self) -> bool:
         """Whether the propensity is estimated, because none was logged."""
         return self._propensity is not None
+
+    @property
+    def propensity_trials(self) -> tuple[PropensityTrial, ...]:
+        """Models of the propensity that were compared; none where it was logged."""
+        return () if self._propensity is None else self._propensity.trials
 
     def cross_fitted(self, rows: Rows) -> NuisanceValues:
         """Return the nuisances of the training rows, each out of its fold.

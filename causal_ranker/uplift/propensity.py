@@ -4,27 +4,38 @@ A product that is promoted is promoted for many users at once. Folds by user alo
 model look the promotion up among the other users' rows of the same unit, and report certainty
 where there was chance. So a row's propensity comes from models that saw neither its user's fold
 nor its unit's fold.
+
+Several kinds of model are compared by their log-loss out of fold, the best is kept, and its
+estimates are calibrated by rows of other users and units (see `recalibration` beside this). Which
+kind is kept is the one thing in which a row's own treatment has a say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.boosting import BoostConfig, predict_trees
-from causal_ranker.errors import EmptyError, RowError
+from causal_ranker.boosting import BoostConfig
+from causal_ranker.errors import NotFittedError, RowError
 from causal_ranker.stats.distinct import distinct_rows
+from causal_ranker.stats.hashing import uniform_hash
+from causal_ranker.stats.logistic import log_loss
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checkpoint import Keep, fit_anew
-from causal_ranker.uplift.crossfit import unit_fold, user_fold
+from causal_ranker.uplift.crossfit import Cells
+from causal_ranker.uplift.propensity_models import (
+    PropensityFit,
+    PropensityKind,
+    PropensityModel,
+    propensity_fits,
+)
+from causal_ranker.uplift.recalibration import Calibrators
 
-if TYPE_CHECKING:
-    import lightgbm
-
-__all__ = ["CrossFitPropensity", "logged_propensity"]
+__all__ = ["CrossFitPropensity", "PropensityTrial", "logged_propensity"]
 
 
 def logged_propensity(propensity: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -59,47 +70,84 @@ def logged_propensity(propensity: NDArray[np.float64]) -> NDArray[np.float64] | 
     return propensity
 
 
+@dataclass(frozen=True)
+class PropensityTrial:
+    """One kind of propensity model and how it did.
+
+    Attributes
+    ----------
+    kind : {"boosted", "logistic", "elastic net"}
+        The kind.
+    log_loss : float
+        Weighted mean log-loss out of fold, of calibrated estimates where they are calibrated, over
+        the rows of the same users for every kind; in nats a row.
+    """
+
+    kind: PropensityKind
+    log_loss: float
+
+
 class CrossFitPropensity:
     """Propensity models across folds of users and of assignment units.
 
     Parameters
     ----------
     config : BoostConfig
-        Trees of each model.
+        Trees of each boosted model.
     folds : int
         Folds of users, and of units where they differ from users.
+    kinds : sequence of {"boosted", "logistic", "elastic net"}
+        Kinds of model to compare, each once; the best is kept.
+    calibrated : bool
+        Whether estimates are calibrated.
+    sample_rows : int
+        About how many rows linear models, calibrators and the comparison read: all rows of users
+        drawn by a salted hash, as many in each fold. Trees are fitted on all rows.
     allowed : collection of str, optional
         Features the models may use; all by default.
     seed : int
         Seed of the models.
+
+    Attributes
+    ----------
+    trials : tuple of PropensityTrial
+        Every kind, in the order given, after `fit`.
     """
+
+    trials: tuple[PropensityTrial, ...] = ()
 
     def __init__(
         self,
         *,
         config: BoostConfig,
         folds: int,
+        kinds: Sequence[PropensityKind] = ("boosted",),
+        calibrated: bool = False,
+        sample_rows: int = 100_000,
         allowed: Collection[str] | None = None,
         seed: int,
     ) -> None:
         self._config = config
         self._folds = folds
+        self._kinds = kinds
+        self._calibrated = calibrated
+        self._sample_rows = sample_rows
         self._allowed = allowed
         self._columns: list[int] = []
         self._seed = seed
-        self._models: dict[tuple[int, int], lightgbm.Booster] = {}
-        self._later: dict[int, lightgbm.Booster] = {}
+        self._best: _Fitted | None = None
+        self._later: list[PropensityModel] = []
 
     def fit(self, rows: Rows, *, keep: Keep = fit_anew) -> CrossFitPropensity:
-        """Fit one model for each user fold, and for each pair of a user fold and a unit fold.
+        """Fit each kind for each pair of a user fold and a unit fold, and the best for each fold.
 
         Parameters
         ----------
         rows : Rows
             Training rows; weights enter the fits.
         keep : callable
-            Returns each model by name, from an earlier fit where it has it (see
-            `causal_ranker.uplift.checkpoint`).
+            Returns each model of trees by name, from an earlier fit where it has it (see
+            `causal_ranker.uplift.checkpoint`); other kinds are fitted in little time.
 
         Returns
         -------
@@ -111,54 +159,72 @@ class CrossFitPropensity:
         EmptyError
             If all rows are of one fold's users or units.
         """
-        target = np.asarray(rows.treatment, dtype=np.float64)
         self._columns = [
             place
             for place, name in enumerate(rows.names)
             if self._allowed is None or name in self._allowed
         ]
-        by_user = self._user_folds(rows.user)
-        by_unit = self._unit_folds(rows)
-
-        def fitted(name: str, held_out: NDArray[np.bool_]) -> lightgbm.Booster:
-            return keep(f"propensity-{name}", lambda: self._fit(target, rows, held_out=held_out))
-
-        for f in range(self._folds):
-            self._later[f] = fitted(str(f), by_user == f)
-            for g in range(int(by_unit.max()) + 1):
-                held_out = (by_user == f) | (by_unit == g)
-                self._models[f, g] = (
-                    fitted(f"{f}-{g}", held_out) if by_unit.any() else self._later[f]
-                )
+        cells = Cells.of(rows.user, rows.unit, folds=self._folds, seed=self._seed)
+        sample = self._drawn(rows.user, cells.user_fold)
+        fits = propensity_fits(
+            rows,
+            kinds=self._kinds,
+            columns=self._columns,
+            sample=sample,
+            config=self._config,
+            seed=self._seed,
+            keep=keep,
+        )
+        found = {kind: self._fit(fit, rows, cells, sample) for kind, fit in fits.items()}
+        self.trials = tuple(PropensityTrial(kind, each.loss) for kind, each in found.items())
+        best = min(found, key=lambda kind: found[kind].loss)
+        self._best = found[best]
+        self._later = [
+            fits[best](cells.user_fold == f) if cells.crossed else self._best.models[f, 0]
+            for f in range(self._folds)
+        ]
         return self
 
     def _fit(
-        self,
-        target: NDArray[np.float64],
-        rows: Rows,
-        *,
-        held_out: NDArray[np.bool_],
-    ) -> lightgbm.Booster:
-        if held_out.all():
-            raise EmptyError(
-                expected="users and assignment units enough to hold some of each out",
-                came=f"{len(np.unique(rows.user))} users and {len(np.unique(rows.unit))} "
-                "units, all in one fold",
-                do="Give longer logs, or log the propensities.",
+        self, fit: PropensityFit, rows: Rows, cells: Cells, sample: NDArray[np.int64]
+    ) -> _Fitted:
+        """Fit one kind in every cell, calibrate it, and judge it on the sample."""
+        models = {
+            (f, g): fit(cells.held_out(f, g))
+            for f in range(self._folds)
+            for g in range(int(cells.unit_fold.max()) + 1)
+        }
+        here, treatment, weight = cells.take(sample), rows.treatment[sample], rows.weight[sample]
+        estimate = self._raw(models, rows.features, cells, rows=sample)
+        calibrators = None
+        if self._calibrated:
+            calibrators = Calibrators(
+                estimate,
+                treatment=treatment,
+                weight=weight,
+                cells=here,
+                user=rows.user[sample],
+                unit=rows.unit[sample],
+                folds=self._folds,
             )
-        everything = len(self._columns) == len(rows.names)
-        binned = rows.binned(self._config, columns=None if everything else self._columns)
-        return binned.fit(
-            target,
-            rows=np.flatnonzero(~held_out),
-            weight=rows.weight,
-            objective="binary",
-            config=self._config,
-            seed=self._seed,
-        )
+            estimate = calibrators.cross_fitted(estimate, here)
+        return _Fitted(models, calibrators, log_loss(estimate, treatment, weight=weight))
+
+    def _drawn(self, user: NDArray[Any], fold: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of users drawn by hash, the same whatever T and the order of rows."""
+        if len(user) <= self._sample_rows:
+            return np.arange(len(user))
+        draw = uniform_hash(user, salt=f"propensity-{self._seed}")
+        kept = np.zeros(len(user), dtype=bool)
+        for f in range(self._folds):
+            mine = np.flatnonzero(fold == f)
+            enough = min(len(mine), self._sample_rows // self._folds + 1)
+            if enough:
+                kept[mine] = draw[mine] <= np.partition(draw[mine], enough - 1)[enough - 1]
+        return np.flatnonzero(kept)
 
     def cross_fitted(self, rows: Rows) -> NDArray[np.float64]:
-        """Estimate rows of training's time by the model that saw neither their user nor their unit.
+        """Estimate rows of training's time by models that saw neither their user nor their unit.
 
         Parameters
         ----------
@@ -170,13 +236,27 @@ class CrossFitPropensity:
         numpy.ndarray
             Shape (n_rows,), in (0, 1).
         """
-        by_user, by_unit = self._user_folds(rows.user), self._unit_folds(rows)
+        best = self._fitted()
+        cells = Cells.of(rows.user, rows.unit, folds=self._folds, seed=self._seed)
+        estimate = self._raw(best.models, rows.features, cells, rows=np.arange(len(rows)))
+        return (
+            estimate if best.calibrators is None else best.calibrators.cross_fitted(estimate, cells)
+        )
+
+    def _raw(
+        self,
+        models: Mapping[tuple[int, int], PropensityModel],
+        features: NDArray[np.float32],
+        cells: Cells,
+        *,
+        rows: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Estimate some rows, each by the model of its cell."""
+        by_user, by_unit = cells.user_fold[rows], cells.unit_fold[rows]
         estimate = np.empty(len(rows))
-        for (f, g), model in self._models.items():
+        for (f, g), model in models.items():
             chosen = np.flatnonzero((by_user == f) & (by_unit == g))
-            estimate[chosen] = predict_trees(
-                model, rows.features, rows=chosen, columns=self._columns
-            )
+            estimate[chosen] = model.predict(features, rows=rows[chosen], columns=self._columns)
         return estimate
 
     def predict(self, features: NDArray[np.float32], user: NDArray[Any]) -> NDArray[np.float64]:
@@ -192,26 +272,44 @@ class CrossFitPropensity:
         Returns
         -------
         numpy.ndarray
-            Shape (n_rows,): by the model that did not see the row's user.
+            Shape (n_rows,): by models that did not see the row's user, calibrated by the estimates
+            of those that saw neither user nor unit.
         """
+        calibrators = self._fitted().calibrators
         # Column by column, which is how the trees read them.
         columns = np.empty((len(features), len(self._columns)), dtype=np.float32, order="F")
         for place, column in enumerate(self._columns):
             columns[:, place] = features[:, column]
-        fold = self._user_folds(user)
+        cells = Cells.of(user, user, folds=self._folds, seed=self._seed)
+        estimate = self._by_fold(columns, cells.user_fold)
+        return estimate if calibrators is None else calibrators.later(estimate, cells)
+
+    def _by_fold(
+        self, columns: NDArray[np.float32], fold: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         first, code = distinct_rows(columns)
         if len(first) * self._folds < len(columns):
             # An assignment made for a whole unit gives its rows the same features: score each once.
-            once = columns[first]
-            by_fold = np.stack([predict_trees(model, once) for model in self._later.values()])
+            once, all_of_them = columns[first], np.arange(len(first))
+            by_fold = np.stack([model.predict(once, rows=all_of_them) for model in self._later])
             return np.asarray(by_fold[fold, code])
         estimate = np.empty(len(columns))
-        for f, model in self._later.items():
-            estimate[fold == f] = predict_trees(model, columns, rows=np.flatnonzero(fold == f))
+        for f, model in enumerate(self._later):
+            estimate[fold == f] = model.predict(columns, rows=np.flatnonzero(fold == f))
         return estimate
 
-    def _user_folds(self, user: NDArray[Any]) -> NDArray[np.int64]:
-        return user_fold(user, self._folds, seed=self._seed)
+    def _fitted(self) -> _Fitted:
+        if self._best is None:
+            raise NotFittedError(
+                expected="a fitted propensity model", came="none", do="Call fit(rows) first."
+            )
+        return self._best
 
-    def _unit_folds(self, rows: Rows) -> NDArray[np.int64]:
-        return unit_fold(rows.unit, rows.user, folds=self._folds, seed=self._seed)
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A kind of model in every cell, its calibrators, and how it did on the sample."""
+
+    models: Mapping[tuple[int, int], PropensityModel]
+    calibrators: Calibrators | None
+    loss: float

@@ -22,6 +22,8 @@ __all__ = ["RLearner"]
 class RLearner(FinalStageLearner):
     """Residual on residual, weighted by overlap."""
 
+    _weighs_overlap = True
+
     @staticmethod
     def _pseudo_outcomes(
         treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues

@@ -12,8 +12,9 @@ from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.errors import OverlapError
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.dr import DRLearner
-from causal_ranker.uplift.final import LearnerConfig, inside
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceValues
+from causal_ranker.uplift.overlap import inside
 
 __all__ = ["Trial", "choose_final"]
 

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causal_ranker.evaluation.effect import average_effect, group_effects
+from causal_ranker.evaluation.effect import (
+    average_effect,
+    calibration_groups,
+)
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.stats.intervals import clustered_mean
 from tests.evaluation.sample import make_rows, take
@@ -45,7 +48,7 @@ def test_rows_kept_for_a_list_only_and_rows_without_overlap_do_not_count() -> No
 
 
 def test_groups_by_hand() -> None:
-    found = group_effects(ROWS, groups=4)
+    found = calibration_groups(ROWS, groups=4)
     at = sorted(in_curve(ROWS), key=lambda row: ROWS.uplift[row])
     # equal weights: quarters of the sorted rows
     start = 0
@@ -65,14 +68,14 @@ def test_groups_by_hand() -> None:
 @given(seed=st.integers(0, 10_000))
 def test_row_order_leaves_no_trace(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(ROWS.request.size)
-    before, after = group_effects(ROWS), group_effects(take(ROWS, order))
+    before, after = calibration_groups(ROWS), calibration_groups(take(ROWS, order))
     assert before.count.tolist() == after.count.tolist()
     for old, new in zip(before.observed, after.observed, strict=True):
         assert vars(new) == pytest.approx(vars(old))
 
 
 def test_equal_predictions_make_one_group() -> None:
-    found = group_effects(replace(ROWS, uplift=np.full(ROWS.request.size, 0.25)))
+    found = calibration_groups(replace(ROWS, uplift=np.full(ROWS.request.size, 0.25)))
     assert found.count.tolist() == [ROWS.curve_rows.size]
     assert found.predicted == pytest.approx([0.25])
     assert found.observed[0].point == pytest.approx(average_effect(ROWS).point)
@@ -81,7 +84,7 @@ def test_equal_predictions_make_one_group() -> None:
 def test_a_group_with_one_cluster_has_no_interval() -> None:
     # the best group is the rows of one user alone
     uplift = np.where(ROWS.user == ROWS.user[ROWS.curve_rows[0]], 2.0, 1.0)
-    found = group_effects(replace(ROWS, uplift=uplift), groups=10)
+    found = calibration_groups(replace(ROWS, uplift=uplift), groups=10)
     best = found.observed[-1]
     alone = ROWS.curve_rows[uplift[ROWS.curve_rows] == 2.0]
     assert best.point == pytest.approx(ROWS.gamma[alone].mean())
@@ -107,7 +110,7 @@ def test_calibrated_predictions_have_no_error_and_biased_ones_have_their_bias() 
         base_score=tau,
         requests=n,
     )
-    right, biased = group_effects(rows), group_effects(replace(rows, uplift=tau + 0.3))
+    right, biased = calibration_groups(rows), calibration_groups(replace(rows, uplift=tau + 0.3))
     assert right.error < 0.02
     assert 0.28 < biased.error < 0.32
     held = sum(o.low <= p <= o.high for o, p in zip(right.observed, right.predicted, strict=True))

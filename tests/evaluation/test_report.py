@@ -87,6 +87,7 @@ def test_json_holds_the_page_and_every_number() -> None:
     assert set(found) == {
         "comparison",
         "average_effect",
+        "group_effects",
         "groups",
         "curves",
         "overlap",
@@ -100,6 +101,10 @@ def test_json_holds_the_page_and_every_number() -> None:
     blend = found["comparison"]["results"][2]
     result = EVALUATION.comparison.result("blend")
     assert blend["policy"] == "blend"
+    assert set(found["groups"]) == {"predicted", "observed", "count", "error"}
+    gap = found["group_effects"]["difference"]
+    first, *_, last = found["group_effects"]["observed"]
+    assert gap["point"] == last["point"] - first["point"]
     assert blend["difference"]["low"] == result.difference.low
     assert len(found["curves"]["uplift"]["toc"]["low_everywhere"]) == 100
     # the covariate that is never known has no difference, and JSON no NaN

@@ -9,11 +9,8 @@ import pytest
 
 from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.balance import Balance
-from causal_ranker.evaluation.sections import (
-    calibration_section,
-    evaluation_sections,
-    policies_section,
-)
+from causal_ranker.evaluation.groups import effects_section
+from causal_ranker.evaluation.sections import evaluation_sections, policies_section
 from causal_ranker.reporting.blocks import Figure, Section, Table, Text
 from causal_ranker.stats.intervals import Interval
 from tests.evaluation.sample import make_evaluation
@@ -50,8 +47,8 @@ def rounding(cell: object) -> float:
 def test_the_order_of_the_sections() -> None:
     assert [section.title for section in SECTIONS] == [
         "Policies",
+        "Effects by predicted uplift",
         "How well the scores find uplift",
-        "Calibration of the predicted uplift",
         "Overlap of the exposed and the unexposed",
         "Balance of the covariates",
     ]
@@ -87,26 +84,55 @@ def test_one_way_clustering_is_said() -> None:
 
 
 def test_areas_under_the_curves() -> None:
-    table = only(SECTIONS[1], Table)
+    table = only(SECTIONS[2], Table)
     assert [row[0] for row in table.rows] == ["predicted uplift", "base score"]
     for row, bands in zip(table.rows, EVALUATION.curves.values(), strict=True):
         close(row[1], bands.autoc_interval)
         close(row[2], bands.qini_interval)
 
 
-def test_calibration_table() -> None:
-    table, groups = only(SECTIONS[2], Table), EVALUATION.groups
+def test_the_table_of_group_effects() -> None:
+    table, groups = only(SECTIONS[1], Table), EVALUATION.group_effects
+    assert [row[0] for row in table.rows] == [1, 2, 3, 4, 5]
     assert [row[1] for row in table.rows] == groups.count.tolist()
-    for row, predicted, observed in zip(table.rows, groups.predicted, groups.observed, strict=True):
-        assert row[2] == pytest.approx(100 * predicted)
-        close(row[3], observed)
+    for place, row in enumerate(table.rows):
+        low, high = map(float, str(row[2]).split(" to "))
+        assert low == pytest.approx(100 * groups.lowest[place], abs=rounding(row[2]))
+        assert high == pytest.approx(100 * groups.highest[place], abs=rounding(row[2]))
+        assert row[3] == pytest.approx(100 * groups.predicted[place])
+        close(row[4], groups.observed[place])
+        wide = groups.everywhere[place]
+        low, high = map(float, str(row[5]).split(" to "))
+        assert [low, high] == pytest.approx([100 * wide.low, 100 * wide.high], abs=rounding(row[5]))
+
+
+def test_whether_the_extreme_groups_differ_is_said_either_way() -> None:
+    def said(gap: Interval | None) -> str:
+        groups = replace(EVALUATION.group_effects, difference=gap)
+        return str(only(effects_section(replace(EVALUATION, group_effects=groups)), Text).text)
+
+    assert "is +2.0 (0.5 to 3.5), so the predictions tell" in said(
+        Interval(0.02, 0.005, 0.035, 0.0075)
+    )
+    assert "do not show" in said(Interval(0.02, -0.01, 0.05, 0.015))
+    assert "do not show" in said(Interval(0.02, *[float("nan")] * 3))
+    assert "the wrong way" in said(Interval(-0.02, -0.03, -0.01, 0.005))
+    assert "no groups to tell apart" in said(None)
 
 
 def test_a_group_without_an_interval_is_drawn_without_one() -> None:
     nothing = Interval(0.5, float("nan"), float("nan"), float("nan"))
-    groups = replace(EVALUATION.groups, observed=(nothing, *EVALUATION.groups.observed[1:]))
-    section = calibration_section(replace(EVALUATION, groups=groups))
-    assert only(section, Table).rows[0][3].endswith("(n/a)")
+    fine, few = EVALUATION.groups, EVALUATION.group_effects
+    fine = replace(fine, observed=(nothing, *fine.observed[1:]))
+    few = replace(
+        few,
+        observed=(nothing, *few.observed[1:]),
+        everywhere=(nothing, *few.everywhere[1:]),
+    )
+    section = effects_section(replace(EVALUATION, groups=fine, group_effects=few))
+    row = only(section, Table).rows[0]
+    assert row[4].endswith("(n/a)")
+    assert row[5] == "n/a"
     assert "nan" not in only(section, Figure).svg
 
 

@@ -21,7 +21,7 @@ from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, cross_fit
 from tests.uplift.worlds import draw
 
 TREES = BoostConfig(rounds=5, leaves=6, min_rows_leaf=30)
-NUISANCE = NuisanceConfig(outcome=TREES, propensity=TREES)
+NUISANCE = NuisanceConfig(outcome=TREES, propensity=TREES, propensity_kinds=("boosted",))
 CONFIG = LearnerConfig(final=TREES, nuisance=NUISANCE)
 #: Units that are not users: a propensity model for each pair of folds, beside those for later.
 ROWS = replace(draw(60, n=2_000).rows, unit=np.arange(2_000) % 7)
@@ -198,6 +198,18 @@ def test_a_damaged_model_is_fitted_again(
     assert final_text(fit(ROWS, checkpoint), ROWS) == uninterrupted
     assert checkpoint.fitted == ["outcome-0-1"]
     assert file.read_bytes() == held[name]
+
+
+def test_kinds_of_propensity_are_compared_again(tmp_path: Path) -> None:
+    """Only trees are kept; what is compared with them, and the choice, is found again."""
+    every = NuisanceConfig(outcome=TREES, propensity=TREES)
+    whole = fit(ROWS, None, config=every)
+    assert len(whole.propensity_trials) == 3
+    with pytest.raises(KeyboardInterrupt):
+        fit(ROWS, Checkpoint(tmp_path), config=every, advance=stop_after(3))
+    resumed = fit(ROWS, Checkpoint(tmp_path), config=every)
+    assert resumed.propensity_trials == whole.propensity_trials
+    assert final_text(resumed, ROWS) == final_text(whole, ROWS)
 
 
 def test_only_text_is_written(held: dict[str, bytes]) -> None:

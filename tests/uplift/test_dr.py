@@ -14,8 +14,9 @@ from causal_ranker.errors import OverlapError
 from causal_ranker.stats.weights import effective_sample_size
 from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.dr import DRLearner
-from causal_ranker.uplift.final import LearnerConfig, inside
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
+from causal_ranker.uplift.overlap import inside
 from tests.uplift.contract import UpliftModelContract
 from tests.uplift.worlds import CONFIG, NAMES, NUISANCE, TREES, draw, scores
 
@@ -136,7 +137,7 @@ def test_weights_undo_a_sample_by_outcome() -> None:
 def test_no_overlap_is_refused() -> None:
     rows = draw(11).rows
     decided = replace(rows, treatment=(rows.features[:, 0] > 0).astype(np.int8))
-    with pytest.raises(OverlapError, match=r"outside the band: 100.0%\). Explore"):
+    with pytest.raises(OverlapError, match=r"outside the band: 100.0%\); without overlap: x0 "):
         learner().fit(decided)
 
 

@@ -207,7 +207,7 @@ def test_one_effect_for_all_is_the_mean_of_the_scores_with_overlap() -> None:
     np.testing.assert_allclose(model.predict(rows.features[:3]).point, [expected] * 3)
     with pytest.raises(NotFittedError):
         constant(0.3).predict(rows.features)
-    with pytest.raises(OverlapError, match="none among 2000"):
+    with pytest.raises(OverlapError, match="at least 100 effective rows with T = 1"):
         constant(0.45).fit(rows, nuisances=replace(values, propensity=np.full(2_000, 0.1)))
 
 

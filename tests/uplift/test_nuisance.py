@@ -122,10 +122,11 @@ def test_either_model_may_be_wrong() -> None:
     truth = draw(23, n=24_000, tau=0.1)
     rows = truth.rows
     useless = BoostConfig(rounds=1, learning_rate=1e-6)
-    for settings in ({"outcome": useless}, {"propensity": useless}):
+    blind: dict[str, Any] = {"propensity": useless, "propensity_kinds": ("boosted",)}
+    for settings in ({"outcome": useless}, blind):
         gamma = values_of(rows, **settings).scores(rows.treatment, rows.outcome)
         assert gamma.mean() == pytest.approx(0.1, abs=0.035), settings
-    both = values_of(rows, outcome=useless, propensity=useless)
+    both = values_of(rows, outcome=useless, **blind)
     gamma = both.scores(rows.treatment, rows.outcome)
     assert abs(gamma.mean() - 0.1) > 0.06
 
