@@ -7,15 +7,16 @@ differ only in what the caller can see: objective, rounds, leaves, rows a leaf.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from causal_ranker._extras import needs_openmp
 from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import ConfigError
 
 if TYPE_CHECKING:
     import lightgbm
@@ -70,6 +71,10 @@ class BoostConfig(FrozenConfig):
         SHAP values.
     linear_l2 : float
         Ridge penalty on the coefficients of such leaves.
+    monotone : dict of str to {-1, 1}
+        Features along which predictions may only rise (1) or only fall (-1), all else equal;
+        missing values stand outside the order. Every feature named must be among those that the
+        model is fitted on, and not categorical. Not with linear leaves, which do not keep it.
     """
 
     rounds: Annotated[int, Field(ge=1)] = 100
@@ -83,6 +88,17 @@ class BoostConfig(FrozenConfig):
     category_smoothing: Annotated[float, Field(ge=0)] = 200.0
     linear: bool = False
     linear_l2: Annotated[float, Field(ge=0)] = 0.0
+    monotone: dict[str, Literal[-1, 1]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_monotone(self) -> BoostConfig:
+        if self.linear and self.monotone:
+            raise ConfigError(
+                expected="monotone features or linear leaves, whose slopes no constraint holds",
+                came=f"both, with monotone = {self.monotone}",
+                do="Drop one of the two.",
+            )
+        return self
 
 
 class BinnedFeatures:
@@ -122,12 +138,14 @@ class BinnedFeatures:
         chosen = np.arange(len(features)) if rows is None else rows
         large = len(chosen) * len(kept) * features.itemsize > _IN_MEMORY
         self._size = len(chosen)
+        self._names = kept
+        self._categorical = frozenset(categorical) & frozenset(kept)
         self._shared = _shared(config)
         self._data = lightgbm.Dataset(
             _batches(features, chosen, columns) if large else _some(features, rows, columns),
             np.zeros(self._size),
             feature_name=kept,
-            categorical_feature=[name for name in categorical if name in kept],
+            categorical_feature=[name for name in categorical if name in self._categorical],
             params=self._shared,
         ).construct()
 
@@ -162,6 +180,11 @@ class BinnedFeatures:
         -------
         lightgbm.Booster
             The fitted model.
+
+        Raises
+        ------
+        ConfigError
+            If a monotone feature is categorical, or not among the features.
         """
         import lightgbm
 
@@ -188,8 +211,30 @@ class BinnedFeatures:
             "seed": seed,
             "deterministic": True,
             "force_col_wise": True,
+            **self._monotone(config.monotone),
         }
         return lightgbm.train(parameters, data, num_boost_round=config.rounds)
+
+    def _monotone(self, directions: Mapping[str, int]) -> dict[str, list[int]]:
+        """Put the directions into the order of the features; nothing where there are none."""
+        unknown = sorted(directions.keys() - set(self._names))
+        if unknown:
+            raise ConfigError(
+                expected=f"monotone features among those the model is fitted on: "
+                f"{', '.join(self._names)}",
+                came=", ".join(map(repr, unknown)),
+                do="Correct the names in monotone, or leave them out for this model.",
+            )
+        unordered = sorted(directions.keys() & self._categorical)
+        if unordered:
+            raise ConfigError(
+                expected="monotone features whose values have an order",
+                came=f"{', '.join(map(repr, unordered))}, which hold category codes",
+                do="Leave them out of monotone, or out of the categorical features.",
+            )
+        if not directions:
+            return {}
+        return {"monotone_constraints": [directions.get(name, 0) for name in self._names]}
 
 
 def _shared(config: BoostConfig) -> dict[str, Any]:
@@ -241,6 +286,11 @@ def fit_trees(
     -------
     lightgbm.Booster
         The fitted model.
+
+    Raises
+    ------
+    ConfigError
+        If a monotone feature is categorical, or not among the features.
     """
     binned = BinnedFeatures(
         features, names=names, categorical=categorical, config=config, rows=rows

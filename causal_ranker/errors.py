@@ -9,6 +9,7 @@ The tree::
     │   ├── RowError           rows with impossible values
     │   └── EmptyError         nothing left to work on
     ├── OverlapError           no comparable rows in the other arm
+    ├── FidelityError          a distilled model that does not rank as its teacher
     ├── NotFittedError         used before ``fit``
     ├── BundleError            a model folder that is not one, or was changed
     ├── UnknownUserError       a user the model has never seen
@@ -25,6 +26,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "EmptyError",
+    "FidelityError",
     "MissingExtraError",
     "NotFittedError",
     "OverlapError",
@@ -76,6 +78,10 @@ class EmptyError(DataError):
 
 class OverlapError(CausalRankerError):
     """One arm has no comparable rows, so the effect is not identified."""
+
+
+class FidelityError(CausalRankerError):
+    """A distilled model ranks too differently from the one it stands for."""
 
 
 class NotFittedError(CausalRankerError):

@@ -45,6 +45,7 @@ from causal_ranker.seeds import stage_rng
 from causal_ranker.serving.adapter import RerankedList, rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
 from causal_ranker.serving.counts import Counts
+from causal_ranker.uplift.checkpoint import Checkpoint
 
 __all__ = ["CausalRanker"]
 
@@ -72,6 +73,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         Seed of the run.
     progress : bool
         Whether to draw progress bars.
+    checkpoint : str, Path or None
+        Folder in which `fit` keeps its nuisances: run again after an interruption, on the same
+        logs and with the same settings, it does not fit them again.
 
     Attributes
     ----------
@@ -85,6 +89,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         The rows that the last `evaluate` stood on.
     counts_ : Counts
         Lists that `rerank` was asked for since `fit` or `load`, and by reason those in base order.
+    checkpoint_ : Checkpoint or None
+        Which nuisances came from the folder of `checkpoint`, and which were fitted.
     quarantines_ : tuple of Quarantine
         Rows that were set aside, where the config asks for that instead of a refusal.
     """
@@ -102,6 +108,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         config: ChainConfig | None = None,
         seed: int = 0,
         progress: bool = False,
+        checkpoint: str | Path | None = None,
     ) -> None:
         self.learner = learner
         self.policy = policy
@@ -111,6 +118,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self.config = config
         self.seed = seed
         self.progress = progress
+        self.checkpoint = checkpoint
 
     def fit(
         self,
@@ -149,6 +157,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             If what was shown is (nearly) determined by the features.
         """
         check_settings(self.get_params(deep=False))
+        self.checkpoint_ = None if self.checkpoint is None else Checkpoint(self.checkpoint)
         self._connection = connection_of(candidates, impressions, plays, config=self.config)
         self.stages_ = Stages(Console(stderr=True) if self.progress else None)
         with self.stages_.stage("Logs, attribution and labels"):
@@ -170,6 +179,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             config=self.config_,
             seed=self.seed,
             stages=self.stages_,
+            checkpoint=self.checkpoint_,
         )
         self._history = self._known = labelled.history
         self._candidates, self._now = logs.candidates, self._log_end

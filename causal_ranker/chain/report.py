@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from causal_ranker.chain.config import ChainConfig
+from causal_ranker.chain.drivers import drivers_section
 from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
 from causal_ranker.chain.score import Ranking, ScoredLists
 from causal_ranker.chain.train import Trained
@@ -114,6 +115,7 @@ def make_report(
         outcome=outcome,
         observational=trained.scorer.nuisances.estimates_propensity,
         background=[
+            drivers_section(lists, trained, config=config.features, outcome=outcome, seed=seed),
             _choice_section(trained, k=k, outcome=outcome),
             stages_section(list(counts.items())),
             labels_section(kinds),

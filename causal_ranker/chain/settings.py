@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
+from pathlib import Path
 from typing import Any, Final
 
 from causal_ranker.chain.config import ChainConfig
@@ -39,6 +40,10 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "base": (named or other, "None, 'boosted' or an object with the method candidates"),
         "k": (_is_whole(settings["k"], least=1), "a whole number of 1 or more"),
         "seed": (_is_whole(settings["seed"], least=0), "a whole number of 0 or more"),
+        "checkpoint": (
+            settings["checkpoint"] is None or isinstance(settings["checkpoint"], str | Path),
+            "None or the path of a folder",
+        ),
         "config": (config is None or isinstance(config, ChainConfig), "None or a ChainConfig"),
     }
     for name, (kept, rule) in rules.items():

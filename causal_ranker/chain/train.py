@@ -41,6 +41,7 @@ from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, Policy, Up
 from causal_ranker.seeds import stage_rng, stage_seed
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.checkpoint import Checkpoint
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
 from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.select import Trial, choose_final
@@ -101,6 +102,7 @@ def train(
     config: ChainConfig,
     seed: int,
     stages: Stages,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train on the earlier rows, choose on the later ones.
 
@@ -126,6 +128,8 @@ def train(
         The run's seed.
     stages : Stages
         Progress.
+    checkpoint : Checkpoint, optional
+        Keeps the nuisances, for the case that the run is interrupted.
 
     Returns
     -------
@@ -203,7 +207,7 @@ def train(
                 fill_sample(block, scores, reader, spans)
             assignment = as_rows(block, config.features)
     with stages.stage("Nuisances", total=1 + 2 * config.dr.nuisance.folds) as advance:
-        nuisances.fit(rows, assignment=assignment, advance=advance)
+        nuisances.fit(rows, assignment=assignment, advance=advance, checkpoint=checkpoint)
         values = nuisances.cross_fitted(rows)
         later_values = nuisances.predict(
             later.features,

@@ -36,6 +36,7 @@ def _fit(
     k: o.Slots = 10,
     config: o.Config = None,
     seed: o.Seed = 0,
+    resume: o.Resume = None,
     out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("runs/model"),
 ) -> None:
     """Learn from logs and publish a model."""
@@ -57,6 +58,7 @@ def _fit(
         horizon_hours=horizon_hours,
         config=config,
         seed=seed,
+        resume=resume,
     )
     inputs = _inputs(impressions, plays, candidates, users, items)
     with recording(
@@ -70,6 +72,7 @@ def _fit(
             impressions, plays, candidates=candidates, users=users, items=items, log_end=log_end
         )
         tell(*ranker.quarantines_)
+        _tell_resumed(ranker)
         folder = ranker.save(out)
         record.figures = {"policy": ranker.policy_name_, "rows": dict(ranker.trained_.rows)}
     print_section(stages_section(list(ranker.trained_.rows.items())), Console())
@@ -101,6 +104,7 @@ def _evaluate(
     k: o.Slots = 10,
     config: o.Config = None,
     seed: o.Seed = 0,
+    resume: o.Resume = None,
     out: Annotated[Path, typer.Option(help="Folder for report.html.")] = Path("runs/evaluate"),
 ) -> None:
     """Learn from the earlier part of the logs and judge the policy on the later part."""
@@ -124,6 +128,7 @@ def _evaluate(
         horizon_hours=horizon_hours,
         config=config,
         seed=seed,
+        resume=resume,
     )
     settings = _settings(ranker, log_end=log_end, holdout_from=holdout_from)
     inputs = _inputs(impressions, plays, candidates, users, items)
@@ -149,6 +154,7 @@ def _evaluate(
             items=past.items,
             log_end=holdout_from,
         )
+        _tell_resumed(ranker)
         report = ranker.evaluate(
             later.impressions, later.plays, candidates=later.candidates, log_end=log_end
         )
@@ -156,6 +162,11 @@ def _evaluate(
     print_section(policies_section(report.evaluation), Console())
     typer.echo(report.document.verdict)
     typer.echo(f"report: {report.to_html(out / 'report.html')}")
+
+
+def _tell_resumed(ranker: CausalRanker) -> None:
+    if ranker.checkpoint_ is not None:
+        typer.echo(f"nuisances: {ranker.checkpoint_}")
 
 
 def _settings(ranker: CausalRanker, **others: object) -> dict[str, object]:
@@ -184,6 +195,7 @@ def _ranker(
     horizon_hours: float | None,
     config: Path | None,
     seed: int,
+    resume: Path | None,
 ) -> CausalRanker:
     from causal_ranker.chain.config import ChainConfig
     from causal_ranker.ranker import CausalRanker
@@ -196,5 +208,6 @@ def _ranker(
         horizon_hours=horizon_hours,
         config=None if config is None else ChainConfig.from_toml(config),
         seed=seed,
+        checkpoint=None if resume is None else str(resume),
         progress=sys.stderr.isatty(),  # elsewhere an error's one line has to stand alone
     )

@@ -24,6 +24,7 @@ __all__ = [
     "Plays",
     "PolicyName",
     "Quarantine",
+    "Resume",
     "Seed",
     "Slots",
     "Table",
@@ -122,6 +123,13 @@ Config = Annotated[
     Path | None, typer.Option(help="TOML file with settings of causal_ranker.chain.config.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the run.")]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder in which fitted nuisances are kept: run the same command again after an "
+        "interruption, and they are not fitted again."
+    ),
+]
 Quarantine = Annotated[
     Path | None,
     typer.Option(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import EmptyError, NotFittedError
 from causal_ranker.stats.aipw import aipw_scores
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.checkpoint import Checkpoint, Keep, fit_anew
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.propensity import (
@@ -161,6 +163,7 @@ class Nuisances:
         *,
         assignment: Rows | None = None,
         advance: Callable[[], None] = lambda: None,
+        checkpoint: Checkpoint | None = None,
     ) -> Nuisances:
         """Fit all models.
 
@@ -173,6 +176,9 @@ class Nuisances:
             carries large weights, which an assignment model has no need of. `rows` by default.
         advance : callable
             Called once after each outcome model and once after the propensity.
+        checkpoint : Checkpoint, optional
+            Keeps every model as soon as it is fitted; models that it holds of an equal fit that
+            was interrupted are not fitted again.
 
         Returns
         -------
@@ -185,7 +191,13 @@ class Nuisances:
             If an arm has no row in some fold's training rows.
         RowError
             If some logged propensities are missing or out of (0, 1].
+        ConfigError
+            If the checkpoint's folder cannot be used.
         """
+        keep: Keep = fit_anew
+        if checkpoint is not None:
+            tables = {"rows": rows} | ({} if assignment is None else {"assignment": assignment})
+            keep = checkpoint.open(tables, config=self._config, seed=self._seed)
         if logged_propensity(rows.propensity) is None:
             self._propensity = CrossFitPropensity(
                 config=self._config.propensity,
@@ -195,11 +207,17 @@ class Nuisances:
                 sample_rows=self._config.propensity_sample,
                 allowed=self._config.propensity_features,
                 seed=self._seed,
-            ).fit(rows if assignment is None else assignment)
+            ).fit(rows if assignment is None else assignment, keep=keep)
         advance()
-        return self.fit_outcomes(rows, advance=advance)
+        return self.fit_outcomes(rows, advance=advance, keep=keep)
 
-    def fit_outcomes(self, rows: Rows, *, advance: Callable[[], None] = lambda: None) -> Nuisances:
+    def fit_outcomes(
+        self,
+        rows: Rows,
+        *,
+        advance: Callable[[], None] = lambda: None,
+        keep: Keep = fit_anew,
+    ) -> Nuisances:
         """Fit the outcome models alone, as a learner without propensities needs them.
 
         Parameters
@@ -208,6 +226,9 @@ class Nuisances:
             Training rows of both arms.
         advance : callable
             Called once after each model.
+        keep : callable
+            Returns each model by name, from an earlier fit where it has it (see
+            `causal_ranker.uplift.checkpoint`).
 
         Returns
         -------
@@ -238,16 +259,21 @@ class Nuisances:
                         came=f"none in {int(seen.sum())} rows",
                         do="Give longer logs, or kind='continuous', which learns a mean of 0.",
                     )
-                self._outcome[f, arm] = rows.binned(self._config.outcome).fit(
-                    np.asarray(rows.outcome, dtype=np.float64),
-                    rows=np.flatnonzero(seen),
-                    weight=rows.weight,
-                    objective=OBJECTIVES[self._config.kind],
-                    config=self._config.outcome,
-                    seed=self._seed,
+                self._outcome[f, arm] = keep(
+                    f"outcome-{f}-{arm}", partial(self._fit_outcome, rows, seen)
                 )
                 advance()
         return self
+
+    def _fit_outcome(self, rows: Rows, seen: NDArray[np.bool_]) -> lightgbm.Booster:
+        return rows.binned(self._config.outcome).fit(
+            np.asarray(rows.outcome, dtype=np.float64),
+            rows=np.flatnonzero(seen),
+            weight=rows.weight,
+            objective=OBJECTIVES[self._config.kind],
+            config=self._config.outcome,
+            seed=self._seed,
+        )
 
     @property
     def estimates_propensity(self) -> bool:
@@ -385,7 +411,9 @@ class Nuisances:
         return user_fold(user, self._config.folds, seed=self._seed)
 
 
-def cross_fit(rows: Rows, *, config: NuisanceConfig, seed: int) -> NuisanceValues:
+def cross_fit(
+    rows: Rows, *, config: NuisanceConfig, seed: int, checkpoint: Checkpoint | None = None
+) -> NuisanceValues:
     """Fit nuisances and apply each to the fold that it did not see.
 
     Parameters
@@ -396,6 +424,8 @@ def cross_fit(rows: Rows, *, config: NuisanceConfig, seed: int) -> NuisanceValue
         Folds and trees.
     seed : int
         Decides folds and feature draws.
+    checkpoint : Checkpoint, optional
+        As in `Nuisances.fit`.
 
     Returns
     -------
@@ -404,8 +434,8 @@ def cross_fit(rows: Rows, *, config: NuisanceConfig, seed: int) -> NuisanceValue
 
     Raises
     ------
-    EmptyError, RowError
+    ConfigError, EmptyError, RowError
         As told in `Nuisances.fit`.
     """
     fitted = Nuisances(config=config, seed=seed)
-    return fitted.fit(rows).cross_fitted(rows)
+    return fitted.fit(rows, checkpoint=checkpoint).cross_fitted(rows)

@@ -25,6 +25,7 @@ from causal_ranker.stats.distinct import distinct_rows
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.stats.logistic import log_loss
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.checkpoint import Keep, fit_anew
 from causal_ranker.uplift.crossfit import Cells
 from causal_ranker.uplift.propensity_models import (
     PropensityFit,
@@ -137,13 +138,16 @@ class CrossFitPropensity:
         self._best: _Fitted | None = None
         self._later: list[PropensityModel] = []
 
-    def fit(self, rows: Rows) -> CrossFitPropensity:
+    def fit(self, rows: Rows, *, keep: Keep = fit_anew) -> CrossFitPropensity:
         """Fit each kind for each pair of a user fold and a unit fold, and the best for each fold.
 
         Parameters
         ----------
         rows : Rows
             Training rows; weights enter the fits.
+        keep : callable
+            Returns each model of trees by name, from an earlier fit where it has it (see
+            `causal_ranker.uplift.checkpoint`); other kinds are fitted in little time.
 
         Returns
         -------
@@ -169,6 +173,7 @@ class CrossFitPropensity:
             sample=sample,
             config=self._config,
             seed=self._seed,
+            keep=keep,
         )
         found = {kind: self._fit(fit, rows, cells, sample) for kind, fit in fits.items()}
         self.trials = tuple(PropensityTrial(kind, each.loss) for kind, each in found.items())

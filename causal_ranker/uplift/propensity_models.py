@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.errors import EmptyError
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.checkpoint import Keep
 from causal_ranker.uplift.linear import encode, fit_linear
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ def propensity_fits(
     sample: NDArray[np.int64],
     config: BoostConfig,
     seed: int,
+    keep: Keep,
 ) -> dict[PropensityKind, PropensityFit]:
     """Make what all fits of a kind share: bins of the trees, columns of the linear models.
 
@@ -81,6 +85,8 @@ def propensity_fits(
         The trees.
     seed : int
         Seed of the trees.
+    keep : callable
+        Returns each model of trees by name, from an earlier fit where it has it.
 
     Returns
     -------
@@ -90,7 +96,9 @@ def propensity_fits(
     target = np.asarray(rows.treatment, dtype=np.float64)
     fits: dict[PropensityKind, PropensityFit] = {}
     if "boosted" in kinds:
-        fits["boosted"] = _boosted(rows, target, columns=columns, config=config, seed=seed)
+        fits["boosted"] = _boosted(
+            rows, target, columns=columns, config=config, seed=seed, keep=keep
+        )
     linear = [kind for kind in kinds if kind != "boosted"]
     if linear:
         categorical = [
@@ -140,23 +148,26 @@ def _boosted(
     columns: Sequence[int],
     config: BoostConfig,
     seed: int,
+    keep: Keep,
 ) -> PropensityFit:
     everything = len(columns) == len(rows.names)
-    binned = rows.binned(config, columns=None if everything else columns)
+
+    def grown(held_out: NDArray[np.bool_]) -> lightgbm.Booster:
+        return rows.binned(config, columns=None if everything else columns).fit(
+            target,
+            rows=np.flatnonzero(~held_out),
+            weight=rows.weight,
+            objective="binary",
+            config=config,
+            seed=seed,
+        )
 
     def fit(held_out: NDArray[np.bool_]) -> PropensityModel:
         if held_out.all():
             raise _no_rows(rows)
-        return _Boosted(
-            binned.fit(
-                target,
-                rows=np.flatnonzero(~held_out),
-                weight=rows.weight,
-                objective="binary",
-                config=config,
-                seed=seed,
-            )
-        )
+        # Called by the rows it does not see: they alone tell the models of one fit apart.
+        rest = blake2b(np.packbits(held_out).tobytes(), digest_size=8).hexdigest()
+        return _Boosted(keep(f"propensity-{rest}", partial(grown, held_out)))
 
     return fit
 

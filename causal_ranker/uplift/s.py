@@ -72,12 +72,33 @@ class SLearner(Learner[NuisanceConfig]):
         )
         return self
 
-    def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def arms(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Estimate the outcome in each arm.
+
+        Parameters
+        ----------
+        features : numpy.ndarray
+            Shape (n_rows, n_features), in the order of training.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (2, n_rows): E[Y | T = 0, X] and E[Y | T = 1, X].
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        """
         model = self._fitted(self._model)
         matrix = _beside(features, 0)
         control = predict_trees(model, matrix)
         matrix[:, -1] = 1
-        return predict_trees(model, matrix) - control
+        return np.stack([control, predict_trees(model, matrix)])
+
+    def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        control, treated = self.arms(features)
+        return np.asarray(treated - control)
 
 
 def _beside(

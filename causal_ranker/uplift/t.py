@@ -46,6 +46,26 @@ class TLearner(Learner[NuisanceConfig]):
         )
         return self
 
+    def arms(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Estimate the outcome in each arm.
+
+        Parameters
+        ----------
+        features : numpy.ndarray
+            Shape (n_rows, n_features), in the order of training.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (2, n_rows): E[Y | T = 0, X] and E[Y | T = 1, X].
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        """
+        return self._fitted(self._models).arms(features)
+
     def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        control, treated = self._fitted(self._models).arms(features)
+        control, treated = self.arms(features)
         return np.asarray(treated - control)

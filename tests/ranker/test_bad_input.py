@@ -125,6 +125,7 @@ class Asked:
         ("seed", -1, "-1"),
         ("seed", None, "NoneType"),
         ("config", {}, "dict"),
+        ("checkpoint", 3, "3"),
     ],
 )
 def test_impossible_settings_are_refused_before_a_log_is_read(

@@ -34,6 +34,7 @@ def test_parameters_as_in_scikit_learn() -> None:
         "config": config(),
         "seed": 9,
         "progress": True,
+        "checkpoint": "kept",
     }
     ranker = CausalRanker(**settings)
     assert ranker.get_params() == settings

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from causal_ranker.errors import (
 )
 from causal_ranker.evaluation.report import Report
 from causal_ranker.ranker import CausalRanker
+from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.distill import DistillConfig, distill
 from tests.ranker.season import (
     FEATURES,
     K,
@@ -94,6 +98,42 @@ def test_a_published_folder_serves_what_the_ranker_serves(
         list(loaded.rerank(user, offer(later.candidates, user)).base_rank) != list(range(1, 21))
         for user in users
     )
+
+
+def test_a_student_is_published_in_the_place_of_the_learner(
+    ranker: CausalRanker, report: Report, tmp_path: Path
+) -> None:
+    """The chain serves one LightGBM model; a student is one, whoever taught it."""
+    lists = ranker.lists_
+    at = lists.rows.sampled
+    rows = Rows(
+        features=lists.covariates,
+        treatment=lists.rows.treatment[at],
+        outcome=lists.rows.outcome[at],
+        weight=lists.rows.sample_weight[at],
+        user=lists.rows.user[at],
+        unit=lists.rows.unit[at],
+        propensity=lists.rows.propensity[at],
+        names=tuple(FEATURES.names),
+        categorical=tuple(FEATURES.categorical),
+    )
+    teacher = ranker.trained_.scorer.learner
+    student = distill(teacher, rows, config=DistillConfig(), seed=1)
+    other = copy(ranker)
+    scorer = replace(ranker.trained_.scorer, learner=student)
+    other.trained_ = replace(ranker.trained_, scorer=scorer)
+    folder = other.save(tmp_path / "model")
+    assert student.model_ is not None
+    assert (folder / "uplift.txt").read_text() == student.model_.model_to_string()
+    served, past = CausalRanker.load(folder), CausalRanker.load(ranker.save(tmp_path / "teacher"))
+    later = season()[1].candidates
+    said = []
+    for user in later["user_id"].unique()[:20]:
+        found, theirs = (each.rerank(user, offer(later, user)) for each in (served, past))
+        assert found.fallback is None
+        order = np.argsort(np.array(found.items)), np.argsort(np.array(theirs.items))
+        said.append(np.stack([found.uplift[order[0]], theirs.uplift[order[1]]]))
+    assert np.corrcoef(np.concatenate(said, axis=1))[0, 1] > 0.95
 
 
 def test_an_unknown_user_gets_the_base_order(ranker: CausalRanker) -> None:
