@@ -50,6 +50,7 @@ class TestDRLearner(WrappedContract):
 
 class TestWithEstimatedPropensity(WrappedContract):
     logged = False
+    least_correlation = 0.75  # other draws give 0.80 to 0.91, ours as well
 
     def fresh(self) -> UpliftModel:
         return make_learner("econml_dr", config=CONFIG, seed=3)
