@@ -63,7 +63,9 @@ class CausalMLLearner(WrappedLearner):
     Attributes
     ----------
     share_outside_ : float
-        Weighted share of training rows outside the overlap band, which were left out.
+        Weighted share of training rows outside the overlap band.
+    estimand_ : str
+        Of which rows the effects are an average, in words, for the tables that print them.
     """
 
     def __init__(
@@ -77,6 +79,13 @@ class CausalMLLearner(WrappedLearner):
         super().__init__(estimator, config=config, one_hot=one_hot, seed=seed)
         self._later: lightgbm.Booster | None = None
         self._columns: OneHot | None = None
+
+    @property
+    def _weighs_overlap(self) -> bool:
+        with importing_causalml():
+            from causalml.inference.meta.rlearner import BaseRLearner
+
+        return isinstance(self._wrapped, BaseRLearner)
 
     def _asks_for_ours(self, rows: Rows) -> bool:
         return True

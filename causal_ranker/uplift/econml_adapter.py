@@ -56,8 +56,10 @@ class EconMLLearner(WrappedLearner):
     Attributes
     ----------
     share_outside_ : float
-        Weighted share of training rows outside the overlap band, which were left out; 0 where the
-        estimator fitted its own propensities.
+        Weighted share of training rows outside the overlap band; 0 where the estimator fitted its
+        own propensities.
+    estimand_ : str
+        Of which rows the effects are an average, in words, for the tables that print them.
     """
 
     def __init__(
@@ -113,6 +115,10 @@ class EconMLLearner(WrappedLearner):
             ) from error
         low, high = (np.asarray(end, dtype=np.float64).reshape(-1) for end in ends)
         return Effect(point=point, low=low, high=high)
+
+    @property
+    def _weighs_overlap(self) -> bool:
+        return hasattr(self._wrapped, "model_t")
 
     def _asks_for_ours(self, rows: Rows) -> bool:
         if not EconMLParts(self._wrapped).fits_propensity:

@@ -8,19 +8,18 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import ConfigError, EmptyError, OverlapError, RowError
-from causal_ranker.stats.weights import effective_sample_size
+from causal_ranker.errors import ConfigError, EmptyError, RowError
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checks import check_rows
-from causal_ranker.uplift.final import LearnerConfig
+from causal_ranker.uplift.final import LearnerConfig, comparable_rows
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceValues
-from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensity
 
 __all__ = ["DEFAULTS", "WrappedLearner", "reads_missing", "refused_codes", "takes"]
@@ -50,11 +49,14 @@ class WrappedLearner(Learner[LearnerConfig]):
     Attributes
     ----------
     share_outside_ : float
-        Weighted share of training rows outside the overlap band, which were left out; 0 where the
-        estimator fitted its own propensities.
+        Weighted share of training rows outside the overlap band; 0 where the estimator fitted its
+        own propensities.
+    estimand_ : str
+        Of which rows the effects are an average, in words, for the tables that print them.
     """
 
     share_outside_ = float("nan")
+    estimand_ = ""
 
     def __init__(
         self,
@@ -95,7 +97,8 @@ class WrappedLearner(Learner[LearnerConfig]):
         EmptyError
             If an arm has no row.
         OverlapError
-            If an arm's effective sample size inside the overlap band is below the floor.
+            If an arm's effective sample size among the rows chosen is below the floor, or one of
+            them has a propensity of 0 or 1.
         RowError
             If T, Y or a weight cannot be, or a feature is missing that the estimator needs.
         """
@@ -110,36 +113,32 @@ class WrappedLearner(Learner[LearnerConfig]):
         self._names = rows.names
         known = logged_propensity(rows.propensity) if nuisances is None else nuisances.propensity
         if known is None and self._asks_for_ours(rows):
+            settings = self._config.nuisance
             fitted = CrossFitPropensity(
-                config=self._config.nuisance.propensity,
-                folds=self._config.nuisance.folds,
-                allowed=self._config.nuisance.propensity_features,
+                config=settings.propensity,
+                folds=settings.folds,
+                kinds=settings.propensity_kinds,
+                calibrated=settings.propensity_calibrated,
+                sample_rows=settings.propensity_sample,
+                allowed=settings.propensity_features,
                 seed=self._seed,
             ).fit(rows)
             known = fitted.cross_fitted(rows)
-        self.share_outside_ = 0.0
+        self.share_outside_, self.estimand_ = 0.0, "average over every row"
         if known is not None:
-            kept = self._with_overlap(rows, known)
-            rows, known = rows.take(kept), known[kept]
+            chosen = comparable_rows(
+                rows, known, config=self._config, own_weights=self._weighs_overlap
+            )
+            self.share_outside_, self.estimand_ = chosen.share_outside, chosen.estimand
+            rows = replace(rows, weight=rows.weight * chosen.factor).take(chosen.kept)
+            known = known[chosen.kept]
         self._model = self._fit_copy(rows, known)
         return self
 
-    def _with_overlap(self, rows: Rows, known: NDArray[np.float64]) -> NDArray[np.bool_]:
-        kept = inside(known, lowest=self._config.lowest_propensity)
-        self.share_outside_ = float(rows.weight[~kept].sum() / rows.weight.sum())
-        for arm, chance in ((1, known), (0, 1 - known)):
-            chosen = kept & (rows.treatment == arm)
-            size = (
-                effective_sample_size(rows.weight[chosen] / chance[chosen]) if chosen.any() else 0
-            )
-            if size < self._config.fewest_effective_rows:
-                raise OverlapError(
-                    expected=f"at least {self._config.fewest_effective_rows:g} effective rows with "
-                    f"T = {arm} where the propensity lies in the overlap band",
-                    came=f"{size:.1f} (share of rows outside the band: {self.share_outside_:.1%})",
-                    do="Explore: show what is shown with some chance, and log its propensity.",
-                )
-        return kept
+    @property
+    @abstractmethod
+    def _weighs_overlap(self) -> bool:
+        """Whether the estimator's own loss weights rows by e (1 - e)."""
 
     @abstractmethod
     def _asks_for_ours(self, rows: Rows) -> bool:
