@@ -40,7 +40,10 @@ class TestAuto(UpliftModelContract):
     bias = 0.08
 
     def fresh(self) -> AutoLearner:
-        return auto((Candidate(learner="constant"), SMALL[1]))
+        stage = Candidate(learner="dr", final=self.config.final, stops=(0.25, 1.0))
+        candidates = (Candidate(learner="constant"), stage)
+        config = AutoConfig(learner=self.config, candidates=candidates, folds=2, stack=False)
+        return AutoLearner(config=config, seed=3)
 
 
 def test_whatever_judges_a_row_saw_no_outcome_of_its_user() -> None:
