@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from causal_ranker.errors import CausalRankerError
     from causal_ranker.ranker import CausalRanker
+    from causal_ranker.uplift.estimator import UpliftEstimator
 
-__all__ = ["CausalRanker", "CausalRankerError", "__version__"]
+__all__ = ["CausalRanker", "CausalRankerError", "UpliftEstimator", "__version__"]
 
 __version__: Final = "0.1.0"
 
@@ -20,6 +21,7 @@ __version__: Final = "0.1.0"
 _LAZY: Final = {
     "CausalRanker": "causal_ranker.ranker",
     "CausalRankerError": "causal_ranker.errors",
+    "UpliftEstimator": "causal_ranker.uplift.estimator",
 }
 
 

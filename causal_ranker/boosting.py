@@ -7,6 +7,7 @@ differ only in what the caller can see: objective, rounds, leaves, rows a leaf.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -126,8 +127,8 @@ class BinnedFeatures:
         self._data = lightgbm.Dataset(
             _batches(features, chosen, columns) if large else _some(features, rows, columns),
             np.zeros(self._size),
-            feature_name=kept,
-            categorical_feature=[name for name in categorical if name in kept],
+            feature_name=_writable(kept),
+            categorical_feature=[place for place, name in enumerate(kept) if name in categorical],
             params=self._shared,
         ).construct()
 
@@ -200,6 +201,14 @@ def _shared(config: BoostConfig) -> dict[str, Any]:
         "feature_pre_filter": False,
         "verbose": -1,
     }
+
+
+def _writable(names: list[str]) -> list[str]:
+    """Return the names, or bare numbers where LightGBM cannot write them or tell them apart."""
+    written = {re.sub(r"\s", "_", name) for name in names}
+    if len(written) < len(names) or any(set(name) & set('[]{}",:') for name in names):
+        return [f"Column_{place}" for place in range(len(names))]
+    return names
 
 
 def fit_trees(

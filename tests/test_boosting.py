@@ -219,3 +219,29 @@ def test_a_penalty_takes_the_slope_away() -> None:
         ]
     ]
     assert slopes[0] > slopes[1] + 0.05
+
+
+@pytest.mark.parametrize("names", [["p[0]", "q:r", "s"], ["a b", "a_b", "c"]])
+def test_names_that_lightgbm_cannot_write_are_numbers(names: list[str]) -> None:
+    """A user's columns are called what they are called; the trees are the same."""
+    rng = np.random.default_rng(5)
+    x = np.column_stack([rng.integers(0, 4, 2000), rng.normal(size=(2000, 2))]).astype(np.float32)
+    y = (x[:, 0] == 2) + 0.1 * x[:, 1].astype(float)
+
+    def fit(names: list[str]) -> Any:
+        return fit_trees(
+            x,
+            y,
+            weight=np.ones(2000),
+            objective="regression",
+            config=BoostConfig(rounds=5, min_rows_leaf=20),
+            names=names,
+            categorical=names[:1],
+            seed=0,
+        )
+
+    odd, plain = fit(names), fit(["u", "v", "w"])
+    assert odd.feature_name() == ["Column_0", "Column_1", "Column_2"]
+    assert plain.feature_name() == ["u", "v", "w"]
+    np.testing.assert_array_equal(predict_trees(odd, x), predict_trees(plain, x))
+    assert "num_cat=1" in odd.model_to_string()

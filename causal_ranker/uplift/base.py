@@ -38,6 +38,8 @@ class Rows:
         Names of the features.
     categorical : tuple of str
         Names of the features whose values are category codes.
+    checked : set of str
+        Kinds of outcome for which `causal_ranker.uplift.checks` found these rows good.
     """
 
     features: NDArray[np.float32]
@@ -52,6 +54,7 @@ class Rows:
     _binned: dict[tuple[int, bool, tuple[int, ...] | None], BinnedFeatures] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    checked: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.treatment)

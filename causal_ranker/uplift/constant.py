@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.final import LearnerConfig, comparable_rows
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceValues, cross_fit
@@ -42,10 +43,13 @@ class ConstantEffect(Learner[LearnerConfig]):
 
         Raises
         ------
+        DataError
+            If the rows cannot be (see `causal_ranker.uplift.checks`).
         OverlapError
             If an arm's effective sample size among the rows chosen is below the floor, or one of
             them has a propensity of 0 or 1.
         """
+        check_rows(rows, kind=self._config.nuisance.kind)
         nuisances = nuisances or cross_fit(rows, config=self._config.nuisance, seed=self._seed)
         chosen = comparable_rows(rows, nuisances.propensity, config=self._config)
         self.estimand_, kept = chosen.estimand, chosen.kept

@@ -49,8 +49,8 @@ class SLearner(Learner[NuisanceConfig]):
         ------
         EmptyError
             If an arm has no row.
-        RowError
-            If T, Y or a weight cannot be (see `causal_ranker.uplift.checks`).
+        DataError
+            If the rows cannot be (see `causal_ranker.uplift.checks`).
         """
         check_rows(rows, kind=self._config.kind)
         for arm in (0, 1):

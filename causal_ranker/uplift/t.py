@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
 
@@ -40,7 +41,10 @@ class TLearner(Learner[NuisanceConfig]):
         ------
         EmptyError
             If an arm has no row in some fold's training rows.
+        DataError
+            If the rows cannot be (see `causal_ranker.uplift.checks`).
         """
+        check_rows(rows, kind=self._config.kind)
         self._models = nuisances or Nuisances(config=self._config, seed=self._seed).fit_outcomes(
             rows
         )

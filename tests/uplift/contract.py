@@ -1,13 +1,21 @@
-"""What every uplift model keeps; subclass :class:`UpliftModelContract` to test yours."""
+"""What every uplift model keeps; subclass :class:`UpliftModelContract` to test yours.
+
+Where a promise holds of yours only roughly, override `tolerance`, `least_agreement` or a band. Where
+yours cannot be asked at all (its smallest leaf is not ours to set), override the test and say why.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from causal_ranker.boosting import BoostConfig
+from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import CausalRankerError, NotFittedError, RowError
 from causal_ranker.uplift.base import Effect, UpliftModel
 from tests.uplift.worlds import Truth, draw
@@ -31,6 +39,10 @@ class UpliftModelContract:
     least_correlation = 0.8
     #: How far the mean effect on either side of the step may lie from the truth.
     bias = 0.05
+    #: How far the mean effect may lie from one that is the same for all.
+    constant_bias = 0.02
+    #: Spread, as a standard deviation, of what is found where the effect is the same for all.
+    constant_spread = 0.08
     #: How far two fits that should agree may differ, in plays per impression.
     tolerance = 1e-6
     #: Correlation of two fits that should agree, where draws by position forbid a tolerance.
@@ -41,8 +53,14 @@ class UpliftModelContract:
     reads_missing = True
 
     def fresh(self) -> UpliftModel:
-        """Return a new model, the same each time."""
+        """Return a new model, the same each time, of an outcome that is 0 or 1."""
         raise NotImplementedError
+
+    def fresh_with(self, *, kind: str = "binary", min_rows_leaf: int | None = None) -> UpliftModel:
+        """Return the same for another outcome or leaf; ours keep all settings in `_config`."""
+        model: Any = self.fresh()
+        model._config = _changed(model._config, kind=kind, min_rows_leaf=min_rows_leaf)
+        return model
 
     #: Whether the training rows carry their propensities.
     logged = True
@@ -93,6 +111,49 @@ class UpliftModelContract:
         other = self.fresh().fit(truth.rows.take(order))
         self.assert_agree(other, fitted, truth)
 
+    def test_the_order_of_columns_does_not_matter(self, fitted: UpliftModel, truth: Truth) -> None:
+        order, rows = np.array([2, 0, 3, 1]), truth.rows
+        names = tuple(rows.names[place] for place in order)
+        moved = replace(rows, features=rows.features[:, order], names=names)
+        found = self.fresh().fit(moved).predict(moved.features).point
+        self.assert_same(found, fitted.predict(rows.features).point)
+
+    def test_a_weight_of_two_is_the_row_twice(self) -> None:
+        """Where a leaf may be of one row, as leaves count rows and not weights."""
+        rows = draw(7, n=2_000, logged=True).rows
+        # few values, so that both have the same bins
+        rows = replace(rows, features=np.clip(np.round(rows.features), -2, 2))
+        times = np.random.default_rng(0).integers(1, 3, len(rows))
+        weighted = replace(rows, weight=times.astype(float))
+        repeated = rows.take(np.repeat(np.arange(len(rows)), times))
+        once, one, other = (
+            self.fresh_with(min_rows_leaf=1).fit(each).predict(rows.features).point
+            for each in (rows, weighted, repeated)
+        )
+        self.assert_same(one, other)
+        assert np.abs(one - once).max() > 1e-3  # the weights did something
+
+    def test_an_outcome_in_other_units_has_effects_in_them(self) -> None:
+        rows = draw(3, n=6_000).rows
+        noise = np.random.default_rng(3).normal(size=len(rows))
+        amounts = rows.outcome + 0.3 * noise - 3
+        one, eight = (
+            self.fresh_with(kind="continuous")
+            .fit(replace(rows, outcome=scale * amounts))
+            .predict(rows.features)
+            .point
+            for scale in (1, 8)
+        )
+        self.assert_same(eight / 8, one, tolerance=max(self.tolerance, 1e-4))
+        assert np.abs(one).mean() > 0.05
+
+    def test_a_constant_effect_is_found_where_the_naive_difference_is_wrong(self) -> None:
+        truth = draw(8, n=20_000, tau=0.1, logged=self.logged)
+        assert truth.naive > 0.17
+        found = self.fresh().fit(truth.rows).predict(truth.rows.features).point
+        assert found.mean() == pytest.approx(0.1, abs=self.constant_bias)
+        assert found.std() < self.constant_spread
+
     def test_the_callers_rows_are_left_alone(self, truth: Truth) -> None:
         copies = {
             name: values.copy()
@@ -133,10 +194,29 @@ class UpliftModelContract:
         self, one: UpliftModel, other: UpliftModel, truth: Truth, *, sign: int = 1
     ) -> None:
         x = truth.rows.features
-        if self.least_agreement is not None:
-            agreement = np.corrcoef(sign * one.predict(x).point, other.predict(x).point)[0, 1]
-            assert agreement >= self.least_agreement
-            return
-        np.testing.assert_allclose(
-            sign * one.predict(x).point, other.predict(x).point, atol=self.tolerance
-        )
+        self.assert_same(sign * one.predict(x).point, other.predict(x).point)
+
+    def assert_same(
+        self,
+        one: NDArray[np.float64],
+        other: NDArray[np.float64],
+        *,
+        tolerance: float | None = None,
+    ) -> None:
+        if self.least_agreement is None:
+            np.testing.assert_allclose(one, other, atol=tolerance or self.tolerance)
+        else:
+            assert np.corrcoef(one, other)[0, 1] >= self.least_agreement
+
+
+def _changed(config: FrozenConfig, *, kind: str, min_rows_leaf: int | None) -> FrozenConfig:
+    """Return the settings with another kind of outcome, and another leaf of all trees."""
+    update: dict[str, Any] = {}
+    for name, value in config:
+        if isinstance(value, FrozenConfig):
+            update[name] = _changed(value, kind=kind, min_rows_leaf=min_rows_leaf)
+    if "kind" in type(config).model_fields:
+        update["kind"] = kind
+    if isinstance(config, BoostConfig) and min_rows_leaf is not None:
+        update["min_rows_leaf"] = min_rows_leaf
+    return config.model_copy(update=update)

@@ -106,14 +106,6 @@ def test_a_weight_of_two_is_the_row_twice() -> None:
     assert np.abs(weighted - once).max() > 1e-3  # the weights did something
 
 
-def test_a_constant_effect_is_found_where_the_naive_difference_is_wrong() -> None:
-    truth = draw(8, n=20_000, tau=0.1)
-    assert truth.naive > 0.17
-    found = learner().fit(truth.rows).predict(truth.rows.features).point
-    assert found.mean() == pytest.approx(0.1, abs=0.02)
-    assert found.std() < 0.08
-
-
 def test_weights_undo_a_sample_by_outcome() -> None:
     """Zeros kept at a rate of one in four, with weight four, give the same effects."""
     truth = draw(9, n=24_000, tau="step")

@@ -1,0 +1,343 @@
+"""The scikit-learn door to every learner: tables in, uplift out.
+
+>>> model = UpliftEstimator("dr").fit(X, y, treatment=shown, user=user_id)  # doctest: +SKIP
+>>> model.predict(X_new)  # doctest: +SKIP
+
+In a pipeline the treatment goes to the last step: ``pipe.fit(X, y, model__treatment=shown)``. In
+cross-validation it is one of the `params`, and folds are made by user:
+``cross_val_predict(model, X, y, params={"treatment": shown}, groups=user_id, cv=GroupKFold())``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_random_state
+
+from causal_ranker.errors import ConfigError, NotFittedError, SchemaError
+from causal_ranker.uplift.base import Effect, Rows, UpliftModel
+from causal_ranker.uplift.checks import check_rows
+from causal_ranker.uplift.constant import ConstantEffect
+from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.encoding import FeatureEncoder
+from causal_ranker.uplift.final import LearnerConfig
+from causal_ranker.uplift.levels import LevelLearner, code_treatment
+from causal_ranker.uplift.r import RLearner
+from causal_ranker.uplift.s import SLearner
+from causal_ranker.uplift.t import TLearner
+from causal_ranker.uplift.x import XLearner
+
+__all__ = ["UpliftEstimator"]
+
+_FINAL: Final[dict[str, Callable[..., UpliftModel]]] = {
+    "constant": ConstantEffect,
+    "x": XLearner,
+    "r": RLearner,
+    "dr": DRLearner,
+}
+_OUTCOME: Final[dict[str, Callable[..., UpliftModel]]] = {"s": SLearner, "t": TLearner}
+_CHOICES: Final = {
+    "outcome": ("binary", "count", "continuous"),
+    "unseen": ("raise", "missing"),
+}
+
+
+class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
+    """Estimate the uplift of rows from a table, by any learner.
+
+    Parameters
+    ----------
+    learner : str or UpliftModel
+        ``"constant"``, ``"s"``, ``"t"``, ``"x"``, ``"r"``, ``"dr"``, or an object with `fit` and
+        `predict` of an `UpliftModel`, of which a copy is fitted.
+    config : LearnerConfig, optional
+        Trees, folds and overlap of a learner that is given by name.
+    outcome : {"binary", "count", "continuous"}
+        What y is: 0 or 1, a number of plays, or an amount.
+    random_state : int, RandomState or None
+        Decides folds and feature draws.
+    unseen : {"raise", "missing"}
+        Whether `predict` refuses a category that was not in training, or warns and reads it as
+        missing.
+    control : object
+        The level of treatment that the others are compared with.
+    categorical_features : sequence of str or int, optional
+        Columns to read as categories, by name or position, beside those of text, booleans and
+        categorical types.
+
+    Attributes
+    ----------
+    learner_ : UpliftModel
+        The fitted learner.
+    levels_ : tuple
+        Levels of treatment beside control, in order of the columns of `predict`.
+    categories_ : dict of str to numpy.ndarray
+        Categories of each categorical column that occurred in training.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : numpy.ndarray
+        Their names, where they had some.
+    """
+
+    def __init__(
+        self,
+        learner: str | UpliftModel = "dr",
+        *,
+        config: LearnerConfig | None = None,
+        outcome: Literal["binary", "count", "continuous"] = "binary",
+        random_state: Any = 0,
+        unseen: Literal["raise", "missing"] = "raise",
+        control: Any = 0,
+        categorical_features: Sequence[str | int] | None = None,
+    ) -> None:
+        self.learner = learner
+        self.config = config
+        self.outcome = outcome
+        self.random_state = random_state
+        self.unseen = unseen
+        self.control = control
+        self.categorical_features = categorical_features
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        treatment: Any,
+        sample_weight: Any = None,
+        user: Any = None,
+        unit: Any = None,
+        propensity: Any = None,
+    ) -> Self:
+        """Learn from labelled rows.
+
+        Parameters
+        ----------
+        X : pandas, Polars or Arrow table, or array of shape (n_rows, n_features)
+            What was known before t0. Numbers are read as 32-bit floats, what is missing is NaN.
+        y : array-like
+            Outcome, shape (n_rows,).
+        treatment : array-like
+            0 or 1, or a level of treatment, shape (n_rows,).
+        sample_weight : array-like, optional
+            Positive analysis weight, shape (n_rows,); 1 by default.
+        user : array-like, optional
+            Ids that folds are split by, shape (n_rows,). By default each row is a user of its own,
+            which is wrong where users have several rows.
+        unit : array-like, optional
+            Where the treatment was assigned, shape (n_rows,); the user by default.
+        propensity : array-like, optional
+            Logged P(treatment = 1), shape (n_rows,); with several levels the chance of each, shape
+            (n_rows, levels + 1), control first, or a table with a column for each.
+
+        Returns
+        -------
+        UpliftEstimator
+            Itself.
+
+        Raises
+        ------
+        ConfigError
+            If a parameter is not one of those above.
+        DataError
+            If rows or columns cannot be (see `causal_ranker.uplift.checks`).
+        OverlapError
+            If an arm has too few comparable rows.
+        """
+        self._check_parameters()
+        learner = self._make()
+        encoder = FeatureEncoder(categorical=self.categorical_features, unseen=self.unseen).fit(X)
+        features = encoder.transform(X)
+        n = len(features)
+        codes, levels = code_treatment(_column(treatment, "treatment", n), control=self.control)
+        users = np.arange(n) if user is None else _column(user, "user", n)
+        weights = np.ones(n) if sample_weight is None else _numbers(sample_weight, "weights", n)
+        rows = Rows(
+            features=features,
+            treatment=codes,
+            outcome=_numbers(y, "y", n),
+            weight=weights,
+            user=users,
+            unit=users if unit is None else _column(unit, "unit", n),
+            propensity=_propensity(propensity, n, levels=(self.control, *levels)),
+            names=encoder.names,
+            categorical=encoder.categorical,
+        )
+        if len(levels) > 1:
+            learner = LevelLearner(self._make, levels=levels)
+        else:
+            check_rows(rows, kind=self.outcome)
+        self.learner_ = learner.fit(rows)
+        self._encoder = encoder
+        self.levels_ = levels
+        self.categories_ = {name: found.to_numpy() for name, found in encoder.levels.items()}
+        self.n_features_in_ = len(encoder.names)
+        if encoder.named:
+            self.feature_names_in_ = np.array(encoder.names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Estimate the uplift of rows.
+
+        Parameters
+        ----------
+        X : pandas, Polars or Arrow table, or array of shape (n_rows, n_features)
+            The columns of training; where they have names, in any order.
+
+        Returns
+        -------
+        numpy.ndarray
+            Uplift in plays per impression, shape (n_rows,), or (n_rows, levels) where there are
+            several levels beside control.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        SchemaError
+            If columns are missing or too many, or one holds unseen categories.
+        """
+        return self.predict_effect(X).point
+
+    def predict_effect(self, X: Any) -> Effect:
+        """Estimate the uplift of rows, with whatever else the learner says of it.
+
+        Parameters
+        ----------
+        X : pandas, Polars or Arrow table, or array of shape (n_rows, n_features)
+            As in `predict`.
+
+        Returns
+        -------
+        Effect
+            Uplift in plays per impression.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        SchemaError
+            As in `predict`.
+        """
+        if not hasattr(self, "learner_"):
+            raise NotFittedError(
+                expected="a fitted estimator", came="none", do="Call fit(X, y, treatment=) first."
+            )
+        return self.learner_.predict(self._encoder.transform(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigError(
+                    expected=f"{' or '.join(map(repr, allowed))} as {name}",
+                    came=repr(getattr(self, name)),
+                    do=f"Set {name} of UpliftEstimator so and fit again.",
+                )
+        if not (self.config is None or isinstance(self.config, LearnerConfig)):
+            raise ConfigError(
+                expected="None or a LearnerConfig as config",
+                came=repr(type(self.config)),
+                do="Set config of UpliftEstimator so and fit again.",
+            )
+
+    def _make(self) -> UpliftModel:
+        """Return a learner that was not fitted: one by name, or a copy of the one given."""
+        if not isinstance(self.learner, str):
+            return self._copy(self.learner)
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = check_random_state(seed).randint(2**31 - 1)
+        config = self._config()
+        if self.learner in _FINAL:
+            return _FINAL[self.learner](config=config, seed=int(seed))
+        if self.learner in _OUTCOME:
+            return _OUTCOME[self.learner](config=config.nuisance, seed=int(seed))
+        raise ConfigError(
+            expected=f"one of {', '.join([*_OUTCOME, *_FINAL])} as learner, or an UpliftModel",
+            came=repr(self.learner),
+            do="Set learner of UpliftEstimator so and fit again.",
+        )
+
+    def _copy(self, learner: UpliftModel) -> UpliftModel:
+        if isinstance(learner, type) or not (
+            hasattr(learner, "fit") and hasattr(learner, "predict")
+        ):
+            raise ConfigError(
+                expected="the name of a learner, or an object with fit and predict, as learner",
+                came=repr(learner),
+                do="Set learner of UpliftEstimator so and fit again.",
+            )
+        if self.config is not None:
+            raise ConfigError(
+                expected="no config beside a learner that is an object, as it has its own",
+                came=type(self.config).__name__,
+                do="Give the config to the learner.",
+            )
+        copied: UpliftModel = clone(learner, safe=False)
+        return copied
+
+    def _config(self) -> LearnerConfig:
+        config = self.config or LearnerConfig()
+        nuisance = config.nuisance
+        if "kind" in nuisance.model_fields_set and nuisance.kind != self.outcome:
+            raise ConfigError(
+                expected="one kind of outcome",
+                came=f"outcome='{self.outcome}' and config.nuisance.kind='{nuisance.kind}'",
+                do="Set outcome of UpliftEstimator, and leave kind out of the config.",
+            )
+        of_kind = nuisance.model_copy(update={"kind": self.outcome})
+        return config.model_copy(update={"nuisance": of_kind})
+
+
+def _column(values: Any, name: str, rows: int) -> NDArray[Any]:
+    """Return one value a row."""
+    column = np.asarray(values)
+    if column.shape != (rows,):
+        raise SchemaError(
+            expected=f"{name} of shape ({rows},), as X has {rows} rows",
+            came=f"shape {column.shape}",
+            do=f"Give {name} as one value a row.",
+        )
+    return column
+
+
+def _numbers(values: Any, name: str, rows: int) -> NDArray[np.float64]:
+    try:
+        return _column(values, name, rows).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise SchemaError(
+            expected=f"numbers as {name}", came=str(error), do=f"Give {name} as numbers."
+        ) from None
+
+
+def _propensity(values: Any, rows: int, *, levels: tuple[Any, ...]) -> NDArray[np.float64]:
+    """Return what was logged, in the order of the levels, or NaN throughout."""
+    if values is None:
+        return np.full(rows, np.nan)
+    if len(levels) == 2:
+        return _numbers(values, "propensity", rows)
+    if hasattr(values, "columns"):
+        absent = [level for level in levels if level not in values.columns]
+        if absent:
+            raise SchemaError(
+                expected=f"a column of propensities for each of {list(levels)}",
+                came=f"none for {absent}",
+                do="Name the columns after the levels of treatment, control among them.",
+            )
+        columns = [_numbers(values[level], "propensity", rows) for level in levels]
+        return np.column_stack(columns)
+    return np.asarray(values, dtype=np.float64)
