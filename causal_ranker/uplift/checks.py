@@ -43,11 +43,11 @@ def check_rows(rows: Rows, *, kind: Literal["binary", "count", "continuous"]) ->
         return
     t, w = np.asarray(rows.treatment), np.asarray(rows.weight)
     y = np.asarray(rows.outcome, dtype=np.float64)
-    _refuse(~np.isin(t, (0, 1)), t, expected="a treatment of 0 or 1 in every row")
+    _refuse((t != 0) & (t != 1), t, expected="a treatment of 0 or 1 in every row")
     _refuse(~(np.isfinite(w) & (w > 0)), w, expected="a positive, finite weight of every row")
     if kind == "binary":
         do = "Say what the outcome is: NuisanceConfig(kind='count') or kind='continuous'."
-        _refuse(~np.isin(y, (0, 1)), y, expected="an outcome of 0 or 1 in every row", do=do)
+        _refuse((y != 0) & (y != 1), y, expected="an outcome of 0 or 1 in every row", do=do)
     elif kind == "count":
         whole = np.isfinite(y) & (y >= 0) & (np.floor(y) == y)
         _refuse(~whole, y, expected="a number of plays as the outcome of every row")

@@ -38,7 +38,10 @@ def find_copies(features: NDArray[np.float32], target: NDArray[Any]) -> list[int
         Columns that are a one-to-one code of a target of few values (itself, its opposite, missing
         where it is 0), or ``a + b * target`` where it has many.
     """
-    levels = pd.unique(target)
+    # Millions of amounts are not counted to see that they are many.
+    levels = pd.unique(_evenly(target, _SAMPLED))
+    if len(levels) <= _MOST_LEVELS:
+        levels = pd.unique(target)
     if len(levels) < 2:
         return []
     # Where nearly every row has a value of its own, any two such columns are one-to-one.
@@ -62,8 +65,8 @@ def _sample(target: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int64]:
     return np.concatenate([_evenly(np.flatnonzero(target == level), share) for level in levels])
 
 
-def _evenly(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    return places[:: -(-len(places) // count)]
+def _evenly(values: NDArray[Any], count: int) -> NDArray[Any]:
+    return values[:: max(1, -(-len(values) // count))]
 
 
 def _is_code(column: NDArray[np.float32], target: NDArray[Any], *, fewest: int = 2) -> bool:

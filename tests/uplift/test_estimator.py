@@ -376,6 +376,8 @@ def test_rows_are_shared_and_not_copied() -> None:
             return super().fit(rows)
 
     x = ROWS.features.copy()
-    model(Spy(config=CONFIG, seed=3), config=None).fit(x, ROWS.outcome, **FIT)
+    unit = ROWS.user // 2
+    model(Spy(config=CONFIG, seed=3), config=None).fit(x, ROWS.outcome, **FIT, unit=unit)
+    np.testing.assert_array_equal(seen[0].unit, unit)
     assert np.shares_memory(seen[0].features, x)
     np.testing.assert_array_equal(x, ROWS.features)
