@@ -116,7 +116,8 @@ class Effect:
     Attributes
     ----------
     point : numpy.ndarray
-        Plays that one impression causes, shape (n_rows,).
+        Plays that one impression causes, shape (n_rows,); of a treatment of several levels, shape
+        (n_rows, levels), as are the ends of its intervals.
     low, high : numpy.ndarray, optional
         Ends of each row's interval, shape (n_rows,); None from a model that gives none.
     """

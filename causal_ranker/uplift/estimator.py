@@ -10,7 +10,7 @@ cross-validation it is one of the `params`, and folds are made by user:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -21,25 +21,13 @@ from sklearn.utils import check_random_state
 from causal_ranker.errors import ConfigError, NotFittedError, SchemaError
 from causal_ranker.uplift.base import Effect, Rows, UpliftModel
 from causal_ranker.uplift.checks import check_rows
-from causal_ranker.uplift.constant import ConstantEffect
-from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.encoding import FeatureEncoder
+from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.levels import LevelLearner, code_treatment
-from causal_ranker.uplift.r import RLearner
-from causal_ranker.uplift.s import SLearner
-from causal_ranker.uplift.t import TLearner
-from causal_ranker.uplift.x import XLearner
 
 __all__ = ["UpliftEstimator"]
 
-_FINAL: Final[dict[str, Callable[..., UpliftModel]]] = {
-    "constant": ConstantEffect,
-    "x": XLearner,
-    "r": RLearner,
-    "dr": DRLearner,
-}
-_OUTCOME: Final[dict[str, Callable[..., UpliftModel]]] = {"s": SLearner, "t": TLearner}
 _CHOICES: Final = {
     "outcome": ("binary", "count", "continuous"),
     "unseen": ("raise", "missing"),
@@ -52,7 +40,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     learner : str or UpliftModel
-        ``"constant"``, ``"s"``, ``"t"``, ``"x"``, ``"r"``, ``"dr"``, or an object with `fit` and
+        A name that `causal_ranker.uplift.factory.make_learner` knows, or an object with `fit` and
         `predict` of an `UpliftModel`, of which a copy is fitted.
     config : LearnerConfig, optional
         Trees, folds and overlap of a learner that is given by name.
@@ -261,16 +249,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31 - 1)
-        config = self._config()
-        if self.learner in _FINAL:
-            return _FINAL[self.learner](config=config, seed=int(seed))
-        if self.learner in _OUTCOME:
-            return _OUTCOME[self.learner](config=config.nuisance, seed=int(seed))
-        raise ConfigError(
-            expected=f"one of {', '.join([*_OUTCOME, *_FINAL])} as learner, or an UpliftModel",
-            came=repr(self.learner),
-            do="Set learner of UpliftEstimator so and fit again.",
-        )
+        return make_learner(self.learner, config=self._config(), seed=int(seed))
 
     def _copy(self, learner: UpliftModel) -> UpliftModel:
         if isinstance(learner, type) or not (

@@ -157,7 +157,8 @@ class LevelLearner:
         Returns
         -------
         Effect
-            Uplift in plays per impression, shape (n_rows, L): a column for each level.
+            Uplift in plays per impression, shape (n_rows, L): a column for each level; with
+            intervals where the learners give them.
 
         Raises
         ------
@@ -169,7 +170,16 @@ class LevelLearner:
                 expected="a fitted learner", came="none", do="Call fit(rows) first."
             )
         effects = [learner.predict(features) for learner in self.learners_.values()]
-        return Effect(point=np.column_stack([effect.point for effect in effects]))
+        return Effect(
+            point=np.column_stack([effect.point for effect in effects]),
+            low=_beside([effect.low for effect in effects]),
+            high=_beside([effect.high for effect in effects]),
+        )
+
+
+def _beside(ends: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    given = [end for end in ends if end is not None]
+    return np.column_stack(given) if given else None
 
 
 def _generalised(rows: Rows, *, levels: int) -> NDArray[np.float64] | None:

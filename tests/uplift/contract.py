@@ -1,7 +1,7 @@
 """What every uplift model keeps; subclass :class:`UpliftModelContract` to test yours.
 
-Where a promise holds of yours only roughly, override `tolerance`, `least_agreement` or a band. Where
-yours cannot be asked at all (its smallest leaf is not ours to set), override the test and say why.
+Where a promise holds of yours only roughly, override `tolerance`, `least_agreement` or a band. What
+yours cannot do (read weights, learn amounts) it has to refuse.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import CausalRankerError, NotFittedError, RowError
+from causal_ranker.errors import CausalRankerError, ConfigError, NotFittedError, RowError
 from causal_ranker.uplift.base import Effect, UpliftModel
-from tests.uplift.worlds import Truth, draw
+from causal_ranker.uplift.final import LearnerConfig
+from tests.uplift.worlds import CONFIG, Truth, draw
 
 
 @cache
@@ -52,15 +53,20 @@ class UpliftModelContract:
     #: Whether missing features are scored; otherwise they are refused by name.
     reads_missing = True
 
+    #: Whether weights are read; otherwise unequal ones are refused.
+    reads_weights = True
+    #: Settings that `fresh` is to use, some of which some tests change.
+    config: LearnerConfig = CONFIG
+
     def fresh(self) -> UpliftModel:
-        """Return a new model, the same each time, of an outcome that is 0 or 1."""
+        """Return a new model of `config`, the same each time."""
         raise NotImplementedError
 
     def fresh_with(self, *, kind: str = "binary", min_rows_leaf: int | None = None) -> UpliftModel:
-        """Return the same for another outcome or leaf; ours keep all settings in `_config`."""
-        model: Any = self.fresh()
-        model._config = _changed(model._config, kind=kind, min_rows_leaf=min_rows_leaf)
-        return model
+        """Return the same for another outcome, or with another smallest leaf."""
+        other = type(self)()
+        other.config = _changed(self.config, kind=kind, min_rows_leaf=min_rows_leaf)
+        return other.fresh()
 
     #: Whether the training rows carry their propensities.
     logged = True
@@ -127,6 +133,10 @@ class UpliftModelContract:
         times = np.random.default_rng(0).integers(1, 3, len(rows))
         weighted = replace(rows, weight=times.astype(float))
         repeated = rows.take(np.repeat(np.arange(len(rows)), times))
+        if not self.reads_weights:
+            with pytest.raises(ConfigError, match="reads no weights"):
+                self.fresh().fit(weighted)
+            return
         once, one, other = (
             self.fresh_with(kind="continuous", min_rows_leaf=1)
             .fit(each)
@@ -213,7 +223,7 @@ class UpliftModelContract:
             assert np.corrcoef(one, other)[0, 1] >= self.least_agreement
 
 
-def _changed(config: FrozenConfig, *, kind: str, min_rows_leaf: int | None) -> FrozenConfig:
+def _changed(config: Any, *, kind: str, min_rows_leaf: int | None) -> Any:
     """Return the settings with another kind of outcome, and another leaf of all trees."""
     update: dict[str, Any] = {}
     for name, value in config:

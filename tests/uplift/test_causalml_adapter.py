@@ -45,19 +45,22 @@ with importing_causalml():
 
 
 class TestXLearner(WrappedContract):
+    reads_weights = False
+
     def fresh(self) -> UpliftModel:
-        return make_learner("causalml_x", config=CONFIG, seed=3)
+        return make_learner("causalml_x", config=self.config, seed=3)
 
 
 class TestRLearner(WrappedContract):
     least_agreement = 0.97  # it cross-fits by position of rows
 
     def fresh(self) -> UpliftModel:
-        return make_learner("causalml_r", config=CONFIG, seed=3)
+        return make_learner("causalml_r", config=self.config, seed=3)
 
 
 @pytest.mark.slow
 class TestUpliftForest(WrappedContract):
+    reads_weights = False
     least_agreement = 0.99
     bias = 0.06  # three levels of splits; from some of which the features that matter are left out
 
@@ -69,7 +72,14 @@ class TestUpliftForest(WrappedContract):
             min_samples_leaf=400,
             random_state=3,
         )
-        return CausalMLLearner(forest, config=CONFIG, seed=3)
+        return CausalMLLearner(forest, config=self.config, seed=3)
+
+    def test_an_outcome_in_other_units_has_effects_in_them(self) -> None:
+        """A classifier has no units: amounts are refused."""
+        rows = confounded().rows
+        amounts = replace(rows, outcome=rows.outcome + 0.5)
+        with pytest.raises(RowError, match="outcome of 0 or 1 for UpliftRandomForestClassifier"):
+            self.fresh_with(kind="continuous").fit(amounts)
 
 
 def later(rows: Rows) -> NDArray[np.float64]:

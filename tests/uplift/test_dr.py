@@ -27,14 +27,14 @@ def learner(**settings: Any) -> DRLearner:
 
 class TestDRLearner(UpliftModelContract):
     def fresh(self) -> UpliftModel:
-        return learner()
+        return DRLearner(config=self.config, seed=3)
 
 
 class TestWithEstimatedPropensity(UpliftModelContract):
     logged = False
 
     def fresh(self) -> UpliftModel:
-        return learner()
+        return DRLearner(config=self.config, seed=3)
 
 
 def made_up(n: int, seed: int) -> NuisanceValues:

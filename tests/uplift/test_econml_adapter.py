@@ -45,19 +45,19 @@ from tests.uplift.wrapped import (
 
 class TestDRLearner(WrappedContract):
     def fresh(self) -> UpliftModel:
-        return make_learner("econml_dr", config=CONFIG, seed=3)
+        return make_learner("econml_dr", config=self.config, seed=3)
 
 
 class TestWithEstimatedPropensity(WrappedContract):
     logged = False
 
     def fresh(self) -> UpliftModel:
-        return make_learner("econml_dr", config=CONFIG, seed=3)
+        return make_learner("econml_dr", config=self.config, seed=3)
 
 
 class TestNonParamDML(WrappedContract):
     def fresh(self) -> UpliftModel:
-        return make_learner("econml_nonparam_dml", config=CONFIG, seed=3)
+        return make_learner("econml_nonparam_dml", config=self.config, seed=3)
 
 
 class TestLinearDRLearner(WrappedContract):
@@ -66,7 +66,7 @@ class TestLinearDRLearner(WrappedContract):
     least_correlation = 0.7  # a line through a step
 
     def fresh(self) -> UpliftModel:
-        return make_learner("econml_linear_dr", config=CONFIG, seed=3)
+        return make_learner("econml_linear_dr", config=self.config, seed=3)
 
     def test_it_finds_the_step(self, fitted: UpliftModel, truth: Truth) -> None:
         """As a line can: the slope and the mean of the step."""
@@ -94,7 +94,7 @@ class TestCausalForestDML(WrappedContract):
             cv=UserFolds(2, seed=3),
             random_state=3,
         )
-        return EconMLLearner(forest, config=CONFIG, own_propensity=False, seed=3)
+        return EconMLLearner(forest, config=self.config, own_propensity=False, seed=3)
 
 
 class Oracle:

@@ -113,7 +113,7 @@ def test_what_fit_leaves(fitted: UpliftEstimator) -> None:
     np.testing.assert_array_equal(loaded.predict(X), fitted.predict(X))
 
 
-@pytest.mark.parametrize("name", ["constant", "s", "t", "x", "r", "dr"])
+@pytest.mark.parametrize("name", ["constant", "s", "t", "x", "r", "dr", "econml_dr"])
 def test_every_name_finds_the_effect(name: str) -> None:
     found = model(name).fit(X, ROWS.outcome, **FIT).predict(X)
     assert found.shape == (len(X),)
@@ -265,7 +265,7 @@ def test_a_seed_may_be_a_generator() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"learner": "deep"}, ConfigError, "one of .*'deep'"),
+    ({"learner": "deep"}, ConfigError, "a learner: .*'deep'"),
     ({"learner": 7}, ConfigError, "an object with fit and predict"),
     ({"learner": SLearner}, ConfigError, "an object with fit and predict"),
     ({"learner": SLearner(config=NUISANCE, seed=1)}, ConfigError, "no config beside a learner"),

@@ -29,7 +29,7 @@ MEAN = LearnerConfig(final=ONE_LEAF, nuisance=NUISANCE)
 
 class TestHalfSampleIntervals(UpliftModelContract):
     def fresh(self) -> UpliftModel:
-        return half_samples(DRLearner(config=CONFIG, seed=3), draws=3)
+        return half_samples(DRLearner(config=self.config, seed=3), draws=3)
 
 
 def half_samples(

@@ -31,22 +31,22 @@ ONE_LEAF = BoostConfig(rounds=1, learning_rate=1.0, leaves=2, min_rows_leaf=10**
 
 class TestRLearner(UpliftModelContract):
     def fresh(self) -> UpliftModel:
-        return RLearner(config=CONFIG, seed=3)
+        return RLearner(config=self.config, seed=3)
 
 
 class TestXLearner(UpliftModelContract):
     def fresh(self) -> UpliftModel:
-        return XLearner(config=CONFIG, seed=3)
+        return XLearner(config=self.config, seed=3)
 
 
 class TestTLearner(UpliftModelContract):
     def fresh(self) -> UpliftModel:
-        return TLearner(config=NUISANCE, seed=3)
+        return TLearner(config=self.config.nuisance, seed=3)
 
 
 class TestConstantEffect(UpliftModelContract):
     def fresh(self) -> UpliftModel:
-        return ConstantEffect(config=CONFIG, seed=3)
+        return ConstantEffect(config=self.config, seed=3)
 
     def test_it_finds_the_step(self, fitted: UpliftModel, truth: Truth) -> None:
         """It cannot: it finds the mean of the step, and says it of everyone."""
@@ -59,7 +59,7 @@ class TestSLearner(UpliftModelContract):
     bias = 0.1  # it shrinks effects
 
     def fresh(self) -> UpliftModel:
-        return SLearner(config=NUISANCE, seed=3)
+        return SLearner(config=self.config.nuisance, seed=3)
 
 
 def made_up(n: int) -> NuisanceValues:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from causal_ranker.errors import EmptyError, NotFittedError, OverlapError, RowError
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.intervals import HalfSampleConfig, HalfSampleIntervals
 from causal_ranker.uplift.levels import LevelLearner, code_treatment
 from tests.uplift.worlds import CONFIG, NAMES
 
@@ -86,6 +87,22 @@ def test_swapped_levels_swap_the_columns() -> None:
     )
     one, other = (fit(each).predict(rows.features).point for each in (rows, swapped))
     np.testing.assert_array_equal(one, other[:, ::-1])
+
+
+def test_intervals_of_each_level_pass_through() -> None:
+    rows, _ = arms(8, n=3_000)
+
+    def make() -> HalfSampleIntervals:
+        config = HalfSampleConfig(draws=2)
+        return HalfSampleIntervals(DRLearner(config=CONFIG, seed=3), config=config, seed=0)
+
+    found = LevelLearner(make, levels="ab").fit(rows)
+    effect = found.predict(rows.features)
+    for place, level in enumerate("ab"):
+        alone = found.learners_[level].predict(rows.features)
+        for name in ("point", "low", "high"):
+            np.testing.assert_array_equal(getattr(effect, name)[:, place], getattr(alone, name))
+    assert fit(rows).predict(rows.features).low is None
 
 
 @pytest.mark.parametrize(
