@@ -30,8 +30,8 @@ EVERYONE = (
 
 
 def auto(candidates: tuple[Candidate, ...] = EVERYONE, **settings: Any) -> AutoLearner:
-    how = {"folds": 2, "stack": False} | settings
-    return AutoLearner(config=AutoConfig(learner=CONFIG, candidates=candidates, **how), seed=3)
+    how = {"folds": 2, "stack": False, "learner": CONFIG} | settings
+    return AutoLearner(config=AutoConfig(candidates=candidates, **how), seed=3)
 
 
 class TestAuto(UpliftModelContract):
@@ -40,7 +40,9 @@ class TestAuto(UpliftModelContract):
     bias = 0.08
 
     def fresh(self) -> AutoLearner:
-        return auto((Candidate(learner="constant"), SMALL[1]))
+        stage = Candidate(learner="dr", final=self.config.final, stops=(0.25, 1.0))
+        candidates = (Candidate(learner="constant"), stage)
+        return auto(candidates, learner=self.config)
 
 
 def test_whatever_judges_a_row_saw_no_outcome_of_its_user() -> None:
