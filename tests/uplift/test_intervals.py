@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from causal_ranker.boosting import BoostConfig
-from causal_ranker.errors import NotFittedError, RowError
+from causal_ranker.errors import EmptyError, NotFittedError, RowError
 from causal_ranker.stats.intervals import Interval, clustered_mean
 from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.dr import DRLearner
@@ -163,11 +163,14 @@ def test_a_plain_learner_has_no_interval() -> None:
     assert effect.high is None
 
 
-def test_one_user_is_refused() -> None:
+def test_one_user_or_one_unit_is_refused() -> None:
     rows, values = repeated(1)
-    alone = replace(rows, user=np.zeros(len(rows), int), unit=np.zeros(len(rows), int))
+    one = np.zeros(len(rows), int)
+    intervals = half_samples(DRLearner(config=CONFIG, seed=3), draws=4)
+    with pytest.raises(EmptyError, match="rows of several users"):
+        intervals.fit(replace(rows, user=one, unit=one), nuisances=values)
     with pytest.raises(RowError, match="at least 2 clusters"):
-        half_samples(DRLearner(config=CONFIG, seed=3), draws=4).fit(alone, nuisances=values)
+        intervals.fit(replace(rows, unit=one), nuisances=values)
 
 
 def test_it_must_be_fitted_first_whatever_the_learner() -> None:
