@@ -174,9 +174,13 @@ def test_weights_enter_every_kind() -> None:
     part = rows.take(kept)
     weighted = replace(part, weight=np.where(part.treatment == 1, 3.0, 1.0))
     for kind in KINDS:
-        right, wrong = (fitted(each, kinds=(kind,)).cross_fitted(part) for each in (weighted, part))
-        assert (right - e[kept]).mean() == pytest.approx(0, abs=0.015), kind
-        assert (wrong - e[kept]).mean() < -0.15, kind
+        for calibrated in (False, True):
+            right, wrong = (
+                fitted(each, kinds=(kind,), calibrated=calibrated).cross_fitted(part)
+                for each in (weighted, part)
+            )
+            assert (right - e[kept]).mean() == pytest.approx(0, abs=0.02), (kind, calibrated)
+            assert (wrong - e[kept]).mean() < -0.15, (kind, calibrated)
 
 
 @pytest.mark.parametrize("kind", KINDS)
