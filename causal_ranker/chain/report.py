@@ -18,7 +18,7 @@ from causal_ranker.evaluation.evaluate import evaluate
 from causal_ranker.evaluation.report import Report, build_report
 from causal_ranker.evaluation.wording import decimals_for, interval_text
 from causal_ranker.features.config import FeatureConfig
-from causal_ranker.reporting.blocks import Section, Table, Text
+from causal_ranker.reporting.blocks import Block, Section, Table, Text
 from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy, policy_to_dict
 from causal_ranker.seeds import stage_rng
 
@@ -100,7 +100,11 @@ def make_report(
         overlap_bounds=(lowest, 1 - lowest),
     )
     # Of all candidates: requests wholly outside the band have no row in the sample.
-    evaluation = replace(evaluation, share_left_out=lists.outside / lists.candidates)
+    evaluation = replace(
+        evaluation,
+        share_left_out=lists.outside / lists.candidates,
+        estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand_,
+    )
     counts = {
         **trained.rows,
         "candidates in the report": lists.candidates,
@@ -138,29 +142,39 @@ def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
         for name, tried in (("base", trained.base_trials), ("uplift", trained.final_trials))
         for trial in tried
     ]
+    propensities = [
+        [trial.kind, trial.log_loss] for trial in trained.scorer.nuisances.propensity_trials
+    ]
     settings = policy_to_dict(trained.policy)
     frozen = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "kind")
     said = trained.policy.kind + (f" ({frozen})" if frozen else "")
-    return Section(
-        "How the policy was chosen",
-        [
-            Text(
-                f"On the choosing rows (from {trained.window[1]:%Y-%m-%d %H:%M} UTC to the end of "
-                f"the training logs), before the report's rows were read. Frozen there: {said}."
-            ),
+    blocks: list[Block] = [
+        Text(
+            f"On the choosing rows (from {trained.window[1]:%Y-%m-%d %H:%M} UTC to the end of "
+            f"the training logs), before the report's rows were read. Frozen there: {said}."
+        ),
+        Table(
+            ["policy", f"difference to base in uplift@{k}"],
+            policies,
+            f"{outcome[:1].upper()}{outcome[1:]} per 100 slots, with 95 % intervals.",
+        ),
+        Table(
+            ["model", "tried", "loss on the choosing rows"],
+            trials,
+            "Log-loss for the base ranker, squared distance from the doubly robust scores for "
+            "the uplift model. The smallest of each was kept.",
+        ),
+    ]
+    if propensities:
+        blocks.append(
             Table(
-                ["policy", f"difference to base in uplift@{k}"],
-                policies,
-                f"{outcome[:1].upper()}{outcome[1:]} per 100 slots, with 95 % intervals.",
-            ),
-            Table(
-                ["model", "tried", "loss on the choosing rows"],
-                trials,
-                "Log-loss for the base ranker, squared distance from the doubly robust scores for "
-                "the uplift model. The smallest of each was kept.",
-            ),
-        ],
-    )
+                ["model of the propensity", "log-loss out of fold"],
+                propensities,
+                "On training rows, by models that saw neither their user nor their unit of "
+                "assignment. The smallest was kept.",
+            )
+        )
+    return Section("How the policy was chosen", blocks)
 
 
 def summary(report: Report, *, policy: str) -> dict[str, Any]:

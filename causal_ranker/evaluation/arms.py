@@ -6,7 +6,7 @@ import numpy as np
 
 from causal_ranker.evaluation.balance import Balance
 from causal_ranker.evaluation.evaluate import Evaluation
-from causal_ranker.evaluation.wording import percent
+from causal_ranker.evaluation.wording import estimand_text, percent
 from causal_ranker.reporting.blocks import Block, Figure, Section, Table, Text
 from causal_ranker.reporting.figures import histogram
 from causal_ranker.stats.calibration import Calibration
@@ -37,6 +37,7 @@ def overlap_section(evaluation: Evaluation) -> Section:
         f"Left out of every other figure: {percent(evaluation.share_left_out)} of the candidates. "
         f"The chance of being exposed is below {low:g} for {percent(overlap.share_below)} of all "
         f"candidates and above {high:g} for {percent(overlap.share_above)}."
+        + estimand_text(evaluation.estimand)
     )
     drawing = histogram(
         overlap.bin_edges,

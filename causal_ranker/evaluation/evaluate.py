@@ -87,6 +87,9 @@ class Evaluation:
         Numbers of requests, users, units and rows.
     draws : int
         Half-samples behind each band.
+    estimand : str or None
+        Of which rows the effects that the uplift model learned are an average, where these are not
+        simply the rows inside the bounds.
     """
 
     comparison: PolicyComparison
@@ -101,6 +104,7 @@ class Evaluation:
     balance: Balance | None
     scope: Scope
     draws: int
+    estimand: str | None = None
 
 
 def evaluate(

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from causal_ranker.evaluation.evaluate import Evaluation
-from causal_ranker.evaluation.wording import decimals_for, interval_text, percent, range_text
+from causal_ranker.evaluation.wording import (
+    decimals_for,
+    estimand_text,
+    interval_text,
+    percent,
+    range_text,
+)
 from causal_ranker.reporting.blocks import Figure, Section, Table, Text
 from causal_ranker.reporting.figures import calibration_points
-from causal_ranker.stats.group_effects import GroupEffects
 from causal_ranker.stats.intervals import Interval
 
 __all__ = ["effects_section"]
@@ -36,7 +41,7 @@ def effects_section(evaluation: Evaluation, *, outcome: str = "plays") -> Sectio
         "Effects by predicted uplift",
         [
             Text(_sentence(evaluation, unit=unit, level=level)),
-            _table(evaluation.group_effects, unit=unit, level=level),
+            _table(evaluation, unit=unit, level=level),
             _drawing(evaluation, unit=unit, level=level),
         ],
     )
@@ -62,7 +67,8 @@ def _sentence(evaluation: Evaluation, *, unit: str, level: str) -> str:
     )
 
 
-def _table(groups: GroupEffects, *, unit: str, level: str) -> Table:
+def _table(evaluation: Evaluation, *, unit: str, level: str) -> Table:
+    groups = evaluation.group_effects
     bounds = [
         Interval(low, low, high, 0.0)
         for low, high in zip(groups.lowest, groups.highest, strict=True)
@@ -101,7 +107,7 @@ def _table(groups: GroupEffects, *, unit: str, level: str) -> Table:
         rows,
         f"Groups of equal size by predicted uplift, lowest first; effects in {unit}, from doubly "
         "robust scores. The predictions come from models trained on earlier rows; whatever they "
-        "are worth, the intervals hold the groups' effects.",
+        "are worth, the intervals hold the groups' effects." + estimand_text(evaluation.estimand),
     )
 
 

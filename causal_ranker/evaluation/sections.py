@@ -11,7 +11,12 @@ from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.compare import PolicyResult
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.groups import effects_section
-from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
+from causal_ranker.evaluation.wording import (
+    decimals_for,
+    estimand_text,
+    interval_text,
+    percent,
+)
 from causal_ranker.reporting.blocks import Figure, Section, Table
 from causal_ranker.reporting.figures import Curve, line_with_band
 from causal_ranker.stats.bands import Band
@@ -100,7 +105,7 @@ def policies_section(evaluation: Evaluation, *, outcome: str = "plays") -> Secti
         f"All rates and uplifts in {outcome} per 100 slots, over {evaluation.scope.requests:,} "
         f"requests with {k} slots. Uplift counts only {outcome} that happen because the item was "
         "shown, all else at its natural course. Intervals are clustered by "
-        f"{_clusters(evaluation)}."
+        f"{_clusters(evaluation)}.{estimand_text(evaluation.estimand)}"
     )
     return Section("Policies", [Table(columns, [cells(result) for result in results], note)])
 
@@ -182,5 +187,6 @@ def _areas(evaluation: Evaluation, *, outcome: str) -> Table:
         ],
         f"Areas under the curves: AUTOC in {outcome} per 100 exposures, QINI in {outcome} per 100 "
         "candidates; 0 for a score that ranks at random. Neither is divided by the average "
-        f"effect. From {evaluation.draws:,} half-samples clustered by {_clusters(evaluation)}.",
+        f"effect. From {evaluation.draws:,} half-samples clustered by {_clusters(evaluation)}."
+        + estimand_text(evaluation.estimand),
     )

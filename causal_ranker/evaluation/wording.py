@@ -7,7 +7,7 @@ from math import floor, isfinite, log10
 
 from causal_ranker.stats.intervals import Interval
 
-__all__ = ["decimals_for", "interval_text", "percent", "range_text", "signed_text"]
+__all__ = ["decimals_for", "estimand_text", "interval_text", "percent", "range_text", "signed_text"]
 
 _MOST_DECIMALS = 6
 _HUNDRED = 100.0
@@ -119,3 +119,19 @@ def percent(share: float) -> str:
     if 0.9995 <= share < 1:
         return "more than 99.9 %"
     return f"{_HUNDRED * share:.3g} %"
+
+
+def estimand_text(estimand: str | None) -> str:
+    """Return what a table says of whom the uplift model learned.
+
+    Parameters
+    ----------
+    estimand : str or None
+        An average of rows, in words; None where it is that of the rows inside the bounds.
+
+    Returns
+    -------
+    str
+        A sentence with a space before it, or nothing.
+    """
+    return "" if estimand is None else f" The uplift model learned effects as an {estimand}."

@@ -18,6 +18,7 @@ _BINS = 40
 _FEWEST = 5  # rows of a cell
 _CLEAR = 0.5  # share of a cell that lies on one side of the band
 _SHARPER = 0.1  # what a second condition must add to that share, to be worth its words
+_ALL = "all rows"
 _LEFT = 0.05  # share of the rows outside that may stay without a name
 
 
@@ -28,8 +29,8 @@ class Cell:
     Attributes
     ----------
     condition : str
-        Which rows, e.g. ``"price > 1.3 and category = 7"``; ``"all rows"`` where most lie outside
-        and no feature tells which.
+        Which rows, e.g. ``"price > 1.3 and category = 7"``; ``"all rows"`` or ``"all other
+        rows"`` where most lie outside and no feature tells which.
     rows : int
         Number of rows.
     propensity : float
@@ -108,17 +109,20 @@ def worst_cells(
         best = max(answers, key=lambda each: (each.share >= _CLEAR, each.gain))
         if best.share < _CLEAR:
             break
-        found.append(cell(best.text, best.rows))
+        found.append(cell(best.text or ("all other rows" if found else _ALL), best.rows))
         left &= ~best.rows
     everyone = np.ones(len(propensity), dtype=bool)
     if not found and weight[outside].sum() >= _CLEAR * weight.sum():
-        return (cell("all rows", everyone),)
+        return (cell(_ALL, everyone),)
     return tuple(found)
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """A condition: what it tells, in words, its rows, and their share on the side asked about."""
+    """A condition: what it tells, its words, its rows, and their share on the side asked about.
+
+    Without words it is that of no question: all rows there are.
+    """
 
     gain: float
     text: str
@@ -182,7 +186,7 @@ def _condition(questions: Sequence[_Question], side: Mask, weight: Array, among:
     w = weight[at]
     hit = w * side[at]
     total, hits = w.sum(), hit.sum()
-    best = _Answer(0.0, "all rows", among, hits / total if total else 0.0)
+    best = _Answer(0.0, "", among, hits / total if total else 0.0)
     for question in questions:
         asked = zip(
             question.answers(at, np.ones(len(at))),

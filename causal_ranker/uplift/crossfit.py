@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.stats.hashing import fold_of
 
-__all__ = ["PARTS", "Cells", "unit_fold", "user_fold"]
+__all__ = ["PARTS", "FoldCells", "unit_fold", "user_fold"]
 
 #: Parts of a fold, each calibrated by the others.
 PARTS: Final = 5
@@ -61,7 +61,7 @@ def unit_fold(
 
 
 @dataclass(frozen=True)
-class Cells:
+class FoldCells:
     """Where rows stand in the cross-fit, and in the calibration within it.
 
     Attributes
@@ -81,7 +81,7 @@ class Cells:
     crossed: bool
 
     @classmethod
-    def of(cls, user: NDArray[Any], unit: NDArray[Any], *, folds: int, seed: int) -> Cells:
+    def of(cls, user: NDArray[Any], unit: NDArray[Any], *, folds: int, seed: int) -> FoldCells:
         """Deal rows by the hashes of their ids.
 
         Parameters
@@ -96,7 +96,7 @@ class Cells:
 
         Returns
         -------
-        Cells
+        FoldCells
             The same for a user and a unit wherever they are asked.
         """
         by_unit = unit_fold(unit, user, folds=folds, seed=seed)
@@ -110,7 +110,7 @@ class Cells:
             crossed=crossed,
         )
 
-    def take(self, chosen: NDArray[np.int64]) -> Cells:
+    def take(self, chosen: NDArray[np.int64]) -> FoldCells:
         """Return where some of the rows stand.
 
         Parameters
@@ -120,10 +120,10 @@ class Cells:
 
         Returns
         -------
-        Cells
+        FoldCells
             Of the chosen rows.
         """
-        return Cells(
+        return FoldCells(
             self.user_fold[chosen],
             self.unit_fold[chosen],
             self.user_part[chosen],

@@ -26,7 +26,7 @@ from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.stats.logistic import log_loss
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checkpoint import Keep, fit_anew
-from causal_ranker.uplift.crossfit import Cells
+from causal_ranker.uplift.crossfit import FoldCells
 from causal_ranker.uplift.propensity_models import (
     PropensityFit,
     PropensityKind,
@@ -164,7 +164,7 @@ class CrossFitPropensity:
             for place, name in enumerate(rows.names)
             if self._allowed is None or name in self._allowed
         ]
-        cells = Cells.of(rows.user, rows.unit, folds=self._folds, seed=self._seed)
+        cells = FoldCells.of(rows.user, rows.unit, folds=self._folds, seed=self._seed)
         sample = self._drawn(rows.user, cells.user_fold)
         fits = propensity_fits(
             rows,
@@ -186,7 +186,7 @@ class CrossFitPropensity:
         return self
 
     def _fit(
-        self, fit: PropensityFit, rows: Rows, cells: Cells, sample: NDArray[np.int64]
+        self, fit: PropensityFit, rows: Rows, cells: FoldCells, sample: NDArray[np.int64]
     ) -> _Fitted:
         """Fit one kind in every cell, calibrate it, and judge it on the sample."""
         models = {
@@ -237,7 +237,7 @@ class CrossFitPropensity:
             Shape (n_rows,), in (0, 1).
         """
         best = self._fitted()
-        cells = Cells.of(rows.user, rows.unit, folds=self._folds, seed=self._seed)
+        cells = FoldCells.of(rows.user, rows.unit, folds=self._folds, seed=self._seed)
         estimate = self._raw(best.models, rows.features, cells, rows=np.arange(len(rows)))
         return (
             estimate if best.calibrators is None else best.calibrators.cross_fitted(estimate, cells)
@@ -247,7 +247,7 @@ class CrossFitPropensity:
         self,
         models: Mapping[tuple[int, int], PropensityModel],
         features: NDArray[np.float32],
-        cells: Cells,
+        cells: FoldCells,
         *,
         rows: NDArray[np.int64],
     ) -> NDArray[np.float64]:
@@ -280,7 +280,7 @@ class CrossFitPropensity:
         columns = np.empty((len(features), len(self._columns)), dtype=np.float32, order="F")
         for place, column in enumerate(self._columns):
             columns[:, place] = features[:, column]
-        cells = Cells.of(user, user, folds=self._folds, seed=self._seed)
+        cells = FoldCells.of(user, user, folds=self._folds, seed=self._seed)
         estimate = self._by_fold(columns, cells.user_fold)
         return estimate if calibrators is None else calibrators.later(estimate, cells)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.stats.logistic import fit_logistic, probability
-from causal_ranker.uplift.crossfit import PARTS, Cells
+from causal_ranker.uplift.crossfit import PARTS, FoldCells
 
 __all__ = ["Calibrators"]
 
@@ -35,7 +35,7 @@ class Calibrators:
         T, 0 or 1.
     weight : numpy.ndarray
         Analysis weights.
-    cells : Cells
+    cells : FoldCells
         Where the rows stand.
     user, unit : numpy.ndarray
         Whose rows they are and where T was assigned: as many independent draws as there are of the
@@ -50,7 +50,7 @@ class Calibrators:
         *,
         treatment: NDArray[Any],
         weight: Array,
-        cells: Cells,
+        cells: FoldCells,
         user: NDArray[Any],
         unit: NDArray[Any],
         folds: int,
@@ -84,14 +84,14 @@ class Calibrators:
                             else self._later[f, a]
                         )
 
-    def cross_fitted(self, estimate: Array, cells: Cells) -> Array:
+    def cross_fitted(self, estimate: Array, cells: FoldCells) -> Array:
         """Calibrate cross-fitted estimates of rows of training's users and units.
 
         Parameters
         ----------
         estimate : numpy.ndarray
             Shape (n_rows,), in (0, 1).
-        cells : Cells
+        cells : FoldCells
             Where the rows stand.
 
         Returns
@@ -104,14 +104,14 @@ class Calibrators:
             estimate, self._cross[cells.user_fold, by_unit[0], cells.user_part, by_unit[1]]
         )
 
-    def later(self, estimate: Array, cells: Cells) -> Array:
+    def later(self, estimate: Array, cells: FoldCells) -> Array:
         """Calibrate estimates of later rows.
 
         Parameters
         ----------
         estimate : numpy.ndarray
             Shape (n_rows,), in (0, 1), by models that did not see the row's user.
-        cells : Cells
+        cells : FoldCells
             Where the rows' users stand.
 
         Returns

@@ -97,6 +97,7 @@ def test_json_holds_the_page_and_every_number() -> None:
         "balance",
         "scope",
         "draws",
+        "estimand",
     }
     blend = found["comparison"]["results"][2]
     result = EVALUATION.comparison.result("blend")

@@ -178,3 +178,13 @@ def test_every_drawing_names_its_units() -> None:
         assert len(units) == 2, units
         assert drawing.caption
         assert drawing.alt
+
+
+def test_another_estimand_is_in_the_note_of_every_table_of_effects() -> None:
+    said = "The uplift model learned effects as an average over every second row."
+    told = evaluation_sections(replace(EVALUATION, estimand="average over every second row"))
+    for section, plain in zip(told[:4], SECTIONS[:4], strict=True):
+        words = [block.note for block in section.blocks if isinstance(block, Table)]
+        words += [block.text for block in section.blocks if isinstance(block, Text)]
+        assert sum(said in each for each in words) == 1, section.title
+        assert "learned effects" not in str(plain.blocks)
