@@ -55,9 +55,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    learner : {"auto", "dr"}
-        The DR-learner with its final stage chosen on the last days of the logs, or with the
-        default one.
+    learner : str
+        "auto", the best of several learners on the last days of the logs or a simpler one that is
+        as good; or a name of `causal_ranker.uplift.factory.LEARNERS`.
     policy : {"auto", "uplift", "blend", "base"}
         The policy, or "auto" for the best of uplift and blends on the last days of the logs.
     base : BaseRecommender, "boosted" or None
@@ -100,7 +100,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        learner: Literal["auto", "dr"] = "auto",
+        learner: str = "auto",
         policy: Literal["auto", "uplift", "blend", "base"] = "auto",
         base: BaseRecommender | Literal["boosted"] | None = None,
         k: int = 10,

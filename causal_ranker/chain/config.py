@@ -12,6 +12,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.features.config import FeatureConfig
+from causal_ranker.uplift.candidates import Candidate
 from causal_ranker.uplift.final import LearnerConfig
 
 __all__ = ["ChainConfig"]
@@ -29,14 +30,16 @@ class ChainConfig(FrozenConfig):
     features : FeatureConfig
         As-of features.
     dr : LearnerConfig
-        DR-learner: nuisances, overlap floor, default final stage.
-    finals : tuple of BoostConfig
-        Final stages that ``learner="auto"`` tries on the choosing rows.
+        Nuisances, overlap and, for a learner that is named, its final stage.
+    candidates : tuple of Candidate
+        What ``learner="auto"`` chooses from on the choosing rows, simplest first: the best one by
+        doubly robust gain, or a simpler one that is less than a standard error behind.
     base_trials : tuple of BoostConfig
         Settings the built-in base ranker tries on the choosing rows, by log-loss.
     base_stops : tuple of float
         Shares of each trial's trees after which it is judged, too. Trials times stops must be at
-        least `finals` plus `blend_weights`, which is what the causal layer tries on those rows.
+        least the settings of `candidates` plus `blend_weights`, which is what the causal layer
+        tries on those rows.
     thin : bool
         Train on rows of each user and item whose horizons do not overlap (see
         `causal_ranker.labels.thinning`), so that no play is the outcome of two of them. Lists are
@@ -77,17 +80,28 @@ class ChainConfig(FrozenConfig):
     attribution: AttributionConfig = AttributionConfig()
     features: FeatureConfig = FeatureConfig()
     dr: LearnerConfig = LearnerConfig()
-    finals: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
-        BoostConfig(rounds=40, learning_rate=0.12, leaves=8, min_rows_leaf=2000),
-        BoostConfig(rounds=40, learning_rate=0.12, leaves=16, min_rows_leaf=1000),
-        BoostConfig(rounds=40, learning_rate=0.12, leaves=31, min_rows_leaf=500),
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = (
+        Candidate(learner="constant"),
+        Candidate(
+            learner="r",
+            final=BoostConfig(rounds=40, leaves=4, min_rows_leaf=2000, linear=True),
+            stops=(0.5, 1.0),
+        ),
+        *(
+            Candidate(learner="dr", final=final, stops=(0.5, 1.0))
+            for final in (
+                BoostConfig(rounds=40, learning_rate=0.12, leaves=8, min_rows_leaf=2000),
+                BoostConfig(rounds=40, learning_rate=0.12, leaves=16, min_rows_leaf=1000),
+                BoostConfig(rounds=40, learning_rate=0.12, leaves=31, min_rows_leaf=500),
+            )
+        ),
     )
     base_trials: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
         BoostConfig(rounds=45, learning_rate=0.15, leaves=15, l2=200.0),
         BoostConfig(rounds=45, learning_rate=0.15, leaves=31, l2=200.0),
         BoostConfig(rounds=45, learning_rate=0.15, leaves=63, l2=200.0),
     )
-    base_stops: Annotated[tuple[_Rate, ...], Field(min_length=1)] = (0.5, 1.0)
+    base_stops: Annotated[tuple[_Rate, ...], Field(min_length=1)] = (0.25, 0.5, 0.75, 1.0)
     thin: bool = False
     user_share: _Rate = 1.0
     zero_rate: _Rate = 1.0
@@ -115,12 +129,12 @@ class ChainConfig(FrozenConfig):
                 len({max(1, round(stop * trees.rounds)) for stop in self.base_stops})
                 for trees in self.base_trials
             ),
-            len(self.finals) + len(self.blend_weights),
+            sum(len(each.path) for each in self.candidates) + len(self.blend_weights),
         )
         if base < causal:
             raise ConfigError(
-                expected="base_trials times base_stops at least finals plus blend_weights, so that "
-                "the causal layer is not tuned harder than the base",
+                expected="base_trials times base_stops at least the settings of candidates plus "
+                "blend_weights, so that the causal layer is not tuned harder than the base",
                 came=f"{base} and {causal}",
                 do="Give the base more trials or stops, or the causal layer fewer.",
             )

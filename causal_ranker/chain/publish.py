@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from causal_ranker.chain.train import Trained
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import NotFittedError
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.serving.bundle import BundleContents
@@ -52,15 +51,8 @@ def bundle_contents(
     -------
     BundleContents
         Ready to be published.
-
-    Raises
-    ------
-    NotFittedError
-        If the uplift model was not fitted.
     """
     learner = trained.scorer.learner.model_
-    if learner is None:
-        raise NotFittedError(expected="a fitted uplift model", came="none", do="Call fit first.")
     users, user_row = np.unique(latest.user, return_inverse=True)
     items, item_row = np.unique(latest.item, return_inverse=True)
     groups = _groups(latest, config, user_row=user_row, item_row=item_row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from causal_ranker.features.config import FeatureConfig
 from causal_ranker.reporting.blocks import Block, Section, Table, Text
 from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy, policy_to_dict
 from causal_ranker.seeds import stage_rng
+from causal_ranker.uplift.league import League
 
 __all__ = ["compared", "make_report", "summary"]
 
@@ -103,7 +104,7 @@ def make_report(
     evaluation = replace(
         evaluation,
         share_left_out=lists.outside / lists.candidates,
-        estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand_,
+        estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand,
     )
     counts = {
         **trained.rows,
@@ -138,9 +139,8 @@ def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
         for result in choice.results
     ]
     trials = [
-        [name, f"{trial.config.leaves} leaves, {trial.config.rounds} trees", trial.loss]
-        for name, tried in (("base", trained.base_trials), ("uplift", trained.final_trials))
-        for trial in tried
+        [f"{trial.config.leaves} leaves, {trial.config.rounds} trees", trial.loss]
+        for trial in trained.base_trials
     ]
     propensities = [
         [trial.kind, trial.log_loss] for trial in trained.scorer.nuisances.propensity_trials
@@ -158,13 +158,12 @@ def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
             policies,
             f"{outcome[:1].upper()}{outcome[1:]} per 100 slots, with 95 % intervals.",
         ),
-        Table(
-            ["model", "tried", "loss on the choosing rows"],
-            trials,
-            "Log-loss for the base ranker, squared distance from the doubly robust scores for "
-            "the uplift model. The smallest of each was kept.",
-        ),
     ]
+    if trials:
+        note = "Settings of the base ranker on the choosing rows; the smallest loss was kept."
+        blocks.append(Table(["base ranker", "log-loss"], trials, note))
+    if trained.league is not None:
+        blocks.append(_league_table(trained.league, trained.tuned, outcome=outcome))
     if propensities:
         blocks.append(
             Table(
@@ -175,6 +174,30 @@ def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
             )
         )
     return Section("How the policy was chosen", blocks)
+
+
+def _league_table(league: League, tuned: Mapping[str, float], *, outcome: str) -> Table:
+    """Show every effect estimator with its gain, simplest first."""
+    # Effects are told per 100 exposures, and these are squares of effects.
+    scale = 10_000
+    lines: list[list[object]] = [
+        [
+            each.name,
+            f"{tuned[each.name]:g}" if tuned[each.name] else "",
+            f"{scale * each.gain.point:.3g}",
+            f"{scale * each.behind.point:.3g}",
+            f"{scale * each.behind.standard_error:.2g}",
+            "kept" if each.name == league.chosen else "best" if each.name == league.best else "",
+        ]
+        for each in league.entries
+    ]
+    return Table(
+        ["uplift model", "trees or penalty", "gain", "behind the best", "standard error", ""],
+        lines,
+        f"On the choosing rows, simplest first. Gain: squared error, in ({outcome} per 100 "
+        "exposures) squared, that the model takes off that of one effect for all, by doubly robust "
+        "scores. Kept is the simplest that is no more than a standard error behind the best.",
+    )
 
 
 def summary(report: Report, *, policy: str) -> dict[str, Any]:

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.chain.base import BaseScores
+from causal_ranker.chain.served import ServedLearner
 from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.ranks import top_within
-from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.overlap import inside
 
@@ -68,7 +68,7 @@ class ListScorer:
     ----------
     base : BaseScores
         Base scores and ranks.
-    learner : DRLearner
+    learner : ServedLearner
         Uplift.
     nuisances : Nuisances
         Propensity and outcome models of the judge.
@@ -77,7 +77,7 @@ class ListScorer:
     """
 
     base: BaseScores
-    learner: DRLearner
+    learner: ServedLearner
     nuisances: Nuisances
     lowest_propensity: float
 

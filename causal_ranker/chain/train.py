@@ -26,6 +26,7 @@ from causal_ranker.chain.logs import LabelledLogs
 from causal_ranker.chain.rankings import by_policy
 from causal_ranker.chain.sample import draw_samples, read_sample, samples_nothing
 from causal_ranker.chain.score import ListScorer
+from causal_ranker.chain.served import as_booster, fit_named
 from causal_ranker.chain.tune import tune_base
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import EmptyError
@@ -42,9 +43,11 @@ from causal_ranker.seeds import stage_rng, stage_seed
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checkpoint import Checkpoint
+from causal_ranker.uplift.contest import Fitting
+from causal_ranker.uplift.league import League
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
 from causal_ranker.uplift.overlap import inside
-from causal_ranker.uplift.select import Trial, choose_final
+from causal_ranker.uplift.select import Trial, choose_learner
 
 __all__ = ["Trained", "as_rows", "fill_sample", "reads_base", "train"]
 
@@ -68,8 +71,12 @@ class Trained:
         Codes of the categorical features.
     recommender : BoostedRecommender or None
         The built-in base ranker, where it is used.
-    base_trials, final_trials : list of Trial
-        Settings tried on the choosing rows, with their loss.
+    base_trials : list of Trial
+        Settings of the base ranker tried on the choosing rows, with their log-loss.
+    league : League or None
+        Effect estimators that were compared on the choosing rows; None where one was named.
+    tuned : dict of str to float
+        Rounds at which each of them was best.
     choice : PolicyComparison
         The policies on the choosing rows.
     rows : dict of str to int
@@ -84,7 +91,8 @@ class Trained:
     levels: Levels
     recommender: BoostedRecommender | None
     base_trials: list[Trial]
-    final_trials: list[Trial]
+    league: League | None
+    tuned: dict[str, float]
     choice: PolicyComparison
     rows: dict[str, int]
     window: tuple[datetime, datetime]
@@ -95,7 +103,7 @@ def train(
     logs: LabelledLogs,
     *,
     base: BaseRecommender | Literal["boosted"] | None,
-    learner: Literal["auto", "dr"],
+    learner: str,
     policy: Literal["auto", "uplift", "blend", "base"],
     k: int,
     log_end: datetime,
@@ -114,8 +122,9 @@ def train(
         Labelled logs.
     base : BaseRecommender, "boosted" or None
         The base recommender; None if the candidates carry base scores.
-    learner : {"auto", "dr"}
-        Choose the final stage on the choosing rows, or take the default.
+    learner : str
+        "auto" to choose among ``config.candidates`` on the choosing rows, or a name of
+        `causal_ranker.uplift.factory.LEARNERS`.
     policy : {"auto", "uplift", "blend", "base"}
         Choose the policy on the choosing rows, or take the one named.
     k : int
@@ -214,25 +223,26 @@ def train(
             later.user,
             propensity=nuisances.propensity(later.features, later.user, logged=later.propensity),
         )
-    finals = config.finals if learner == "auto" else (config.dr.final,)
-    with stages.stage("Uplift", total=len(finals)) as advance:
-        fitted, trials = choose_final(
-            finals,
-            train=rows,
-            train_nuisances=values,
-            choose=later,
-            choose_nuisances=later_values,
-            config=config.dr,
-            seed=stage_seed(seed, "final"),
-            advance=advance,
-        )
+    fitting = Fitting(rows, values, nuisances, config.dr, stage_seed(seed, "final"))
+    with stages.stage("Uplift", total=len(config.candidates)) as advance:
+        choice = None
+        if learner == "auto":
+            choice = choose_learner(
+                config.candidates,
+                fitting=fitting,
+                choose=later,
+                choose_nuisances=later_values,
+                advance=advance,
+            )
+        fitted = fit_named(learner, fitting) if choice is None else choice.learner
+        served = as_booster(fitted, rows, seed=fitting.seed)
     outside = int((~inside(values.propensity, lowest=config.dr.lowest_propensity)).sum())
     trained_on, chosen_on = len(rows), len(later)
     # Their bins are as many bytes as they have cells, and nothing is fitted on them any more.
-    del rows, later, assignment
+    del rows, later, assignment, fitting
     scorer = ListScorer(
         base=scores,
-        learner=fitted,
+        learner=served,
         nuisances=nuisances,
         lowest_propensity=config.dr.lowest_propensity,
     )
@@ -257,7 +267,8 @@ def train(
         levels=reader.levels,
         recommender=recommender,
         base_trials=base_trials,
-        final_trials=trials,
+        league=None if choice is None else choice.league,
+        tuned={} if choice is None else choice.tuned,
         choice=comparison,
         rows={
             "candidates in the fit logs": sum(span.rows for span in spans),

@@ -189,7 +189,7 @@ def _inputs(
 def _ranker(
     *,
     base: Literal["logged", "boosted"],
-    learner: Literal["auto", "dr"],
+    learner: str,
     policy: Literal["auto", "uplift", "blend", "base"],
     k: int,
     horizon_hours: float | None,

@@ -111,8 +111,11 @@ Base = Annotated[
     typer.Option(help="The candidates' base_score column, or the built-in base ranker."),
 ]
 Learner = Annotated[
-    Literal["auto", "dr"],
-    typer.Option(help="Choose the final stage on the last days of the logs, or take the default."),
+    str,
+    typer.Option(
+        help="auto compares learners on the last days of the logs; or the name of one: constant, "
+        "s, t, x, r, dr, econml_dr, econml_forest, causalml_x ..."
+    ),
 ]
 PolicyName = Annotated[
     Literal["auto", "uplift", "blend", "base"],

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from causal_ranker.boosting import BoostConfig, first_trees, predict_trees
+from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import OverlapError
 from causal_ranker.seeds import stage_seed
-from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.base import Predicts, Rows
 from causal_ranker.uplift.candidates import CANDIDATES, Candidate
 from causal_ranker.uplift.checks import check_rows
-from causal_ranker.uplift.constant import ConstantEffect
+from causal_ranker.uplift.contest import (
+    Fitting,
+    estimates_along,
+    fit_candidate,
+    judge_rows,
+    tune,
+)
 from causal_ranker.uplift.crossfit import user_fold
-from causal_ranker.uplift.dr import DRLearner
-from causal_ranker.uplift.final import FinalStageLearner, LearnerConfig
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.league import League, Scored, rank_estimates
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, NuisanceValues
-from causal_ranker.uplift.overlap import inside
-from causal_ranker.uplift.r import RLearner
-from causal_ranker.uplift.ridge import RidgeLearner
-from causal_ranker.uplift.stack import Predicts, StackedEffect, stack_weights
-from causal_ranker.uplift.t import TLearner
-from causal_ranker.uplift.x import XLearner
+from causal_ranker.uplift.stack import StackedEffect, stack_weights
 
 __all__ = ["STACK", "AutoConfig", "AutoLearner"]
 
@@ -36,11 +35,6 @@ Array = NDArray[np.float64]
 
 #: What the league calls a weighted sum of all candidates; the least simple of them.
 STACK: Final = "stack"
-_STAGES: Final[dict[str, type[FinalStageLearner]]] = {
-    "dr": DRLearner,
-    "r": RLearner,
-    "x": XLearner,
-}
 _TREES: Final = BoostConfig(
     rounds=100, learning_rate=0.05, leaves=15, min_rows_leaf=100, feature_share=1.0, bins=255
 )
@@ -118,29 +112,17 @@ class AutoLearner(Learner[AutoConfig]):
         models = Nuisances(config=config.nuisance, seed=self._seed).fit(rows)
         advance()
         values = models.cross_fitted(rows)
-        kept = inside(values.propensity, lowest=config.lowest_propensity)
-        if not kept.any():
-            raise OverlapError(
-                expected="rows whose propensity lies in the overlap band",
-                came=f"none among {len(rows)} rows",
-                do="Explore: show what is shown with some chance, and log its propensity.",
-            )
         # Not the folds of the nuisances: without one of those, they would have nothing to fit on.
         fold = user_fold(rows.user, self._config.folds, seed=stage_seed(self._seed, "league"))
         estimates, held_out = self._out_of_fold(rows, fold, values.propensity, advance=advance)
-        e = values.propensity[kept]
-        judged = Scored(
-            scores=held_out.take(kept).scores(rows.treatment[kept], rows.outcome[kept]),
-            weight=rows.weight[kept] * e * (1 - e),
-            user=rows.user[kept],
-            unit=rows.unit[kept],
-        )
-        best, self.tuned_ = _tune({key: each[kept] for key, each in estimates.items()}, judged)
+        judged, kept = judge_rows(rows, held_out, lowest=config.lowest_propensity)
+        best, self.tuned_ = tune({key: each[kept] for key, each in estimates.items()}, judged)
         entrants = best
         if self._config.stack and len(best) > 1:
             entrants = best | {STACK: _stacked(best, judged, fold[kept])}
         self.league_ = rank_estimates(entrants, judged)
-        self.learner_ = self._fit_chosen(rows, values, models, best=best, judged=judged)
+        fitting = Fitting(rows, values, models, config, self._seed)
+        self.learner_ = self._fit_chosen(fitting, best=best, judged=judged)
         advance()
         return self
 
@@ -168,68 +150,23 @@ class AutoLearner(Learner[AutoConfig]):
             values = models.predict(part.features, part.user, propensity=propensity[seen])
             arms[:, held] = models.arms(features)
             for candidate in self._config.candidates:
-                for setting, guess in self._path(candidate, part, values, models, features):
+                path = estimates_along(
+                    candidate,
+                    Fitting(part, values, models, self._config.learner, self._seed),
+                    features,
+                )
+                for setting, guess in path:
                     found.setdefault((candidate.name, setting), np.empty(len(rows)))[held] = guess
             advance()
         return found, NuisanceValues(propensity, outcome_control=arms[0], outcome_treated=arms[1])
 
-    def _path(
-        self,
-        candidate: Candidate,
-        rows: Rows,
-        values: NuisanceValues,
-        models: Nuisances,
-        features: NDArray[np.float32],
-    ) -> Iterator[tuple[float, Array]]:
-        """Yield the estimates at each setting; trees are fitted once for all their stops."""
-        if candidate.final is None:
-            for setting in candidate.path:
-                fitted = self._fit_one(candidate, rows, values, models, setting=setting)
-                yield setting, fitted.predict(features).point
-            return
-        longest = self._fit_one(candidate, rows, values, models, setting=candidate.path[-1])
-        assert isinstance(longest, FinalStageLearner)
-        assert longest.model_ is not None
-        for rounds in candidate.path:
-            yield rounds, predict_trees(first_trees(longest.model_, int(rounds)), features)
-
-    def _fit_one(
-        self,
-        candidate: Candidate,
-        rows: Rows,
-        values: NuisanceValues,
-        models: Nuisances,
-        *,
-        setting: float,
-    ) -> Predicts:
-        config, seed = self._config.learner, self._seed
-        if candidate.final is not None:
-            final = candidate.final.model_copy(update={"rounds": int(setting)})
-            staged = config.model_copy(update={"final": final})
-            return _STAGES[candidate.learner](config=staged, seed=seed).fit(rows, nuisances=values)
-        if candidate.learner == "linear":
-            ridge = RidgeLearner(config=config, seed=seed, penalty=setting)
-            return ridge.fit(rows, nuisances=values)
-        if candidate.learner == "t":
-            return TLearner(config=config.nuisance, seed=seed).fit(rows, nuisances=models)
-        return ConstantEffect(config=config, seed=seed).fit(rows, nuisances=values)
-
-    def _fit_chosen(
-        self,
-        rows: Rows,
-        values: NuisanceValues,
-        models: Nuisances,
-        *,
-        best: dict[str, Array],
-        judged: Scored,
-    ) -> Predicts:
+    def _fit_chosen(self, fitting: Fitting, *, best: dict[str, Array], judged: Scored) -> Predicts:
         """Fit the winner on all rows; of a stack, the members that have a weight."""
         assert self.league_ is not None
         candidates = {each.name: each for each in self._config.candidates}
 
         def fitted(name: str) -> Predicts:
-            setting = self.tuned_[name]
-            return self._fit_one(candidates[name], rows, values, models, setting=setting)
+            return fit_candidate(candidates[name], fitting, setting=self.tuned_[name])
 
         if self.league_.chosen != STACK:
             return fitted(self.league_.chosen)
@@ -246,20 +183,6 @@ class AutoLearner(Learner[AutoConfig]):
 
     def _estimate(self, features: NDArray[np.float32]) -> Array:
         return self._fitted(self.learner_).predict(features).point
-
-
-def _tune(
-    estimates: dict[tuple[str, float], Array], judged: Scored
-) -> tuple[dict[str, Array], dict[str, float]]:
-    """Return each candidate's estimates at its best setting, and that setting."""
-    loss: dict[str, float] = {}
-    best: dict[str, Array] = {}
-    tuned: dict[str, float] = {}
-    for (name, setting), guess in estimates.items():
-        missed = float(np.average(np.square(judged.scores - guess), weights=judged.weight))
-        if name not in loss or missed < loss[name]:
-            loss[name], best[name], tuned[name] = missed, guess, setting
-    return best, tuned
 
 
 def _stacked(best: dict[str, Array], judged: Scored, fold: NDArray[np.int64]) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.boosting import BinnedFeatures, BoostConfig
 
-__all__ = ["Effect", "Rows", "UpliftModel"]
+__all__ = ["Effect", "Predicts", "Rows", "UpliftModel"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,26 @@ class Effect:
     high: NDArray[np.float64] | None = None
 
 
-class UpliftModel(Protocol):
+class Predicts(Protocol):
+    """Anything fitted that estimates uplift."""
+
+    def predict(self, features: NDArray[np.float32]) -> Effect:
+        """Estimate the uplift of rows.
+
+        Parameters
+        ----------
+        features : numpy.ndarray
+            Shape (n_rows, n_features), in the order of training.
+
+        Returns
+        -------
+        Effect
+            Uplift in plays per impression.
+        """
+        ...
+
+
+class UpliftModel(Predicts, Protocol):
     """Anything that estimates uplift from labelled rows."""
 
     def fit(self, rows: Rows) -> UpliftModel:
@@ -142,20 +161,5 @@ class UpliftModel(Protocol):
         -------
         UpliftModel
             Itself.
-        """
-        ...
-
-    def predict(self, features: NDArray[np.float32]) -> Effect:
-        """Estimate the uplift of rows.
-
-        Parameters
-        ----------
-        features : numpy.ndarray
-            Shape (n_rows, n_features), in the order of training.
-
-        Returns
-        -------
-        Effect
-            Uplift in plays per impression.
         """
         ...

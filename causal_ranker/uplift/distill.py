@@ -8,7 +8,7 @@ falls short of what was asked for, there is no student.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from causal_ranker.errors import ConfigError, EmptyError, FidelityError
 from causal_ranker.stats.agreement import spearman, top_overlap
 from causal_ranker.stats.curves import autoc
 from causal_ranker.stats.hashing import uniform_hash
-from causal_ranker.uplift.base import Rows, UpliftModel
+from causal_ranker.uplift.base import Predicts, Rows, UpliftModel
 from causal_ranker.uplift.learner import Learner
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ class Distilled(Learner[DistillConfig]):
 
 
 def distill(
-    teacher: UpliftModel,
+    teacher: Predicts,
     rows: Rows,
     *,
     config: DistillConfig,
@@ -297,7 +297,7 @@ def distill(
 
     Parameters
     ----------
-    teacher : UpliftModel
+    teacher : Predicts
         Any learner, fitted.
     rows : Rows
         Rows to learn its answers on; T and Y are not read.
@@ -319,7 +319,9 @@ def distill(
     ConfigError, EmptyError, FidelityError
         As told in `Distilled.learn`.
     """
-    return Distilled(teacher, config=config, seed=seed).learn(rows, scores=scores)
+    # It is fitted already: predicting is all that `learn` asks of it.
+    fitted = cast(UpliftModel, teacher)
+    return Distilled(fitted, config=config, seed=seed).learn(rows, scores=scores)
 
 
 def _fidelity(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from causal_ranker.errors import ConfigError, NotFittedError
 from causal_ranker.stats._arrays import float_vector, positive_count, same_size
 from causal_ranker.stats.intervals import Interval, clustered_mean
-from causal_ranker.uplift.base import Rows, UpliftModel
+from causal_ranker.uplift.base import Predicts, Rows
 
 if TYPE_CHECKING:
     import lightgbm
@@ -104,13 +104,13 @@ class Contributions:
 
 
 def shap_values(
-    model: UpliftModel, features: NDArray[np.float32], *, names: tuple[str, ...]
+    model: Predicts, features: NDArray[np.float32], *, names: tuple[str, ...]
 ) -> Contributions:
     """Split predictions of a learner that is one LightGBM model, by exact TreeSHAP.
 
     Parameters
     ----------
-    model : UpliftModel
+    model : Predicts
         A fitted DR-, R- or X-learner, or the student of any other (see
         `causal_ranker.uplift.distill`).
     features : numpy.ndarray
@@ -142,7 +142,7 @@ def shap_values(
 
 
 def permutation_importance(
-    model: UpliftModel,
+    model: Predicts,
     rows: Rows,
     *,
     scores: NDArray[np.float64],
@@ -160,7 +160,7 @@ def permutation_importance(
 
     Parameters
     ----------
-    model : UpliftModel
+    model : Predicts
         Any fitted learner.
     rows : Rows
         Rows that the model was not fitted on.
@@ -210,7 +210,7 @@ def permutation_importance(
     return dict(sorted(rises.items(), key=lambda pair: -pair[1].point))
 
 
-def _one_booster(model: UpliftModel) -> lightgbm.Booster:
+def _one_booster(model: Predicts) -> lightgbm.Booster:
     if not hasattr(model, "model_"):
         raise ConfigError(
             expected="a learner that is one LightGBM model",

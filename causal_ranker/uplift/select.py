@@ -1,4 +1,4 @@
-"""Choose the final stage on rows that no candidate was trained on."""
+"""Choose the effect estimator on later rows, that no candidate was trained on."""
 
 from __future__ import annotations
 
@@ -6,70 +6,85 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from causal_ranker.boosting import BoostConfig, predict_trees
-from causal_ranker.errors import OverlapError
-from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.dr import DRLearner
-from causal_ranker.uplift.final import LearnerConfig
+from causal_ranker.boosting import BoostConfig
+from causal_ranker.uplift.base import Predicts, Rows
+from causal_ranker.uplift.candidates import Candidate
+from causal_ranker.uplift.contest import (
+    Fitting,
+    estimates_along,
+    fit_candidate,
+    judge_rows,
+    tune,
+)
+from causal_ranker.uplift.league import League, rank_estimates
 from causal_ranker.uplift.nuisance import NuisanceValues
-from causal_ranker.uplift.overlap import inside
 
-__all__ = ["Trial", "choose_final"]
+__all__ = ["Choice", "Trial", "choose_learner"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate and how it did.
+    """Settings of a model, and how it did.
 
     Attributes
     ----------
     config : BoostConfig
         The candidate's trees.
     loss : float
-        Weighted mean squared distance from the doubly robust scores of the choosing rows; its
-        differences estimate differences in mean squared error of the uplift.
+        Its loss on the choosing rows.
     """
 
     config: BoostConfig
     loss: float
 
 
-def choose_final(
-    candidates: Sequence[BoostConfig],
+@dataclass(frozen=True)
+class Choice:
+    """The learner that was chosen, and from which.
+
+    Attributes
+    ----------
+    learner : Predicts
+        Fitted on the training rows.
+    league : League
+        Every candidate with its gain on the choosing rows, simplest first.
+    tuned : dict of str to float
+        Rounds or penalty at which each candidate was best.
+    """
+
+    learner: Predicts
+    league: League
+    tuned: dict[str, float]
+
+
+def choose_learner(
+    candidates: Sequence[Candidate],
     *,
-    train: Rows,
-    train_nuisances: NuisanceValues,
+    fitting: Fitting,
     choose: Rows,
     choose_nuisances: NuisanceValues,
-    config: LearnerConfig,
-    seed: int,
     advance: Callable[[], None] = lambda: None,
-) -> tuple[DRLearner, list[Trial]]:
-    """Fit each candidate on the training rows and keep the one that predicts later scores best.
+) -> Choice:
+    """Fit each candidate on the training rows, and keep the best on later ones or a simpler one.
 
     Parameters
     ----------
-    candidates : sequence of BoostConfig
-        Final stages to try; at least one.
-    train, choose : Rows
-        Earlier rows to fit on, later rows to judge on.
-    train_nuisances, choose_nuisances : NuisanceValues
-        Their nuisances, from models fitted on `train`, out of the row's user fold.
-    config : LearnerConfig
-        Everything but the final stage.
-    seed : int
-        Seed of every candidate.
+    candidates : sequence of Candidate
+        At least one, simplest first.
+    fitting : Fitting
+        Training rows, their nuisances and the settings that all share.
+    choose : Rows
+        Later rows to judge on.
+    choose_nuisances : NuisanceValues
+        Their nuisances, from models fitted on the training rows, out of the row's user fold.
     advance : callable
         Called once per candidate.
 
     Returns
     -------
-    DRLearner
-        The fitted winner.
-    list of Trial
-        Every candidate with its loss, in the order given.
+    Choice
+        The winner and the league.
 
     Raises
     ------
@@ -77,32 +92,13 @@ def choose_final(
         If an arm of the training rows has too few comparable rows, or no choosing row lies in
         the overlap band.
     """
-    kept = inside(choose_nuisances.propensity, lowest=config.lowest_propensity)
-    if not kept.any():
-        raise OverlapError(
-            expected="choosing rows whose propensity lies in the overlap band",
-            came=f"none among {len(choose)} rows",
-            do="Explore: show what is shown with some chance, and log its propensity.",
-        )
-    scores = choose_nuisances.take(kept).scores(choose.treatment[kept], choose.outcome[kept])
-    learners, trials = [], []
-    for final in candidates:
-        learner = DRLearner(
-            config=LearnerConfig(**{**dict(config), "final": final}),
-            seed=seed,
-        ).fit(train, nuisances=train_nuisances)
-        learners.append(learner)
-        trials.append(Trial(final, _loss(learner, choose, scores, kept)))
+    judged, kept = judge_rows(choose, choose_nuisances, lowest=fitting.config.lowest_propensity)
+    at, found = np.flatnonzero(kept), {}
+    for candidate in candidates:
+        for setting, guess in estimates_along(candidate, fitting, choose.features, chosen=at):
+            found[candidate.name, setting] = guess
         advance()
-    best = int(np.argmin([trial.loss for trial in trials]))
-    return learners[best], trials
-
-
-def _loss(
-    learner: DRLearner, rows: Rows, scores: NDArray[np.float64], kept: NDArray[np.bool_]
-) -> float:
-    assert learner.model_ is not None
-    # Batch by batch: the rows may lie in a file.
-    guess = predict_trees(learner.model_, rows.features, rows=np.flatnonzero(kept))
-    miss = scores - guess
-    return float(np.average(miss**2, weights=rows.weight[kept]))
+    best, tuned = tune(found, judged)
+    league = rank_estimates(best, judged)
+    winner = next(each for each in candidates if each.name == league.chosen)
+    return Choice(fit_candidate(winner, fitting, setting=tuned[winner.name]), league, tuned)

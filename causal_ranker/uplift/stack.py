@@ -8,35 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.uplift.base import Effect
+from causal_ranker.uplift.base import Effect, Predicts
 
-__all__ = ["Predicts", "StackedEffect", "stack_weights"]
+__all__ = ["StackedEffect", "stack_weights"]
 
 Array = NDArray[np.float64]
-
-
-class Predicts(Protocol):
-    """Anything fitted that estimates uplift."""
-
-    def predict(self, features: NDArray[np.float32]) -> Effect:
-        """Estimate the uplift of rows.
-
-        Parameters
-        ----------
-        features : numpy.ndarray
-            Shape (n_rows, n_features), in the order of training.
-
-        Returns
-        -------
-        Effect
-            Uplift in plays per impression.
-        """
-        ...
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.recommenders.frame import FrameRecommender
+from causal_ranker.uplift.candidates import Candidate
 from tests.chain.blocks import DAY, block, requests
 from tests.chain.tables import ENGINE, FEATURES, at, logs, reader_of
 
@@ -161,12 +162,17 @@ def test_a_stop_is_judged_and_kept_as_the_fit_of_so_many_rounds() -> None:
 
 
 def test_a_base_that_is_tuned_less_than_the_causal_layer_is_refused() -> None:
-    with pytest.raises(ConfigError, match="base_trials times base_stops at least finals plus"):
+    with pytest.raises(ConfigError, match="base_trials times base_stops at least the settings of"):
         ChainConfig(base_stops=(1.0,))
-    with pytest.raises(ConfigError, match="got 3 and 6"):
+    with pytest.raises(ConfigError, match="got 3 and 12"):
         ChainConfig(base_stops=(1.0, 1.0))
     trees = BoostConfig()
-    ChainConfig(base_trials=(trees,), base_stops=(0.5, 1.0), finals=(trees,), blend_weights=(0.5,))
+    one = Candidate(learner="dr", final=trees, stops=(1.0,))
+    few = {"base_trials": (trees,), "blend_weights": (0.5,)}
+    ChainConfig(base_stops=(0.5, 1.0), candidates=(one,), **few)
+    two = one.model_copy(update={"stops": (0.5, 1.0)})
+    with pytest.raises(ConfigError, match="got 2 and 3"):
+        ChainConfig(base_stops=(0.5, 1.0), candidates=(two,), **few)
 
 
 def test_each_request_is_scored_by_the_model_of_its_time() -> None:

@@ -14,6 +14,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.ranker import CausalRanker
+from causal_ranker.uplift.candidates import Candidate
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig
 from causal_ranker.worlds.config import WorldConfig
@@ -23,10 +24,11 @@ from causal_ranker.worlds.streaming import StreamingWorld
 K = 5
 KEY = ["user_id", "item_id", "t0"]
 TREES = BoostConfig(rounds=50, learning_rate=0.08, leaves=8, min_rows_leaf=100)
-FINALS = (
+SMALL = (
     BoostConfig(rounds=50, learning_rate=0.08, leaves=4, min_rows_leaf=200),
     BoostConfig(rounds=50, learning_rate=0.08, leaves=8, min_rows_leaf=200),
 )
+CANDIDATES = tuple(Candidate(learner="dr", final=trees, stops=(1.0,)) for trees in SMALL)
 FEATURES = FeatureConfig(
     windows_days=(3, 14),
     item_group="genre",
@@ -44,8 +46,8 @@ def config(**settings: Any) -> ChainConfig:
     fast = {
         "features": FEATURES,
         "dr": LearnerConfig(final=TREES, nuisance=NuisanceConfig(outcome=TREES, propensity=TREES)),
-        "finals": FINALS,
-        "base_trials": FINALS,
+        "candidates": CANDIDATES,
+        "base_trials": SMALL,
         "base_stops": (0.25, 0.5, 0.75, 1.0),
         "choose_days": 2,
         "base_first_days": 2,

@@ -12,6 +12,7 @@ from causal_ranker.errors import ConfigError, NotFittedError, OverlapError
 from causal_ranker.seeds import stage_seed
 from causal_ranker.uplift.auto import STACK, AutoConfig, AutoLearner
 from causal_ranker.uplift.candidates import CANDIDATES, Candidate
+from causal_ranker.uplift.contest import Fitting, fit_candidate
 from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.league import Scored
@@ -126,12 +127,11 @@ def test_a_stack_that_is_chosen_predicts_its_members() -> None:
     best[SMALL[0].name] = truth.tau
     scored = values.cross_fitted(truth.rows)
     judged = Scored(truth.tau, np.ones(n), truth.rows.user, truth.rows.user)
-    found = learner._fit_chosen(truth.rows, scored, values, best=best, judged=judged)
+    fitting = Fitting(truth.rows, scored, values, CONFIG, 3)
+    found = learner._fit_chosen(fitting, best=best, judged=judged)
     assert isinstance(found, StackedEffect)
     assert found.weights.max() == pytest.approx(1, abs=0.02)
-    alone = learner._fit_one(
-        SMALL[0], truth.rows, scored, values, setting=learner.tuned_[SMALL[0].name]
-    )
+    alone = fit_candidate(SMALL[0], fitting, setting=learner.tuned_[SMALL[0].name])
     difference = found.predict(truth.rows.features).point - alone.predict(truth.rows.features).point
     assert np.abs(difference).max() < 0.05
 
