@@ -14,7 +14,6 @@ from causal_ranker.uplift.factory import LEARNERS
 
 __all__ = ["check_settings"]
 
-_LEARNERS: Final = ("auto", *LEARNERS)
 _POLICIES: Final = ("auto", "uplift", "blend", "base")
 
 
@@ -36,7 +35,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     # A class has the method, too, but nobody to call it on.
     other = isinstance(base, BaseRecommender) and not isinstance(base, type)
     rules: dict[str, tuple[bool, str]] = {
-        "learner": (settings["learner"] in _LEARNERS, "one of " + ", ".join(map(repr, _LEARNERS))),
+        "learner": (settings["learner"] in LEARNERS, "one of " + ", ".join(map(repr, LEARNERS))),
         "policy": (settings["policy"] in _POLICIES, " or ".join(map(repr, _POLICIES))),
         "base": (named or other, "None, 'boosted' or an object with the method candidates"),
         "k": (_is_whole(settings["k"], least=1), "a whole number of 1 or more"),

@@ -29,7 +29,7 @@ from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, NuisanceValues
 from causal_ranker.uplift.stack import StackedEffect, stack_weights
 
-__all__ = ["STACK", "AutoConfig", "AutoLearner"]
+__all__ = ["SMALL_TREES", "STACK", "AutoConfig", "AutoLearner"]
 
 Array = NDArray[np.float64]
 
@@ -37,6 +37,13 @@ Array = NDArray[np.float64]
 STACK: Final = "stack"
 _TREES: Final = BoostConfig(
     rounds=100, learning_rate=0.05, leaves=15, min_rows_leaf=100, feature_share=1.0, bins=255
+)
+#: Settings that suit thousands of rows as well as millions.
+SMALL_TREES: Final = LearnerConfig(
+    final=BoostConfig(
+        rounds=70, learning_rate=0.05, leaves=4, min_rows_leaf=500, feature_share=1.0, bins=255
+    ),
+    nuisance=NuisanceConfig(outcome=_TREES, propensity=_TREES),
 )
 
 
@@ -55,9 +62,7 @@ class AutoConfig(FrozenConfig):
         Folds of users: a candidate is trained on all but one of them and judged on that.
     """
 
-    learner: LearnerConfig = LearnerConfig(
-        nuisance=NuisanceConfig(outcome=_TREES, propensity=_TREES)
-    )
+    learner: LearnerConfig = SMALL_TREES
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = CANDIDATES
     stack: bool = True
     folds: Annotated[int, Field(ge=2)] = 3

@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
 from causal_ranker.errors import ConfigError, NotFittedError, SchemaError
+from causal_ranker.uplift.auto import SMALL_TREES
 from causal_ranker.uplift.base import Effect, Rows, UpliftModel
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.encoding import FeatureEncoder
@@ -43,7 +44,8 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         A name that `causal_ranker.uplift.factory.make_learner` knows, or an object with `fit` and
         `predict` of an `UpliftModel`, of which a copy is fitted.
     config : LearnerConfig, optional
-        Trees, folds and overlap of a learner that is given by name.
+        Trees, folds and overlap of a learner that is given by name; by default settings that suit
+        thousands of rows as well as millions.
     outcome : {"binary", "count", "continuous"}
         What y is: 0 or 1, a number of plays, or an amount.
     random_state : int, RandomState or None
@@ -270,7 +272,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         return copied
 
     def _config(self) -> LearnerConfig:
-        config = self.config or LearnerConfig()
+        config = self.config or SMALL_TREES
         nuisance = config.nuisance
         if "kind" in nuisance.model_fields_set and nuisance.kind != self.outcome:
             raise ConfigError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from causal_ranker._extras import needs_package
 from causal_ranker.errors import ConfigError
+from causal_ranker.uplift.auto import AutoConfig, AutoLearner
 from causal_ranker.uplift.base import UpliftModel
 from causal_ranker.uplift.causalml_adapter import CausalMLLearner, importing_causalml
 from causal_ranker.uplift.constant import ConstantEffect
@@ -34,7 +35,8 @@ _SUBFOREST: Final = 4
 def make_learner(name: str, *, config: LearnerConfig = DEFAULTS, seed: int = 0) -> UpliftModel:
     """Make an unfitted learner.
 
-    Ours are ``constant``, ``s``, ``t``, ``x``, ``r`` and ``dr``. econml's are ``econml_dr``
+    Ours are ``constant``, ``s``, ``t``, ``x``, ``r`` and ``dr``, and ``auto``, which chooses among
+    them (see `causal_ranker.uplift.auto`). econml's are ``econml_dr``
     (DRLearner), ``econml_linear_dr`` (LinearDRLearner), ``econml_nonparam_dml`` (NonParamDML) and
     ``econml_forest`` (CausalForestDML); causalml's are ``causalml_x`` (BaseXRegressor),
     ``causalml_r`` (BaseRRegressor) and ``causalml_forest`` (UpliftRandomForestClassifier).
@@ -75,6 +77,10 @@ def make_learner(name: str, *, config: LearnerConfig = DEFAULTS, seed: int = 0) 
             do=f"Did you mean '{close[0]}'?" if close else "Take one of these.",
         )
     return _MAKERS[name](config, seed)
+
+
+def _auto(config: LearnerConfig, seed: int) -> UpliftModel:
+    return AutoLearner(config=AutoConfig(learner=config), seed=seed)
 
 
 def _s(config: LearnerConfig, seed: int) -> UpliftModel:
@@ -207,6 +213,7 @@ def _causalml_forest(config: LearnerConfig, seed: int) -> UpliftModel:
 
 
 _MAKERS: Final[dict[str, Callable[[LearnerConfig, int], UpliftModel]]] = {
+    "auto": _auto,
     "constant": _constant,
     "s": _s,
     "t": _t,
@@ -221,5 +228,5 @@ _MAKERS: Final[dict[str, Callable[[LearnerConfig, int], UpliftModel]]] = {
     "causalml_r": _causalml_r,
     "causalml_forest": _causalml_forest,
 }
-#: Names of all learners: the constant effect, ours, econml's, causalml's.
+#: Names of all learners: the one that chooses, the constant effect, ours, econml's, causalml's.
 LEARNERS: Final = tuple(_MAKERS)

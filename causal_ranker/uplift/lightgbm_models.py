@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from causal_ranker._extras import needs_openmp
 from causal_ranker.boosting import BoostConfig, Objective
+from causal_ranker.errors import ConfigError
 
 if TYPE_CHECKING:
     import lightgbm
@@ -29,7 +30,18 @@ def lightgbm_arguments(config: BoostConfig, *, seed: int) -> dict[str, Any]:
     -------
     dict of str to object
         Keyword arguments that give the trees of `causal_ranker.boosting.fit_trees`, bit by bit.
+
+    Raises
+    ------
+    ConfigError
+        If features are to be monotone: other packages hand columns over without their names.
     """
+    if config.monotone:
+        raise ConfigError(
+            expected="no monotone features in a learner of another package",
+            came=f"monotone = {dict(config.monotone)}",
+            do="Leave monotone out, or take one of our learners.",
+        )
     return {
         "n_estimators": config.rounds,
         "learning_rate": config.learning_rate,

@@ -13,11 +13,13 @@ import pytest
 
 from causal_ranker.boosting import BoostConfig, Objective, fit_trees, predict_trees
 from causal_ranker.errors import ConfigError, MissingExtraError
+from causal_ranker.uplift.auto import AutoLearner
 from causal_ranker.uplift.causalml_adapter import CausalMLLearner
 from causal_ranker.uplift.constant import ConstantEffect
 from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.econml_adapter import EconMLLearner
 from causal_ranker.uplift.factory import LEARNERS, make_learner
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.lightgbm_models import lightgbm_regressor, with_categories
 from causal_ranker.uplift.r import RLearner
 from causal_ranker.uplift.s import SLearner
@@ -27,6 +29,7 @@ from tests.uplift.worlds import CONFIG, draw
 
 ROOT = Path(__file__).parents[2]
 OURS = {
+    "auto": AutoLearner,
     "constant": ConstantEffect,
     "s": SLearner,
     "t": TLearner,
@@ -44,7 +47,7 @@ def test_each_name_makes_its_learner(name: str) -> None:
 
 def test_the_names_are_those_of_the_documentation() -> None:
     said = str(make_learner.__doc__)
-    assert len(LEARNERS) == 13
+    assert len(LEARNERS) == 14
     assert [name for name in LEARNERS if f"``{name}``" not in said] == []
 
 
@@ -108,7 +111,8 @@ def test_the_models_of_other_packages_are_ours_bit_by_bit(
         linear=linear,
         linear_l2=0.5,
     )
-    assert set(BoostConfig.model_fields) == config.model_fields_set  # none is forgotten
+    # none is forgotten
+    assert set(BoostConfig.model_fields) - {"monotone"} == config.model_fields_set
     ours = fit_trees(
         features,
         target,
@@ -125,6 +129,12 @@ def test_the_models_of_other_packages_are_ours_bit_by_bit(
     found = theirs.predict(features.astype(np.float64))
     np.testing.assert_array_equal(found, predict_trees(ours, features))
     assert "cat_feature" not in model.get_params()  # told to a copy
+
+
+def test_monotone_features_are_refused_where_names_are_lost() -> None:
+    trees = BoostConfig(monotone={"x0": 1})
+    with pytest.raises(ConfigError, match="monotone = {'x0': 1}"):
+        make_learner("econml_dr", config=LearnerConfig(final=trees))
 
 
 @pytest.mark.parametrize("name", ["econml_dr", "econml_linear_dr", "causalml_x"])
