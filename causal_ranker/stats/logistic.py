@@ -58,10 +58,9 @@ def fit_logistic(
     share = weight / weight.sum()
     start = np.zeros(len(target)) if offset is None else offset
     lasso = np.zeros(design.shape[1]) if l1 is None else l1
-    found, odds = np.zeros(design.shape[1]), start
-    loss = _objective(odds, target, share, found, l1=lasso, l2=l2)
+    found = np.zeros(design.shape[1])
+    loss, chance = _objective(start, target, share, found, l1=lasso, l2=l2)
     for _ in range(_MOST_STEPS):
-        chance = probability(odds)
         slope = design.T @ (share * (chance - target)) + l2 * found
         curve = design.T @ (design * (share * chance * (1 - chance))[:, None]) + np.diag(l2)
         step = (
@@ -75,13 +74,13 @@ def fit_logistic(
         for _ in range(_MOST_STEPS):
             moved = found + step
             moved_odds = start + design @ moved
-            moved_loss = _objective(moved_odds, target, share, moved, l1=lasso, l2=l2)
+            moved_loss, chance = _objective(moved_odds, target, share, moved, l1=lasso, l2=l2)
             if moved_loss <= loss + _NOISE:
                 break
             step = step / 2
         else:
             break  # Not to be told from the best in these digits.
-        found, odds, loss = moved, moved_odds, moved_loss
+        found, loss = moved, moved_loss
     return found
 
 
@@ -106,9 +105,12 @@ def _coordinates(curve: Array, slope: Array, start: Array, l1: Array) -> Array:
 
 def _objective(
     odds: Array, target: Array, share: Array, found: Array, *, l1: Array, l2: Array
-) -> float:
-    losses = np.logaddexp(0.0, odds) - target * odds
-    return float(share @ losses + l1 @ np.abs(found) + l2 @ found**2 / 2)
+) -> tuple[float, Array]:
+    """Return the penalised loss, and the probabilities, which take the same exponentials."""
+    tail = np.exp(-np.abs(odds))
+    losses = np.maximum(odds, 0.0) + np.log1p(tail) - target * odds
+    penalty = l1 @ np.abs(found) + l2 @ found**2 / 2
+    return float(share @ losses + penalty), np.where(odds > 0, 1.0, tail) / (1 + tail)
 
 
 def probability(odds: Array) -> Array:

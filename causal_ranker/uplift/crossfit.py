@@ -13,7 +13,7 @@ from causal_ranker.stats.hashing import fold_of
 __all__ = ["PARTS", "FoldCells", "unit_fold", "user_fold"]
 
 #: Parts of a fold, each calibrated by the others.
-PARTS: Final = 5
+PARTS: Final = 3
 
 
 def user_fold(user: NDArray[Any], folds: int, *, seed: int) -> NDArray[np.int64]:
