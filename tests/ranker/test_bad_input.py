@@ -109,7 +109,7 @@ class Asked:
 @pytest.mark.parametrize(
     ("name", "value", "came"),
     [
-        ("learner", "x", "'x'"),
+        ("learner", "forest", "'forest'"),
         ("learner", None, "NoneType"),
         ("policy", "upliftt", "'upliftt'"),
         ("policy", "random", "'random'"),

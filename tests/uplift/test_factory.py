@@ -133,7 +133,7 @@ def test_the_models_of_other_packages_are_ours_bit_by_bit(
 
 def test_monotone_features_are_refused_where_names_are_lost() -> None:
     trees = BoostConfig(monotone={"x0": 1})
-    with pytest.raises(ConfigError, match="monotone = {'x0': 1}"):
+    with pytest.raises(ConfigError, match=r"monotone = \{'x0': 1\}"):
         make_learner("econml_dr", config=LearnerConfig(final=trees))
 
 
