@@ -16,15 +16,18 @@ from tests.cli.calling import MESSAGE, Run, environment
 KILLED = """
 import os, signal, sys
 import causal_ranker.chain.train as chain
-chain.choose_final = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+chain.choose_learner = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 from causal_ranker.cli import main
 main(sys.argv[1:])
 """
 SMALL = """
-finals = [{rounds = 5}]
-
 [dr.nuisance]
 outcome = {rounds = 5}
+
+[[candidates]]
+learner = "dr"
+stops = [1.0]
+final = {rounds = 5}
 """
 
 
