@@ -162,12 +162,13 @@ def judge_rows(
             came=f"none among {len(rows)} rows",
             do="Explore: show what is shown with some chance, and log its propensity.",
         )
-    e = held_out.propensity[kept]
+    e, user = held_out.propensity[kept], rows.user[kept]
     judged = Scored(
         scores=held_out.take(kept).scores(rows.treatment[kept], rows.outcome[kept]),
         weight=rows.weight[kept] * e * (1 - e),
-        user=rows.user[kept],
-        unit=rows.unit[kept],
+        user=user,
+        # One and the same array where they are alike: then there is one clustering to count by.
+        unit=user if np.array_equal(rows.unit, rows.user) else rows.unit[kept],
     )
     return judged, kept
 

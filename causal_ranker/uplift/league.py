@@ -30,7 +30,8 @@ class Scored:
     weight : numpy.ndarray
         How much a row counts, positive.
     user, unit : numpy.ndarray
-        Who, and where T was assigned: what intervals are clustered by.
+        Who, and where T was assigned: what intervals are clustered by. The same array where each
+        user's T was assigned by itself.
     """
 
     scores: NDArray[np.float64]

@@ -1,0 +1,54 @@
+"""Any learner in the chain: compared in a league, or named, and served as one LightGBM model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from causal_ranker.errors import ConfigError
+from causal_ranker.ranker import CausalRanker
+from causal_ranker.uplift.candidates import Candidate
+from tests.ranker.season import CANDIDATES, config, fit, tables
+from tests.ranker.shared import offer, small
+
+
+def test_the_league_is_in_the_report(ranker: CausalRanker) -> None:
+    league = ranker.trained_.league
+    assert league is not None
+    assert [each.name for each in league.entries] == [each.name for each in CANDIDATES]
+    assert ranker.trained_.tuned == {each.name: 50 for each in CANDIDATES}
+
+
+@pytest.mark.parametrize("learner", ["s", "econml_dr"])
+def test_a_learner_of_another_form_is_served_by_its_student(learner: str, tmp_path: Path) -> None:
+    past, later = small()
+    ranker = fit(past, learner=learner)
+    report = ranker.evaluate(**tables(later))
+    page = report.to_html(tmp_path / "report.html").read_text("utf-8")
+    assert "A LightGBM model serves in place of the learner: Spearman" in page
+    assert "behind the best" not in page
+    loaded = CausalRanker.load(ranker.save(tmp_path / "model"))
+    user = later.candidates["user_id"].iloc[0]
+    asked = offer(later.candidates, user)
+    ranked = loaded.rerank(user, asked, k=len(asked))
+    assert sorted(ranked.items) == sorted(item for item, _ in asked)
+
+
+def test_one_effect_for_all_leaves_the_base_order() -> None:
+    past, later = small()
+    only = config(candidates=(Candidate(learner="constant"),))
+    ranker = fit(past, config=only, policy="uplift")
+    assert ranker.trained_.league is not None
+    assert ranker.trained_.league.chosen == "constant"
+    report = ranker.evaluate(**tables(later))
+    difference = report.evaluation.comparison.result("uplift").difference
+    assert difference.point == 0
+    assert np.ptp(report.evaluation.groups.predicted) == 0
+
+
+def test_a_name_nobody_has_is_told_all_of_them() -> None:
+    past, _ = small()
+    with pytest.raises(ConfigError, match=r"'auto'.*'econml_forest'.*as learner; got 'forest'"):
+        fit(past, learner="forest")
