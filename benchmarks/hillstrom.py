@@ -83,7 +83,7 @@ def run(*, quick: bool) -> Result:
                 held = np.flatnonzero(fold == f)
                 part = rows.take(np.flatnonzero(fold != f))
                 # Shares within the fold: levels of folds differ by chance, against their outcomes.
-                guess[held] = rankdata(estimate(part, rows.features[held])) / len(held)
+                guess[held] = (rankdata(estimate(part, rows.features[held])) - 0.5) / len(held)
             took = time.perf_counter() - start
             bands = half_sample_bands(
                 guess,
