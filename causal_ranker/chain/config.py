@@ -12,7 +12,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.features.config import FeatureConfig
-from causal_ranker.uplift.candidates import Candidate
+from causal_ranker.uplift.candidates import Candidate, require_distinct
 from causal_ranker.uplift.final import LearnerConfig
 
 __all__ = ["ChainConfig"]
@@ -32,8 +32,9 @@ class ChainConfig(FrozenConfig):
     dr : LearnerConfig
         Nuisances, overlap and, for a learner that is named, its final stage.
     candidates : tuple of Candidate
-        What ``learner="auto"`` chooses from on the choosing rows, simplest first: the best one by
-        doubly robust gain, or a simpler one that is less than a standard error behind.
+        What ``learner="auto"`` chooses from on the choosing rows, simplest first, each under a
+        name of its own (learner, number and kind of leaves): the best one by doubly robust gain,
+        or the simplest that is no more than a standard error behind.
     base_trials : tuple of BoostConfig
         Settings the built-in base ranker tries on the choosing rows, by log-loss.
     base_stops : tuple of float
@@ -120,6 +121,11 @@ class ChainConfig(FrozenConfig):
     engine_threads: Annotated[int, Field(ge=1)] | None = None
     engine_memory: str | None = None
     block_rows: Annotated[int, Field(ge=1)] = 1_200_000
+
+    @model_validator(mode="after")
+    def _check_candidates(self) -> ChainConfig:
+        require_distinct(self.candidates)
+        return self
 
     @model_validator(mode="after")
     def _check_budgets(self) -> ChainConfig:

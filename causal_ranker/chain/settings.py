@@ -46,6 +46,17 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         ),
         "config": (config is None or isinstance(config, ChainConfig), "None or a ChainConfig"),
     }
+    if (
+        settings["learner"] == "auto"
+        and isinstance(config, ChainConfig)
+        and config.dr.final.monotone
+    ):
+        raise ConfigError(
+            expected="monotone features in the final stages of config.candidates, as "
+            "learner='auto' reads no other",
+            came=f"config.dr.final.monotone = {config.dr.final.monotone}",
+            do="Set them there, or name the learner that is to keep them.",
+        )
     for name, (kept, rule) in rules.items():
         if not kept:
             value = settings[name]

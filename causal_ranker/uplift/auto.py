@@ -7,13 +7,14 @@ from typing import Annotated, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import ConfigError
 from causal_ranker.seeds import stage_seed
 from causal_ranker.uplift.base import Predicts, Rows
-from causal_ranker.uplift.candidates import CANDIDATES, Candidate
+from causal_ranker.uplift.candidates import CANDIDATES, Candidate, require_distinct
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.contest import (
     Fitting,
@@ -67,15 +68,27 @@ class AutoConfig(FrozenConfig):
     stack: bool = True
     folds: Annotated[int, Field(ge=2)] = 3
 
+    @model_validator(mode="after")
+    def _check_candidates(self) -> Self:
+        require_distinct(self.candidates)
+        if self.learner.final.monotone:
+            raise ConfigError(
+                expected="monotone features in the final stage of each candidate",
+                came=f"monotone = {self.learner.final.monotone} in a final stage that is not read",
+                do="Set them in candidates, or name the learner that is to keep them.",
+            )
+        return self
+
 
 class AutoLearner(Learner[AutoConfig]):
     """The best of several learners by out-of-fold gain, or a simpler one that is as good.
 
-    Candidates share the nuisances. Whatever judges a row, or is judged on it, saw no outcome of
+    Candidates share the nuisances. Models that judge a row, or are judged on it, saw no outcome of
     its user: outcome models are fitted again without each fold, for a learner that was handed the
     noise of a row by way of its outcome models would seem to predict it. The propensity is fitted
-    once, as it sees no outcomes. Rows count by e (1 - e), e being the propensity, so that noisy
-    scores count least.
+    once, as it sees no outcomes. What each candidate is judged at (its rounds or penalty, one
+    number) is chosen on all judged rows, so that its gain is a little flattered. Rows count by
+    e (1 - e), e being the propensity, so that noisy scores count least.
 
     Attributes
     ----------
@@ -121,7 +134,9 @@ class AutoLearner(Learner[AutoConfig]):
         fold = user_fold(rows.user, self._config.folds, seed=stage_seed(self._seed, "league"))
         estimates, held_out = self._out_of_fold(rows, fold, values.propensity, advance=advance)
         judged, kept = judge_rows(rows, held_out, lowest=config.lowest_propensity)
-        best, self.tuned_ = tune({key: each[kept] for key, each in estimates.items()}, judged)
+        # One by one: of millions of rows, all estimates twice would be gigabytes.
+        shown = {key: estimates.pop(key)[kept] for key in list(estimates)}
+        best, self.tuned_ = tune(shown, judged)
         entrants = best
         if self._config.stack and len(best) > 1:
             entrants = best | {STACK: _stacked(best, judged, fold[kept])}

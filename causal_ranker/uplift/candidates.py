@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 
-__all__ = ["CANDIDATES", "Candidate", "Stage"]
+__all__ = ["CANDIDATES", "Candidate", "Stage", "require_distinct"]
 
 #: Learners whose last step regresses pseudo-outcomes on trees.
 Stage = Literal["dr", "r", "x"]
@@ -68,6 +69,29 @@ class Candidate(FrozenConfig):
             return self.learner
         kind = "linear" if self.final.linear else "constant"
         return f"{self.learner}, {self.final.leaves} {kind} leaves"
+
+
+def require_distinct(candidates: Sequence[Candidate]) -> None:
+    """Refuse candidates that a league could not tell apart.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Those of one league.
+
+    Raises
+    ------
+    ConfigError
+        If two have the same name: estimates are kept by name, and one would stand for both.
+    """
+    names = [each.name for each in candidates]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            expected="candidates that differ in learner, number of leaves or kind of leaves",
+            came=f"several called {', '.join(map(repr, twice))}",
+            do="Leave all but one of them out, or give them other numbers of leaves.",
+        )
 
 
 def _stage(learner: Stage, *, linear: bool) -> Candidate:

@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from causal_ranker.boosting import BoostConfig
+from causal_ranker.chain.config import ChainConfig
 from causal_ranker.errors import ConfigError, NotFittedError, OverlapError
 from causal_ranker.seeds import stage_seed
-from causal_ranker.uplift.auto import STACK, AutoConfig, AutoLearner
+from causal_ranker.uplift.auto import STACK, AutoConfig, AutoLearner, _stacked
 from causal_ranker.uplift.candidates import CANDIDATES, Candidate
 from causal_ranker.uplift.contest import Fitting, fit_candidate
 from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.factory import make_learner
+from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.league import Scored
 from causal_ranker.uplift.nuisance import Nuisances
-from causal_ranker.uplift.stack import StackedEffect
+from causal_ranker.uplift.stack import StackedEffect, stack_weights
 from tests.uplift.contract import UpliftModelContract
 from tests.uplift.worlds import CONFIG, NUISANCE, TREES, draw
 
@@ -108,11 +112,29 @@ def test_a_stack_takes_part_and_is_judged_by_weights_of_other_folds() -> None:
     gains = {each.name: each.gain.point for each in learner.league_.entries}
     others = max(value for name, value in gains.items() if name != STACK)
     assert gains[STACK] > others - 0.002
-    noise = draw(9, n=4_000, tau=0.1)
-    by_chance = auto(EVERYONE, stack=True).fit(noise.rows)
-    assert by_chance.league_ is not None
-    # Weights learned on the rows they are judged on could not lose.
-    assert by_chance.league_.entries[-1].gain.point < 0.003
+
+
+def test_weights_of_a_stack_never_see_the_scores_they_are_judged_by() -> None:
+    rng = np.random.default_rng(0)
+    n = 600
+    user, fold = np.arange(n), np.arange(n) % 3
+    best = {name: rng.normal(size=n) for name in ("a", "b")}
+    scores = best["a"] + rng.normal(size=n)
+    mine = fold == 0
+    one, other = (
+        _stacked(best, Scored(each, np.ones(n), user, user), fold)
+        for each in (scores, np.where(mine, -scores, scores))
+    )
+    np.testing.assert_array_equal(one[mine], other[mine])
+    assert (one[~mine] != other[~mine]).all()
+    # By hand: the weights of the first fold are those of the others.
+    seen = ~mine
+    average = scores[seen].mean()
+    weights = stack_weights(
+        [each[seen] for each in best.values()], scores[seen], weight=np.ones(400), average=average
+    )
+    by_hand = average + weights @ [each[mine] - average for each in best.values()]
+    np.testing.assert_allclose(one[mine], by_hand)
 
 
 def test_a_stack_that_is_chosen_predicts_its_members() -> None:
@@ -167,6 +189,23 @@ def test_no_overlap_is_refused() -> None:
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Candidate(**settings)
+
+
+def test_candidates_of_one_name_are_refused() -> None:
+    other = SMALL[1].final.model_copy(update={"learning_rate": 0.5})  # type: ignore[union-attr]
+    twin = Candidate(learner="dr", final=other, stops=(1.0,))
+    with pytest.raises(ConfigError, match=r"several called 'dr, 8 constant leaves'"):
+        AutoConfig(candidates=(*SMALL, twin))
+    with pytest.raises(ConfigError, match=r"several called 'dr, 8 constant leaves'"):
+        ChainConfig(candidates=(SMALL[1], twin))
+
+
+def test_monotone_features_that_nobody_would_keep_are_refused() -> None:
+    trees = BoostConfig(monotone={"x0": 1})
+    with pytest.raises(ConfigError, match=r"monotone = \{'x0': 1\} in a final stage"):
+        make_learner("auto", config=LearnerConfig(final=trees))
+    stage = Candidate(learner="dr", final=trees, stops=(1.0,))
+    assert AutoConfig(candidates=(stage,)).candidates == (stage,)
 
 
 def test_the_default_league_has_distinct_names_and_starts_simple() -> None:
