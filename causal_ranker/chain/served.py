@@ -16,6 +16,7 @@ from causal_ranker.uplift.distill import DistillConfig, distill
 from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.final import FinalStageLearner
 from causal_ranker.uplift.t import TLearner
+from causal_ranker.uplift.wrapped import WrappedLearner
 
 if TYPE_CHECKING:
     import lightgbm
@@ -78,7 +79,7 @@ def fit_named(name: str, fitting: Fitting) -> Predicts:
         If there is no such learner.
     """
     learner = make_learner(name, config=fitting.config, seed=fitting.seed)
-    if isinstance(learner, FinalStageLearner | ConstantEffect):
+    if isinstance(learner, FinalStageLearner | ConstantEffect | WrappedLearner):
         return learner.fit(fitting.rows, nuisances=fitting.values)
     if isinstance(learner, TLearner):
         return learner.fit(fitting.rows, nuisances=fitting.models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from causal_ranker.chain.served import as_booster, fit_named
 from causal_ranker.errors import ConfigError
 from causal_ranker.uplift.contest import Fitting
 from causal_ranker.uplift.nuisance import Nuisances
+from causal_ranker.uplift.propensity import CrossFitPropensity
 from causal_ranker.uplift.ridge import RidgeLearner
 from tests.uplift.worlds import CONFIG, NUISANCE, draw
 
@@ -61,6 +63,23 @@ def test_shared_nuisances_are_those_of_the_fit() -> None:
     x = fitting().rows.features
     control, treated = fitting().models.arms(x)
     np.testing.assert_array_equal(alone.predict(x).point, treated - control)
+
+
+def test_wrapped_learners_are_told_the_propensities_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows drawn by outcome are not what propensities are learned from."""
+    given = fitting()
+    rows = replace(given.rows, propensity=np.full(len(given.rows), np.nan))
+
+    def fitted_again(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(CrossFitPropensity, "fit", fitted_again)
+    learner = fit_named("econml_linear_dr", replace(given, rows=rows))
+    logged = fit_named("econml_linear_dr", given)
+    x = rows.features
+    np.testing.assert_array_equal(learner.predict(x).point, logged.predict(x).point)
 
 
 def test_an_unknown_name_is_refused() -> None:
