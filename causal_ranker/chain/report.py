@@ -104,7 +104,8 @@ def make_report(
     evaluation = replace(
         evaluation,
         share_left_out=lists.outside / lists.candidates,
-        estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand,
+        # Some learners do not say, e.g. those without a final stage.
+        estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand or None,
     )
     counts = {
         **trained.rows,
@@ -199,7 +200,8 @@ def _league_table(league: League, tuned: Mapping[str, float], *, outcome: str) -
         lines,
         f"On the choosing rows, simplest first. Gain: squared error, in ({outcome} per 100 "
         "exposures) squared, that the model takes off that of one effect for all, by doubly robust "
-        "scores. Kept is the simplest that is no more than a standard error behind the best.",
+        "scores of rows in the overlap band, each weighted by e (1 - e), e being the propensity. "
+        "Kept is the simplest that is no more than a standard error behind the best.",
     )
 
 

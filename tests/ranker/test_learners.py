@@ -8,17 +8,48 @@ import numpy as np
 import pytest
 
 from causal_ranker.errors import ConfigError
+from causal_ranker.evaluation.report import Report
 from causal_ranker.ranker import CausalRanker
+from causal_ranker.reporting.blocks import Table
 from causal_ranker.uplift.candidates import Candidate
 from tests.ranker.season import CANDIDATES, config, fit, tables
 from tests.ranker.shared import offer, small
 
 
-def test_the_league_is_in_the_report(ranker: CausalRanker) -> None:
+def test_the_league_is_in_the_report(ranker: CausalRanker, report: Report) -> None:
     league = ranker.trained_.league
     assert league is not None
     assert [each.name for each in league.entries] == [each.name for each in CANDIDATES]
     assert ranker.trained_.tuned == {each.name: 50 for each in CANDIDATES}
+    (section,) = (s for s in report.document.sections if s.title == "How the policy was chosen")
+    (table,) = (
+        each
+        for each in section.blocks
+        if isinstance(each, Table) and each.columns[0] == "uplift model"
+    )
+    # Per 100 exposures, and squared.
+    assert [[row[0], row[1], float(str(row[2]))] for row in table.rows] == [
+        [each.name, "50", pytest.approx(10_000 * each.gain.point, rel=0.01)]
+        for each in league.entries
+    ]
+    assert [row[0] for row in table.rows if row[-1] == "kept"] == [league.chosen]
+    assert "weighted by e (1 - e)" in str(table.note)
+
+
+def test_a_learner_without_an_estimand_leaves_no_torn_sentence() -> None:
+    past, later = small()
+    dr = config().dr.model_copy(update={"overlap": "overlap_weights"})
+    report = fit(past, learner="t", config=config(dr=dr)).evaluate(**tables(later))
+    assert report.evaluation.estimand is None
+    assert "learned effects as an" not in report.to_json()
+
+
+def test_monotone_features_that_a_league_would_forget_are_refused() -> None:
+    past, _ = small()
+    final = config().dr.final.model_copy(update={"monotone": {"buzz": 1}})
+    forgetful = config(dr=config().dr.model_copy(update={"final": final}))
+    with pytest.raises(ConfigError, match=r"config.dr.final.monotone = \{'buzz': 1\}"):
+        fit(past, config=forgetful)
 
 
 @pytest.mark.parametrize("learner", ["s", "econml_dr"])
