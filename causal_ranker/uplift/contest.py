@@ -27,6 +27,7 @@ from causal_ranker.uplift.x import XLearner
 __all__ = ["Fitting", "estimates_along", "fit_candidate", "judge_rows", "tune"]
 
 Array = NDArray[np.float64]
+_BATCH: Final = 2**20
 _STAGES: Final[dict[str, type[FinalStageLearner]]] = {
     "dr": DRLearner,
     "r": RLearner,
@@ -115,9 +116,9 @@ def estimates_along(
         The setting, and the uplift of the rows.
     """
     if candidate.final is None:
-        some = features if chosen is None else features[chosen]
         for setting in candidate.path:
-            yield setting, fit_candidate(candidate, fitting, setting=setting).predict(some).point
+            learner = fit_candidate(candidate, fitting, setting=setting)
+            yield setting, _predicted(learner, features, chosen)
         return
     longest = fit_candidate(candidate, fitting, setting=candidate.path[-1])
     assert isinstance(longest, FinalStageLearner)
@@ -126,6 +127,19 @@ def estimates_along(
         # Batch by batch: the rows may lie in a file.
         model = first_trees(longest.model_, int(rounds))
         yield rounds, predict_trees(model, features, rows=chosen)
+
+
+def _predicted(
+    learner: Predicts, features: NDArray[np.float32], chosen: NDArray[np.int64] | None
+) -> Array:
+    """Estimate some rows batch by batch, as they may lie in a file."""
+    if chosen is None:
+        return learner.predict(features).point
+    estimate = np.empty(len(chosen))
+    for start in range(0, len(chosen), _BATCH):
+        batch = slice(start, start + _BATCH)
+        estimate[batch] = learner.predict(features[chosen[batch]]).point
+    return estimate
 
 
 def judge_rows(

@@ -10,8 +10,9 @@ import pytest
 
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.errors import OverlapError
+from causal_ranker.uplift import contest
 from causal_ranker.uplift.candidates import Candidate
-from causal_ranker.uplift.contest import Fitting
+from causal_ranker.uplift.contest import Fitting, estimates_along
 from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
@@ -104,6 +105,23 @@ def test_the_better_stop_is_kept_and_costs_no_training() -> None:
     assert choice.learner.model_ is not None
     assert choice.learner.model_.num_trees() == 60
     assert np.isfinite(choice.learner.predict(late.rows.features).point).all()
+
+
+def test_estimates_come_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of learners that are no trees, too: the choosing rows may lie in a file."""
+    train = draw(40, n=2_000).rows
+    models = Nuisances(config=NUISANCE, seed=3).fit(train)
+    fitting = Fitting(train, models.cross_fitted(train), models, CONFIG, 3)
+    some = np.arange(3, 1_000, 7)
+    monkeypatch.setattr(contest, "_BATCH", 50)
+    for candidate in (
+        CONSTANT,
+        Candidate(learner="t"),
+        Candidate(learner="linear", penalties=(9,)),
+    ):
+        ((_, found),) = estimates_along(candidate, fitting, train.features, chosen=some)
+        ((_, whole),) = estimates_along(candidate, fitting, train.features)
+        np.testing.assert_array_equal(found, whole[some])
 
 
 def test_choosing_rows_without_overlap_are_refused() -> None:
