@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from causal_ranker.uplift.final import FinalStageLearner
 from causal_ranker.uplift.nuisance import NuisanceValues
 
-__all__ = ["RLearner"]
+__all__ = ["RLearner", "r_pseudo_outcomes"]
 
 
 class RLearner(FinalStageLearner):
@@ -28,7 +28,29 @@ class RLearner(FinalStageLearner):
     def _pseudo_outcomes(
         treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        e = nuisances.propensity
-        expected = e * nuisances.outcome_treated + (1 - e) * nuisances.outcome_control
-        residual = treatment - e
-        return (outcome - expected) / residual, residual**2
+        return r_pseudo_outcomes(treatment, outcome, nuisances)
+
+
+def r_pseudo_outcomes(
+    treatment: NDArray[Any], outcome: NDArray[Any], nuisances: NuisanceValues
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what an R-learner regresses, whatever the form of its effect.
+
+    Parameters
+    ----------
+    treatment, outcome : numpy.ndarray
+        T and Y of rows whose propensity is neither 0 nor 1, shape (n_rows,).
+    nuisances : NuisanceValues
+        Their nuisances.
+
+    Returns
+    -------
+    target : numpy.ndarray
+        ``(Y - m) / (T - e)``, in plays per impression, shape (n_rows,).
+    weight : numpy.ndarray
+        ``(T - e)^2``, shape (n_rows,).
+    """
+    e = nuisances.propensity
+    expected = e * nuisances.outcome_treated + (1 - e) * nuisances.outcome_control
+    residual = treatment - e
+    return (outcome - expected) / residual, residual**2

@@ -17,7 +17,7 @@ from causal_ranker.uplift.final import LearnerConfig, comparable_rows
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.linear import Encoding, encode
 from causal_ranker.uplift.nuisance import NuisanceValues, cross_fit
-from causal_ranker.uplift.r import RLearner
+from causal_ranker.uplift.r import r_pseudo_outcomes
 
 __all__ = ["RidgeLearner"]
 
@@ -82,7 +82,7 @@ class RidgeLearner(Learner[LearnerConfig]):
         chosen = comparable_rows(rows, nuisances.propensity, config=self._config, own_weights=True)
         self.estimand_ = chosen.estimand
         kept = np.flatnonzero(chosen.kept)
-        target, weight = RLearner._pseudo_outcomes(
+        target, weight = r_pseudo_outcomes(
             rows.treatment[kept], rows.outcome[kept], nuisances.take(kept)
         )
         weight = weight * rows.weight[kept] * chosen.factor[kept]
