@@ -68,8 +68,8 @@ class BoostConfig(FrozenConfig):
     linear : bool
         Leaves are linear in the numeric features their branch splits on (Shi et al., 2019,
         "Gradient boosting with piece-wise linear regression trees", IJCAI): few leaves follow a
-        smooth surface. Costs the memory of a copy of the features while it is fitted, and has no
-        SHAP values.
+        smooth surface. Costs the memory of a copy of the features as long as their bins are kept
+        (see `BinnedFeatures`), and has no SHAP values.
     linear_l2 : float
         Ridge penalty on the coefficients of such leaves.
     monotone : dict of str to {-1, 1}

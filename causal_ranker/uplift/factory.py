@@ -36,7 +36,8 @@ def make_learner(name: str, *, config: LearnerConfig = DEFAULTS, seed: int = 0) 
     """Make an unfitted learner.
 
     Ours are ``constant``, ``s``, ``t``, ``x``, ``r`` and ``dr``, and ``auto``, which chooses among
-    them (see `causal_ranker.uplift.auto`). econml's are ``econml_dr``
+    all of them but ``s``, an R-learner that is linear in the features, and a stack; it has final
+    stages of its own (see `causal_ranker.uplift.auto`). econml's are ``econml_dr``
     (DRLearner), ``econml_linear_dr`` (LinearDRLearner), ``econml_nonparam_dml`` (NonParamDML) and
     ``econml_forest`` (CausalForestDML); causalml's are ``causalml_x`` (BaseXRegressor),
     ``causalml_r`` (BaseRRegressor) and ``causalml_forest`` (UpliftRandomForestClassifier).

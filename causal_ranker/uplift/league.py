@@ -89,8 +89,8 @@ def rank_estimates(
     Parameters
     ----------
     estimates : mapping of str to numpy.ndarray
-        Estimated uplift of the judged rows by models that saw none of their users, shape
-        (n_rows,) each; simplest first.
+        Estimated uplift of the judged rows by models that were not trained on them, nor on other
+        rows of the same time and user, shape (n_rows,) each; simplest first.
     judged : Scored
         The rows.
     level : float
