@@ -104,7 +104,8 @@ def make_report(
     evaluation = replace(
         evaluation,
         share_left_out=lists.outside / lists.candidates,
-        estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand,
+        # A learner without a propensity has none to tell.
+        estimand=(config.dr.overlap != "trim" and trained.scorer.learner.estimand) or None,
     )
     counts = {
         **trained.rows,
