@@ -110,7 +110,8 @@ def _objective(
     tail = np.exp(-np.abs(odds))
     losses = np.maximum(odds, 0.0) + np.log1p(tail) - target * odds
     penalty = l1 @ np.abs(found) + l2 @ found**2 / 2
-    return float(share @ losses + penalty), np.where(odds > 0, 1.0, tail) / (1 + tail)
+    # A sum, not a dot product: BLAS would wake its threads for each, and wait for them.
+    return float(np.sum(share * losses) + penalty), np.where(odds > 0, 1.0, tail) / (1 + tail)
 
 
 def probability(odds: Array) -> Array:

@@ -162,17 +162,21 @@ class AutoLearner(Learner[AutoConfig]):
         """Predict every row by every candidate at every setting, and its outcomes."""
         found: dict[tuple[str, float], Array] = {}
         arms = np.empty((2, len(rows)))
-        for f in range(self._config.folds):
+        config, folds = self._config.learner, self._config.folds
+        # The floor is meant for all rows, and here are those of all folds but one.
+        floor = max(1.0, config.fewest_effective_rows * (folds - 1) / folds)
+        config = config.model_copy(update={"fewest_effective_rows": floor})
+        for f in range(folds):
             held, seen = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
             part, features = rows.take(seen), rows.features[held]
-            models = Nuisances(config=self._config.learner.nuisance, seed=self._seed)
+            models = Nuisances(config=config.nuisance, seed=self._seed)
             models.fit_outcomes(part)
             values = models.predict(part.features, part.user, propensity=propensity[seen])
             arms[:, held] = models.arms(features)
             for candidate in self._config.candidates:
                 path = estimates_along(
                     candidate,
-                    Fitting(part, values, models, self._config.learner, self._seed),
+                    Fitting(part, values, models, config, self._seed),
                     features,
                 )
                 for setting, guess in path:

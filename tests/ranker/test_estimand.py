@@ -25,13 +25,13 @@ def test_another_estimand_is_printed_and_so_are_the_models_of_the_propensity() -
         for logs in (past, later)
     ]
     dr = config().dr.model_copy(update={"overlap": "overlap_weights"})
-    report = fit(bare[0], config=config(dr=dr)).evaluate(**tables(bare[1]))
+    report = fit(bare[0], config=config(dr=dr), learner="dr").evaluate(**tables(bare[1]))
     assert report.evaluation.estimand is not None
     sections = {section.title: section for section in report.document.sections}
     for title in (
         "Policies",
         "How well the scores find uplift",
-        "Calibration of the predicted uplift",
+        "Effects by predicted uplift",
         "Overlap of the exposed and the unexposed",
     ):
         assert SAID in words(sections[title]), title

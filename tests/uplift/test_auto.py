@@ -35,8 +35,8 @@ EVERYONE = (
 
 
 def auto(candidates: tuple[Candidate, ...] = EVERYONE, **settings: Any) -> AutoLearner:
-    how = {"folds": 2, "stack": False} | settings
-    return AutoLearner(config=AutoConfig(learner=CONFIG, candidates=candidates, **how), seed=3)
+    how = {"folds": 2, "stack": False, "learner": CONFIG} | settings
+    return AutoLearner(config=AutoConfig(candidates=candidates, **how), seed=3)
 
 
 class TestAuto(UpliftModelContract):
@@ -165,6 +165,19 @@ def test_it_says_how_far_it_is() -> None:
     assert len(told) == learner.steps == 4
     with pytest.raises(NotFittedError):
         auto().predict(np.zeros((1, 4), dtype=np.float32))
+
+
+def test_the_floor_of_effective_rows_is_that_of_all_rows() -> None:
+    """Where a learner may be fitted on all rows, it may be judged by folds of them."""
+    rows = draw(13, n=1_200, logged=True).rows
+    config = CONFIG.model_copy(update={"fewest_effective_rows": 250.0})
+    DRLearner(config=config, seed=3).fit(rows)
+    with pytest.raises(OverlapError):
+        DRLearner(config=config, seed=3).fit(rows.take(np.arange(600)))
+    auto((SMALL[1],), learner=config).fit(rows)
+    high = CONFIG.model_copy(update={"fewest_effective_rows": 100_000.0})
+    with pytest.raises(OverlapError):
+        auto((SMALL[1],), learner=high).fit(rows)
 
 
 def test_no_overlap_is_refused() -> None:
