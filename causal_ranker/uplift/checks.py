@@ -12,7 +12,7 @@ from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.leaks import find_copies
 from causal_ranker.uplift.propensity import logged_propensity
 
-__all__ = ["check_rows"]
+__all__ = ["check_rows", "require_both_arms"]
 
 _BATCH: Final = 2**18
 
@@ -113,6 +113,28 @@ def _check_leaks(rows: Rows, t: NDArray[Any], y: NDArray[np.float64]) -> None:
                 came=f"column '{copies[0]}', which is the {what}, or a code of it, in all "
                 f"{len(t)} rows" + (f"; so are {copies[1:4]}" if copies[1:] else ""),
                 do="Leave it out of the features.",
+            )
+
+
+def require_both_arms(rows: Rows) -> None:
+    """Check that there is something to compare.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows.
+
+    Raises
+    ------
+    EmptyError
+        If an arm has no row.
+    """
+    for arm in (0, 1):
+        if not (rows.treatment == arm).any():
+            raise EmptyError(
+                expected=f"rows with T = {arm}",
+                came=f"none among {len(rows)} rows",
+                do="Give logs in which both arms occur.",
             )
 
 

@@ -33,7 +33,14 @@ from causal_ranker.uplift.propensity_models import PropensityKind
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["OBJECTIVES", "NuisanceConfig", "NuisanceValues", "Nuisances", "cross_fit"]
+__all__ = [
+    "OBJECTIVES",
+    "NuisanceConfig",
+    "NuisanceValues",
+    "Nuisances",
+    "cross_fit",
+    "propensity_model",
+]
 
 #: What outcome models of each kind of Y minimise.
 OBJECTIVES: Final[dict[str, Objective]] = {
@@ -199,15 +206,8 @@ class Nuisances:
             tables = {"rows": rows} | ({} if assignment is None else {"assignment": assignment})
             keep = checkpoint.open(tables, config=self._config, seed=self._seed)
         if logged_propensity(rows.propensity) is None:
-            self._propensity = CrossFitPropensity(
-                config=self._config.propensity,
-                folds=self._config.folds,
-                kinds=self._config.propensity_kinds,
-                calibrated=self._config.propensity_calibrated,
-                sample_rows=self._config.propensity_sample,
-                allowed=self._config.propensity_features,
-                seed=self._seed,
-            ).fit(rows if assignment is None else assignment, keep=keep)
+            model = propensity_model(self._config, seed=self._seed)
+            self._propensity = model.fit(rows if assignment is None else assignment, keep=keep)
         advance()
         return self.fit_outcomes(rows, advance=advance, keep=keep)
 
@@ -409,6 +409,32 @@ class Nuisances:
 
     def _fold(self, user: NDArray[Any]) -> NDArray[np.int64]:
         return user_fold(user, self._config.folds, seed=self._seed)
+
+
+def propensity_model(config: NuisanceConfig, *, seed: int) -> CrossFitPropensity:
+    """Make the propensity model that the settings ask for.
+
+    Parameters
+    ----------
+    config : NuisanceConfig
+        Folds, kinds and trees.
+    seed : int
+        Decides folds, the sample and feature draws.
+
+    Returns
+    -------
+    CrossFitPropensity
+        Not fitted.
+    """
+    return CrossFitPropensity(
+        config=config.propensity,
+        folds=config.folds,
+        kinds=config.propensity_kinds,
+        calibrated=config.propensity_calibrated,
+        sample_rows=config.propensity_sample,
+        allowed=config.propensity_features,
+        seed=seed,
+    )
 
 
 def cross_fit(

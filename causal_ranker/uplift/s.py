@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.boosting import fit_trees, predict_trees
-from causal_ranker.errors import EmptyError
 from causal_ranker.paging import empty_array
 from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.checks import check_rows
+from causal_ranker.uplift.checks import check_rows, require_both_arms
 from causal_ranker.uplift.learner import Learner
 from causal_ranker.uplift.nuisance import OBJECTIVES, NuisanceConfig
 
@@ -53,13 +52,7 @@ class SLearner(Learner[NuisanceConfig]):
             If the rows cannot be (see `causal_ranker.uplift.checks`).
         """
         check_rows(rows, kind=self._config.kind)
-        for arm in (0, 1):
-            if not (rows.treatment == arm).any():
-                raise EmptyError(
-                    expected=f"rows with T = {arm}",
-                    came=f"none among {len(rows)} rows",
-                    do="Give logs in which both arms occur.",
-                )
+        require_both_arms(rows)
         self._model = fit_trees(
             _beside(rows.features, rows.treatment),
             np.asarray(rows.outcome, dtype=np.float64),

@@ -14,13 +14,13 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import ConfigError, EmptyError, RowError
+from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.checks import check_rows
+from causal_ranker.uplift.checks import check_rows, require_both_arms
 from causal_ranker.uplift.final import LearnerConfig, comparable_rows
 from causal_ranker.uplift.learner import Learner
-from causal_ranker.uplift.nuisance import NuisanceValues
-from causal_ranker.uplift.propensity import CrossFitPropensity, logged_propensity
+from causal_ranker.uplift.nuisance import NuisanceValues, propensity_model
+from causal_ranker.uplift.propensity import logged_propensity
 
 __all__ = ["DEFAULTS", "WrappedLearner", "reads_missing", "refused_codes", "takes"]
 
@@ -103,27 +103,12 @@ class WrappedLearner(Learner[LearnerConfig]):
             If T, Y or a weight cannot be, or a feature is missing that the estimator needs.
         """
         check_rows(rows, kind=self._config.nuisance.kind)
-        for arm in (0, 1):
-            if not (rows.treatment == arm).any():
-                raise EmptyError(
-                    expected=f"rows with T = {arm}",
-                    came=f"none among {len(rows)} rows",
-                    do="Give logs in which both arms occur.",
-                )
+        require_both_arms(rows)
         self._names = rows.names
         known = logged_propensity(rows.propensity) if nuisances is None else nuisances.propensity
         if known is None and self._asks_for_ours(rows):
-            settings = self._config.nuisance
-            fitted = CrossFitPropensity(
-                config=settings.propensity,
-                folds=settings.folds,
-                kinds=settings.propensity_kinds,
-                calibrated=settings.propensity_calibrated,
-                sample_rows=settings.propensity_sample,
-                allowed=settings.propensity_features,
-                seed=self._seed,
-            ).fit(rows)
-            known = fitted.cross_fitted(rows)
+            model = propensity_model(self._config.nuisance, seed=self._seed)
+            known = model.fit(rows).cross_fitted(rows)
         self.share_outside_, self.estimand_ = 0.0, "average over every row"
         if known is not None:
             chosen = comparable_rows(

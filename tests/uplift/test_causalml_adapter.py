@@ -19,12 +19,12 @@ from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.causalml_adapter import CausalMLLearner, importing_causalml
 from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.nuisance import NuisanceValues, cross_fit
+from tests.uplift.contract import UpliftModelContract
 from tests.uplift.worlds import CONFIG, NUISANCE, TREES, draw
 from tests.uplift.wrapped import (
     SETTINGS,
     SPLITS,
     N,
-    WrappedContract,
     categories,
     confounded,
     final_model,
@@ -44,14 +44,14 @@ with importing_causalml():
     from causalml.inference.tree import UpliftRandomForestClassifier
 
 
-class TestXLearner(WrappedContract):
+class TestXLearner(UpliftModelContract):
     reads_weights = False
 
     def fresh(self) -> UpliftModel:
         return make_learner("causalml_x", config=self.config, seed=3)
 
 
-class TestRLearner(WrappedContract):
+class TestRLearner(UpliftModelContract):
     least_agreement = 0.97  # it cross-fits by position of rows
 
     def fresh(self) -> UpliftModel:
@@ -59,7 +59,7 @@ class TestRLearner(WrappedContract):
 
 
 @pytest.mark.slow
-class TestUpliftForest(WrappedContract):
+class TestUpliftForest(UpliftModelContract):
     reads_weights = False
     least_agreement = 0.99
     bias = 0.06  # three levels of splits; from some of which the features that matter are left out

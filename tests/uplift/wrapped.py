@@ -1,4 +1,4 @@
-"""What the tests of wrapped learners share: rows, models, and the contract's other half."""
+"""What the tests of wrapped learners share: rows and models."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 from lightgbm import LGBMRegressor
-from numpy.typing import NDArray
 
-from causal_ranker.uplift.base import Rows, UpliftModel
+from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.lightgbm_models import lightgbm_arguments
-from tests.uplift.contract import UpliftModelContract
 from tests.uplift.worlds import CONFIG, NUISANCE, TREES, Truth, draw
 
 #: Our trees, as LightGBM's estimators call their settings.
@@ -23,25 +21,6 @@ _FREE = TREES.model_copy(update={"category_l2": 0.0, "category_smoothing": 1.0})
 SPLITS = CONFIG.model_copy(
     update={"final": _FREE, "nuisance": NUISANCE.model_copy(update={"outcome": _FREE})}
 )
-
-
-class WrappedContract(UpliftModelContract):
-    """What wrapped learners keep beside: the order of columns, too, changes nothing."""
-
-    def test_the_order_of_columns_does_not_matter(self, fitted: UpliftModel, truth: Truth) -> None:
-        order = [2, 0, 3, 1]
-        rows = replace(
-            truth.rows,
-            features=truth.rows.features[:, order],
-            names=tuple(truth.rows.names[at] for at in order),
-        )
-        other = self.fresh().fit(rows)
-
-        class Reordered:
-            def predict(self, features: NDArray[np.float32]) -> Any:
-                return other.predict(features[:, order])
-
-        self.assert_agree(Reordered(), fitted, truth)  # type: ignore[arg-type]
 
 
 def confounded(seed: int = 1, n: int = N, **more: Any) -> Truth:
