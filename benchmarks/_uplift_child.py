@@ -170,7 +170,8 @@ def _five(rows: Rows, later: NDArray[np.float32]) -> Array:
 
 def _best(rows: Rows, later: NDArray[np.float32]) -> Array:
     """Fit the R-learner with few linear leaves, stopped by out-of-fold gain."""
-    candidates = tuple(each for each in CANDIDATES if each.name == "r, 4 linear leaves")
+    named = ("constant", "r, 4 linear leaves")
+    candidates = tuple(each for each in CANDIDATES if each.name in named)
     config = AutoConfig(candidates=candidates, folds=2)
     return AutoLearner(config=config, seed=0).fit(rows).predict(later).point
 

@@ -12,7 +12,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.features.config import FeatureConfig
-from causal_ranker.uplift.candidates import Candidate, require_distinct
+from causal_ranker.uplift.candidates import Candidate, check_league
 from causal_ranker.uplift.final import LearnerConfig
 
 __all__ = ["ChainConfig"]
@@ -32,9 +32,10 @@ class ChainConfig(FrozenConfig):
     dr : LearnerConfig
         Nuisances, overlap and, for a learner that is named, its final stage.
     candidates : tuple of Candidate
-        What ``learner="auto"`` chooses from on the choosing rows, simplest first, each under a
-        name of its own (learner, number and kind of leaves): the best one by doubly robust gain,
-        or the simplest that is no more than a standard error behind.
+        What ``learner="auto"`` chooses from on the choosing rows, simplest first and one effect
+        for all before the others, each under a name of its own (learner, number and kind of
+        leaves): the best one by doubly robust gain, or the simplest that is no more than a
+        standard error behind.
     base_trials : tuple of BoostConfig
         Settings the built-in base ranker tries on the choosing rows, by log-loss.
     base_stops : tuple of float
@@ -124,7 +125,7 @@ class ChainConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _check_candidates(self) -> ChainConfig:
-        require_distinct(self.candidates)
+        check_league(self.candidates)
         return self
 
     @model_validator(mode="after")

@@ -165,9 +165,8 @@ def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
         blocks.append(Table(["base ranker", "log-loss"], trials, note))
     if trained.league is not None:
         blocks.append(_league_table(trained.league, trained.tuned, outcome=outcome))
-    if trained.scorer.learner.taught:
-        said = f"A LightGBM model serves in place of the learner: {trained.scorer.learner.taught}."
-        blocks.append(Text(said))
+    if trained.scorer.learner.story:
+        blocks.append(Text(trained.scorer.learner.story))
     if propensities:
         blocks.append(
             Table(

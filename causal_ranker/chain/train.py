@@ -26,7 +26,7 @@ from causal_ranker.chain.logs import LabelledLogs
 from causal_ranker.chain.rankings import by_policy
 from causal_ranker.chain.sample import draw_samples, read_sample, samples_nothing
 from causal_ranker.chain.score import ListScorer
-from causal_ranker.chain.served import as_booster, fit_named
+from causal_ranker.chain.served import as_booster, fit_named, serve_choice
 from causal_ranker.chain.tune import tune_base
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import EmptyError
@@ -234,8 +234,16 @@ def train(
                 choose_nuisances=later_values,
                 advance=advance,
             )
-        fitted = fit_named(learner, fitting) if choice is None else choice.learner
-        served = as_booster(fitted, rows, seed=fitting.seed)
+            served = serve_choice(
+                choice,
+                config.candidates,
+                fitting=fitting,
+                judge=later,
+                judge_values=later_values,
+            )
+        else:
+            named = fit_named(learner, fitting)
+            served = as_booster(named, fitting, judge=later, judge_values=later_values)
     outside = int((~inside(values.propensity, lowest=config.dr.lowest_propensity)).sum())
     trained_on, chosen_on = len(rows), len(later)
     # Their bins are as many bytes as they have cells, and nothing is fitted on them any more.

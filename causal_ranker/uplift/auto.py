@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Final, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.seeds import stage_seed
 from causal_ranker.uplift.base import Predicts, Rows
-from causal_ranker.uplift.candidates import CANDIDATES, Candidate, require_distinct
+from causal_ranker.uplift.candidates import CANDIDATES, Candidate, check_league
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.contest import (
     Fitting,
@@ -56,7 +56,7 @@ class AutoConfig(FrozenConfig):
     learner : LearnerConfig
         Nuisances and overlap of all candidates; its final stage is not read.
     candidates : tuple of Candidate
-        Simplest first, each under a name of its own.
+        Simplest first, one effect for all before the others, each under a name of its own.
     stack : bool
         Whether a weighted sum of all candidates takes part as well.
     folds : int
@@ -70,7 +70,7 @@ class AutoConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _check_candidates(self) -> Self:
-        require_distinct(self.candidates)
+        check_league(self.candidates)
         if self.learner.final.monotone:
             raise ConfigError(
                 expected="monotone features in the final stage of each candidate",
@@ -111,7 +111,7 @@ class AutoLearner(Learner[AutoConfig]):
         rows : Rows
             Training rows of both arms.
         advance : callable
-            Called `AutoLearner.steps` times.
+            Called `steps` times.
 
         Returns
         -------
@@ -137,18 +137,28 @@ class AutoLearner(Learner[AutoConfig]):
         # One by one: of millions of rows, all estimates twice would be gigabytes.
         shown = {key: estimates.pop(key)[kept] for key in list(estimates)}
         best, self.tuned_ = tune(shown, judged)
-        entrants = best
+        entrants: dict[str, NDArray[Any]] = dict(best)
         if self._config.stack and len(best) > 1:
-            entrants = best | {STACK: _stacked(best, judged, fold[kept])}
+            entrants |= {STACK: _stacked(best, judged, fold[kept])}
         self.league_ = rank_estimates(entrants, judged)
         fitting = Fitting(rows, values, models, config, self._seed)
         self.learner_ = self._fit_chosen(fitting, best=best, judged=judged)
         advance()
         return self
 
-    @property
-    def steps(self) -> int:
-        """How often `fit` says that it advanced."""
+    def steps(self, rows: Rows) -> int:
+        """Say how often `fit` will advance.
+
+        Parameters
+        ----------
+        rows : Rows
+            Training rows; however many, the steps are the same.
+
+        Returns
+        -------
+        int
+            One for the nuisances, one a fold, one for the winner.
+        """
         return 2 + self._config.folds
 
     def _out_of_fold(
@@ -158,33 +168,43 @@ class AutoLearner(Learner[AutoConfig]):
         propensity: Array,
         *,
         advance: Callable[[], None],
-    ) -> tuple[dict[tuple[str, float], Array], NuisanceValues]:
+    ) -> tuple[dict[tuple[str, float], NDArray[np.float32]], NuisanceValues]:
         """Predict every row by every candidate at every setting, and its outcomes."""
-        found: dict[tuple[str, float], Array] = {}
+        # There are dozens of settings: at millions of rows, half the bytes are gigabytes less.
+        found = {
+            (each.name, setting): np.empty(len(rows), dtype=np.float32)
+            for each in self._config.candidates
+            for setting in each.path
+        }
         arms = np.empty((2, len(rows)))
+        for f in range(self._config.folds):
+            held = np.flatnonzero(fold == f)
+            fitting = self._fitted_without(rows, fold != f, propensity)
+            features = rows.features[held]
+            arms[:, held] = fitting.models.arms(features)
+            for candidate in self._config.candidates:
+                for setting, guess in estimates_along(candidate, fitting, features):
+                    found[candidate.name, setting][held] = guess
+            # Before the next fold's, not after: each has a copy of most rows and their bins.
+            del fitting, features
+            advance()
+        return found, NuisanceValues(propensity, outcome_control=arms[0], outcome_treated=arms[1])
+
+    def _fitted_without(self, rows: Rows, seen: NDArray[np.bool_], propensity: Array) -> Fitting:
+        """Return the rows of all folds but one, with outcome models that saw no others."""
         config, folds = self._config.learner, self._config.folds
         # The floor is meant for all rows, and here are those of all folds but one.
         floor = max(1.0, config.fewest_effective_rows * (folds - 1) / folds)
         config = config.model_copy(update={"fewest_effective_rows": floor})
-        for f in range(folds):
-            held, seen = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
-            part, features = rows.take(seen), rows.features[held]
-            models = Nuisances(config=config.nuisance, seed=self._seed)
-            models.fit_outcomes(part)
-            values = models.predict(part.features, part.user, propensity=propensity[seen])
-            arms[:, held] = models.arms(features)
-            for candidate in self._config.candidates:
-                path = estimates_along(
-                    candidate,
-                    Fitting(part, values, models, config, self._seed),
-                    features,
-                )
-                for setting, guess in path:
-                    found.setdefault((candidate.name, setting), np.empty(len(rows)))[held] = guess
-            advance()
-        return found, NuisanceValues(propensity, outcome_control=arms[0], outcome_treated=arms[1])
+        part = rows.take(seen)
+        models = Nuisances(config=config.nuisance, seed=self._seed)
+        models.fit_outcomes(part)
+        values = models.predict(part.features, part.user, propensity=propensity[seen])
+        return Fitting(part, values, models, config, self._seed)
 
-    def _fit_chosen(self, fitting: Fitting, *, best: dict[str, Array], judged: Scored) -> Predicts:
+    def _fit_chosen(
+        self, fitting: Fitting, *, best: Mapping[str, NDArray[Any]], judged: Scored
+    ) -> Predicts:
         """Fit the winner on all rows; of a stack, the members that have a weight."""
         assert self.league_ is not None
         candidates = {each.name: each for each in self._config.candidates}
@@ -205,11 +225,16 @@ class AutoLearner(Learner[AutoConfig]):
             weights=np.array(list(members.values())),
         )
 
+    @property
+    def estimand_(self) -> str:
+        """Of which rows its effects are an average, in words; empty where nothing says so."""
+        return str(getattr(self.learner_, "estimand_", ""))
+
     def _estimate(self, features: NDArray[np.float32]) -> Array:
         return self._fitted(self.learner_).predict(features).point
 
 
-def _stacked(best: dict[str, Array], judged: Scored, fold: NDArray[np.int64]) -> Array:
+def _stacked(best: Mapping[str, NDArray[Any]], judged: Scored, fold: NDArray[np.int64]) -> Array:
     """Stack the estimates of each fold by weights learned on the others."""
     estimates = list(best.values())
     found = np.empty(len(fold))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.boosting import BinnedFeatures, BoostConfig
 
-__all__ = ["Effect", "Predicts", "Rows", "UpliftModel"]
+__all__ = ["Effect", "FitsInSteps", "Predicts", "Rows", "UpliftModel"]
 
 
 @dataclass(frozen=True)
@@ -161,5 +161,42 @@ class UpliftModel(Predicts, Protocol):
         -------
         UpliftModel
             Itself.
+        """
+        ...
+
+
+@runtime_checkable
+class FitsInSteps(Protocol):
+    """An `UpliftModel` that takes long, and says how far it is."""
+
+    def fit(self, rows: Rows, *, advance: Callable[[], None] = ...) -> UpliftModel:
+        """Learn from labelled rows.
+
+        Parameters
+        ----------
+        rows : Rows
+            Training rows of both arms.
+        advance : callable, optional
+            Called `steps` times.
+
+        Returns
+        -------
+        UpliftModel
+            Itself.
+        """
+        ...
+
+    def steps(self, rows: Rows) -> int:
+        """Say how often `fit` will advance.
+
+        Parameters
+        ----------
+        rows : Rows
+            Training rows.
+
+        Returns
+        -------
+        int
+            Steps.
         """
         ...

@@ -11,7 +11,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 
-__all__ = ["CANDIDATES", "Candidate", "Stage", "require_distinct"]
+__all__ = ["CANDIDATES", "Candidate", "Stage", "check_league"]
 
 #: Learners whose last step regresses pseudo-outcomes on trees.
 Stage = Literal["dr", "r", "x"]
@@ -71,8 +71,8 @@ class Candidate(FrozenConfig):
         return f"{self.learner}, {self.final.leaves} {kind} leaves"
 
 
-def require_distinct(candidates: Sequence[Candidate]) -> None:
-    """Refuse candidates that a league could not tell apart.
+def check_league(candidates: Sequence[Candidate]) -> None:
+    """Refuse candidates that a league could not tell apart, or that all claim to differ by row.
 
     Parameters
     ----------
@@ -82,8 +82,15 @@ def require_distinct(candidates: Sequence[Candidate]) -> None:
     Raises
     ------
     ConfigError
-        If two have the same name: estimates are kept by name, and one would stand for both.
+        If two have the same name, as estimates are kept by name and one would stand for both; or
+        if the first is not one effect for all, to which each of the others must be preferred.
     """
+    if candidates[0].learner != "constant":
+        raise ConfigError(
+            expected="candidates that begin with one effect for all, the simplest of them",
+            came=f"{candidates[0].name!r} as the first of {len(candidates)}",
+            do="Put Candidate(learner='constant') first: effects need not differ at all.",
+        )
     names = [each.name for each in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

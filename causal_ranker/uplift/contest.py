@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,8 +188,8 @@ def judge_rows(
 
 
 def tune(
-    estimates: Mapping[tuple[str, float], Array], judged: Scored
-) -> tuple[dict[str, Array], dict[str, float]]:
+    estimates: Mapping[tuple[str, float], NDArray[Any]], judged: Scored
+) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
     """Keep each candidate's best setting.
 
     Parameters
@@ -207,7 +207,7 @@ def tune(
         That setting.
     """
     loss: dict[str, float] = {}
-    best: dict[str, Array] = {}
+    best: dict[str, NDArray[Any]] = {}
     tuned: dict[str, float] = {}
     for (name, setting), guess in estimates.items():
         missed = float(np.average(np.square(judged.scores - guess), weights=judged.weight))

@@ -2,7 +2,8 @@
 
 A student learns what its teacher says, which has no noise, so it may be fitted closely. How far
 it ranks as the teacher does is measured on rows of users whom the student never saw; where that
-falls short of what was asked for, there is no student.
+falls short of what was asked for, there is no student. Where there are later rows, which the
+teacher never saw either, AUTOC by their scores is as honest as rank correlation.
 """
 
 from __future__ import annotations
@@ -179,15 +180,24 @@ class Distilled(Learner[DistillConfig]):
         self._teacher.fit(rows)
         return self.learn(rows)
 
-    def learn(self, rows: Rows, *, scores: NDArray[np.float64] | None = None) -> Distilled:
+    def learn(
+        self,
+        rows: Rows,
+        *,
+        judge: Rows | None = None,
+        scores: NDArray[np.float64] | None = None,
+    ) -> Distilled:
         """Fit the student of a teacher that is fitted.
 
         Parameters
         ----------
         rows : Rows
             Any rows; T and Y are not read.
+        judge : Rows, optional
+            Rows to measure fidelity on, those of the users held out; of `rows` by default.
         scores : numpy.ndarray, optional
-            Doubly robust scores of the rows, shape (n_rows,); NaN where there is none.
+            Doubly robust scores of the rows that fidelity is measured on, one for each row of
+            `judge` (or of `rows`), held out or not; NaN where there is none.
 
         Returns
         -------
@@ -210,21 +220,23 @@ class Distilled(Learner[DistillConfig]):
                 came="none",
                 do="Pass scores=..., or leave least_autoc_kept out.",
             )
-        held_out = uniform_hash(rows.user, salt=f"distill-{self._seed}") < self._config.held_out
-        if held_out.all() or not held_out.any():
+        held_out = self._held_out(rows)
+        judge = rows if judge is None else judge
+        judged = np.flatnonzero(held_out if judge is rows else self._held_out(judge))
+        if held_out.all() or not len(judged):
             raise EmptyError(
                 expected="users to hold out and users to learn from",
-                came=f"{int(held_out.sum())} of {len(rows)} rows held out",
+                came=f"{int(held_out.sum())} of {len(rows)} rows held out, {len(judged)} to judge",
                 do="Give rows of more users, or another share held_out.",
             )
-        said, students = self._students(rows, np.flatnonzero(~held_out))
+        students = self._students(rows, np.flatnonzero(~held_out))
         self.model_ = students[0] if len(students) == 1 else None
         self.arms_ = (students[0], students[1]) if len(students) == 2 else None
-        judged = np.flatnonzero(held_out)
+        features = judge.features[judged]
         self.fidelity_ = _fidelity(
-            said[judged],
-            self._estimate(rows.features[judged]),
-            weight=rows.weight[judged],
+            self._teacher.predict(features).point,
+            self._estimate(features),
+            weight=judge.weight[judged],
             scores=None if scores is None else scores[judged],
             top=self._config.top,
         )
@@ -235,10 +247,11 @@ class Distilled(Learner[DistillConfig]):
             raise
         return self
 
-    def _students(
-        self, rows: Rows, seen: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], list[lightgbm.Booster]]:
-        """Return the uplift that the teacher says, and who learned it."""
+    def _held_out(self, rows: Rows) -> NDArray[np.bool_]:
+        return uniform_hash(rows.user, salt=f"distill-{self._seed}") < self._config.held_out
+
+    def _students(self, rows: Rows, seen: NDArray[np.int64]) -> list[lightgbm.Booster]:
+        """Return who learned what the teacher says: its uplift, or each of its arms."""
         if not self._config.arms:
             targets = self._teacher.predict(rows.features).point[np.newaxis]
         elif isinstance(self._teacher, OutcomeModel):
@@ -249,7 +262,7 @@ class Distilled(Learner[DistillConfig]):
                 came=f"{type(self._teacher).__name__}, which says their difference alone",
                 do="Leave arms out, or distil a learner with the method arms, e.g. the T-learner.",
             )
-        students = [
+        return [
             rows.binned(self._config.trees).fit(
                 target,
                 rows=seen,
@@ -260,7 +273,6 @@ class Distilled(Learner[DistillConfig]):
             )
             for target in targets
         ]
-        return targets[-1] - targets[0] if len(targets) == 2 else targets[0], students
 
     def _estimate(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         if self.arms_ is not None:
@@ -291,6 +303,7 @@ def distill(
     *,
     config: DistillConfig,
     seed: int,
+    judge: Rows | None = None,
     scores: NDArray[np.float64] | None = None,
 ) -> Distilled:
     """Put one LightGBM model in the place of a fitted learner, or two.
@@ -305,9 +318,12 @@ def distill(
         Trees, and the fidelity asked for.
     seed : int
         Decides which users are held out, and the feature draws.
+    judge : Rows, optional
+        Rows to measure fidelity on, those of the users held out; of `rows` by default.
     scores : numpy.ndarray, optional
-        Doubly robust scores of the rows, shape (n_rows,), for the AUTOC kept; NaN where a row has
-        none, e.g. outside the overlap band. They are honest where the teacher did not see them.
+        Doubly robust scores of all rows of `judge` (or of `rows`), for the AUTOC kept; NaN where a
+        row has none, e.g. outside the overlap band. They are honest where the teacher did not see
+        them.
 
     Returns
     -------
@@ -321,7 +337,7 @@ def distill(
     """
     # It is fitted already: predicting is all that `learn` asks of it.
     fitted = cast(UpliftModel, teacher)
-    return Distilled(fitted, config=config, seed=seed).learn(rows, scores=scores)
+    return Distilled(fitted, config=config, seed=seed).learn(rows, judge=judge, scores=scores)
 
 
 def _fidelity(

@@ -15,16 +15,19 @@ from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
 from causal_ranker.errors import ConfigError, NotFittedError, SchemaError
+from causal_ranker.reporting.progress import Stages
 from causal_ranker.uplift.auto import SMALL_TREES
-from causal_ranker.uplift.base import Effect, Rows, UpliftModel
+from causal_ranker.uplift.base import Effect, FitsInSteps, Rows, UpliftModel
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.encoding import FeatureEncoder
 from causal_ranker.uplift.factory import make_learner
-from causal_ranker.uplift.final import LearnerConfig
+from causal_ranker.uplift.final import FinalStageLearner, LearnerConfig
+from causal_ranker.uplift.intervals import HalfSampleConfig, HalfSampleIntervals
 from causal_ranker.uplift.levels import LevelLearner, code_treatment
 
 __all__ = ["UpliftEstimator"]
@@ -58,6 +61,12 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
     categorical_features : sequence of str or int, optional
         Columns to read as categories, by name or position, beside those of text, booleans and
         categorical types.
+    intervals : HalfSampleConfig, optional
+        Half-sample intervals around the predictions of ``"dr"``, ``"r"`` or ``"x"``; what they
+        cover is told in `causal_ranker.uplift.intervals`. None by default, as they cost a final
+        stage each.
+    progress : bool
+        Draw a bar on standard error while a learner that takes long is fitted.
 
     Attributes
     ----------
@@ -83,6 +92,8 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         unseen: Literal["raise", "missing"] = "raise",
         control: Any = 0,
         categorical_features: Sequence[str | int] | None = None,
+        intervals: HalfSampleConfig | None = None,
+        progress: bool = False,
     ) -> None:
         self.learner = learner
         self.config = config
@@ -91,6 +102,8 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         self.unseen = unseen
         self.control = control
         self.categorical_features = categorical_features
+        self.intervals = intervals
+        self.progress = progress
 
     def fit(
         self,
@@ -161,7 +174,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
             learner = LevelLearner(self._make, levels=levels)
         else:
             check_rows(rows, kind=self.outcome)
-        self.learner_ = learner.fit(rows)
+        self.learner_ = self._fit(learner, rows)
         self._encoder = encoder
         self.levels_ = levels
         self.categories_ = {name: found.to_numpy() for name, found in encoder.levels.items()}
@@ -206,7 +219,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         Effect
-            Uplift in plays per impression.
+            Uplift in plays per impression, with intervals where the learner has some.
 
         Raises
         ------
@@ -247,11 +260,30 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
     def _make(self) -> UpliftModel:
         """Return a learner that was not fitted: one by name, or a copy of the one given."""
         if not isinstance(self.learner, str):
-            return self._copy(self.learner)
+            return self._with_intervals(self._copy(self.learner), seed=0)
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31 - 1)
-        return make_learner(self.learner, config=self._config(), seed=int(seed))
+        learner = make_learner(self.learner, config=self._config(), seed=int(seed))
+        return self._with_intervals(learner, seed=int(seed))
+
+    def _with_intervals(self, learner: UpliftModel, *, seed: int) -> UpliftModel:
+        if self.intervals is None:
+            return learner
+        if not isinstance(learner, FinalStageLearner):
+            raise ConfigError(
+                expected="'dr', 'r' or 'x' as a learner that is to have half-sample intervals",
+                came=repr(self.learner),
+                do="Name one of these, or leave intervals out: econml's have their own.",
+            )
+        return HalfSampleIntervals(learner, config=self.intervals, seed=seed)
+
+    def _fit(self, learner: UpliftModel, rows: Rows) -> UpliftModel:
+        if not (self.progress and isinstance(learner, FitsInSteps)):
+            return learner.fit(rows)
+        stages = Stages(Console(stderr=True))
+        with stages.stage("Uplift", total=learner.steps(rows)) as advance:
+            return learner.fit(rows, advance=advance)
 
     def _copy(self, learner: UpliftModel) -> UpliftModel:
         if isinstance(learner, type) or not (

@@ -101,8 +101,7 @@ class HalfSampleIntervals:
         nuisances : NuisanceValues, optional
             Cross-fitted nuisances of the same rows.
         advance : callable
-            Called once after the learner and once after each half-sample: ``1 + draws`` times,
-            or ``1 + 3 * draws`` where the unit of assignment is not the user.
+            Called `steps` times.
 
         Returns
         -------
@@ -124,7 +123,7 @@ class HalfSampleIntervals:
         advance()
         target, weight = learner._regression(rows, nuisances)
         kept = np.flatnonzero(weight)
-        unit = None if np.array_equal(rows.user, rows.unit) else rows.unit
+        unit = rows.unit if _two_ways(rows) else None
         rng = stage_rng(self._seed, "half-samples")
         self._halves, self._scales = [], []
         for way in clusterings(rows.user, unit, size=len(rows), rows=kept):
@@ -142,6 +141,22 @@ class HalfSampleIntervals:
             # Exact for a mean also where the number of clusters is odd.
             self._scales.append(half / (way.count - half))
         return self
+
+    def steps(self, rows: Rows) -> int:
+        """Say how often `fit` will advance.
+
+        Parameters
+        ----------
+        rows : Rows
+            Training rows.
+
+        Returns
+        -------
+        int
+            One for the learner and one a half-sample, of which there are three times as many where
+            the unit of assignment is not the user.
+        """
+        return 1 + self._config.draws * (3 if _two_ways(rows) else 1)
 
     def predict(self, features: NDArray[np.float32]) -> Effect:
         """Estimate the uplift of rows, with an interval around each.
@@ -175,6 +190,10 @@ class HalfSampleIntervals:
         quantile = two_sided_quantile(self._config.level, degrees=self._config.draws - 1)
         reach = quantile * np.sqrt(variance)
         return Effect(point=point, low=point - reach, high=point + reach)
+
+
+def _two_ways(rows: Rows) -> bool:
+    return not np.array_equal(rows.user, rows.unit)
 
 
 def _variance(

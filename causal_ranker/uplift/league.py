@@ -108,7 +108,10 @@ def rank_estimates(
     """
     constant = np.average(judged.scores, weights=judged.weight)
     base = np.square(judged.scores - constant)
-    gains = {name: base - np.square(judged.scores - guess) for name, guess in estimates.items()}
+
+    def gain(name: str) -> NDArray[np.float64]:
+        # Anew each time: of millions of rows, those of all estimates would be gigabytes.
+        return base - np.square(judged.scores - estimates[name])
 
     def mean(values: NDArray[np.float64]) -> Interval:
         second = None if judged.unit is judged.user else judged.unit
@@ -116,10 +119,11 @@ def rank_estimates(
             values, judged.user, second_cluster=second, weights=judged.weight, level=level
         )
 
-    found = {name: mean(values) for name, values in gains.items()}
+    found = {name: mean(gain(name)) for name in estimates}
     best = max(found, key=lambda name: found[name].point)
+    largest = gain(best)
     entries = tuple(
-        Entry(name=name, gain=found[name], behind=mean(gains[best] - gains[name])) for name in gains
+        Entry(name=name, gain=found[name], behind=mean(largest - gain(name))) for name in estimates
     )
     chosen = next(each.name for each in entries if each.behind.point <= each.behind.standard_error)
     return League(entries=entries, best=best, chosen=chosen)

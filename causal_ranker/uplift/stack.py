@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,12 @@ class StackedEffect:
     members: Sequence[Predicts]
     weights: Array
 
+    @property
+    def estimand_(self) -> str:
+        """Of which rows the members' effects are an average, in words."""
+        said = dict.fromkeys(getattr(each, "estimand_", "") for each in self.members)
+        return "; ".join(filter(None, said))
+
     def predict(self, features: NDArray[np.float32]) -> Effect:
         """Estimate the uplift of rows.
 
@@ -57,7 +64,7 @@ class StackedEffect:
 
 
 def stack_weights(
-    estimates: Sequence[Array], scores: Array, *, weight: Array, average: float
+    estimates: Sequence[NDArray[Any]], scores: Array, *, weight: Array, average: float
 ) -> Array:
     """Learn the weights of a stack: non-negative least squares of scores on estimates.
 

@@ -167,12 +167,12 @@ def test_a_base_that_is_tuned_less_than_the_causal_layer_is_refused() -> None:
     with pytest.raises(ConfigError, match="got 3 and 12"):
         ChainConfig(base_stops=(1.0, 1.0))
     trees = BoostConfig()
-    one = Candidate(learner="dr", final=trees, stops=(1.0,))
+    constant = Candidate(learner="constant")
     few = {"base_trials": (trees,), "blend_weights": (0.5,)}
-    ChainConfig(base_stops=(0.5, 1.0), candidates=(one,), **few)
-    two = one.model_copy(update={"stops": (0.5, 1.0)})
+    ChainConfig(base_stops=(0.5, 1.0), candidates=(constant,), **few)
+    one = Candidate(learner="dr", final=trees, stops=(1.0,))
     with pytest.raises(ConfigError, match="got 2 and 3"):
-        ChainConfig(base_stops=(0.5, 1.0), candidates=(two,), **few)
+        ChainConfig(base_stops=(0.5, 1.0), candidates=(constant, one), **few)
 
 
 def test_each_request_is_scored_by_the_model_of_its_time() -> None:

@@ -28,7 +28,10 @@ SMALL = (
     BoostConfig(rounds=50, learning_rate=0.08, leaves=4, min_rows_leaf=200),
     BoostConfig(rounds=50, learning_rate=0.08, leaves=8, min_rows_leaf=200),
 )
-CANDIDATES = tuple(Candidate(learner="dr", final=trees, stops=(1.0,)) for trees in SMALL)
+CANDIDATES = (
+    Candidate(learner="constant"),
+    *(Candidate(learner="dr", final=trees, stops=(1.0,)) for trees in SMALL),
+)
 FEATURES = FeatureConfig(
     windows_days=(3, 14),
     item_group="genre",

@@ -20,7 +20,7 @@ def test_the_league_is_in_the_report(ranker: CausalRanker, report: Report) -> No
     league = ranker.trained_.league
     assert league is not None
     assert [each.name for each in league.entries] == [each.name for each in CANDIDATES]
-    assert ranker.trained_.tuned == {each.name: 50 for each in CANDIDATES}
+    assert ranker.trained_.tuned == {each.name: each.path[0] for each in CANDIDATES}
     (section,) = (s for s in report.document.sections if s.title == "How the policy was chosen")
     (table,) = (
         each
@@ -29,8 +29,8 @@ def test_the_league_is_in_the_report(ranker: CausalRanker, report: Report) -> No
     )
     # Per 100 exposures, and squared.
     assert [[row[0], row[1], float(str(row[2]))] for row in table.rows] == [
-        [each.name, "50", pytest.approx(10_000 * each.gain.point, rel=0.01)]
-        for each in league.entries
+        [each.name, trees, pytest.approx(10_000 * each.gain.point, rel=0.01)]
+        for each, trees in zip(league.entries, ("", "50", "50"), strict=True)
     ]
     assert [row[0] for row in table.rows if row[-1] == "kept"] == [league.chosen]
     assert "weighted by e (1 - e)" in str(table.note)

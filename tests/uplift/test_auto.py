@@ -26,8 +26,9 @@ from tests.uplift.contract import UpliftModelContract
 from tests.uplift.worlds import CONFIG, NUISANCE, TREES, draw
 
 SMALL = tuple(Candidate(learner=name, final=TREES, stops=(0.25, 1.0)) for name in ("r", "dr", "x"))
+CONSTANT = Candidate(learner="constant")
 EVERYONE = (
-    Candidate(learner="constant"),
+    CONSTANT,
     Candidate(learner="linear", penalties=(30.0, 300.0)),
     *SMALL,
     Candidate(learner="t"),
@@ -46,7 +47,7 @@ class TestAuto(UpliftModelContract):
 
     def fresh(self) -> AutoLearner:
         stage = Candidate(learner="dr", final=self.config.final, stops=(0.25, 1.0))
-        candidates = (Candidate(learner="constant"), stage)
+        candidates = (CONSTANT, stage)
         config = AutoConfig(learner=self.config, candidates=candidates, folds=2, stack=False)
         return AutoLearner(config=config, seed=3)
 
@@ -95,13 +96,14 @@ def test_a_step_is_found_and_a_line_is_not_enough() -> None:
 
 def test_the_winner_is_that_learner_on_all_rows() -> None:
     truth = draw(7, n=6_000, logged=True)
-    learner = auto((SMALL[1],)).fit(truth.rows)
+    learner = auto((CONSTANT, SMALL[1])).fit(truth.rows)
     rounds = learner.tuned_[SMALL[1].name]
     final = TREES.model_copy(update={"rounds": int(rounds)})
     alone = DRLearner(config=CONFIG.model_copy(update={"final": final}), seed=3).fit(truth.rows)
     np.testing.assert_array_equal(
         learner.predict(truth.rows.features).point, alone.predict(truth.rows.features).point
     )
+    assert learner.estimand_ == alone.estimand_ != ""
 
 
 def test_a_stack_takes_part_and_is_judged_by_weights_of_other_folds() -> None:
@@ -153,6 +155,7 @@ def test_a_stack_that_is_chosen_predicts_its_members() -> None:
     found = learner._fit_chosen(fitting, best=best, judged=judged)
     assert isinstance(found, StackedEffect)
     assert found.weights.max() == pytest.approx(1, abs=0.02)
+    assert found.estimand_.startswith("average over rows with propensity in")
     alone = fit_candidate(SMALL[0], fitting, setting=learner.tuned_[SMALL[0].name])
     difference = found.predict(truth.rows.features).point - alone.predict(truth.rows.features).point
     assert np.abs(difference).max() < 0.05
@@ -160,9 +163,10 @@ def test_a_stack_that_is_chosen_predicts_its_members() -> None:
 
 def test_it_says_how_far_it_is() -> None:
     told: list[int] = []
-    learner = auto((Candidate(learner="constant"),))
-    learner.fit(draw(11, n=2_000).rows, advance=lambda: told.append(1))
-    assert len(told) == learner.steps == 4
+    learner = auto((CONSTANT,))
+    rows = draw(11, n=2_000).rows
+    learner.fit(rows, advance=lambda: told.append(1))
+    assert len(told) == learner.steps(rows) == 4
     with pytest.raises(NotFittedError):
         auto().predict(np.zeros((1, 4), dtype=np.float32))
 
@@ -174,17 +178,17 @@ def test_the_floor_of_effective_rows_is_that_of_all_rows() -> None:
     DRLearner(config=config, seed=3).fit(rows)
     with pytest.raises(OverlapError):
         DRLearner(config=config, seed=3).fit(rows.take(np.arange(600)))
-    auto((SMALL[1],), learner=config).fit(rows)
+    auto((CONSTANT, SMALL[1]), learner=config).fit(rows)
     high = CONFIG.model_copy(update={"fewest_effective_rows": 100_000.0})
     with pytest.raises(OverlapError):
-        auto((SMALL[1],), learner=high).fit(rows)
+        auto((CONSTANT, SMALL[1]), learner=high).fit(rows)
 
 
 def test_no_overlap_is_refused() -> None:
     rows = draw(12, n=2_000).rows
     certain = replace(rows, propensity=np.where(rows.treatment == 1, 0.999, 0.001))
     with pytest.raises(OverlapError):
-        auto((Candidate(learner="constant"),)).fit(certain)
+        auto((CONSTANT,)).fit(certain)
 
 
 @pytest.mark.parametrize(
@@ -208,9 +212,15 @@ def test_candidates_of_one_name_are_refused() -> None:
     other = SMALL[1].final.model_copy(update={"learning_rate": 0.5})  # type: ignore[union-attr]
     twin = Candidate(learner="dr", final=other, stops=(1.0,))
     with pytest.raises(ConfigError, match=r"several called 'dr, 8 constant leaves'"):
-        AutoConfig(candidates=(*SMALL, twin))
+        AutoConfig(candidates=(CONSTANT, *SMALL, twin))
     with pytest.raises(ConfigError, match=r"several called 'dr, 8 constant leaves'"):
-        ChainConfig(candidates=(SMALL[1], twin))
+        ChainConfig(candidates=(CONSTANT, SMALL[1], twin))
+
+
+@pytest.mark.parametrize("config", [AutoConfig, ChainConfig])
+def test_one_effect_for_all_always_takes_part(config: Any) -> None:
+    with pytest.raises(ConfigError, match="'r, 8 constant leaves' as the first of 2"):
+        config(candidates=(SMALL[0], CONSTANT))
 
 
 def test_monotone_features_that_nobody_would_keep_are_refused() -> None:
@@ -218,7 +228,7 @@ def test_monotone_features_that_nobody_would_keep_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"monotone = \{'x0': 1\} in a final stage"):
         make_learner("auto", config=LearnerConfig(final=trees))
     stage = Candidate(learner="dr", final=trees, stops=(1.0,))
-    assert AutoConfig(candidates=(stage,)).candidates == (stage,)
+    assert AutoConfig(candidates=(CONSTANT, stage)).candidates[1] == stage
 
 
 def test_the_default_league_has_distinct_names_and_starts_simple() -> None:

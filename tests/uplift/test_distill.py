@@ -268,3 +268,20 @@ def test_equal_seeds_give_equal_bytes(rows: Rows) -> None:
 
     assert text(3) == text(3)
     assert text(3) != text(4)
+
+
+def test_fidelity_may_be_measured_on_later_rows_of_the_users_held_out(rows: Rows) -> None:
+    teacher, later = taught("dr"), draw(82, logged=True)
+    student = distill(teacher, rows, config=FAST, seed=3, judge=later.rows, scores=later.tau)
+    alone = distill(teacher, rows, config=FAST, seed=3)
+    assert student.model_ is not None
+    assert alone.model_ is not None
+    assert student.model_.model_to_string() == alone.model_.model_to_string()
+    out = uniform_hash(later.rows.user, salt="distill-3") < 0.2
+    assert 0.1 < out.mean() < 0.3
+    said, learned = (each.predict(later.rows.features[out]).point for each in (teacher, student))
+    found = student.fidelity_
+    assert found is not None
+    assert found.rows == out.sum()
+    assert found.spearman == spearman(said, learned, weights=later.rows.weight[out])
+    assert found.autoc_student == autoc(learned, later.tau[out], weights=later.rows.weight[out])

@@ -28,6 +28,7 @@ from causal_ranker.uplift.base import Effect, Rows
 from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.estimator import UpliftEstimator
 from causal_ranker.uplift.final import LearnerConfig
+from causal_ranker.uplift.intervals import HalfSampleConfig, HalfSampleIntervals
 from causal_ranker.uplift.levels import LevelLearner
 from causal_ranker.uplift.nuisance import NuisanceConfig
 from causal_ranker.uplift.s import SLearner
@@ -75,6 +76,8 @@ def test_parameters_as_in_scikit_learn() -> None:
         "unseen": "missing",
         "control": "none",
         "categorical_features": ["device"],
+        "intervals": HalfSampleConfig(draws=4),
+        "progress": True,
     }
     estimator = UpliftEstimator(**settings)
     assert estimator.get_params() == settings
@@ -381,3 +384,31 @@ def test_rows_are_shared_and_not_copied() -> None:
     np.testing.assert_array_equal(seen[0].unit, unit)
     assert np.shares_memory(seen[0].features, x)
     np.testing.assert_array_equal(x, ROWS.features)
+
+
+def test_intervals_are_those_of_half_samples_and_only_of_final_stages() -> None:
+    draws = HalfSampleConfig(draws=4)
+    effect = model(intervals=draws).fit(X, ROWS.outcome, **FIT).predict_effect(X)
+    learner = DRLearner(config=CONFIG, seed=3)
+    alone = HalfSampleIntervals(learner, config=draws, seed=3).fit(ROWS).predict(ROWS.features)
+    assert effect.low is not None
+    assert effect.high is not None
+    for name in ("point", "low", "high"):
+        np.testing.assert_array_equal(getattr(effect, name), getattr(alone, name))
+    own = model(DRLearner(config=CONFIG, seed=3), config=None, intervals=draws)
+    assert own.fit(X, ROWS.outcome, **FIT).predict_effect(X).low is not None
+    with pytest.raises(ConfigError, match="'dr', 'r' or 'x' as a learner that is to have"):
+        model("s", intervals=draws).fit(X, ROWS.outcome, **FIT)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"intervals": HalfSampleConfig(draws=4)}, {"learner": "auto"}]
+)
+def test_a_bar_says_how_far_a_long_fit_is(
+    settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet = model(**settings).fit(X, ROWS.outcome, **FIT)
+    assert capsys.readouterr().err == ""
+    told = model(progress=True, **settings).fit(X, ROWS.outcome, **FIT)
+    assert "5/5" in capsys.readouterr().err
+    np.testing.assert_array_equal(told.predict(X), quiet.predict(X))

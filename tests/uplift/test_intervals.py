@@ -110,7 +110,7 @@ def test_units_of_assignment_count_beside_users() -> None:
     steps: list[None] = []
     model = half_samples(DRLearner(config=MEAN, seed=3), draws=200)
     model.fit(rows, nuisances=values, advance=lambda: steps.append(None))
-    assert len(steps) == 1 + 3 * 200
+    assert len(steps) == model.steps(rows) == 1 + 3 * 200
     expected = mean_interval(DRLearner, rows, values, second_cluster=rows.unit).standard_error
     by_user = mean_interval(DRLearner, rows, values).standard_error
     found = width(model, rows) / 2 / 1.972
