@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Sequence
 from numbers import Integral, Real
 
 from causal_ranker.reporting.blocks import Table
 
-__all__ = ["format_cell", "format_rows", "numeric_columns"]
+__all__ = ["flush_right", "format_cell", "format_rows", "numeric_columns"]
 
 _MISSING = "n/a"
 _WHOLE_FROM = 1000.0  # above this, decimals are noise
+_NUMBER = r"[+-]?[\d.,]+(?:e[+-]?\d+)?"
+# A number, a percentage, a range, or a number with its interval: what `evaluation.wording` writes.
+_FIGURE = re.compile(rf"{_NUMBER}(?: %)?(?: to {_NUMBER})?(?: \((?:{_NUMBER} to {_NUMBER}|n/a)\))?")
+_NO_FIGURE = {"", _MISSING, "none", "reference"}
 
 
 def _is_number(value: object) -> bool:
@@ -109,5 +114,26 @@ def numeric_columns(table: Table) -> Sequence[bool]:
     return [
         any(_is_number(value) for value in column)
         and all(value is None or _is_number(value) for value in column)
+        for column in columns
+    ]
+
+
+def flush_right(table: Table) -> Sequence[bool]:
+    """Say which columns hold figures, written as numbers or as text such as ``+1.2 (0.5 to 1.9)``.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+
+    Returns
+    -------
+    sequence of bool
+        One value per column; figures may be missing, but there is at least one.
+    """
+    columns = [[format_cell(row[at]) for row in table.rows] for at in range(len(table.columns))]
+    return [
+        any(_FIGURE.fullmatch(cell) for cell in column)
+        and all(cell in _NO_FIGURE or _FIGURE.fullmatch(cell) for cell in column)
         for column in columns
     ]

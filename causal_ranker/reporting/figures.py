@@ -24,7 +24,7 @@ _INK: Final = "#010203"
 # Contrast of at least 3 to 1 on white and on near-black; each also has its own line style.
 _TONES: Final = ("#3b82c4", "#d9730d", "#2e9467", "#a264c9", "#d1495b", "#7d8790")
 _STYLES: Final = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
-_SIZE: Final = (4.8, 3.3)  # inches; at a phone's width the words keep about 9 points
+_SIZE: Final = (4.2, 3.0)  # inches; at a phone's width the words keep about 11 pixels
 _SETTINGS: Final[Any] = {
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -82,7 +82,7 @@ def _legend_above(figure: Figure, axes: Axes) -> None:
     """Put the legend over the axes, where it can hide no line."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside upper left", ncols=min(len(labels), 3))
+        figure.legend(handles, labels, loc="outside upper left", ncols=min(len(labels), 2))
 
 
 def _rule(axes: Axes, *, x: float | None = None, y: float | None = None) -> None:

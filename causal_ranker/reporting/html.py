@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from causal_ranker.errors import DataError
 from causal_ranker.reporting.blocks import Block, Code, Document, Table, Text
-from causal_ranker.reporting.cells import format_cell, format_rows, numeric_columns
+from causal_ranker.reporting.cells import flush_right, format_cell, format_rows
 
 __all__ = ["to_html"]
 
+# What tells a sentence's end from the point of a number: a space and a capital after it.
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+_MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
+_NAMES = re.compile(r"""(\bid="|url\(#|href="#)""")
 _ACTIVE = re.compile(r"<\s*(script|foreignObject|iframe|image)\b|\son\w+\s*=", re.IGNORECASE)
 
 
@@ -27,8 +33,24 @@ def _kind(block: Block) -> str:
     return "figure"
 
 
-def _drawing(svg: str) -> str:
-    """Return a drawing without its prolog, safe to stand in a page as markup."""
+def _runs(blocks: Sequence[Block]) -> list[tuple[str, list[Block]]]:
+    """Gather neighbours of one kind: drawings that follow each other stand side by side."""
+    return [(kind, list(run)) for kind, run in groupby(blocks, key=_kind)]
+
+
+def _headline(verdict: str) -> tuple[str, str]:
+    """Split a verdict into its first sentence and the rest."""
+    first, *rest = _SENTENCE_END.split(verdict, maxsplit=1)
+    return first, "".join(rest)
+
+
+def _minus(text: str) -> str:
+    """Write negative numbers with a minus, which is as wide as a plus; a hyphen is not."""
+    return _MINUS.sub("\N{MINUS SIGN}", text)
+
+
+def _drawing(svg: str, name: str) -> str:
+    """Return a drawing safe to stand in a page as markup, its ids made the page's own."""
     start = svg.find("<svg")
     if start < 0 or _ACTIVE.search(svg):
         raise DataError(
@@ -36,7 +58,7 @@ def _drawing(svg: str) -> str:
             came=repr(svg[:60]),
             do="Draw it with causal_ranker.reporting.figures.",
         )
-    return svg[start:]
+    return _NAMES.sub(rf"\g<1>{name}-", svg[start:])
 
 
 def _anchor(title: str) -> str:
@@ -52,8 +74,15 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(anchor=_anchor, cell=format_cell, drawing=_drawing, kind=_kind)
-    environment.globals.update(format_rows=format_rows, numeric_columns=numeric_columns)
+    environment.filters.update(
+        anchor=_anchor,
+        cell=format_cell,
+        drawing=_drawing,
+        headline=_headline,
+        minus=_minus,
+        runs=_runs,
+    )
+    environment.globals.update(flush_right=flush_right, format_rows=format_rows)
     return environment.get_template("report.html.j2")
 
 
@@ -61,7 +90,7 @@ def to_html(document: Document) -> str:
     """Render a document as a self-contained page.
 
     The page follows the reader's light or dark setting, fits a phone, prints, and scrolls wide
-    tables in their own frame. All text is escaped.
+    tables in their own frame. The verdict's first sentence is its headline. All text is escaped.
 
     Parameters
     ----------
