@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -25,6 +26,8 @@ _INK: Final = "#010203"
 _TONES: Final = ("#3b82c4", "#d9730d", "#2e9467", "#a264c9", "#d1495b", "#7d8790")
 _STYLES: Final = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
 _SIZE: Final = (4.2, 3.0)  # inches; at a phone's width the words keep about 11 pixels
+_LONGEST_NAME: Final = 42  # letters that fit beside their line's sample
+_HALF_NAME: Final = 18  # and into one of two columns
 _SETTINGS: Final[Any] = {
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -79,10 +82,13 @@ def _draw(paint: Callable[[Figure, Axes], None], *, size: tuple[float, float] = 
 
 
 def _legend_above(figure: Figure, axes: Axes) -> None:
-    """Put the legend over the axes, where it can hide no line."""
+    """Put the legend over the axes, where it can hide no line, in columns that fit the width."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside upper left", ncols=min(len(labels), 2))
+        labels = [fill(label, _LONGEST_NAME) for label in labels]
+        longest = max(len(line) for label in labels for line in label.splitlines())
+        columns = 2 if longest <= _HALF_NAME else 1
+        figure.legend(handles, labels, loc="outside upper left", ncols=columns)
 
 
 def _rule(axes: Axes, *, x: float | None = None, y: float | None = None) -> None:
@@ -211,7 +217,7 @@ def bars(
         _rule(axes, x=0.0)
         for mark in marks:
             _rule(axes, x=mark)
-        axes.set_yticks(places, list(labels))
+        axes.set_yticks(places, [fill(label, _LONGEST_NAME // 2) for label in labels])
         axes.invert_yaxis()
         axes.set(xlabel=xlabel)
 

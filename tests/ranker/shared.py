@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from causal_ranker.evaluation.report import Report
-from tests.ranker.season import (
-    season,
-)
+from tests.ranker.season import fit, season, tables
 
 
 def small() -> Any:
     return season(users=250, days=9, last_days=3, seed=5)
+
+
+@cache
+def small_report() -> Report:
+    """The report of a small season, made once: tests of pages read it, too."""
+    past, later = small()
+    return fit(past).evaluate(**tables(later))
 
 
 def figures(report: Report) -> bytes:

@@ -85,8 +85,9 @@ def test_tables_scroll_in_their_own_frame(outline: Outline) -> None:
 
 
 def test_the_figure_is_inline_and_named(page: str, outline: Outline) -> None:
-    figure = next(attributes for tag, attributes in outline.tags if tag == "figure")
-    assert figure["aria-label"] == 'says "up"'
+    tags = [tag for tag, _ in outline.tags]
+    _, drawing = outline.tags[tags.index("figure") + 1]
+    assert drawing == {"role": "img", "aria-label": 'says "up"'}
     assert "<?xml" not in page
     assert len(re.findall("<svg", page)) == 1
 
