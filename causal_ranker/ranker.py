@@ -29,6 +29,7 @@ from causal_ranker.chain.logs import (
     read_checked,
     read_logs,
 )
+from causal_ranker.chain.origin import Origin
 from causal_ranker.chain.publish import bundle_contents
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
@@ -167,6 +168,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 features=infer_features(logs.candidates, users=logs.users, items=logs.items)
             )
             self._log_end = log_end or last_event(logs.plays, logs.candidates)
+            self._origin = Origin.of_fit(self, logs, log_end=self._log_end)
             labelled = self._label(logs, self._log_end)
         self.trained_: Trained = train(
             self._connection,
@@ -214,7 +216,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         outcome : str
             What one outcome is called, in the plural.
         background : sequence of Section
-            Sections to append: assumptions, sensitivity, how to reproduce.
+            Sections to append: assumptions, sensitivity, another account of how to reproduce.
 
         Returns
         -------
@@ -236,6 +238,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             logs = self._read(impressions, plays, candidates, items=self._history.items)
             check_later(logs, than=self._log_end)
             end = log_end or last_event(logs.plays, logs.candidates)
+            origin = self._origin.sections(self, logs, log_end=end, title=title, outcome=outcome)
             labelled = self._label(logs, end)
             history = self._history.followed_by(labelled.history)
             reader = BlockReader(
@@ -267,7 +270,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 seed=self.seed,
                 title=title,
                 outcome=outcome,
-                background=background,
+                background=[*background, *origin],
             )
         self._known, self._candidates, self._now = history, logs.candidates, end
         self._bundle = None
@@ -313,8 +316,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         late = logs.candidates[C.T0] >= ibis.literal(report_from)
         with self.stages_.stage("Another treatment: labels"):
             earlier = self._label(logs, choose_from)
-            late_logs = replace(logs, candidates=logs.candidates.filter(late))
-            later = self._label(late_logs, log_end)
+            later = self._label(replace(logs, candidates=logs.candidates.filter(late)), log_end)
         return reassess(
             self._connection,
             self.trained_,
@@ -367,9 +369,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         ConfigError, DataError
             If `k` or `candidates` cannot be (see `causal_ranker.serving.adapter.rerank`).
         """
-        bundle = self._serving()
         offered = None if candidates is None else list(candidates)
-        return rerank(bundle, user_id, candidates=offered, k=k)
+        return rerank(self._serving(), user_id, candidates=offered, k=k)
 
     def known_users(self) -> list[int | str]:
         """Return the users that `rerank` knows without being given candidates.
@@ -384,8 +385,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         NotFittedError
             If there is no model.
         """
-        users: list[int | str] = self._serving().snapshot.users.ids.tolist()
-        return users
+        return list(self._serving().snapshot.users.ids.tolist())
 
     def save(self, path: str | Path, *, candidates: Any = None, at: datetime | None = None) -> Path:
         """Publish models, policy and a feature snapshot as a bundle.

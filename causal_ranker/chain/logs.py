@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import ibis
@@ -147,6 +148,8 @@ class Logs:
         User and item tables.
     quarantines : tuple of Quarantine
         What was set aside of each table; empty if bad rows are refused.
+    passed : mapping of str to str
+        How the caller passed each table that is there, in Python: a path, or a name for it.
     """
 
     impressions: ibis.Table
@@ -155,6 +158,7 @@ class Logs:
     users: ibis.Table | None
     items: ibis.Table | None
     quarantines: tuple[Quarantine, ...] = ()
+    passed: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_logs(
@@ -190,21 +194,33 @@ def read_logs(
         If a table cannot be read or breaks its contract.
     """
     config = config or ChainConfig()
+    sources = {
+        "impressions": impressions,
+        "plays": plays,
+        "candidates": candidates,
+        "users": users,
+        "items": items,
+    }
     quarantines: list[Quarantine] = []
 
-    def read(source: Any, name: str) -> ibis.Table:
-        table, quarantine = read_checked(connection, source, name=name, config=config)
+    def read(name: str) -> ibis.Table:
+        table, quarantine = read_checked(connection, sources[name], name=name, config=config)
         if quarantine is not None:
             quarantines.append(quarantine)
         return table
 
     return Logs(
-        impressions=read(impressions, "impressions"),
-        plays=read(plays, "plays"),
-        candidates=read(candidates, "candidates"),
-        users=None if users is None else read(users, "users"),
-        items=None if items is None else read(items, "items"),
+        impressions=read("impressions"),
+        plays=read("plays"),
+        candidates=read("candidates"),
+        users=None if users is None else read("users"),
+        items=None if items is None else read("items"),
         quarantines=tuple(quarantines),
+        passed={
+            name: repr(str(source)) if isinstance(source, str | Path) else name
+            for name, source in sources.items()
+            if source is not None
+        },
     )
 
 

@@ -116,7 +116,7 @@ def _demo(
     from rich.console import Console
 
     from causal_ranker.demo import run_demo
-    from causal_ranker.demo.result import package_versions
+    from causal_ranker.evaluation.origin import package_versions
     from causal_ranker.runs import recording
 
     settings = {"data": data, "full": full, "seed": seed}

@@ -43,8 +43,8 @@ def _fit(
     from rich.console import Console
 
     from causal_ranker.cli.settings import tell
-    from causal_ranker.demo.result import package_versions
     from causal_ranker.evaluation.background import stages_section
+    from causal_ranker.evaluation.origin import package_versions
     from causal_ranker.reporting.console import print_section
     from causal_ranker.runs import recording
     from causal_ranker.serving.bundle import check_target
@@ -114,7 +114,7 @@ def _evaluate(
     from causal_ranker.chain.split import split_logs
     from causal_ranker.cli.settings import tell
     from causal_ranker.cli.tables import make_folder
-    from causal_ranker.demo.result import package_versions
+    from causal_ranker.evaluation.origin import package_versions
     from causal_ranker.evaluation.sections import policies_section
     from causal_ranker.reporting.console import print_section
     from causal_ranker.runs import recording

@@ -16,12 +16,12 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.sensitivity import Reassessment
 from causal_ranker.columns import Columns as C
 from causal_ranker.demo.reads import count_read
-from causal_ranker.demo.result import Demonstration, package_versions
+from causal_ranker.demo.result import Demonstration
 from causal_ranker.evaluation.background import (
     assumptions_section,
-    reproduce_section,
     sensitivity_section,
 )
+from causal_ranker.evaluation.origin import package_versions, reproduce_section
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.logs.datasets.complete_journey import (
     JourneyConfig,

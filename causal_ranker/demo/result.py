@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from causal_ranker import __version__
 from causal_ranker.evaluation.report import Report
 from causal_ranker.ranker import CausalRanker
 
-__all__ = ["Demonstration", "package_versions"]
-
-_SHOWN = ("lightgbm", "duckdb", "ibis-framework", "numpy", "pandas")
+__all__ = ["Demonstration"]
 
 
 @dataclass(frozen=True)
@@ -42,14 +38,3 @@ class Demonstration:
     truth: Mapping[str, float] | None
     offers: Mapping[int | str, list[tuple[int | str, float]]] | None
     names: Mapping[int | str, str]
-
-
-def package_versions() -> dict[str, str]:
-    """Return the versions that a reader needs to repeat a run.
-
-    Returns
-    -------
-    dict of str to str
-        Version by package.
-    """
-    return {"causal-ranker": __version__, **{name: version(name) for name in _SHOWN}}

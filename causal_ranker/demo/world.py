@@ -12,8 +12,9 @@ from rich.console import Console
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.demo.reads import count_read
-from causal_ranker.demo.result import Demonstration, package_versions
-from causal_ranker.evaluation.background import assumptions_section, reproduce_section
+from causal_ranker.demo.result import Demonstration
+from causal_ranker.evaluation.background import assumptions_section
+from causal_ranker.evaluation.origin import package_versions, reproduce_section
 from causal_ranker.ranker import CausalRanker
 from causal_ranker.reporting.blocks import Section, Table
 from causal_ranker.reporting.progress import Stages

@@ -1,4 +1,4 @@
-"""Sections about how a report came about: rows, labels, assumptions, how to repeat it."""
+"""Sections about how a report came about: rows, labels, assumptions, other choices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
 from causal_ranker.labels.kinds import LabelKind
-from causal_ranker.reporting.blocks import Code, Section, Table, Text
+from causal_ranker.reporting.blocks import Section, Table, Text
 from causal_ranker.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ __all__ = [
     "assumptions_section",
     "label_report_sections",
     "labels_section",
-    "reproduce_section",
     "sensitivity_section",
     "stages_section",
 ]
@@ -181,35 +180,3 @@ def sensitivity_section(
     ]
     unit = f"{outcome[:1].upper()}{outcome[1:]} per 100, with intervals."
     return Section("Sensitivity", [Table(["analysis", *names], rows, f"{unit} {note}")])
-
-
-def reproduce_section(
-    *, commands: Sequence[str], seed: int, versions: Mapping[str, str], reads: int
-) -> Section:
-    """Return how to get the same report again.
-
-    Parameters
-    ----------
-    commands : sequence of str
-        What to type, in order.
-    seed : int
-        The run's seed.
-    versions : mapping of str to str
-        Package versions that matter.
-    reads : int
-        How often the report window has been read: above 1, choices may have seen it.
-
-    Returns
-    -------
-    Section
-        Commands, seed, versions and the number of reads.
-    """
-    times = "once" if reads == 1 else f"{reads:,} times"
-    return Section(
-        "How to reproduce this",
-        [
-            Code("\n".join(commands)),
-            Text(f"Seed {seed}. The report window has been read {times}."),
-            Table(["package", "version"], [list(pair) for pair in versions.items()]),
-        ],
-    )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from causal_ranker.errors import ConfigError
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.sections import evaluation_sections
 from causal_ranker.evaluation.verdict import verdict
 from causal_ranker.reporting.blocks import Document, Section
 from causal_ranker.reporting.console import print_document
+from causal_ranker.reporting.files import write_page
 from causal_ranker.reporting.html import to_html
 from causal_ranker.reporting.json import to_dict, to_line
 
@@ -63,20 +63,7 @@ class Report:
         ConfigError
             If the file cannot be written there.
         """
-        target = Path(path)
-        page = to_html(self.document)
-        fresh = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            fresh.write_text(page, encoding="utf-8")
-            os.replace(fresh, target)
-        except OSError as error:
-            _remove(fresh)
-            raise ConfigError(
-                expected=f"a folder to write the report {target.name} to",
-                came=f"{error.strerror} at {target.parent}",
-                do="Create the folder, or choose one that is writable.",
-            ) from error
-        return target
+        return write_page(self.document, Path(path))
 
     def to_json(self) -> str:
         """Return the report for machines.
@@ -130,14 +117,16 @@ class Report:
         Parameters
         ----------
         sections : sequence of Section
-            What to append.
+            What to append. A section that has the title of one of them gives way to it.
 
         Returns
         -------
         Report
             A new report.
         """
-        document = replace(self.document, sections=[*self.document.sections, *sections])
+        titles = {section.title for section in sections}
+        kept = [each for each in self.document.sections if each.title not in titles]
+        document = replace(self.document, sections=[*kept, *sections])
         return replace(self, document=document)
 
     def with_remark(self, sentence: str) -> Report:
@@ -155,6 +144,15 @@ class Report:
         """
         document = replace(self.document, verdict=f"{self.document.verdict} {sentence}")
         return replace(self, document=document)
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook, in a frame of its own: its style is not the notebook's."""
+        return (
+            f'<iframe srcdoc="{escape(to_html(self.document))}" sandbox="" '
+            f'title="{escape(self.document.title)}" '
+            'style="width: 100%; height: 45rem; border: 1px solid #8888; border-radius: 4px">'
+            "</iframe>"
+        )
 
     def print(self, console: Console) -> None:
         """Print the report.
@@ -221,10 +219,3 @@ def build_report(
         meta=dict(meta or {}),
     )
     return Report(document=document, evaluation=evaluation)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError:
-        return  # it was never there

@@ -1,11 +1,17 @@
-"""The first sentence of a report: whether the re-ranked list causes more than the base list."""
+"""The first sentence of a report: whether re-ranking causes more, or that nobody can tell."""
 
 from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
 
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.wording import decimals_for, percent, range_text, signed_text
 
-__all__ = ["verdict"]
+if TYPE_CHECKING:
+    from causal_ranker.errors import OverlapError
+
+__all__ = ["refusal", "verdict"]
 
 
 def verdict(evaluation: Evaluation, *, policy: str, outcome: str = "plays") -> str:
@@ -23,8 +29,9 @@ def verdict(evaluation: Evaluation, *, policy: str, outcome: str = "plays") -> s
     Returns
     -------
     str
-        The verdict in the first sentence; requests, clusters and the share left out after it.
-        It beats the baseline only if the interval of the paired difference excludes 0.
+        The verdict in the first sentence, with its interval and the requests behind it; clusters
+        and the share left out after it. It beats the baseline only if the interval of the paired
+        difference excludes 0.
 
     Raises
     ------
@@ -34,22 +41,50 @@ def verdict(evaluation: Evaluation, *, policy: str, outcome: str = "plays") -> s
     return f"{_finding(evaluation, policy, outcome)} {_grounds(evaluation)}"
 
 
+def refusal(error: OverlapError) -> str:
+    """Say plainly that there is no figure, and why; what to do about it comes after.
+
+    Parameters
+    ----------
+    error : OverlapError
+        Why these logs do not tell what would have happened otherwise.
+
+    Returns
+    -------
+    str
+        The verdict of a report without figures.
+    """
+    return (
+        "These logs cannot say what re-ranking causes, so no figure is given: "
+        f"expected {error.expected}; got {error.came}. {error.do}"
+    )
+
+
 def _finding(evaluation: Evaluation, policy: str, outcome: str) -> str:
-    comparison = evaluation.comparison
+    comparison, scope = evaluation.comparison, evaluation.scope
     gain = comparison.result(policy).difference
     name = comparison.baseline
     other = "the base list" if name == "base" else f"the list of {name}"
+    start = f"Re-ranking by {policy}"
+    rows = f"on {scope.requests:,} requests with {comparison.k} slots each"
     if gain.low == gain.high:
-        return f"Re-ranking by {policy} does not beat {other}: both show the same items."
-    decimals = decimals_for([gain])
-    interval = f"({percent(comparison.level)} {range_text(gain, decimals=decimals)})"
-    size = f"{signed_text(gain.point, decimals=decimals)} {outcome} per 100 slots"
+        return f"{start} makes no difference to {other}: both show the same items, {rows}."
+    size = f"{signed_text(gain.point, decimals=decimals_for([gain]))} {outcome} per 100 slots"
+    ends = range_text(gain, decimals=decimals_for([gain]))
+    level = percent(comparison.level)
+    if not (isfinite(gain.low) and isfinite(gain.high)):
+        return (
+            f"{start} cannot be told from {other}: the difference is {size}, {rows}, and too few "
+            "users or units stand behind it for an interval."
+        )
     if gain.low > 0:
-        return f"Re-ranking by {policy} causes {size} more than {other} {interval}."
-    start = f"Re-ranking by {policy} does not beat {other}:"
+        return f"{start} causes {size} more than {other} ({level} {ends}), {rows}."
     if gain.high < 0:
-        return f"{start} it causes fewer {outcome}, a difference of {size} {interval}."
-    return f"{start} the difference is {size} {interval}, and the interval includes 0."
+        return f"{start} causes fewer {outcome} than {other}: {size} ({level} {ends}), {rows}."
+    return (
+        f"{start} shows no evidence of a difference to {other}: {size} ({level} {ends}, which "
+        f"includes 0), {rows}."
+    )
 
 
 def _grounds(evaluation: Evaluation) -> str:
@@ -59,7 +94,4 @@ def _grounds(evaluation: Evaluation) -> str:
     rest = (
         f" Left out for want of overlap: {percent(left_out)} of the candidates." if left_out else ""
     )
-    return (
-        f"Estimated on {scope.requests:,} requests with {evaluation.comparison.k} slots each; "
-        f"the interval is clustered by {scope.users:,} users{units}.{rest}"
-    )
+    return f"The interval is clustered by {scope.users:,} users{units}.{rest}"
