@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pprint import pformat
+from textwrap import indent
 from typing import Any, Final, Self
 
 import ibis
@@ -29,7 +30,7 @@ _LOGS: Final = ("impressions", "plays", "candidates")
 _CLOCKS: Final = {"impressions": C.T0, "plays": C.PLAYED_AT, "candidates": C.T0}
 #: Parameters that decide about no figure.
 _ASIDE: Final = {"progress", "checkpoint"}
-_WIDTH: Final = 88
+_WIDTH: Final = 80
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _settings(ranker: Any) -> dict[str, Any]:
     changed = {name: value for name, value in _changed(ranker).items() if name != "config"}
     if not isinstance(changed.get("base", ""), str):
         changed["base"] = type(changed["base"]).__name__
-    return changed | _flat(ranker.config_.model_dump(mode="json", exclude_defaults=True), "config.")
+    return changed | _flat(ranker.config_.model_dump(mode="json", exclude_defaults=True))
 
 
 def _ranker(ranker: Any) -> list[str]:
@@ -142,12 +143,23 @@ def _ranker(ranker: Any) -> list[str]:
         if isinstance(value, ChainConfig):
             lines.append("from causal_ranker.chain.config import ChainConfig")
             told = value.model_dump(mode="json", exclude_defaults=True)
-            words.append(f"config=ChainConfig(**{pformat(told, width=_WIDTH, sort_dicts=False)})")
+            words.append(f"config={_lines('ChainConfig', _literals(told))}")
         elif name == "base" and not isinstance(value, str):
             words.append("base=base")  # another's recommender: only its owner can make it again
         else:
             words.append(f"{name}={value!r}")
-    return [*lines, f"ranker = CausalRanker({', '.join(words)})"]
+    return [*lines, _lines("ranker = CausalRanker", words)]
+
+
+def _literals(values: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name}={pformat(value, width=_WIDTH, compact=True, sort_dicts=False)}"
+        for name, value in values.items()
+    ]
+
+
+def _lines(call: str, words: Sequence[str]) -> str:
+    return "\n".join([f"{call}(", *(indent(f"{word},", "    ") for word in words), ")"])
 
 
 def _call(
@@ -161,7 +173,7 @@ def _call(
     told = [f"{name}={passed[name]}" for name in names if name in passed]
     told.append(f"log_end=datetime.fromisoformat({log_end.isoformat()!r})")
     told += [f"{name}={value!r}" for name, value in words.items()]
-    return "\n".join([f"{method}(", *(f"    {word}," for word in told), ")"])
+    return _lines(method, told)
 
 
 def _changed(ranker: Any) -> dict[str, Any]:
@@ -175,7 +187,7 @@ def _changed(ranker: Any) -> dict[str, Any]:
     }
 
 
-def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict):

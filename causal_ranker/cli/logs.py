@@ -83,6 +83,7 @@ def _fit(
 @app.command("evaluate")
 @on_tables
 def _evaluate(
+    context: typer.Context,
     impressions: o.Impressions,
     plays: o.Plays,
     candidates: o.Candidates,
@@ -105,21 +106,30 @@ def _evaluate(
     config: o.Config = None,
     seed: o.Seed = 0,
     resume: o.Resume = None,
-    out: Annotated[Path, typer.Option(help="Folder for report.html.")] = Path("runs/evaluate"),
+    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = Path(
+        "runs/evaluate"
+    ),
 ) -> None:
     """Learn from the earlier part of the logs and judge the policy on the later part."""
     from rich.console import Console
 
     from causal_ranker.chain.logs import connection_of, read_logs
     from causal_ranker.chain.split import split_logs
+    from causal_ranker.cli.again import command_line
     from causal_ranker.cli.settings import tell
     from causal_ranker.cli.tables import make_folder
-    from causal_ranker.evaluation.origin import package_versions
+    from causal_ranker.errors import OverlapError
+    from causal_ranker.evaluation.origin import package_versions, reproduce_section
+    from causal_ranker.evaluation.report import refused_report
     from causal_ranker.evaluation.sections import policies_section
     from causal_ranker.reporting.console import print_section
+    from causal_ranker.reporting.files import check_page, write_page
     from causal_ranker.runs import recording
 
-    make_folder(out)
+    page, machine = out / "report.html", out / "report.json"
+    make_folder(out)  # before the work, not after it
+    check_page(page)
+    check_page(machine)
     ranker = _ranker(
         base=base,
         learner=learner,
@@ -146,22 +156,35 @@ def _evaluate(
         )
         tell(*logs.quarantines)
         past, later = split_logs(logs, at=holdout_from)
-        ranker.fit(
-            past.impressions,
-            past.plays,
-            candidates=past.candidates,
-            users=past.users,
-            items=past.items,
-            log_end=holdout_from,
+        again = reproduce_section(
+            commands=[command_line(context)],
+            seed=seed,
+            versions=record.versions,
+            files=record.inputs,
         )
-        _tell_resumed(ranker)
-        report = ranker.evaluate(
-            later.impressions, later.plays, candidates=later.candidates, log_end=log_end
-        )
+        try:
+            ranker.fit(
+                past.impressions,
+                past.plays,
+                candidates=past.candidates,
+                users=past.users,
+                items=past.items,
+                log_end=holdout_from,
+            )
+            _tell_resumed(ranker)
+            report = ranker.evaluate(
+                later.impressions, later.plays, candidates=later.candidates, log_end=log_end
+            ).with_sections([again])
+        except OverlapError as error:
+            # An older report may lie there, and would be read as the answer.
+            machine.unlink(missing_ok=True)
+            typer.echo(f"report: {write_page(refused_report(error, background=[again]), page)}")
+            raise
         record.figures = {"policy": ranker.policy_name_, "verdict": report.document.verdict}
     print_section(policies_section(report.evaluation), Console())
     typer.echo(report.document.verdict)
-    typer.echo(f"report: {report.to_html(out / 'report.html')}")
+    machine.write_text(report.to_json(), encoding="utf-8")
+    typer.echo(f"report: {report.to_html(page)}")
 
 
 def _tell_resumed(ranker: CausalRanker) -> None:

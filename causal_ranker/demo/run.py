@@ -17,6 +17,7 @@ from causal_ranker.demo.result import Demonstration
 from causal_ranker.demo.show import show
 from causal_ranker.demo.world import run_world
 from causal_ranker.errors import ConfigError
+from causal_ranker.reporting.files import check_page
 from causal_ranker.reporting.json import to_line
 
 __all__ = ["DemoResult", "run_demo"]
@@ -86,6 +87,7 @@ def run_demo(
             came=str(error),
             do="Give another folder with --out.",
         ) from error
+    check_page(out / "report.html")
     progress = console is not None
     if data == "journey":
         done = run_journey(

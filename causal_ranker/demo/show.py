@@ -15,7 +15,7 @@ from causal_ranker.serving.adapter import RerankedList
 
 __all__ = ["show"]
 
-_ON_CONSOLE = ("Rows by stage", "Estimated and true uplift", "Sensitivity")
+_ON_CONSOLE = ("Rows by stage", "Policies", "Estimated and true uplift", "Sensitivity")
 
 
 def show(done: Demonstration, *, report_path: Path, console: Console) -> None:
@@ -31,11 +31,10 @@ def show(done: Demonstration, *, report_path: Path, console: Console) -> None:
         Where to print.
     """
     document = done.report.document
-    stages, *others = [each for each in document.sections if each.title in _ON_CONSOLE]
-    print_section(stages, console)
-    print_section(document.sections[0], console)
-    for section in others:
-        print_section(section, console)
+    sections = {each.title: each for each in document.sections}
+    for title in _ON_CONSOLE:
+        if title in sections:
+            print_section(sections[title], console)
     console.print()
     console.print(document.verdict, style="bold")
     user, reranked = _most_moved(done)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causal_ranker.evaluation.balance import Balance
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.wording import estimand_text, percent
 from causal_ranker.reporting.blocks import Block, Figure, Section, Table, Text
-from causal_ranker.reporting.figures import histogram
+from causal_ranker.reporting.figures import histogram, points
 from causal_ranker.stats.calibration import Calibration
 
 __all__ = ["balance_section", "overlap_section"]
@@ -91,7 +92,7 @@ def balance_section(balance: Balance) -> Section:
     Returns
     -------
     Section
-        A sentence and a table of at most 15 covariates.
+        A sentence, a drawing and a table of at most 15 covariates.
     """
     size = np.where(np.isnan(balance.after), -1.0, np.abs(balance.after))
     worst = np.argsort(-size, kind="stable")[:_WORST]
@@ -104,6 +105,7 @@ def balance_section(balance: Balance) -> Section:
             f"{_TOLERABLE:g} standard deviations before weighting by inverse propensity, and "
             f"{after} after."
         ),
+        *_drawing(balance, worst[np.isfinite(size[worst]) & (size[worst] >= 0)]),
         Table(
             ["covariate", "before", "after"],
             [[balance.names[j], float(balance.before[j]), float(balance.after[j])] for j in worst],
@@ -112,3 +114,20 @@ def balance_section(balance: Balance) -> Section:
         ),
     ]
     return Section("Balance of the covariates", blocks)
+
+
+def _drawing(balance: Balance, shown: NDArray[np.intp]) -> list[Figure]:
+    """Draw the differences that are known; none where none is."""
+    if not shown.size:
+        return []
+    svg = points(
+        [balance.names[j] for j in shown],
+        {"before weighting": balance.before[shown], "after": balance.after[shown]},
+        xlabel="difference (standard deviations)",
+        marks=(-_TOLERABLE, _TOLERABLE),
+    )
+    said = (
+        "Means of the covariates, exposed minus not exposed, before and after weighting; upright "
+        f"rules mark {_TOLERABLE:g} standard deviations either way."
+    )
+    return [Figure(svg, said, "Standardised mean differences of covariates, before and after")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.sections import evaluation_sections
-from causal_ranker.evaluation.verdict import verdict
+from causal_ranker.evaluation.verdict import refusal, verdict
 from causal_ranker.reporting.blocks import Document, Section
 from causal_ranker.reporting.console import print_document
 from causal_ranker.reporting.files import write_page
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-__all__ = ["Report", "build_report"]
+    from causal_ranker.errors import OverlapError
+
+__all__ = ["Report", "build_report", "refused_report"]
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,9 @@ class Report:
         print_document(self.document, console)
 
 
+#: What a reader looks for first, by title; the rest follows in its own order.
+_FIRST = ("How well the scores find uplift", "Policies")
+
 _OBSERVATIONAL = (
     " The logs are observational: this holds if what stands under 'What has to be true for this' "
     "does."
@@ -211,11 +216,34 @@ def build_report(
     ConfigError
         If the policy was not compared.
     """
+    found = evaluation_sections(evaluation, outcome=outcome)
     document = Document(
         title=title,
         verdict=verdict(evaluation, policy=policy, outcome=outcome)
         + (_OBSERVATIONAL if observational else ""),
-        sections=[*evaluation_sections(evaluation, outcome=outcome), *background],
+        sections=[*sorted(found, key=_place), *background],
         meta=dict(meta or {}),
     )
     return Report(document=document, evaluation=evaluation)
+
+
+def _place(section: Section) -> int:
+    return _FIRST.index(section.title) if section.title in _FIRST else len(_FIRST)
+
+
+def refused_report(error: OverlapError, *, background: Sequence[Section]) -> Document:
+    """Assemble the report of an evaluation that cannot be: a refusal is an answer, too.
+
+    Parameters
+    ----------
+    error : OverlapError
+        Why these logs do not tell.
+    background : sequence of Section
+        How to come to the same refusal.
+
+    Returns
+    -------
+    Document
+        A verdict without figures.
+    """
+    return Document(title="Causal Ranker report", verdict=refusal(error), sections=background)

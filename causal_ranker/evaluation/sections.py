@@ -6,6 +6,9 @@ be read; the evaluation itself and its JSON are per 1.
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.compare import PolicyResult
@@ -27,6 +30,7 @@ __all__ = [
     "policies_section",
 ]
 
+_TENTH, _MOST_ABOVE = 10.0, 2.0
 _SCORE_NAMES = {C.UPLIFT: "predicted uplift", C.BASE_SCORE: "base score"}
 
 
@@ -134,17 +138,25 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
     q = 100 * next(iter(curves.values())).q
     shown = "best share of the candidates (%)"
     band = f"The bands hold the whole true curve with {level} probability."
+    start = _readable_from(q, [bands.toc for bands in curves.values()])
+    cut = f" Drawn from the best {q[start]:.0f} % on: before, bands leave no room for the curves."
 
-    def drawing(bands: dict[str, Band], *, ylabel: str) -> str:
+    def drawing(bands: dict[str, Band], *, ylabel: str, start: int = 0) -> str:
         lines = [
-            Curve(name, 100 * b.point, 100 * b.low_everywhere, 100 * b.high_everywhere)
+            Curve(
+                name,
+                100 * b.point[start:],
+                100 * b.low_everywhere[start:],
+                100 * b.high_everywhere[start:],
+            )
             for name, b in bands.items()
         ]
-        return line_with_band(q, lines, xlabel=shown, ylabel=ylabel)
+        return line_with_band(q[start:], lines, xlabel=shown, ylabel=ylabel)
 
     toc = drawing(
         {name: bands.toc for name, bands in curves.items()},
         ylabel=f"{outcome} per 100 exposures",
+        start=start,
     )
     qini = drawing(
         {name: bands.qini for name, bands in curves.items()},
@@ -156,7 +168,7 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
             Figure(
                 toc,
                 "TOC: the mean effect in the best share of the candidates by a score, minus the "
-                f"average effect over all of them. {band}",
+                f"average effect over all of them. {band}{cut if start else ''}",
                 "Targeting curves of predicted uplift and base score with bands",
             ),
             Figure(
@@ -168,6 +180,14 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
             _areas(evaluation, outcome=outcome),
         ],
     )
+
+
+def _readable_from(q: NDArray[np.float64], bands: list[Band]) -> int:
+    """Return the place after which no band is far wider than it is from the best tenth on."""
+    edges = np.array([np.abs([band.low_everywhere, band.high_everywhere]) for band in bands])
+    edge = edges.max(axis=(0, 1))
+    far = np.flatnonzero(edge > _MOST_ABOVE * edge[q >= _TENTH].max())
+    return int(far[-1]) + 1 if far.size else 0
 
 
 def _areas(evaluation: Evaluation, *, outcome: str) -> Table:

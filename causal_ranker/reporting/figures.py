@@ -18,16 +18,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-__all__ = ["Curve", "bars", "calibration_points", "histogram", "line_with_band"]
+__all__ = ["Curve", "bars", "calibration_points", "histogram", "line_with_band", "points"]
 
 # Stands in for currentColor, which matplotlib does not know; no curve uses it.
 _INK: Final = "#010203"
 # Contrast of at least 3 to 1 on white and on near-black; each also has its own line style.
 _TONES: Final = ("#3b82c4", "#d9730d", "#2e9467", "#a264c9", "#d1495b", "#7d8790")
 _STYLES: Final = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
+_MARKERS: Final = ("o", "s", "^", "D", "v", "P")
 _SIZE: Final = (4.2, 3.0)  # inches; at a phone's width the words keep about 11 pixels
 _LONGEST_NAME: Final = 42  # letters that fit beside their line's sample
 _HALF_NAME: Final = 18  # and into one of two columns
+_LYING_NAME: Final = 26  # beside a lying bar
 _SETTINGS: Final[Any] = {
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -217,11 +219,69 @@ def bars(
         _rule(axes, x=0.0)
         for mark in marks:
             _rule(axes, x=mark)
-        axes.set_yticks(places, [fill(label, _LONGEST_NAME // 2) for label in labels])
+        axes.set_yticks(places, [fill(label, _LYING_NAME) for label in labels])
         axes.invert_yaxis()
         axes.set(xlabel=xlabel)
 
-    return _draw(paint, size=(_SIZE[0], 0.9 + 0.27 * max(len(labels), 3)))
+    return _draw(paint, size=_lying(labels))
+
+
+def points(
+    labels: Sequence[str],
+    groups: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    marks: Sequence[float] = (),
+) -> str:
+    """Draw a point of each group for each label, the first on top, with a rule at zero.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The names, n of them.
+    groups : mapping of str to array of shape (n,)
+        The points of each group, which also differ in shape; NaN draws none.
+    xlabel : str
+        The axis's name, with its unit.
+    marks : sequence of float
+        Where to draw upright rules, such as the bounds of tolerable imbalance.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element, taller the more labels there are.
+    """
+    places = np.arange(len(labels))
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        for at, (name, values) in enumerate(groups.items()):
+            tone, shape = _TONES[at % len(_TONES)], _MARKERS[at % len(_MARKERS)]
+            # the first group hollow: it stays in sight where another lies on it
+            inside = "none" if at == 0 else tone
+            axes.plot(
+                np.asarray(values, dtype=float),
+                places,
+                linestyle="none",
+                marker=shape,
+                markersize=5,
+                markeredgecolor=tone,
+                markerfacecolor=inside,
+                label=name,
+            )
+        for mark in (0.0, *marks):
+            _rule(axes, x=mark)
+        axes.set_yticks(places, [fill(label, _LYING_NAME) for label in labels])
+        axes.invert_yaxis()
+        axes.set(xlabel=xlabel)
+        _legend_above(figure, axes)
+
+    return _draw(paint, size=_lying(labels))
+
+
+def _lying(labels: Sequence[str]) -> tuple[float, float]:
+    """Give every line of the labels its room."""
+    lines = max(fill(label, _LYING_NAME).count("\n") + 1 for label in labels)
+    return _SIZE[0], 1.0 + 0.2 * lines * max(len(labels), 3)
 
 
 def calibration_points(

@@ -18,6 +18,7 @@ __all__ = ["to_html"]
 # What tells a sentence's end from the point of a number: a space and a capital after it.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
+_JOINT = re.compile(r"([._/])(?=\w)")
 _NAMES = re.compile(r"""(\bid="|url\(#|href="#)""")
 _ACTIVE = re.compile(r"<\s*(script|foreignObject|iframe|image)\b|\son\w+\s*=", re.IGNORECASE)
 
@@ -49,6 +50,11 @@ def _minus(text: str) -> str:
     return _MINUS.sub("\N{MINUS SIGN}", text)
 
 
+def _breaks(escaped: str) -> str:
+    """Let long names break where a reader would break them; what is copied stays whole."""
+    return _JOINT.sub(r"\1<wbr>", str(escaped))
+
+
 def _drawing(svg: str, name: str) -> str:
     """Return a drawing safe to stand in a page as markup, its ids made the page's own."""
     start = svg.find("<svg")
@@ -76,6 +82,7 @@ def _template() -> Template:
     )
     environment.filters.update(
         anchor=_anchor,
+        breaks=_breaks,
         cell=format_cell,
         drawing=_drawing,
         headline=_headline,
