@@ -266,3 +266,27 @@ def test_weighed_rows_are_not_thinned(run: Run, files: Files) -> None:
     assert code == 2
     assert MESSAGE.fullmatch(err.strip().replace("\n", " "))
     assert "whatever their outcome" in err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.json"])
+def test_a_report_that_cannot_be_written_is_told_before_the_work(
+    run: Run, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("the logs were read first")
+
+    monkeypatch.setattr("causal_ranker.chain.logs.read_logs", work)
+    (tmp_path / name).mkdir()
+    words = ("--holdout-from", "2025-01-07T00:00Z", "--out", tmp_path)
+    code, _, err = run("evaluate", *files(), *words)
+    assert code == 2
+    assert MESSAGE.fullmatch(err.strip()), err
+    assert f"the report {name}" in err
+    assert "a folder of that name" in err
+
+
+def test_the_demo_looks_at_its_folder_before_the_work(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    code, _, err = run("demo", "--data", "world", "--out", tmp_path)
+    assert code == 2
+    assert MESSAGE.fullmatch(err.strip()), err

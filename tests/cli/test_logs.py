@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import pytest
 
 from causal_ranker import CausalRanker
 from causal_ranker.columns import Columns as C
+from causal_ranker.errors import OverlapError
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.worlds.logs import WorldLogs
-from tests.cli.calling import MESSAGE, Files, Run
+from tests.cli.calling import MESSAGE, TABLES, Files, Run
 
+MOMENT = "2025-01-07T00:00:00+00:00"
 LIMITS = ("--threads", 1, "--memory", "1GiB")
 
 
@@ -194,12 +197,13 @@ def test_evaluation_learns_before_the_cut_and_reports_after_it(
 ) -> None:
     logs, words = month
     past, later = logs.split(last_days=6)
-    code, out, err = run(
+    given = (
         "evaluate",
         *words,
         *("--holdout-from", past.log_end.isoformat(), "--log-end", logs.log_end.isoformat()),
-        *("--out", tmp_path / "report"),
+        *("--out", str(tmp_path / "a report")),
     )
+    code, out, err = run(*given)
     assert (code, err) == (0, "")
     ranker = CausalRanker(k=4).fit(
         past.impressions,
@@ -215,9 +219,44 @@ def test_evaluation_learns_before_the_cut_and_reports_after_it(
     assert report.document.verdict in out
     for policy in ("random", "popularity", "base", "uplift", "blend"):
         assert re.search(rf"^ *{policy} ", out, re.MULTILINE)
-    page = (tmp_path / "report" / "report.html").read_text("utf-8")
+    page = (tmp_path / "a report" / "report.html").read_text("utf-8")
     shown = html.unescape(page).replace("\N{MINUS SIGN}", "-")
     assert report.document.verdict.split(". ")[0] in shown
+    told = json.loads((tmp_path / "a report" / "report.json").read_text("utf-8"))
+    assert told["figures"] == json.loads(report.to_json())["figures"]
+    # the same parts, and in the last the command in place of the call
+    titles = [section["title"] for section in told["sections"]]
+    assert titles == [section.title for section in report.document.sections]
+    command, _, files, _ = told["sections"][-1]["blocks"]
+    first, *rest = shlex.split(command["text"])
+    assert (first, rest[0]) == ("causal-ranker", "evaluate")
+    pairs = [dict(zip(each[1::2], each[2::2], strict=True)) for each in (rest, given)]
+    assert pairs[0] == pairs[1]
+    assert [row[0] for row in files["rows"]] == [*TABLES, "users", "items"]
+    assert files["rows"][0][3] == Path(words[1]).stat().st_size
+
+
+def test_a_refusal_is_written_where_an_older_report_was(
+    run: Run, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OverlapError(expected="two arms", came="one", do="Explore.")
+
+    monkeypatch.setattr(CausalRanker, "fit", refuse)
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("report.html", "report.json"):
+        (out / name).write_text("+9 plays", encoding="utf-8")
+    words = ("evaluate", *files(), "--holdout-from", MOMENT, "--out", str(out))
+    code, said, err = run(*words)
+    assert (code, err) == (2, "error: expected two arms; got one. Explore.\n")
+    assert f"report: {out / 'report.html'}" in said.replace("\n", "")
+    page = html.unescape((out / "report.html").read_text("utf-8"))
+    assert "so no figure is given: expected two arms; got one." in page
+    assert "+9 plays" not in page
+    assert [path.name for path in out.iterdir()] == ["report.html"]
+    # whoever wants to see it again finds the command
+    assert shlex.join(["causal-ranker", *words]) in page
 
 
 def test_bad_rows_are_set_aside_on_request(

@@ -1,19 +1,17 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 
 from causal_ranker.evaluation.background import (
     assumptions_section,
     label_report_sections,
     labels_section,
-    reproduce_section,
     sensitivity_section,
     stages_section,
 )
 from causal_ranker.labels.kinds import LabelKind
 from causal_ranker.labels.report import LabelReport
-from causal_ranker.reporting.blocks import Code, Table, Text
+from causal_ranker.reporting.blocks import Table, Text
 from causal_ranker.stats.intervals import Interval
 
 
@@ -63,19 +61,6 @@ def test_sensitivity_keeps_the_order_and_writes_per_hundred() -> None:
         ["visited this week", "+0.610 (0.560 to 0.660)"],
     ]
     assert table.note == "Purchases per 100, with intervals. Visits drive both."
-
-
-@pytest.mark.parametrize(("reads", "words"), [(1, "read once."), (2, "read 2 times.")])
-def test_how_to_reproduce(reads: int, words: str) -> None:
-    section = reproduce_section(
-        commands=["make demo", "open report.html"], seed=7, versions={"numpy": "2.4"}, reads=reads
-    )
-    code, text, table = section.blocks
-    assert code == Code("make demo\nopen report.html")
-    assert isinstance(text, Text)
-    assert text.text == f"Seed 7. The report window has been {words}"
-    assert isinstance(table, Table)
-    assert table.rows == [["numpy", "2.4"]]
 
 
 def test_the_label_report_counts_days_and_surfaces() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html.parser
 import io
 import json
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, OverlapError
 from causal_ranker.evaluation.background import stages_section
-from causal_ranker.evaluation.report import build_report
-from causal_ranker.evaluation.verdict import verdict
+from causal_ranker.evaluation.report import build_report, refused_report
+from causal_ranker.evaluation.verdict import refusal, verdict
+from causal_ranker.reporting.blocks import Section, Text
+from causal_ranker.reporting.html import to_html
 from tests.evaluation.sample import NAMES, make_evaluation
 
 EVALUATION = make_evaluation()
@@ -26,7 +29,9 @@ REPORT = build_report(
 
 def test_the_verdict_comes_first_and_the_background_last() -> None:
     assert REPORT.document.verdict == verdict(EVALUATION, policy="blend", outcome="purchases")
-    assert REPORT.document.sections[0].title == "Policies"
+    titles = [section.title for section in REPORT.document.sections]
+    assert titles[:2] == ["How well the scores find uplift", "Policies"]
+    assert titles.index("Effects by predicted uplift") == 2
     assert REPORT.document.sections[-1].title == "Rows by stage"
     assert REPORT.document.meta == {"seed": 7}
 
@@ -35,7 +40,7 @@ def test_the_page_is_whole(tmp_path: Path) -> None:
     path = REPORT.to_html(tmp_path / "report.html")
     page = path.read_text("utf-8")
     assert page.index("Re-ranking by blend") < page.index("Policies") < page.index("Rows by stage")
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     assert not [part for part in ("http://", "https://", "url(") if _loads(page, part)]
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
 
@@ -136,3 +141,37 @@ def test_a_remark_stands_after_the_verdict() -> None:
     remarked = plain.with_remark("Read twice.")
     assert remarked.document.verdict == f"{plain.document.verdict} Read twice."
     assert "Read twice." not in plain.document.verdict
+
+
+def test_a_section_gives_way_to_one_of_its_title() -> None:
+    other = Section("Rows by stage", [Text("counted anew")])
+    found = REPORT.with_sections([other, Section("New", [Text("x")])]).document.sections
+    titles = [section.title for section in found]
+    assert titles[-2:] == ["Rows by stage", "New"]
+    assert titles.count("Rows by stage") == 1
+    assert found[-2] == other
+    assert len(found) == len(REPORT.document.sections) + 1
+
+
+def test_a_notebook_shows_the_whole_page_in_a_frame_of_its_own() -> None:
+    frames: list[dict[str, str | None]] = []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert tag == "iframe"  # nothing of the page stands in the notebook itself
+            frames.append(dict(attrs))
+
+    Reader().feed(REPORT._repr_html_())
+    (frame,) = frames
+    assert frame["srcdoc"] == to_html(REPORT.document)
+    assert frame["title"] == "Weeks 35 to 52"
+    assert frame["sandbox"] == ""
+
+
+def test_a_refusal_is_a_page_without_figures() -> None:
+    error = OverlapError(expected="two arms", came="one", do="Explore.")
+    again = Section("How to reproduce this", [Text("x")])
+    found = refused_report(error, background=[again])
+    assert found.verdict == refusal(error)
+    assert found.sections == [again]
+    assert "so no figure is given" in to_html(found)

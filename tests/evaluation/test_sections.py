@@ -10,7 +10,11 @@ import pytest
 from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.balance import Balance
 from causal_ranker.evaluation.groups import effects_section
-from causal_ranker.evaluation.sections import evaluation_sections, policies_section
+from causal_ranker.evaluation.sections import (
+    curves_section,
+    evaluation_sections,
+    policies_section,
+)
 from causal_ranker.reporting.blocks import Figure, Section, Table, Text
 from causal_ranker.stats.intervals import Interval
 from tests.evaluation.sample import make_evaluation
@@ -171,13 +175,43 @@ def test_balance_shows_the_15_worst_after_weighting() -> None:
 
 def test_every_drawing_names_its_units() -> None:
     drawings = [block for s in SECTIONS for block in s.blocks if isinstance(block, Figure)]
-    assert len(drawings) == 4
+    assert len(drawings) == 5
     for drawing in drawings:
-        # two axes, each with a unit: a percentage, purchases per something, or a probability
-        units = re.findall(r">[^<]*(?:\(%\)|per 100|propensity)[^<]*</text>", drawing.svg)
-        assert len(units) == 2, units
+        # two axes, each with a unit: a percentage, purchases per something, or a probability;
+        # balance has names of covariates on one
+        units = re.findall(
+            r">[^<]*(?:\(%\)|per 100|propensity|standard deviations)[^<]*</text>", drawing.svg
+        )
+        assert len(units) == 2 - (drawing.alt.startswith("Standardised")), units
         assert drawing.caption
         assert drawing.alt
+
+
+def test_bands_that_leave_no_room_are_cut_off_and_that_is_said() -> None:
+    def caption(toc: Any) -> str:
+        curves = {
+            name: replace(bands, toc=replace(bands.toc, **toc))
+            for name, bands in EVALUATION.curves.items()
+        }
+        section = curves_section(replace(EVALUATION, curves=curves))
+        figures = [block for block in section.blocks if isinstance(block, Figure)]
+        assert "Drawn from" not in figures[1].caption
+        return str(figures[0].caption)
+
+    even = np.full(100, 0.1)
+    assert "Drawn from" not in caption({"low_everywhere": -even, "high_everywhere": even})
+    wide = even.copy()
+    wide[:3] = 0.21
+    said = caption({"low_everywhere": -even, "high_everywhere": wide})
+    assert said.endswith("Drawn from the best 4 % on: before, bands leave no room for the curves.")
+    wide[:3] = 0.19  # not far wider
+    assert "Drawn from" not in caption({"low_everywhere": -wide, "high_everywhere": even})
+
+
+def test_covariates_that_are_never_known_are_not_drawn() -> None:
+    nothing = np.full(2, np.nan)
+    section = balance_section(Balance(names=("a", "b"), before=nothing, after=nothing))
+    assert not [block for block in section.blocks if isinstance(block, Figure)]
 
 
 def test_another_estimand_is_in_the_note_of_every_table_of_effects() -> None:

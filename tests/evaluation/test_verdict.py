@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, OverlapError
 from causal_ranker.evaluation.evaluate import Evaluation
-from causal_ranker.evaluation.verdict import verdict
+from causal_ranker.evaluation.verdict import refusal, verdict
 from causal_ranker.stats.intervals import Interval
 from tests.evaluation.sample import make_evaluation
 
@@ -29,26 +29,35 @@ def with_difference(point: float, low: float, high: float) -> Evaluation:
         (
             (0.0123, 0.0050, 0.0196),
             "Re-ranking by blend causes +1.23 purchases per 100 slots more than the base list "
-            "(95 % 0.50 to 1.96). ",
+            "(95 % 0.50 to 1.96), on 36 requests with 3 slots each. ",
         ),
         (
             (0.005, -0.003, 0.013),
-            "Re-ranking by blend does not beat the base list: the difference is +0.50 purchases "
-            "per 100 slots (95 % -0.30 to 1.30), and the interval includes 0. ",
+            "Re-ranking by blend shows no evidence of a difference to the base list: +0.50 "
+            "purchases per 100 slots (95 % -0.30 to 1.30, which includes 0), on 36 requests with "
+            "3 slots each. ",
         ),
         (
             (0.005, 0.0, 0.010),
-            "Re-ranking by blend does not beat the base list: the difference is +0.50 purchases "
-            "per 100 slots (95 % 0.00 to 1.00), and the interval includes 0. ",
+            "Re-ranking by blend shows no evidence of a difference to the base list: +0.50 "
+            "purchases per 100 slots (95 % 0.00 to 1.00, which includes 0), on 36 requests with "
+            "3 slots each. ",
         ),
         (
             (-0.005, -0.009, -0.001),
-            "Re-ranking by blend does not beat the base list: it causes fewer purchases, a "
-            "difference of -0.50 purchases per 100 slots (95 % -0.90 to -0.10). ",
+            "Re-ranking by blend causes fewer purchases than the base list: -0.50 purchases per "
+            "100 slots (95 % -0.90 to -0.10), on 36 requests with 3 slots each. ",
         ),
         (
             (0.0, 0.0, 0.0),
-            "Re-ranking by blend does not beat the base list: both show the same items. ",
+            "Re-ranking by blend makes no difference to the base list: both show the same items, "
+            "on 36 requests with 3 slots each. ",
+        ),
+        (
+            (0.005, float("nan"), float("nan")),
+            "Re-ranking by blend cannot be told from the base list: the difference is +0.50 "
+            "purchases per 100 slots, on 36 requests with 3 slots each, and too few users or units "
+            "stand behind it for an interval. ",
         ),
     ],
 )
@@ -59,11 +68,10 @@ def test_the_first_sentence(interval: tuple[float, float, float], sentence: str)
 
 def test_what_it_rests_on() -> None:
     found = verdict(EVALUATION, policy="blend")
-    assert "36 requests with 3 slots each" in found
-    assert "clustered by 12 users and by 8 units of assignment" in found
+    assert "The interval is clustered by 12 users and by 8 units of assignment" in found
     assert "Left out for want of overlap: " in found
     alone = replace(EVALUATION, share_left_out=0.0, scope=replace(EVALUATION.scope, units=None))
-    assert verdict(alone, policy="blend").endswith("the interval is clustered by 12 users.")
+    assert verdict(alone, policy="blend").endswith("The interval is clustered by 12 users.")
 
 
 def test_another_baseline_is_named() -> None:
@@ -76,3 +84,11 @@ def test_another_baseline_is_named() -> None:
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(ConfigError, match="got 'magic'"):
         verdict(EVALUATION, policy="magic")
+
+
+def test_a_refusal_gives_no_figure_and_says_why() -> None:
+    error = OverlapError(expected="two arms", came="one", do="Explore.")
+    assert refusal(error) == (
+        "These logs cannot say what re-ranking causes, so no figure is given: expected two arms; "
+        "got one. Explore."
+    )

@@ -13,7 +13,7 @@ from tests.ranker.season import (
     season,
     tables,
 )
-from tests.ranker.shared import figures, small_report
+from tests.ranker.shared import figures, small
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +26,10 @@ def report(ranker: CausalRanker) -> Report:
     return ranker.evaluate(**tables(season()[1]))
 
 
-@pytest.fixture(scope="session", name="small_report")
-def _small_report() -> Report:
-    return small_report()
+@pytest.fixture(scope="session")
+def small_report() -> Report:
+    past, later = small()
+    return fit(past).evaluate(**tables(later))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from causal_ranker.evaluation.report import Report
+from causal_ranker.ranker import CausalRanker
 from tests.ranker.season import fit, season, tables
 
 
@@ -17,10 +18,15 @@ def small() -> Any:
 
 
 @cache
-def small_report() -> Report:
-    """The report of a small season, made once: tests of pages read it, too."""
-    past, later = small()
-    return fit(past).evaluate(**tables(later))
+def told_ranker() -> CausalRanker:
+    """A ranker whose uplift differs from row to row, so that every part of a report has a say."""
+    return fit(small()[0], learner="dr")
+
+
+@cache
+def told_report() -> Report:
+    """Its report, made once: the tests of pages look at it, too."""
+    return told_ranker().evaluate(**tables(small()[1]))
 
 
 def figures(report: Report) -> bytes:

@@ -17,7 +17,7 @@ from causal_ranker.evaluation.background import assumptions_section
 from causal_ranker.reporting import figures
 from causal_ranker.reporting.blocks import Code, Document, Figure, Section, Table, Text
 from causal_ranker.reporting.html import to_html
-from tests.ranker.shared import small_report
+from tests.ranker.shared import told_report
 from tests.reporting.browser import Page, browsing, find_browser
 
 PROGRAM = find_browser()
@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(folder: Path) -> dict[str, Path]:
-    report = small_report().with_sections([assumptions_section(["Nobody drew lots. " * 20])])
+    report = told_report().with_sections([assumptions_section(["Nobody drew lots. " * 20])])
     real = report.to_html(folder / "report.html")
     worst = folder / "hard.html"
     worst.write_text(to_html(hard()), encoding="utf-8")

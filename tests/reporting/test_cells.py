@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from causal_ranker.errors import SchemaError
 from causal_ranker.reporting.blocks import Table
-from causal_ranker.reporting.cells import format_cell, format_rows, numeric_columns
+from causal_ranker.reporting.cells import (
+    flush_right,
+    format_cell,
+    format_rows,
+    numeric_columns,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +69,26 @@ def test_numeric_columns_hold_numbers_only() -> None:
 def test_a_row_of_the_wrong_length_is_refused() -> None:
     with pytest.raises(SchemaError, match=r"rows of 2 cells.*a row of 1"):
         Table(["a", "b"], [[1, 2], [3]])
+
+
+@pytest.mark.parametrize(
+    ("cells", "right"),
+    [
+        ([1, 2.5, None], True),
+        (["+1.23 (0.50 to 1.96)", "reference"], True),
+        (["-8.5 (-14.7 to -2.3)", "+0.1 (n/a)"], True),
+        (["24 %", "100 %"], True),
+        (["-10 to -1", "n/a"], True),
+        (["12,240", "1e-05", ""], True),
+        (["n/a", None, ""], False),  # no figure at all
+        (["base", "uplift"], False),
+        (["lowers (-0.92)", "raises (+0.83)"], False),
+        (["4.7.0", "1.5.6"], False),  # versions are words
+        (["2025-01-10 00:00"], False),
+        (["5", "dr"], False),
+    ],
+)
+def test_figures_stand_flush_right_however_they_are_written(
+    cells: list[object], right: bool
+) -> None:
+    assert list(flush_right(Table(["x"], [[cell] for cell in cells]))) == [right]

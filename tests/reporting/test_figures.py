@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -43,7 +45,17 @@ def calibration() -> str:
     )
 
 
-DRAWINGS = [curves, bars, histogram, calibration]
+def points() -> str:
+    return figures.points(
+        ["age", "price"],
+        {"before": [0.3, float("nan")], "after": [0.01, -0.02]},
+        xlabel="difference",
+        marks=(-0.1, 0.1),
+    )
+
+
+DRAWINGS = [curves, bars, histogram, calibration, points]
+PAGE = (Path(figures.__file__).parent / "templates" / "report.css").read_text("utf-8")
 
 
 @pytest.mark.parametrize("draw", DRAWINGS)
@@ -97,3 +109,39 @@ def test_a_line_without_a_band_draws_none() -> None:
     )
     assert "FillBetween" not in plain
     assert "FillBetween" in banded
+
+
+def luminance(colour: str) -> float:
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("tone", figures._TONES)
+def test_every_line_stands_out_on_both_papers(tone: str) -> None:
+    """WCAG 2.2, 1.4.11: 3 to 1 for what has to be told apart."""
+    papers = re.findall(r"--paper: (#[0-9a-f]{6})", PAGE)
+    assert len(papers) == 2
+    for paper in papers:
+        low, high = sorted((luminance(tone), luminance(paper)))
+        assert (high + 0.05) / (low + 0.05) >= 3
+
+
+def test_no_two_lines_differ_in_colour_alone() -> None:
+    assert len(set(figures._TONES)) == len(set(figures._STYLES)) == len(set(figures._MARKERS)) == 6
+    strokes = re.findall(r"stroke-dasharray: ([\d., ]+)", curves())
+    assert len(set(strokes)) >= 4  # the fifth is drawn whole
+
+
+def test_a_point_that_is_not_known_is_not_drawn() -> None:
+    assert {"age", "price", "before", "after"} <= words(points())
+    assert points().count("<use ") < figures.points(
+        ["age", "price"], {"before": [0.3, 0.1], "after": [0, 0]}, xlabel="x", marks=(-0.1, 0.1)
+    ).count("<use ")
+
+
+def test_long_names_get_lines_of_their_own() -> None:
+    long = "a name of a policy that goes on and on, and further still"
+    svg = figures.line_with_band([0, 1], [Curve(long, [0, 1])], xlabel="x", ylabel="y")
+    assert long not in words(svg)
+    assert all(len(word) <= 42 for word in words(svg))

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from causal_ranker.errors import DataError
-from causal_ranker.reporting.blocks import Document, Figure, Section, Text
+from causal_ranker.reporting.blocks import Document, Figure, Section, Table, Text
 from causal_ranker.reporting.html import to_html
 from tests.reporting.sample import HOSTILE, document
 
@@ -110,3 +110,56 @@ def test_a_figure_that_does_more_than_draw_is_refused(svg: str) -> None:
 def test_a_document_without_meta_has_no_footer() -> None:
     page = to_html(Document("t", "v", [Section("s", [Text("x")])]))
     assert "<footer" not in page
+
+
+def of(*blocks: Text | Table | Figure, verdict: str = "v") -> str:
+    return to_html(Document("t", verdict, [Section("s", list(blocks))]))
+
+
+def test_the_first_sentence_is_the_headline() -> None:
+    page = of(verdict="Blend causes -1.2 per 100 (95 % 0.5 to 1.9, n = 3). The rest. And more.")
+    assert (
+        '<p class="headline">Blend causes \N{MINUS SIGN}1.2 per 100 (95 % 0.5 to 1.9, n = 3).</p>'
+        in page
+    )
+    assert '<p class="grounds">The rest. And more.</p>' in page
+    assert 'grounds">' not in of(verdict="One sentence only.")
+
+
+def test_every_heading_of_a_table_says_what_it_heads(page: str, outline: Outline) -> None:
+    heads = [attributes for tag, attributes in outline.tags if tag == "th"]
+    assert [head["scope"] for head in heads] == ["col"] * 4 + ["row"] * 2 + ["row"] * 2
+    assert next(attributes for tag, attributes in outline.tags if tag == "html")["lang"] == "en"
+
+
+def test_every_frame_that_scrolls_can_be_reached_and_has_a_name_of_its_own(
+    outline: Outline,
+) -> None:
+    frames = [a for tag, a in outline.tags if a.get("role") == "region"]
+    assert len(frames) == 3  # two tables, and the command
+    assert all(frame["tabindex"] == "0" for frame in frames)
+    assert len({frame["aria-label"] for frame in frames}) == 3
+
+
+def test_negative_figures_have_a_minus_and_words_keep_their_hyphens() -> None:
+    page = of(Table(["a-b", "c"], [["x-1", "-1.5 (-2 to -1)"], ["-y", -2]]))
+    assert "\N{MINUS SIGN}1.5 (\N{MINUS SIGN}2 to \N{MINUS SIGN}1)" in page
+    assert "\N{MINUS SIGN}2</td>" in page
+    assert all(word in page for word in ("a-b", "x-1", "-y"))
+
+
+def test_long_names_break_at_their_joints_and_stay_text() -> None:
+    page = of(Table(["a", "b"], [["dr.min_rows<b>", "x_y"]]))
+    assert "dr.<wbr>min_<wbr>rows&lt;b&gt;</th>" in page
+    assert "<td>x_y</td>" in page
+
+
+def test_drawings_share_no_names() -> None:
+    drawing = document().sections[0].blocks[2]
+    assert isinstance(drawing, Figure)
+    page = of(drawing, drawing)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids)) > 10
+    used = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', page)
+    assert {first or second for first, second in used} <= set(ids)
+    assert used
