@@ -149,8 +149,10 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Show the page in a notebook, in a frame of its own: its style is not the notebook's."""
+        # its links to its own parts would otherwise lead into the notebook's page
+        page = to_html(self.document).replace("<head>", '<head><base href="about:srcdoc">', 1)
         return (
-            f'<iframe srcdoc="{escape(to_html(self.document))}" sandbox="" '
+            f'<iframe srcdoc="{escape(page)}" sandbox="" '
             f'title="{escape(self.document.title)}" '
             'style="width: 100%; height: 45rem; border: 1px solid #8888; border-radius: 4px">'
             "</iframe>"

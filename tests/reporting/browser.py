@@ -102,6 +102,28 @@ class Page:
         assert "exceptionDetails" not in came, came["exceptionDetails"]
         return came["result"].get("value")
 
+    @contextmanager
+    def inside_frame(self, *, holding: str) -> Iterator[None]:
+        """Ask the page's frame, which a browser keeps apart from it, once it holds an element."""
+        outer, end = self._session, time.monotonic() + _PATIENCE
+        try:
+            while time.monotonic() < end:
+                self._session = None
+                for each in self.tell("Target.getTargets")["targetInfos"]:
+                    if each["type"] != "iframe":
+                        continue
+                    # the frame may be empty yet, and be put into another process when it is not
+                    self._session = None
+                    words = {"targetId": each["targetId"], "flatten": True}
+                    self._session = self.tell("Target.attachToTarget", **words)["sessionId"]
+                    if self.ask(f"document.querySelector({holding!r}) !== null"):
+                        yield
+                        return
+                time.sleep(0.1)
+            raise AssertionError(f"the page has no frame that holds {holding}")
+        finally:
+            self._session = outer
+
     def picture(self, path: Path) -> None:
         """Write the whole page, not only the window, as PNG."""
         came = self.tell("Page.captureScreenshot", format="png", captureBeyondViewport=True)

@@ -163,3 +163,20 @@ def test_a_page_without_contents_is_one_column(browser: Page, folder: Path) -> N
     browser.open(short, width=1280, height=900, scheme="light")
     assert browser.ask(MEASURE)["wrong"] == []
     assert browser.ask("document.querySelector('nav')") is None
+
+
+def test_links_work_in_the_frame_that_a_notebook_shows(
+    browser: Page, pages: dict[str, Path], folder: Path
+) -> None:
+    """A frame's links lead into the page around it, unless they are told otherwise."""
+    notebook = folder / "notebook.html"
+    frame = told_report()._repr_html_()
+    notebook.write_text(f"<!doctype html><meta charset='utf-8'>{frame}", "utf-8")
+    browser.open(notebook, width=1000, height=760, scheme="light")
+    with browser.inside_frame(holding="section:last-of-type pre"):
+        browser.ask("document.documentElement.style.scrollBehavior = 'auto'")
+        browser.ask("document.querySelector('nav li:last-child a').click()")
+        assert browser.ask("document.querySelector('h1').textContent") == "Causal Ranker report"
+        assert browser.ask("location.hash").endswith("-how-to-reproduce-this")
+        assert browser.ask("scrollY") > 1000
+    browser.picture(folder / "notebook.png")
