@@ -23,7 +23,23 @@ __all__ = [
     "labels_section",
     "sensitivity_section",
     "stages_section",
+    "usual_assumptions",
 ]
+
+_ESTIMATED = (
+    "The logs are observational: the propensities were estimated. Given what the features say of "
+    "user, item and moment, whether an item was shown must not depend on what the user would have "
+    "played anyway; no log can prove that."
+)
+_LOGGED = "The logged propensities are the chances by which the items were placed."
+_ALWAYS = (
+    "What is shown in one slot does not change what another slot's item causes: uplift moves one "
+    "slot and leaves all else at its natural course.",
+    "Figures hold for candidates that had a chance in both arms; of the others, whose share is "
+    "printed, this report says nothing.",
+    "The time that follows is like the time of the report: the same kinds of users and items, and "
+    "the same base recommender.",
+)
 
 
 def assumptions_section(sentences: Sequence[str]) -> Section:
@@ -43,6 +59,22 @@ def assumptions_section(sentences: Sequence[str]) -> Section:
         "What has to be true for this",
         [Text(f"{place}. {sentence}") for place, sentence in enumerate(sentences, start=1)],
     )
+
+
+def usual_assumptions(*, observational: bool) -> Section:
+    """Return what must hold for any report of this kind.
+
+    Parameters
+    ----------
+    observational : bool
+        Whether the propensities were estimated and not logged.
+
+    Returns
+    -------
+    Section
+        As of `assumptions_section`.
+    """
+    return assumptions_section([_ESTIMATED if observational else _LOGGED, *_ALWAYS])
 
 
 def stages_section(rows: Sequence[tuple[str, int]]) -> Section:

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from causal_ranker.evaluation.background import usual_assumptions
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.sections import evaluation_sections
 from causal_ranker.evaluation.verdict import refusal, verdict
@@ -204,7 +205,8 @@ def build_report(
         Whether the propensities were estimated and not logged: the verdict then says on what it
         rests.
     background : sequence of Section
-        What follows the evidence: rows, labels, assumptions, how to repeat it.
+        What follows the evidence: rows, labels, how to repeat it; assumptions, where there are
+        others than the usual ones.
     meta : mapping of str to values, optional
         How the report came about; shown last.
 
@@ -223,10 +225,10 @@ def build_report(
         title=title,
         verdict=verdict(evaluation, policy=policy, outcome=outcome)
         + (_OBSERVATIONAL if observational else ""),
-        sections=[*sorted(found, key=_place), *background],
+        sections=[*sorted(found, key=_place), usual_assumptions(observational=observational)],
         meta=dict(meta or {}),
     )
-    return Report(document=document, evaluation=evaluation)
+    return Report(document=document, evaluation=evaluation).with_sections(background)
 
 
 def _place(section: Section) -> int:

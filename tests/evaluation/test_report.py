@@ -4,12 +4,13 @@ import html.parser
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from causal_ranker.errors import ConfigError, OverlapError
-from causal_ranker.evaluation.background import stages_section
+from causal_ranker.evaluation.background import assumptions_section, stages_section
 from causal_ranker.evaluation.report import build_report, refused_report
 from causal_ranker.evaluation.verdict import refusal, verdict
 from causal_ranker.reporting.blocks import Section, Text
@@ -177,3 +178,19 @@ def test_a_refusal_is_a_page_without_figures() -> None:
     assert found.verdict == refusal(error)
     assert found.sections == [again]
     assert "so no figure is given" in to_html(found)
+
+
+def test_what_the_verdict_points_to_is_there() -> None:
+    def assumptions(**words: Any) -> Any:
+        made = build_report(EVALUATION, title="t", policy="blend", **words)
+        (section,) = (
+            each for each in made.document.sections if each.title == "What has to be true for this"
+        )
+        return made.document.verdict, section
+
+    said, section = assumptions(observational=True)
+    assert f"'{section.title}'" in said
+    assert section.blocks[0].text.startswith("1. The logs are observational")
+    assert "logged propensities" in assumptions()[1].blocks[0].text
+    own = assumptions_section(["Nobody drew lots."])
+    assert assumptions(background=[own])[1] == own
