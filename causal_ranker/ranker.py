@@ -241,15 +241,13 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             origin = self._origin.sections(self, logs, log_end=end, title=title, outcome=outcome)
             labelled = self._label(logs, end)
             history = self._history.followed_by(labelled.history)
-            reader = BlockReader(
+            reader = BlockReader.of(
                 self._connection,
-                rows=labelled.dataset.table,
-                requests=labelled.requests,
+                labelled,
                 history=history,
                 config=self.config_.features,
                 levels=self.trained_.levels,
             )
-            kinds = labelled.dataset.kinds()
         spans = reader.spans(block_rows=self.config_.block_rows)
         with self.stages_.stage("Scoring every candidate", total=len(spans)) as advance:
             self.lists_ = lists = self.trained_.scorer.score(
@@ -258,13 +256,15 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 k=self.k,
                 curve_rate=self.config_.curve_rate,
                 rng=stage_rng(self.seed, "curves"),
+                totals=labelled.totals,
                 advance=advance,
             )
         with self.stages_.stage("Evaluation"):
             report = make_report(
                 lists,
                 self.trained_,
-                kinds=kinds,
+                labelled=labelled,
+                before=self._history,
                 k=self.k,
                 config=self.config_,
                 seed=self.seed,

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from causal_ranker.chain.base import BaseScores
 from causal_ranker.chain.served import ServedLearner
+from causal_ranker.chain.totals import Totals
 from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.ranks import top_within
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.overlap import inside
+from causal_ranker.uplift.total_outcome import TotalOutcome
 
 __all__ = ["ListScorer", "Ranking", "ScoredLists"]
 
@@ -43,6 +45,8 @@ class ScoredLists:
         Request times of the rows, microseconds since 1970 UTC.
     covariates : numpy.ndarray
         Features of the sampled rows, shape (rows.sampled, n_features).
+    played : numpy.ndarray
+        Candidates inside the band that were played, kept as rows or not, shape (rows.requests,).
     candidates : int
         Candidate rows scored.
     outside : int
@@ -55,6 +59,7 @@ class ScoredLists:
     item: NDArray[Any]
     t0: NDArray[np.int64]
     covariates: NDArray[np.float32]
+    played: NDArray[np.int64]
     candidates: int
     outside: int
     requests_left_out: int
@@ -74,12 +79,15 @@ class ListScorer:
         Propensity and outcome models of the judge.
     lowest_propensity : float
         Overlap band of the primary estimand.
+    total : TotalOutcome
+        The judge of effects on the user's total plays.
     """
 
     base: BaseScores
     learner: ServedLearner
     nuisances: Nuisances
     lowest_propensity: float
+    total: TotalOutcome
 
     def score(
         self,
@@ -89,6 +97,7 @@ class ListScorer:
         k: int,
         curve_rate: float,
         rng: np.random.Generator,
+        totals: Totals | None = None,
         advance: Callable[[], None] = lambda: None,
     ) -> ScoredLists:
         """Rank every candidate by each ranking and keep the rows that matter.
@@ -105,6 +114,8 @@ class ListScorer:
             Share of rows drawn evenly for the curves.
         rng : numpy.random.Generator
             Draws that sample.
+        totals : Totals, optional
+            Total plays of the blocks' users, where effects on them are asked for.
         advance : callable
             Called once per block.
 
@@ -121,7 +132,13 @@ class ListScorer:
         parts: list[_Part] = []
         for block in blocks:
             parts.append(
-                self._keep(block, rankings, k=k, sample=rng.random(len(block)) < curve_rate)
+                self._keep(
+                    block,
+                    rankings,
+                    k=k,
+                    sample=rng.random(len(block)) < curve_rate,
+                    totals=totals,
+                )
             )
             advance()
         return _join(parts, sample_weight=1.0 / curve_rate)
@@ -133,6 +150,7 @@ class ListScorer:
         *,
         k: int,
         sample: NDArray[np.bool_],
+        totals: Totals | None,
     ) -> _Part:
         propensity = self.nuisances.propensity(block.features, block.user, logged=block.propensity)
         primary = inside(propensity, lowest=self.lowest_propensity)
@@ -155,13 +173,26 @@ class ListScorer:
         inner = primary[keep]
         if inner.any():
             gamma[inner] = judged.take(inner).scores(part.treatment[inner], part.outcome[inner])
+        total_gamma = None
+        if totals is not None:
+            total_gamma = np.full(len(part), np.nan)
+            comparable = part.take(inner)
+            total_gamma[inner] = self.total.scores(
+                comparable.features,
+                comparable.user,
+                total=totals.of(comparable),
+                treatment=comparable.treatment,
+                propensity=propensity[keep][inner],
+            )
         return _Part(
             block=part,
             request=(np.cumsum(alive) - 1)[request[keep]],
             requests=int(alive.sum()),
             requests_left_out=int((~alive).sum()),
+            played=np.bincount(request[primary & (block.outcome > 0)], minlength=alive.size)[alive],
             propensity=propensity[keep],
             gamma=gamma,
+            total_gamma=total_gamma,
             ranks={name: rank[keep] for name, rank in ranks.items()},
             sample=sample[keep],
             uplift=uplift[keep],
@@ -178,8 +209,10 @@ class _Part:
     request: NDArray[np.int64]
     requests: int
     requests_left_out: int
+    played: NDArray[np.int64]
     propensity: NDArray[np.float64]
     gamma: NDArray[np.float64]
+    total_gamma: NDArray[np.float64] | None
     ranks: dict[str, NDArray[np.int64]]
     sample: NDArray[np.bool_]
     uplift: NDArray[np.float64]
@@ -219,12 +252,16 @@ def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
         uplift=all_of(lambda part: part.uplift),
         base_score=all_of(lambda part: part.block.base_score),
         requests=requests,
+        total_gamma=None
+        if parts[0].total_gamma is None
+        else all_of(lambda part: np.asarray(part.total_gamma)),
     )
     return ScoredLists(
         rows=rows,
         item=np.concatenate([part.block.item for part in parts]),
         t0=np.concatenate([part.block.t0 for part in parts]),
         covariates=np.concatenate([part.block.features[part.sample] for part in parts]),
+        played=np.concatenate([part.played for part in parts]),
         candidates=candidates,
         outside=sum(part.outside for part in parts),
         requests_left_out=sum(part.requests_left_out for part in parts),

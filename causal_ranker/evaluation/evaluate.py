@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.evaluation.accuracy import ListAccuracy
 from causal_ranker.evaluation.balance import Balance, covariate_balance, require_both_arms
 from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
 from causal_ranker.evaluation.effect import (
@@ -19,6 +20,7 @@ from causal_ranker.evaluation.effect import (
     effects_by_prediction,
 )
 from causal_ranker.evaluation.rows import EvaluationRows
+from causal_ranker.evaluation.totals import TotalComparison, compare_totals
 from causal_ranker.stats.bands import CurveBands, half_sample_bands
 from causal_ranker.stats.calibration import Calibration, calibration
 from causal_ranker.stats.group_effects import GroupEffects
@@ -90,6 +92,10 @@ class Evaluation:
     estimand : str or None
         Of which rows the effects that the uplift model learned are an average, where these are not
         simply the rows inside the bounds.
+    accuracy : ListAccuracy or None
+        Accuracy of the same lists, where their items are known.
+    totals : TotalComparison or None
+        The same lists by the user's total plays, where the rows carry scores of that effect.
     """
 
     comparison: PolicyComparison
@@ -105,6 +111,8 @@ class Evaluation:
     scope: Scope
     draws: int
     estimand: str | None = None
+    accuracy: ListAccuracy | None = None
+    totals: TotalComparison | None = None
 
 
 def evaluate(
@@ -160,8 +168,9 @@ def evaluate(
     names, table = covariates if covariates is not None else ((), None)
     low, high = overlap_bounds
     at, weight = rows.sampled, rows.sample_weight
+    comparison = compare_policies(rows, k=k, baseline=baseline, level=level)
     return Evaluation(
-        comparison=compare_policies(rows, k=k, baseline=baseline, level=level),
+        comparison=comparison,
         average_effect=average_effect(rows, level=level),
         group_effects=effects_by_prediction(rows, level=level),
         groups=calibration_groups(rows, level=level),
@@ -184,6 +193,7 @@ def evaluate(
             curve_rows=rows.curve_rows.size,
         ),
         draws=draws,
+        totals=None if rows.total_gamma is None else compare_totals(rows, comparison),
     )
 
 

@@ -10,7 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.stats._arrays import IntArray, float_vector, reject_rows, same_size
 
-__all__ = ["Clusters", "cluster_codes", "clusterings", "rank_vector", "request_codes"]
+__all__ = [
+    "Clusters",
+    "cluster_codes",
+    "clusterings",
+    "counts_vector",
+    "rank_vector",
+    "reject_repeated_ranks",
+    "request_codes",
+    "whole_numbers",
+]
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,26 @@ class Clusters:
     count: int
 
 
-def _integers(values: ArrayLike, *, name: str) -> IntArray:
+def whole_numbers(values: ArrayLike, *, name: str) -> IntArray:
+    """Return whole numbers as integers.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        The numbers.
+    name : str
+        What the array is called, for messages.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The numbers.
+
+    Raises
+    ------
+    RowError
+        If one is not whole.
+    """
     # exact for whole numbers below 2**53, and codes and ranks count rows
     vector = float_vector(values, name=name)
     reject_rows(
@@ -62,11 +90,66 @@ def rank_vector(rank: ArrayLike, *, name: str = "rank") -> IntArray:
     RowError
         If a rank is below 1 or not whole.
     """
-    ranks = _integers(rank, name=name)
+    ranks = whole_numbers(rank, name=name)
     reject_rows(
         ranks < 1, ranks, name=name, expected=f"{name}s of 1 or more", do=f"Count {name}s from 1."
     )
     return ranks
+
+
+def counts_vector(values: ArrayLike, *, name: str) -> IntArray:
+    """Return counts of 0 or more as integers.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        The counts.
+    name : str
+        What the array is called, for messages.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The counts.
+
+    Raises
+    ------
+    RowError
+        If one is negative or not whole.
+    """
+    counts = whole_numbers(values, name=name)
+    reject_rows(
+        counts < 0, counts, name=name, expected=f"counts of 0 or more in '{name}'", do="Count rows."
+    )
+    return counts
+
+
+def reject_repeated_ranks(ranks: IntArray, codes: IntArray, *, slots: int) -> None:
+    """Raise if two rows of a request stand in one of the first places.
+
+    Parameters
+    ----------
+    ranks : ndarray of int64, shape (n,)
+        Ranks from 1.
+    codes : ndarray of int64, shape (n,)
+        Request codes.
+    slots : int
+        How many places are looked at; rows behind them may share a rank.
+
+    Raises
+    ------
+    RowError
+        If a rank is used twice.
+    """
+    top = ranks <= slots
+    place = np.sort(codes[top] * slots + ranks[top])
+    repeated = int((place[1:] == place[:-1]).sum())
+    if repeated:
+        raise RowError(
+            expected=f"each rank from 1 to k = {slots} at most once per request",
+            came=f"{repeated} repeated ranks",
+            do="Break ties before ranking; one row per candidate of a request.",
+        )
 
 
 def request_codes(request: ArrayLike) -> tuple[IntArray, int]:
@@ -90,7 +173,7 @@ def request_codes(request: ArrayLike) -> tuple[IntArray, int]:
         If a code is negative, or a code below the largest has no row: a request without
         rows would silently count as one without uplift.
     """
-    codes = _integers(request, name="request")
+    codes = whole_numbers(request, name="request")
     advice = "Code the requests with np.unique(..., return_inverse=True)."
     reject_rows(codes < 0, codes, name="request", expected="request codes of 0 or more", do=advice)
     count = int(codes.max()) + 1

@@ -16,7 +16,8 @@ from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.uplift.base import Effect
-from causal_ranker.uplift.nuisance import NuisanceValues
+from causal_ranker.uplift.nuisance import NuisanceConfig, NuisanceValues
+from causal_ranker.uplift.total_outcome import TotalOutcome
 from tests.chain.blocks import block, requests
 
 RANKINGS = {"base": by_policy(BasePolicy()), "uplift": by_policy(UpliftPolicy())}
@@ -45,7 +46,11 @@ class Judge:
 
 def scorer(judge: Any = None) -> ListScorer:
     return ListScorer(
-        base=LoggedBase(), learner=Learner(), nuisances=judge or Judge(), lowest_propensity=0.1
+        base=LoggedBase(),
+        learner=Learner(),
+        nuisances=judge or Judge(),
+        lowest_propensity=0.1,
+        total=TotalOutcome(config=NuisanceConfig(), seed=0),  # unfitted: asked for nothing
     )
 
 
@@ -129,7 +134,22 @@ def test_blocks_are_joined_as_if_they_were_one() -> None:
     np.testing.assert_array_equal(one.item, other.item)
     np.testing.assert_array_equal(one.t0, other.t0)
     np.testing.assert_array_equal(one.covariates, other.covariates)
+    np.testing.assert_array_equal(one.played, other.played)
     assert one.rows.requests == other.rows.requests == 6
+
+
+def test_played_candidates_are_counted_kept_or_not() -> None:
+    propensity = np.full(1_000, 0.5)
+    propensity[:5] = 0.999  # a request that is left out
+    propensity[5::5] = 0.001  # rows outside the band do not count
+    rows = lists(n=200, propensity=propensity)
+    found = score(rows, k=1, rate=0.05)
+    inside = (propensity >= 0.1) & (propensity <= 0.9)
+    wanted = (rows.outcome * inside).reshape(200, 5).sum(axis=1)[1:]
+    np.testing.assert_array_equal(found.played, wanted)
+    seen = np.bincount(found.rows.request, weights=found.rows.outcome * found.rows.primary)
+    assert (seen <= wanted).all()
+    assert seen.sum() < wanted.sum()
 
 
 def test_requests_without_overlap_are_left_out_and_counted() -> None:

@@ -104,6 +104,8 @@ def test_json_holds_the_page_and_every_number() -> None:
         "scope",
         "draws",
         "estimand",
+        "accuracy",
+        "totals",
     }
     blend = found["comparison"]["results"][2]
     result = EVALUATION.comparison.result("blend")
