@@ -18,6 +18,7 @@ from causal_ranker.evaluation.effect import (
     calibration_groups,
     effects_by_prediction,
 )
+from causal_ranker.evaluation.refute.run import Refutation
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.stats.bands import CurveBands, half_sample_bands
 from causal_ranker.stats.calibration import Calibration, calibration
@@ -90,6 +91,8 @@ class Evaluation:
     estimand : str or None
         Of which rows the effects that the uplift model learned are an average, where these are not
         simply the rows inside the bounds.
+    refutation : Refutation or None
+        What was tried against the estimates, where it was.
     """
 
     comparison: PolicyComparison
@@ -105,6 +108,7 @@ class Evaluation:
     scope: Scope
     draws: int
     estimand: str | None = None
+    refutation: Refutation | None = None
 
 
 def evaluate(

@@ -37,8 +37,8 @@ def dose_response(material: Material, *, level: float) -> list[Check]:
     """
     if material.dose is None:
         why = (
-            "It needs to know how much of the treatment a row got: impressions with a position, or "
-            "several impressions of an item inside a horizon."
+            "It needs to know how much of the treatment a shown row got, e.g. impressions with a "
+            "position."
         )
         return [not_run(_DOSE, "average effect", why=why)]
     amount = material.dose.amount
@@ -49,7 +49,7 @@ def dose_response(material: Material, *, level: float) -> list[Check]:
         cut = values[values < cut].max(initial=-np.inf)
     large = values > cut
     if not 0 < int(large.sum()) < len(large):
-        why = f"All {len(large)} treated rows got the same: {material.dose.name}."
+        why = f"No two of {len(large)} shown rows differ in {material.dose.name}."
         return [not_run(_DOSE, "average effect", why=why)]
     rows = material.rows.take(known)
     request = np.unique(material.request[known], return_inverse=True)[1].astype(np.int64)
@@ -67,7 +67,10 @@ def dose_response(material: Material, *, level: float) -> list[Check]:
     )
     average = targets(among)[0]
     figure = average.estimate(judge(among), among, level=level)
-    said = f"More than {cut:g} against at most {cut:g} of: {material.dose.name}."
+    said = (
+        f"By {material.dose.name}: {int(large.sum()):,} shown rows that got more against "
+        f"{int((~large).sum()):,} that got less."
+    )
     if figure.low > 0:
         return [_line(figure, "passed", f"{said} More does more.")]
     if figure.high < 0:

@@ -252,7 +252,7 @@ def _robustness_line(
     )
     why = (
         f"Robustness value {100 * value:.2g} % ({100 * least:.2g} % for the interval): a "
-        "confounder that explains as much of what is unexplained in T and in Y undoes the estimate. "
+        "confounder that explains as much of what is unexplained in T and in Y undoes this. "
         f"{named} explains {100 * treatment_share:.2g} % and {100 * outcome_share:.2g} %."
     )
     if crosses:

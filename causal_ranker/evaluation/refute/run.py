@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import numpy as np
 
@@ -22,7 +23,12 @@ from causal_ranker.evaluation.refute.placebo import (
 )
 from causal_ranker.evaluation.refute.stability import data_subsets, random_common_cause
 
-__all__ = ["Refutation", "refute"]
+__all__ = ["REFUTERS", "Refutation", "refute"]
+
+#: How many refuters there are.
+REFUTERS: Final = 8
+
+_REFUSED: Final = "These rows do not allow it:"
 
 
 @dataclass(frozen=True)
@@ -83,19 +89,19 @@ def refute(
     Refutation
         A line or more for each refuter.
 
-    Raises
-    ------
-    DataError
-        If the rows do not allow the estimates themselves.
     """
-    base = judge(material)
     checks: list[Check] = []
-    for name, refuter in _refuters(material, base, level=level).items():
-        try:
-            checks += refuter()
-        except DataError as error:
-            checks.append(not_run(name, "all", why=f"These rows do not allow it: {error}"))
-        advance()
+    try:
+        base = judge(material)
+    except DataError as error:
+        checks.append(not_run("every refuter", "all", why=f"{_REFUSED} {error}"))
+    else:
+        for name, refuter in _refuters(material, base, level=level).items():
+            try:
+                checks += refuter()
+            except DataError as error:
+                checks.append(not_run(name, "all", why=f"{_REFUSED} {error}"))
+            advance()
     return Refutation(
         checks=tuple(checks),
         rows=len(material.rows),
