@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from causal_ranker.evaluation.refute.estimates import judge
+from causal_ranker.evaluation.refute.estimates import Judged, judge
 from causal_ranker.evaluation.refute.hidden import _strongest, unobserved_confounding
 from causal_ranker.evaluation.refute.material import Material
-from causal_ranker.stats.confounding import e_value, robustness_value
+from causal_ranker.stats.confounding import e_value, robustness_value, times_to_explain
 from causal_ranker.uplift.base import Rows
 from tests.evaluation.refute.world import AVERAGE, CONFIG, material
 
@@ -70,30 +71,52 @@ def test_no_effect_needs_no_explanation() -> None:
     }
 
 
+def slowly(rows: Material, base: Judged, kept: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Mean outcome of both arms, residual variance and mean square of the weights, row by row."""
+    values, y, t = base.values, rows.rows.outcome, rows.rows.treatment
+    e, figures = values.propensity, []
+    for i in np.flatnonzero(kept):
+        m1, m0 = values.outcome_treated[i], values.outcome_control[i]
+        figures.append(
+            (
+                m1 + (y[i] - m1) / e[i] if t[i] else m1,
+                m0 if t[i] else m0 + (y[i] - m0) / (1 - e[i]),
+                (y[i] - (m1 if t[i] else m0)) ** 2,
+                1 / e[i] + 1 / (1 - e[i]),
+            )
+        )
+    return tuple(np.mean(figures, axis=0).tolist())
+
+
 def test_figures_by_a_slow_account() -> None:
     rows = material(5, tau=0.25)
     base = judge(rows)
-    values, y, t = base.values, rows.rows.outcome, rows.rows.treatment
-    e, kept = values.propensity, base.kept
-    one, none = [], []
-    residual, alpha = [], []
-    for i in np.flatnonzero(kept):
-        m1, m0 = values.outcome_treated[i], values.outcome_control[i]
-        one.append(m1 + (y[i] - m1) / e[i] if t[i] else m1)
-        none.append(m0 if t[i] else m0 + (y[i] - m0) / (1 - e[i]))
-        residual.append((y[i] - (m1 if t[i] else m0)) ** 2)
-        alpha.append(1 / e[i] + 1 / (1 - e[i]))
-    value, strength = (
-        check
-        for check in unobserved_confounding(rows, base, level=LEVEL)
-        if check.estimate == AVERAGE
-    )
+    checks = unobserved_confounding(rows, base, level=LEVEL)
+    value, strength = (check for check in checks if check.estimate == AVERAGE)
+    one, none, _, _ = slowly(rows, base, base.kept)
     assert value.figure is not None
-    assert value.figure.point == pytest.approx(e_value(np.mean(one) / np.mean(none)))
-    effect = np.mean(one) - np.mean(none)
-    robust = robustness_value(effect / np.sqrt(np.mean(residual) * np.mean(alpha)))
-    # The strength reads rows with overlap under both fits, nearly all here.
-    assert f"{100 * robust:.2g} %" in strength.why
+    assert value.figure.point == pytest.approx(e_value(one / none))
+
+    (strongest,) = _strongest(rows, base)
+    left = [place for place, name in enumerate(rows.rows.names) if name != strongest]
+    fewer = replace(
+        rows.rows,
+        features=rows.rows.features[:, left],
+        names=tuple(rows.rows.names[place] for place in left),
+    )
+    short = judge(rows, rows=fewer)
+    both = base.kept & short.kept
+    _, _, residual, alpha = slowly(rows, base, both)
+    _, _, short_residual, short_alpha = slowly(rows, short, both)
+    signal = (one - none) / np.sqrt(residual * alpha)
+    times = times_to_explain(
+        signal,
+        outcome_share=short_residual / residual - 1,
+        treatment_share=1 - short_alpha / alpha,
+    )
+    assert strength.figure is not None
+    assert strength.figure.point == pytest.approx(times)
+    assert f"Robustness value {100 * robustness_value(signal):.2g} %" in strength.why
 
 
 def test_the_ruler_is_the_strongest_covariate_with_its_repetitions() -> None:

@@ -66,6 +66,12 @@ def test_a_log_that_lies_about_who_sees_more_is_found_out() -> None:
     assert on(placebo_treatment(lie, judge(lie), level=LEVEL)).verdict == "failed"
 
 
+def test_a_treatment_comes_with_the_chance_it_had() -> None:
+    # Of models that do not know the fit, and weights by the fit of another row, one would show.
+    rows = material(1, users=1_200, logged=True, hidden="fit", pull=1.5)
+    assert on(placebo_treatment(rows, judge(rows), level=LEVEL)).verdict == "passed"
+
+
 def test_users_of_one_request_have_nobody_to_take_from() -> None:
     rows = material(1, users=100, requests=1)
     checks = placebo_treatment(rows, judge(rows), level=LEVEL)
