@@ -31,12 +31,14 @@ from causal_ranker.chain.logs import (
 )
 from causal_ranker.chain.origin import Origin
 from causal_ranker.chain.publish import bundle_contents
+from causal_ranker.chain.refute import refute_lists
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.settings import check_settings
 from causal_ranker.chain.train import Trained, train
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
+from causal_ranker.evaluation.refute.run import REFUTERS
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.quarantine import Quarantine
 from causal_ranker.recommenders.base import BaseRecommender
@@ -257,8 +259,24 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 curve_rate=self.config_.curve_rate,
                 rng=stage_rng(self.seed, "curves"),
                 totals=labelled.totals,
+                hold=self.config_.refute.rows if self.config_.refute.enabled else 0,
+                salt=f"refute-{self.seed}",
                 advance=advance,
             )
+        refutation = None
+        if self.config_.refute.enabled:
+            with self.stages_.stage("Can this be false?", total=REFUTERS) as advance:
+                refutation = refute_lists(
+                    self._connection,
+                    lists,
+                    self.trained_,
+                    impressions=logs.impressions,
+                    history=history,
+                    config=self.config_,
+                    k=self.k,
+                    seed=self.seed,
+                    advance=advance,
+                )
         with self.stages_.stage("Evaluation"):
             report = make_report(
                 lists,
@@ -271,6 +289,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 title=title,
                 outcome=outcome,
                 background=[*background, *origin],
+                refutation=refutation,
             )
         self._known, self._candidates, self._now = history, logs.candidates, end
         self._bundle = None

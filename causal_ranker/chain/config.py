@@ -11,6 +11,7 @@ from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
+from causal_ranker.evaluation.refute.material import RefuteConfig
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.uplift.candidates import Candidate, check_league
 from causal_ranker.uplift.final import LearnerConfig
@@ -63,6 +64,8 @@ class ChainConfig(FrozenConfig):
         Weights of uplift that the blend policy tries on the choosing rows.
     curve_rate : float
         Share of report rows, drawn evenly, on which curves, calibration and balance stand.
+    refute : RefuteConfig
+        What the report tries against itself ("Can this be false?"), and on how many rows.
     unique_candidates : bool
         The candidate logs are unique in user, item and t0 by construction (a cross join, say):
         leave out the search for duplicates, which takes time and memory by the row.
@@ -116,6 +119,7 @@ class ChainConfig(FrozenConfig):
         tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)
     ] = (0.25, 0.5, 0.75)
     curve_rate: _Rate = 1.0
+    refute: RefuteConfig = RefuteConfig()
     unique_candidates: bool = False
     on_bad_rows: Literal["raise", "quarantine"] = "raise"
     quarantine_folder: Path = Path("quarantine")

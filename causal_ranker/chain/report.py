@@ -16,6 +16,7 @@ from causal_ranker.chain.train import Trained
 from causal_ranker.evaluation.accuracy import list_accuracy
 from causal_ranker.evaluation.background import labels_section, stages_section
 from causal_ranker.evaluation.evaluate import evaluate
+from causal_ranker.evaluation.refute.run import Refutation
 from causal_ranker.evaluation.report import Report, build_report
 from causal_ranker.evaluation.wording import decimals_for, interval_text
 from causal_ranker.features.config import FeatureConfig
@@ -65,6 +66,7 @@ def make_report(
     title: str,
     outcome: str,
     background: Sequence[Section],
+    refutation: Refutation | None = None,
 ) -> Report:
     """Evaluate the lists and write down what was found.
 
@@ -90,6 +92,8 @@ def make_report(
         What one outcome is called, in the plural.
     background : sequence of Section
         Sections to append.
+    refutation : Refutation, optional
+        What was tried against the estimates.
 
     Returns
     -------
@@ -110,6 +114,7 @@ def make_report(
         evaluation,
         share_left_out=lists.outside / lists.candidates,
         accuracy=list_accuracy(lists.rows, shown, k=k),
+        refutation=refutation,
         # Some learners do not say, e.g. those without a final stage.
         estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand or None,
     )

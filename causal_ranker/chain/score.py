@@ -21,14 +21,34 @@ from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.ranks import top_within
+from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.total_outcome import TotalOutcome
 
-__all__ = ["ListScorer", "Ranking", "ScoredLists"]
+__all__ = ["HeldRows", "ListScorer", "Ranking", "ScoredLists"]
 
 #: Scores the rows of a block, given their uplift; the largest score of a request comes first.
 Ranking = Callable[[FeatureBlock, NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """Rows of some users with all their features, for models of their own.
+
+    Attributes
+    ----------
+    at : numpy.ndarray
+        Their positions among the kept rows, in order, shape (n_held,).
+    features : numpy.ndarray
+        Shape (n_held, n_features).
+    horizon_end : numpy.ndarray
+        Ends of their horizons, microseconds since 1970 UTC.
+    """
+
+    at: NDArray[np.int64]
+    features: NDArray[np.float32]
+    horizon_end: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,8 @@ class ScoredLists:
         Candidate rows outside the overlap band, left out of every list.
     requests_left_out : int
         Requests without any candidate inside the band.
+    held : HeldRows
+        Every kept row of users drawn by hash, as many as were asked for.
     """
 
     rows: EvaluationRows
@@ -63,6 +85,7 @@ class ScoredLists:
     candidates: int
     outside: int
     requests_left_out: int
+    held: HeldRows
 
 
 @dataclass(frozen=True)
@@ -98,6 +121,8 @@ class ListScorer:
         curve_rate: float,
         rng: np.random.Generator,
         totals: Totals | None = None,
+        hold: int = 0,
+        salt: str = "",
         advance: Callable[[], None] = lambda: None,
     ) -> ScoredLists:
         """Rank every candidate by each ranking and keep the rows that matter.
@@ -116,6 +141,10 @@ class ListScorer:
             Draws that sample.
         totals : Totals, optional
             Total plays of the blocks' users, where effects on them are asked for.
+        hold : int
+            About how many of the kept rows keep their features: all of users drawn by hash.
+        salt : str
+            Of that hash.
         advance : callable
             Called once per block.
 
@@ -141,7 +170,7 @@ class ListScorer:
                 )
             )
             advance()
-        return _join(parts, sample_weight=1.0 / curve_rate)
+        return _join(parts, sample_weight=1.0 / curve_rate, hold=hold, salt=salt)
 
     def _keep(
         self,
@@ -220,7 +249,19 @@ class _Part:
     outside: int
 
 
-def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
+def _held(parts: list[_Part], user: NDArray[Any], *, hold: int, salt: str) -> HeldRows:
+    chosen = np.zeros(len(user), dtype=bool)
+    if hold:
+        chosen = uniform_hash(user, salt=salt) < hold / len(user)
+    ends = np.cumsum([len(part.block) for part in parts])
+    features, horizon_end = [], []
+    for part, mine in zip(parts, np.split(chosen, ends[:-1]), strict=True):
+        features.append(part.block.features[mine])
+        horizon_end.append(part.block.horizon_end[mine])
+    return HeldRows(np.flatnonzero(chosen), np.concatenate(features), np.concatenate(horizon_end))
+
+
+def _join(parts: list[_Part], *, sample_weight: float, hold: int, salt: str) -> ScoredLists:
     requests = sum(part.requests for part in parts)
     candidates = sum(part.candidates for part in parts)
     if requests == 0:
@@ -235,8 +276,9 @@ def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
         return np.concatenate([get(part) for part in parts]).astype(np.float64, copy=False)
 
     sample = np.concatenate([part.sample for part in parts])
+    user = np.concatenate([part.block.user for part in parts])
     rows = EvaluationRows(
-        user=np.concatenate([part.block.user for part in parts]),
+        user=user,
         unit=np.concatenate([part.block.unit for part in parts]),
         request=np.concatenate(
             [part.request + offset for part, offset in zip(parts, offsets, strict=True)]
@@ -265,4 +307,5 @@ def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
         candidates=candidates,
         outside=sum(part.outside for part in parts),
         requests_left_out=sum(part.requests_left_out for part in parts),
+        held=_held(parts, user, hold=hold, salt=salt),
     )

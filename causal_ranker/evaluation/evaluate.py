@@ -19,6 +19,7 @@ from causal_ranker.evaluation.effect import (
     calibration_groups,
     effects_by_prediction,
 )
+from causal_ranker.evaluation.refute.run import Refutation
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.evaluation.totals import TotalComparison, compare_totals
 from causal_ranker.stats.bands import CurveBands, half_sample_bands
@@ -96,6 +97,8 @@ class Evaluation:
         Accuracy of the same lists, where their items are known.
     totals : TotalComparison or None
         The same lists by the user's total plays, where the rows carry scores of that effect.
+    refutation : Refutation or None
+        What was tried against the estimates, where it was.
     """
 
     comparison: PolicyComparison
@@ -113,6 +116,7 @@ class Evaluation:
     estimand: str | None = None
     accuracy: ListAccuracy | None = None
     totals: TotalComparison | None = None
+    refutation: Refutation | None = None
 
 
 def evaluate(

@@ -15,6 +15,7 @@ from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.compare import PolicyResult
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.groups import effects_section
+from causal_ranker.evaluation.refutation_section import refutation_section
 from causal_ranker.evaluation.totals_section import totals_section
 from causal_ranker.evaluation.wording import (
     decimals_for,
@@ -50,7 +51,8 @@ def evaluation_sections(evaluation: Evaluation, *, outcome: str = "plays") -> li
     -------
     list of Section
         Policies, and what they change in total plays and accuracy, where these are known; effects
-        by predicted uplift, curves, overlap and, where covariates were given, balance.
+        by predicted uplift, curves, overlap and, where covariates were given, balance; and what
+        was tried against all this, where it was.
     """
     sections = [policies_section(evaluation, outcome=outcome)]
     if evaluation.totals is not None:
@@ -66,6 +68,8 @@ def evaluation_sections(evaluation: Evaluation, *, outcome: str = "plays") -> li
     ]
     if evaluation.balance is not None:
         sections.append(balance_section(evaluation.balance))
+    if evaluation.refutation is not None:
+        sections.append(refutation_section(evaluation.refutation, outcome=outcome))
     return sections
 
 

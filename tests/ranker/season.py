@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain.config import ChainConfig
+from causal_ranker.evaluation.refute.material import RefuteConfig
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.ranker import CausalRanker
 from causal_ranker.uplift.candidates import Candidate
@@ -55,6 +56,8 @@ def config(**settings: Any) -> ChainConfig:
         "choose_days": 2,
         "base_first_days": 2,
         "base_refit_days": 2,
+        # It fits models several times over; tests/ranker/test_refute.py is about it.
+        "refute": RefuteConfig(enabled=False),
     }
     return ChainConfig(**(fast | settings))
 

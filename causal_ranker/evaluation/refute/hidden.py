@@ -1,0 +1,268 @@
+"""How strong something unobserved would have to be, measured by what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import exp, isfinite, log
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.evaluation.refute.check import Check, Verdict, not_run
+from causal_ranker.evaluation.refute.estimates import Judged, Target, judge, targets
+from causal_ranker.evaluation.refute.material import Material
+from causal_ranker.stats.confounding import (
+    e_value,
+    robustness_value,
+    times_to_explain,
+)
+from causal_ranker.stats.intervals import Interval, clustered_mean
+
+__all__ = ["unobserved_confounding"]
+
+Array = NDArray[np.float64]
+
+_E_VALUE: Final = "E-value"
+_ROBUSTNESS: Final = "unobserved confounder"
+_REPEATS: Final = 0.5  # correlation from which a covariate counts as a repetition of another
+
+
+def unobserved_confounding(material: Material, base: Judged, *, level: float) -> list[Check]:
+    """Say how strong an unobserved confounder would have to be to explain the estimates away.
+
+    The ruler is the strongest observed covariate, with those that repeat it: nuisances are fitted
+    again without them, and what they then fail to explain of Y and of T is their strength. Where
+    propensities were logged nothing unobserved can have decided T, and nothing is computed.
+
+    Parameters
+    ----------
+    material : Material
+        Rows and estimates.
+    base : Judged
+        The rows as they are.
+    level : float
+        Probability that an interval holds the truth.
+
+    Returns
+    -------
+    list of Check
+        The E-value of the average effect, and for each estimate how many times as strong as the
+        strongest observed covariate a confounder has to be, with the robustness value.
+    """
+    named = targets(material)
+    if material.logged:
+        why = (
+            "The propensities were logged: nothing unobserved decided what was shown, if the log "
+            "is right, which placebo treatment and balance put to the test."
+        )
+        lines = [not_run(_E_VALUE, named[0].name, why=why)]
+        return lines + [not_run(_ROBUSTNESS, target.name, why=why) for target in named]
+    strongest = _strongest(material, base)
+    places = [place for place, name in enumerate(material.rows.names) if name not in strongest]
+    allowed = material.nuisance.propensity_features
+    left = [material.rows.names[place] for place in places]
+    if not strongest or not (set(left) if allowed is None else set(left) & set(allowed)):
+        why = "There are no two covariates of T that do not repeat each other."
+        lines = [not_run(_E_VALUE, named[0].name, why=why)]
+        return lines + [not_run(_ROBUSTNESS, target.name, why=why) for target in named]
+    without = _without(material, places)
+    said = strongest[0] + (f" (and {len(strongest) - 1} like it)" if len(strongest) > 1 else "")
+    return [
+        _e_value_line(material, base, without, named=said, level=level),
+        *(_robustness_line(each, material, base, without, said, level=level) for each in named),
+    ]
+
+
+def _strongest(material: Material, base: Judged) -> tuple[str, ...]:
+    """Name the covariate that goes most with T and with Y, linearly, then its repetitions."""
+    rows, at = material.rows, np.flatnonzero(base.kept & material.sampled)
+    allowed = material.nuisance.propensity_features
+    names = [
+        name
+        for name in rows.names
+        if name not in rows.categorical and (allowed is None or name in allowed)
+    ]
+    if not names:
+        return ()
+    table = np.stack([rows.features[at, rows.names.index(name)] for name in names], axis=1)
+    table = _standardised(table.astype(np.float64), rows.weight[at])
+    weight = (rows.weight[at] / rows.weight[at].sum())[:, None]
+    arms = np.stack([rows.treatment[at], rows.outcome[at]], axis=1).astype(np.float64)
+    with_both = np.abs(table.T @ (weight * _standardised(arms, rows.weight[at])))
+    first = int(np.argmax(with_both.prod(axis=1)))
+    alike = np.abs(table.T @ (weight[:, 0] * table[:, first])) >= _REPEATS
+    others = [name for name, same in zip(names, alike, strict=True) if same]
+    return (names[first], *(name for name in others if name != names[first]))
+
+
+def _standardised(table: Array, weight: Array) -> Array:
+    """Give columns mean 0 and variance 1; unknown values stand at the mean, constants at 0."""
+    share = weight[:, None] / weight.sum()
+    known = ~np.isnan(table)
+    filled = np.where(known, table, 0.0)
+    mean = (share * filled).sum(axis=0) / np.maximum((share * known).sum(axis=0), 1e-300)
+    centred = np.where(known, table - mean, 0.0)
+    spread = np.sqrt((share * centred**2).sum(axis=0))
+    return np.where(spread > 0, centred / np.where(spread > 0, spread, 1.0), 0.0)
+
+
+def _without(material: Material, places: list[int]) -> Judged:
+    rows, config = material.rows, material.nuisance
+    names = tuple(rows.names[place] for place in places)
+    fewer = replace(
+        rows,
+        features=np.asfortranarray(rows.features[:, places]),
+        names=names,
+        categorical=tuple(name for name in rows.categorical if name in names),
+    )
+    if config.propensity_features is not None:
+        allowed = tuple(name for name in config.propensity_features if name in names)
+        config = config.model_copy(update={"propensity_features": allowed})
+    return judge(material, rows=fewer, config=config)
+
+
+def _e_value_line(
+    material: Material, base: Judged, without: Judged, *, named: str, level: float
+) -> Check:
+    name, wanted = targets(material)[0].name, "more than what the strongest covariate does"
+    ratio, other = (_risk_ratio(each, material, level=level) for each in (base, without))
+    if ratio is None or other is None:
+        why = "A mean outcome is not above 0, so there is no risk ratio."
+        return Check(_E_VALUE, name, None, "ratio", wanted, "cannot tell", why)
+    # The end that is nearer to no effect; an interval that holds 1 needs no confounder.
+    crosses = ratio.low <= 1 <= ratio.high
+    end = 1.0 if crosses else ratio.low if ratio.point > 1 else ratio.high
+    far = ratio.high if ratio.point > 1 else ratio.low
+    value, least, most = (e_value(each) for each in (ratio.point, end, far))
+    known = e_value(ratio.point / other.point)
+    verdict: Verdict = (
+        "cannot tell"
+        if crosses
+        else "passed"
+        if least > known
+        else "failed"
+        if value <= known
+        else "cannot tell"
+    )
+    why = (
+        f"The risk ratio is {ratio.point:.2f} ({ratio.low:.2f} to {ratio.high:.2f}). A confounder "
+        f"tied to T and Y by risk ratios of {value:.2f} each could explain it away, {least:.2f} "
+        f"its interval; leaving out {named} changes it as one of {known:.2f} could."
+    )
+    figure = Interval(value, least, most, float("nan"))
+    return Check(_E_VALUE, name, figure, "ratio", wanted, verdict, why)
+
+
+def _risk_ratio(judged: Judged, material: Material, *, level: float) -> Interval | None:
+    rows, values = material.rows, judged.values
+    at = np.flatnonzero(judged.kept & material.sampled)
+    e, treated = values.propensity[at], rows.treatment[at] == 1
+    y = rows.outcome[at].astype(np.float64)
+    arms = [
+        mu[at] + np.where(mine, (y - mu[at]) / chance, 0.0)
+        for mu, mine, chance in (
+            (values.outcome_treated, treated, e),
+            (values.outcome_control, ~treated, 1 - e),
+        )
+    ]
+    weight = rows.weight[at]
+    means = [float((weight * arm).sum() / weight.sum()) for arm in arms]
+    if min(means) <= 0:
+        return None
+    spread = clustered_mean(
+        arms[0] / means[0] - arms[1] / means[1],
+        rows.user[at],
+        second_cluster=None if material.second_cluster is None else material.second_cluster[at],
+        weights=weight,
+        level=level,
+    )
+    middle = log(means[0] / means[1])
+    return Interval(
+        exp(middle), exp(middle + spread.low), exp(middle + spread.high), spread.standard_error
+    )
+
+
+@dataclass(frozen=True)
+class _Strength:
+    """What an estimate rests on: residual variance of Y, and mean square of alpha."""
+
+    residual: float
+    alpha: float
+
+
+def _strength(
+    target: Target, judged: Judged, kept: NDArray[np.bool_], material: Material
+) -> _Strength:
+    values, rows = judged.values, material.rows
+    at = np.flatnonzero(kept & (target.factor != 0))
+    weight = target.weight[at] / target.weight[at].sum()
+    expected = np.where(
+        rows.treatment[at] == 1, values.outcome_treated[at], values.outcome_control[at]
+    )
+    below = target.factor[at] if target.base is None else target.base
+    # alpha is a's share of the estimate, per unit of weight, times T/e - (1 - T)/(1 - e), whose
+    # mean square given X is 1 / (e (1 - e)).
+    scale = target.factor[at] / below.sum() / weight
+    e = values.propensity[at]
+    return _Strength(
+        residual=float((weight * (rows.outcome[at] - expected) ** 2).sum()),
+        alpha=float((weight * scale**2 / (e * (1 - e))).sum()),
+    )
+
+
+def _robustness_line(
+    target: Target,
+    material: Material,
+    base: Judged,
+    without: Judged,
+    named: str,
+    *,
+    level: float,
+) -> Check:
+    found = target.estimate(base, material, level=level)
+    both = base.kept & without.kept
+    whole = _strength(target, base, both, material)
+    short = _strength(target, without, both, material)
+    # Of what the others leave unexplained (Chernozhukov et al., 2022). What noise makes negative
+    # explains nothing; a share is at most 1.
+    outcome_share = min(max(short.residual / whole.residual - 1, 0.0), 1.0)
+    treatment_share = max(1 - short.alpha / whole.alpha, 0.0)
+    scale = (whole.residual * whole.alpha) ** 0.5
+    crosses = found.low <= 0 <= found.high
+    nearer = 0.0 if crosses else min(abs(found.low), abs(found.high))
+    further = max(abs(found.low), abs(found.high))
+
+    def times(effect: float) -> float:
+        return times_to_explain(
+            effect / scale, outcome_share=outcome_share, treatment_share=treatment_share
+        )
+
+    figure = Interval(times(abs(found.point)), times(nearer), times(further), float("nan"))
+    value, least = (robustness_value(each / scale) for each in (abs(found.point), nearer))
+    known = isfinite(figure.point)
+    verdict: Verdict = (
+        "cannot tell"
+        if crosses or not known
+        else "passed"
+        if figure.low > 1
+        else "failed"
+        if figure.point <= 1
+        else "cannot tell"
+    )
+    why = (
+        f"Robustness value {100 * value:.2g} % ({100 * least:.2g} % for the interval): a "
+        "confounder that explains as much of what is unexplained in T and in Y undoes this. "
+        f"{named} explains {100 * treatment_share:.2g} % and {100 * outcome_share:.2g} %."
+    )
+    if crosses:
+        why = "There is nothing to explain away: the interval holds 0. " + why
+    return Check(
+        _ROBUSTNESS,
+        target.name,
+        figure if known else None,
+        "times",
+        "more than 1 time as strong as the strongest covariate",
+        verdict,
+        why,
+    )

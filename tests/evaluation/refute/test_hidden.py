@@ -1,0 +1,157 @@
+"""How strong a confounder has to be, beside a slow account of the same figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from causal_ranker.evaluation.refute.estimates import Judged, judge
+from causal_ranker.evaluation.refute.hidden import _strongest, unobserved_confounding
+from causal_ranker.evaluation.refute.material import Material
+from causal_ranker.stats.confounding import e_value, robustness_value, times_to_explain
+from causal_ranker.uplift.base import Rows
+from tests.evaluation.refute.world import AVERAGE, CONFIG, material
+
+LEVEL = 0.95
+
+
+def lines(rows: Material) -> dict[str, str]:
+    checks = unobserved_confounding(rows, judge(rows), level=LEVEL)
+    return {check.refuter: check.verdict for check in checks if check.estimate == AVERAGE}
+
+
+def twins(seed: int, *, tau: float) -> Material:
+    """Two confounders, the weaker one hidden."""
+    rng = np.random.default_rng(seed)
+    n = 8_000
+    a, b, other = rng.normal(size=(3, n))
+    e = 1 / (1 + np.exp(-(1.3 * a + b)))
+    treatment = rng.random(n) < e
+    outcome = rng.random(n) < 0.35 + 0.16 * np.tanh(a) + 0.14 * np.tanh(b) + tau * treatment
+    rows = Rows(
+        features=np.stack([a, other], axis=1).astype(np.float32),
+        treatment=treatment.astype(np.int8),
+        outcome=outcome.astype(np.int8),
+        weight=np.ones(n),
+        user=np.arange(n),
+        unit=np.arange(n),
+        propensity=np.full(n, np.nan),
+        names=("a", "other"),
+    )
+    return Material(
+        rows=rows,
+        sampled=np.ones(n, dtype=bool),
+        request=np.arange(n),
+        nuisance=CONFIG,
+        lowest_propensity=0.02,
+        seed=seed,
+    )
+
+
+def test_a_large_effect_among_weak_confounders_stands() -> None:
+    assert lines(material(1, tau=0.3)) == {"E-value": "passed", "unobserved confounder": "passed"}
+
+
+def test_an_effect_that_is_all_confounder_does_not() -> None:
+    rows = twins(1, tau=0.0)
+    found = unobserved_confounding(rows, judge(rows), level=LEVEL)
+    assert [check.verdict for check in found] == ["failed", "failed"]
+    figure = found[1].figure
+    assert figure is not None
+    assert figure.point <= 1
+
+
+def test_no_effect_needs_no_explanation() -> None:
+    assert lines(material(1, tau=0.0)) == {
+        "E-value": "cannot tell",
+        "unobserved confounder": "cannot tell",
+    }
+
+
+def slowly(rows: Material, base: Judged, kept: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Mean outcome of both arms, residual variance and mean square of the weights, row by row."""
+    values, y, t = base.values, rows.rows.outcome, rows.rows.treatment
+    e, figures = values.propensity, []
+    for i in np.flatnonzero(kept):
+        m1, m0 = values.outcome_treated[i], values.outcome_control[i]
+        figures.append(
+            (
+                m1 + (y[i] - m1) / e[i] if t[i] else m1,
+                m0 if t[i] else m0 + (y[i] - m0) / (1 - e[i]),
+                (y[i] - (m1 if t[i] else m0)) ** 2,
+                1 / e[i] + 1 / (1 - e[i]),
+            )
+        )
+    return tuple(np.mean(figures, axis=0).tolist())
+
+
+def test_figures_by_a_slow_account() -> None:
+    rows = material(5, tau=0.25)
+    base = judge(rows)
+    checks = unobserved_confounding(rows, base, level=LEVEL)
+    value, strength = (check for check in checks if check.estimate == AVERAGE)
+    one, none, _, _ = slowly(rows, base, base.kept)
+    assert value.figure is not None
+    assert value.figure.point == pytest.approx(e_value(one / none))
+
+    (strongest,) = _strongest(rows, base)
+    left = [place for place, name in enumerate(rows.rows.names) if name != strongest]
+    fewer = replace(
+        rows.rows,
+        features=rows.rows.features[:, left],
+        names=tuple(rows.rows.names[place] for place in left),
+    )
+    short = judge(rows, rows=fewer)
+    both = base.kept & short.kept
+    _, _, residual, alpha = slowly(rows, base, both)
+    _, _, short_residual, short_alpha = slowly(rows, short, both)
+    signal = (one - none) / np.sqrt(residual * alpha)
+    times = times_to_explain(
+        signal,
+        outcome_share=short_residual / residual - 1,
+        treatment_share=1 - short_alpha / alpha,
+    )
+    assert strength.figure is not None
+    assert strength.figure.point == pytest.approx(times)
+    assert f"Robustness value {100 * robustness_value(signal):.2g} %" in strength.why
+
+
+def test_the_ruler_is_the_strongest_covariate_with_its_repetitions() -> None:
+    rows = material(1, pull=0.3)
+    fit = rows.rows.features[:, rows.rows.names.index("fit")]
+    rng = np.random.default_rng(0)
+    twin = (fit + 0.3 * rng.normal(size=len(fit))).astype(np.float32)
+    more = replace(
+        rows,
+        rows=replace(
+            rows.rows,
+            features=np.column_stack([rows.rows.features, twin, 3 * fit]),
+            names=(*rows.rows.names, "twin", "triple"),
+        ),
+    )
+    strongest = _strongest(more, judge(more))
+    assert set(strongest) in ({"fit", "twin", "triple"}, {"taste"})
+    # One that repeats nothing stands alone, and unknown values do no harm.
+    alone = replace(
+        more, nuisance=more.nuisance.model_copy(update={"propensity_features": ("noise", "taste")})
+    )
+    more.rows.features[::3, rows.rows.names.index("taste")] = np.nan
+    assert _strongest(alone, judge(alone)) == ("taste",)
+
+
+def test_without_a_second_covariate_there_is_no_ruler() -> None:
+    rows = twins(1, tau=0.1)
+    only = replace(rows, nuisance=rows.nuisance.model_copy(update={"propensity_features": ("a",)}))
+    found = unobserved_confounding(only, judge(only), level=LEVEL)
+    assert {check.verdict for check in found} == {"not run"}
+
+
+def test_logged_propensities_leave_nothing_unobserved() -> None:
+    found = unobserved_confounding(
+        material(1, logged=True, users=100), judge(material(1, logged=True, users=100)), level=LEVEL
+    )
+    assert {check.verdict for check in found} == {"not run"}
+    assert "logged" in found[0].why
