@@ -25,7 +25,7 @@ def _trees(seed: int, settings: Mapping[str, Any]) -> tuple[Any, Any]:
     """Make a regressor and a classifier of LightGBM."""
     from lightgbm import LGBMClassifier, LGBMRegressor
 
-    shared = {"random_state": seed, "n_jobs": -1, "verbose": -1, **settings}
+    shared = {"random_state": seed, "n_jobs": 0, "verbose": -1, **settings}
     return LGBMRegressor(**shared), LGBMClassifier(**shared)
 
 
@@ -72,7 +72,7 @@ def _causalml(name: str) -> Callable[[Rows, Matrix, int, Mapping[str, Any]], Arr
 def _causalml_forest(rows: Rows, later: Matrix, seed: int, settings: Mapping[str, Any]) -> Array:
     from causalml.inference.tree import UpliftRandomForestClassifier
 
-    model = UpliftRandomForestClassifier(control_name="control", random_state=seed, n_jobs=-1)
+    model = UpliftRandomForestClassifier(control_name="control", random_state=seed, n_jobs=1)
     model.fit(
         rows.features.astype(float),
         treatment=np.where(rows.treatment == 1, "shown", "control"),

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.stats._slot_race import Array
 from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.outcomes import Draws, Outcomes
 from causal_ranker.worlds.plays import SEARCH, Plays
-from causal_ranker.worlds.race import Array
 from causal_ranker.worlds.tastes import Rates
 from causal_ranker.worlds.visits import Visits
 

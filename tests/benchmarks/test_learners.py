@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from benchmarks import _uplift_child, hillstrom, learners, uplift_speed
 from benchmarks._peers import PEERS
 from causal_ranker.uplift.base import Rows
+from causal_ranker.uplift.candidates import CANDIDATES
 from causal_ranker.worlds.nonlinear import NonlinearConfig, draw_nonlinear
 
 
@@ -31,6 +33,8 @@ def test_learners_are_judged_by_the_truth(monkeypatch: pytest.MonkeyPatch) -> No
         return small(seed)
 
     monkeypatch.setattr(learners, "_draw", draw)
+    # In this process, which alone knows what is patched.
+    monkeypatch.setattr(learners, "_judge_all", lambda draws: map(learners._judge, draws))
     monkeypatch.setattr(
         learners, "PEERS", {name: PEERS[name] for name in ("econml LinearDRLearner",)}
     )
@@ -46,6 +50,15 @@ def test_learners_are_judged_by_the_truth(monkeypatch: pytest.MonkeyPatch) -> No
     # Twenty features, of which two decide the effect: a line finds some of it in 3,000 rows.
     assert by_name["econml LinearDRLearner"]["autoc"] > 0.01
     assert by_name["auto"]["autoc"] == pytest.approx(np.mean(by_name["auto"]["autoc_by_seed"]))
+
+
+def test_draws_are_judged_in_processes_of_one_thread() -> None:
+    before = dict(os.environ)
+    told = list(learners._judge_all([("randomised", 3, 2_000)]))
+    assert dict(os.environ) == before
+    ((chosen, found),) = told
+    assert chosen in {"stack", *(each.name for each in CANDIDATES)}
+    assert set(found) == {"auto", *learners._OURS, *PEERS}
 
 
 @pytest.mark.parametrize("way", ["dr", "five", "best", "econml"])
