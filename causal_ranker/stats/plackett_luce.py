@@ -22,6 +22,7 @@ __all__ = [
     "sample_slate",
     "sample_slates",
     "slot_propensities",
+    "tempered_scores",
 ]
 
 # What the batched race can do; beyond it each request is raced alone.
@@ -259,6 +260,33 @@ def _raced(log_rate: Array, slots: int) -> Array:
         among = [chances_among_first(rates, places=places) for places in range(1, slots + 1)]
         chances[row] = np.maximum(np.diff(among, axis=0, prepend=0.0), 0.0).T
     return chances
+
+
+def tempered_scores(scores: ArrayLike, *, temperature: float) -> Array:
+    """Return scores over the temperature, checked once for many calls.
+
+    Parameters
+    ----------
+    scores : array_like, shape (r, n)
+        One row of scores per request; ``-inf`` for an item that is no candidate of it.
+    temperature : float
+        Above 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (r, n)
+        A new array.
+
+    Raises
+    ------
+    ConfigError
+        If the temperature is not above 0.
+    RowError
+        If a score is NaN or plus infinity.
+    SchemaError
+        If the scores are not of two dimensions.
+    """
+    return _tempered(scores, dimensions=(2,), temperature=temperature)
 
 
 def _tempered(scores: ArrayLike, *, dimensions: tuple[int, ...], temperature: float) -> Array:

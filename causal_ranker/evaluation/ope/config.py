@@ -1,0 +1,48 @@
+"""When an estimate is refused, and how weights are tamed."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from causal_ranker.config import FrozenConfig
+
+__all__ = ["OpeConfig"]
+
+
+class OpeConfig(FrozenConfig):
+    """Settings of off-policy evaluation.
+
+    Parameters
+    ----------
+    least_effective_lists : float
+        An estimate whose weights have fewer effective lists (Kish) is refused.
+    most_missing_share : float
+        The share of the new policy's lists that the logging policy may never show. Above 0 an
+        estimate says nothing about these lists, and its interval does not either.
+    cap : float, optional
+        Largest weight kept (of pseudo-inverse weights, the largest size); the share of lists it
+        touches is reported. None caps nothing.
+    switch : float, optional
+        Prefix weights above it are left to the model by ``switch``. None: of the quantiles of
+        the weights, the one with the least estimated variance plus squared bias.
+    shrinkage : float, optional
+        lambda of ``shrinkage``, where a weight w becomes ``lambda w / (w^2 + lambda)``. None: as
+        for `switch`, of their squares.
+    level : float
+        Probability that an interval holds the truth.
+    seed : int
+        Of the lists drawn to find missing support.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is out of its bounds.
+    """
+
+    least_effective_lists: float = Field(default=50.0, ge=1)
+    most_missing_share: float = Field(default=0.0, ge=0, lt=1)
+    cap: float | None = Field(default=None, gt=0)
+    switch: float | None = Field(default=None, ge=0)
+    shrinkage: float | None = Field(default=None, gt=0)
+    level: float = Field(default=0.95, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
