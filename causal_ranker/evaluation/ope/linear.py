@@ -18,7 +18,13 @@ import numpy as np
 
 from causal_ranker.errors import ConfigError, OverlapError
 from causal_ranker.evaluation.ope.plackett_luce import PlackettLuce
-from causal_ranker.evaluation.ope.policies import Array, IntArray, ListPolicy, LoggingPolicy
+from causal_ranker.evaluation.ope.policies import (
+    Array,
+    IntArray,
+    ListPolicy,
+    LoggingPolicy,
+    Mask,
+)
 from causal_ranker.evaluation.ope.slotwise import Slotwise
 
 __all__ = ["linear_weights"]
@@ -77,15 +83,18 @@ def linear_weights(items: IntArray, logging: LoggingPolicy, target: ListPolicy) 
     return found
 
 
-def _uniform(items: IntArray, chances: Array, *, able: IntArray) -> Array:
+def _uniform(items: IntArray, chances: Array, *, able: Mask) -> Array:
     """Weigh lists of L out of m drawn uniformly.
 
     Gamma is ``I/m`` within a slot and ``(J - I) / (m (m - 1))`` between two, so its eigenvalues
     are L/m on constants, ``(m - L) / (m (m - 1))`` on what is equal in all slots, ``1 / (m - 1)``
     on what sums to 0 over slots and over items, and 0 on what no list can tell.
     """
-    slots, m = items.shape[1], able.astype(np.float64)
+    slots, m = items.shape[1], able.sum(axis=1).astype(np.float64)
     anywhere = chances.sum(axis=2)
+    # lists of all candidates hold each once, whatever they bring
+    always = (m == slots)[:, None] & (np.abs(anywhere - 1) > _UNTOLD)
+    _refuse_untold((np.where(able, always, anywhere > _UNTOLD)).any(axis=1))
     shown = np.take_along_axis(anywhere, items, axis=1).sum(axis=1)
     in_place = np.take_along_axis(chances, items[:, None, :], axis=1)[:, 0].sum(axis=1)
     equal = (shown - slots**2 / m) / slots
@@ -126,24 +135,24 @@ def _summed(items: IntArray, chances: Array, *, logging: LoggingPolicy, lists: I
             came=f"lists without repeats that sum to {drawn.sum(axis=1).min():.6g}",
             do="Leave out 'pi'; position-wise policies by themselves are no problem.",
         )
-    gamma = np.zeros((n, width, width))
-    for one, other in itertools.product(range(slots), repeat=2):
-        cell = np.zeros((len(lists), width * width))
-        cell[np.arange(len(lists)), pair[:, one] * width + pair[:, other]] = 1.0
-        gamma += (drawn @ cell).reshape(n, width, width)
-    values, vectors = np.linalg.eigh(gamma)
+    both = np.zeros((len(lists), width * width))  # the cells of Gamma that a list adds to
+    both[np.arange(len(lists))[:, None, None], pair[:, :, None] * width + pair[:, None, :]] = 1.0
+    values, vectors = np.linalg.eigh((drawn @ both).reshape(n, width, width))
     told = values > _NOTHING * values[:, -1:]
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=told)
     q = chances.reshape(n, width, 1)
     along = (vectors.transpose(0, 2, 1) @ q)[:, :, 0]
-    lost = np.abs(np.where(told, 0.0, along)).max(axis=1) > _UNTOLD
+    _refuse_untold(np.abs(np.where(told, 0.0, along)).max(axis=1) > _UNTOLD)
+    solved = (vectors @ (inverse * along)[:, :, None])[:, :, 0]
+    chosen = items * slots + np.arange(slots)
+    weights: Array = np.take_along_axis(solved, chosen, axis=1).sum(axis=1)
+    return weights
+
+
+def _refuse_untold(lost: Mask) -> None:
     if lost.any():
         raise OverlapError(
             expected="logged lists that tell what each slot of the new policy's brings",
             came=f"{lost.mean():.1%} of requests where they do not",
             do="Leave out 'pi', or log with more exploration.",
         )
-    solved = (vectors @ (inverse * along)[:, :, None])[:, :, 0]
-    chosen = items * slots + np.arange(slots)
-    weights: Array = np.take_along_axis(solved, chosen, axis=1).sum(axis=1)
-    return weights

@@ -51,15 +51,14 @@ class PlackettLuce:
     @property
     def uniform(self) -> bool:
         """Whether every candidate of a request is as likely as any other."""
-        able = self._scores > -np.inf
-        low = np.where(able, self._scores, np.inf).min(axis=1)
+        low = np.where(self.able, self._scores, np.inf).min(axis=1)
         return bool((low == self._scores.max(axis=1)).all())
 
     @property
-    def able(self) -> IntArray:
-        """How many candidates each request has, shape (n,)."""
-        count: IntArray = (self._scores > -np.inf).sum(axis=1, dtype=np.int64)
-        return count
+    def able(self) -> Mask:
+        """Which columns are candidates of their request, shape (n, candidates)."""
+        mask: Mask = self._scores > -np.inf
+        return mask
 
     def prefix(self, items: IntArray) -> Array:
         """Return P(slots 1 .. k hold these items in this order), for every k.

@@ -116,7 +116,7 @@ class PolicyEstimates:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row per estimator; those that refused have no number, but a reason.
+        """Return a row per estimator; last those that refused, with a reason and no number.
 
         Returns
         -------
