@@ -10,7 +10,7 @@ import numpy as np
 from causal_ranker.errors import ConfigError, OverlapError
 from causal_ranker.evaluation.ope.config import OpeConfig
 from causal_ranker.evaluation.ope.estimators import ESTIMATORS, Added, Estimator, Logs
-from causal_ranker.evaluation.ope.model import Predictions, model_values
+from causal_ranker.evaluation.ope.model import ModelValues, Predictions, model_values
 from causal_ranker.evaluation.ope.policies import Array, ListPolicy, LoggingPolicy
 from causal_ranker.evaluation.ope.result import PolicyEstimate, PolicyEstimates
 from causal_ranker.evaluation.ope.slates import LoggedSlates
@@ -79,9 +79,11 @@ def evaluate_policy(
     """
     shown = slates if k is None else slates.first(k)
     weights = ListWeights(shown.items, logging, target)
-    return evaluate_weighted(
-        shown, weights, estimators=estimators, predictions=predictions, config=config
-    )
+    wanted = any(name in ESTIMATORS and ESTIMATORS[name].needs_model for name in estimators)
+    model = None
+    if wanted and predictions is not None:
+        model = model_values(predictions, weights.items, target=target)
+    return evaluate_weighted(shown, weights, estimators=estimators, model=model, config=config)
 
 
 def evaluate_weighted(
@@ -89,7 +91,7 @@ def evaluate_weighted(
     weights: ListWeights,
     *,
     estimators: Sequence[str],
-    predictions: Predictions | None = None,
+    model: ModelValues | None = None,
     config: OpeConfig | None = None,
 ) -> PolicyEstimates:
     """Do as `evaluate_policy` does, with weights that other outcomes of the lists share.
@@ -102,8 +104,8 @@ def evaluate_weighted(
         Of these lists.
     estimators : sequence of str
         Names of estimators.
-    predictions : callable, optional
-        As in `evaluate_policy`.
+    model : ModelValues, optional
+        From `causal_ranker.evaluation.ope.model.model_values`, of these lists.
     config : OpeConfig, optional
         As in `evaluate_policy`.
 
@@ -131,17 +133,7 @@ def evaluate_weighted(
             do="Build them from slates.items.",
         )
     settings = config or OpeConfig()
-    reads_model = predictions is not None and any(
-        ESTIMATORS[name].needs_model for name in estimators
-    )
-    logs = Logs(
-        slates=slates,
-        weights=weights,
-        model=model_values(predictions, slates.items, target=weights.target)
-        if reads_model and predictions is not None
-        else None,
-        config=settings,
-    )
+    logs = Logs(slates=slates, weights=weights, model=model, config=settings)
     missing = missing_support(weights.logging, weights.target, k=slates.slots, seed=settings.seed)
     found: list[PolicyEstimate] = []
     refusals: dict[str, OverlapError] = {}
