@@ -94,9 +94,8 @@ _NOTHING: Final = {
 def _rows(path: Path) -> pd.DataFrame:
     logs = load_open_bandit(path, connect())
     impressions, plays = logs.impressions.to_pandas(), logs.plays.to_pandas()
-    return impressions.assign(
-        clicked=impressions["impression_id"].isin(plays["play_id"]).astype(int)
-    )
+    clicked = impressions["impression_id"].isin(plays["play_id"]).astype(int)
+    return pd.DataFrame(impressions).assign(clicked=clicked)
 
 
 def _estimates(log: pd.DataFrame, *, cap: float | None) -> dict[str, Any]:

@@ -13,7 +13,9 @@ With rewards ``r_k``, prefix weights ``w_1:k``, slot weights ``w(a_k)``, whole-l
 - ``switch`` and ``shrinkage``: ``sum_k [E q_k + s(w_1:k) (r_k - q_k)]`` with ``s(w) = w`` up to a
   bound and 0 above it (Wang et al., 2017), or ``lambda w / (w^2 + lambda)`` (Su et al., 2020).
 
-With one slot ips, iips, rips and pi are the same, and so are dr and cascade_dr.
+With one slot ips, iips, rips and pi are the same, and so are dr and cascade_dr. The interval of dm
+leaves out the error of the model, which the log cannot tell; those of switch and shrinkage leave
+out the bias that they take on, and the choice of their setting.
 """
 
 from __future__ import annotations
@@ -235,7 +237,9 @@ def _risk(logs: Logs, added: Array, left_out: Array) -> float:
 #: The estimators by name.
 ESTIMATORS: Final[Mapping[str, Estimator]] = MappingProxyType(
     {
-        "dm": Estimator(_dm, "the model is right", needs_model=True),
+        "dm": Estimator(
+            _dm, "the model is right: the interval leaves out its error", needs_model=True
+        ),
         "ips": Estimator(_ips, "nothing about slots"),
         "snips": Estimator(_snips, "nothing about slots"),
         "dr": Estimator(_dr, "nothing about slots", needs_model=True),

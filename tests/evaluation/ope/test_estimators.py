@@ -217,7 +217,8 @@ def test_the_chosen_setting_is_said_and_least_risky(estimator: str) -> None:
     chosen = world.ask(estimator)
     assert chosen.setting is not None
     again = world.ask(
-        estimator, config=OpeConfig(least_effective_lists=1, **{estimator: chosen.setting})
+        estimator,
+        config=OpeConfig(switch=chosen.setting, shrinkage=chosen.setting, least_effective_lists=1),
     )
     assert again.value == chosen.value
     untamed = world.ask(

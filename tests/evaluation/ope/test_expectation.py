@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,10 @@ def test_a_constant_shift_of_the_model_changes_no_expectation(estimator: str) ->
     lists = permutations()
     n = len(lists)
     p = np.array([chance_of(SCORES, a) for a in lists])
+
+    def shifted(slot: int, *, by: float) -> Array:
+        return same_predictions(n)(slot) + by
+
     means = []
     for shift in (0.0, 7.0):
         found = evaluate_policy(
@@ -145,7 +150,7 @@ def test_a_constant_shift_of_the_model_changes_no_expectation(estimator: str) ->
             luce(SCORES, n),
             target=luce(NEW_SCORES, n),
             estimators=[estimator],
-            predictions=lambda slot, by=shift: same_predictions(n)(slot) + by,
+            predictions=partial(shifted, by=shift),
             config=LOOSE,
         )
         means.append(float(p @ found.estimate(estimator).per_list))
