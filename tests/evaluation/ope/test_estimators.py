@@ -227,6 +227,21 @@ def test_the_chosen_setting_is_said_and_least_risky(estimator: str) -> None:
     assert chosen.value.standard_error < untamed.value.standard_error
 
 
+def test_a_bound_is_low_where_the_model_is_right_and_there_is_none_where_it_is_far_off() -> None:
+    right, wrong = World(2), World(2)
+    picked = np.take_along_axis(right.q, right.items.T[:, :, None], axis=2)[:, :, 0].T
+    right.reward = picked + right.reward  # noise around the model
+    wrong.reward = picked + 0.01 * wrong.reward
+    wrong.q += 10 * np.random.default_rng(0).normal(1, 0.1, wrong.q.shape)
+    largest = ListWeights(
+        right.items, PlackettLuce(right.old), PlackettLuce(right.new)
+    ).prefix.max()
+    low, high = (world.ask("switch").setting for world in (right, wrong))
+    assert low is not None
+    assert low < 2
+    assert high == pytest.approx(largest)
+
+
 def test_what_is_independent_of_the_model_where_the_policies_agree() -> None:
     # a cascade's corrections: with one policy, what is taken off after a slot was added before it
     world = World(same=True)
