@@ -30,14 +30,12 @@ from causal_ranker.chain.logs import (
     read_logs,
 )
 from causal_ranker.chain.publish import bundle_contents
-from causal_ranker.chain.refute import refute_lists
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.settings import check_settings
 from causal_ranker.chain.train import Trained, train
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
-from causal_ranker.evaluation.refute.run import REFUTERS
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.quarantine import Quarantine
 from causal_ranker.recommenders.base import BaseRecommender
@@ -248,7 +246,6 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 config=self.config_.features,
                 levels=self.trained_.levels,
             )
-            kinds = labelled.dataset.kinds()
         spans = reader.spans(block_rows=self.config_.block_rows)
         with self.stages_.stage("Scoring every candidate", total=len(spans)) as advance:
             self.lists_ = lists = self.trained_.scorer.score(
@@ -257,37 +254,23 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 k=self.k,
                 curve_rate=self.config_.curve_rate,
                 rng=stage_rng(self.seed, "curves"),
-                hold=self.config_.refute.rows if self.config_.refute.enabled else 0,
-                salt=f"refute-{self.seed}",
+                hold=self.config_.refute.held,
                 advance=advance,
             )
-        refutation = None
-        if self.config_.refute.enabled:
-            with self.stages_.stage("Can this be false?", total=REFUTERS) as advance:
-                refutation = refute_lists(
-                    self._connection,
-                    lists,
-                    self.trained_,
-                    impressions=logs.impressions,
-                    history=history,
-                    config=self.config_,
-                    k=self.k,
-                    seed=self.seed,
-                    advance=advance,
-                )
-        with self.stages_.stage("Evaluation"):
-            report = make_report(
-                lists,
-                self.trained_,
-                kinds=kinds,
-                k=self.k,
-                config=self.config_,
-                seed=self.seed,
-                title=title,
-                outcome=outcome,
-                background=background,
-                refutation=refutation,
-            )
+        report = make_report(
+            lists,
+            self.trained_,
+            kinds=labelled.dataset.kinds(),
+            logs=logs,
+            history=history,
+            k=self.k,
+            config=self.config_,
+            seed=self.seed,
+            title=title,
+            outcome=outcome,
+            background=background,
+            stages=self.stages_,
+        )
         self._known, self._candidates, self._now = history, logs.candidates, end
         self._bundle = None
         self._summary = summary(report, policy=self.policy_name_)
@@ -328,12 +311,10 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         logs = self._read(impressions, plays, candidates, items=self._history.items)
-        choose_from = self.trained_.window[1]
         late = logs.candidates[C.T0] >= ibis.literal(report_from)
         with self.stages_.stage("Another treatment: labels"):
-            earlier = self._label(logs, choose_from)
-            late_logs = replace(logs, candidates=logs.candidates.filter(late))
-            later = self._label(late_logs, log_end)
+            earlier = self._label(logs, self.trained_.window[1])
+            later = self._label(replace(logs, candidates=logs.candidates.filter(late)), log_end)
         return reassess(
             self._connection,
             self.trained_,
@@ -386,9 +367,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         ConfigError, DataError
             If `k` or `candidates` cannot be (see `causal_ranker.serving.adapter.rerank`).
         """
-        bundle = self._serving()
         offered = None if candidates is None else list(candidates)
-        return rerank(bundle, user_id, candidates=offered, k=k)
+        return rerank(self._serving(), user_id, candidates=offered, k=k)
 
     def known_users(self) -> list[int | str]:
         """Return the users that `rerank` knows without being given candidates.

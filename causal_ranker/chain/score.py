@@ -113,7 +113,6 @@ class ListScorer:
         curve_rate: float,
         rng: np.random.Generator,
         hold: int = 0,
-        salt: str = "",
         advance: Callable[[], None] = lambda: None,
     ) -> ScoredLists:
         """Rank every candidate by each ranking and keep the rows that matter.
@@ -129,11 +128,9 @@ class ListScorer:
         curve_rate : float
             Share of rows drawn evenly for the curves.
         rng : numpy.random.Generator
-            Draws that sample.
+            Draws that sample, and the salt of the hash below.
         hold : int
             About how many of the kept rows keep their features: all of users drawn by hash.
-        salt : str
-            Of that hash.
         advance : callable
             Called once per block.
 
@@ -153,6 +150,7 @@ class ListScorer:
                 self._keep(block, rankings, k=k, sample=rng.random(len(block)) < curve_rate)
             )
             advance()
+        salt = f"held-{rng.integers(2**32)}"
         return _join(parts, sample_weight=1.0 / curve_rate, hold=hold, salt=salt)
 
     def _keep(
