@@ -31,14 +31,12 @@ from causal_ranker.chain.logs import (
 )
 from causal_ranker.chain.origin import Origin
 from causal_ranker.chain.publish import bundle_contents
-from causal_ranker.chain.refute import refute_lists
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.settings import check_settings
 from causal_ranker.chain.train import Trained, train
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
-from causal_ranker.evaluation.refute.run import REFUTERS
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.quarantine import Quarantine
 from causal_ranker.recommenders.base import BaseRecommender
@@ -259,38 +257,24 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 curve_rate=self.config_.curve_rate,
                 rng=stage_rng(self.seed, "curves"),
                 totals=labelled.totals,
-                hold=self.config_.refute.rows if self.config_.refute.enabled else 0,
-                salt=f"refute-{self.seed}",
+                hold=self.config_.refute.held,
                 advance=advance,
             )
-        refutation = None
-        if self.config_.refute.enabled:
-            with self.stages_.stage("Can this be false?", total=REFUTERS) as advance:
-                refutation = refute_lists(
-                    self._connection,
-                    lists,
-                    self.trained_,
-                    impressions=logs.impressions,
-                    history=history,
-                    config=self.config_,
-                    k=self.k,
-                    seed=self.seed,
-                    advance=advance,
-                )
-        with self.stages_.stage("Evaluation"):
-            report = make_report(
-                lists,
-                self.trained_,
-                labelled=labelled,
-                before=self._history,
-                k=self.k,
-                config=self.config_,
-                seed=self.seed,
-                title=title,
-                outcome=outcome,
-                background=[*background, *origin],
-                refutation=refutation,
-            )
+        report = make_report(
+            lists,
+            self.trained_,
+            labelled=labelled,
+            before=self._history,
+            logs=logs,
+            history=history,
+            k=self.k,
+            config=self.config_,
+            seed=self.seed,
+            title=title,
+            outcome=outcome,
+            background=[*background, *origin],
+            stages=self.stages_,
+        )
         self._known, self._candidates, self._now = history, logs.candidates, end
         self._bundle = None
         self._summary = summary(report, policy=self.policy_name_)
@@ -331,10 +315,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         logs = self._read(impressions, plays, candidates, items=self._history.items)
-        choose_from = self.trained_.window[1]
         late = logs.candidates[C.T0] >= ibis.literal(report_from)
         with self.stages_.stage("Another treatment: labels"):
-            earlier = self._label(logs, choose_from)
+            earlier = self._label(logs, self.trained_.window[1])
             later = self._label(replace(logs, candidates=logs.candidates.filter(late)), log_end)
         return reassess(
             self._connection,

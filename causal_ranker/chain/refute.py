@@ -12,7 +12,7 @@ from ibis.backends.duckdb import Backend
 from numpy.typing import NDArray
 
 from causal_ranker.chain.config import ChainConfig
-from causal_ranker.chain.logs import History
+from causal_ranker.chain.logs import History, connection_of
 from causal_ranker.chain.score import ScoredLists
 from causal_ranker.chain.train import Trained
 from causal_ranker.columns import Columns as C
@@ -29,7 +29,6 @@ _ROW, _FOUND = "held_row", "held_found"
 
 
 def refute_lists(
-    connection: Backend,
     lists: ScoredLists,
     trained: Trained,
     *,
@@ -47,8 +46,6 @@ def refute_lists(
 
     Parameters
     ----------
-    connection : ibis.backends.duckdb.Backend
-        The engine.
     lists : ScoredLists
         The report's lists.
     trained : Trained
@@ -76,7 +73,7 @@ def refute_lists(
     SchemaError
         If the setting names a column of negative controls that the item table has not.
     """
-    held = _keys(connection, lists)
+    held = _keys(connection_of(history.plays), lists)
     count = len(lists.held.at)
     material = _material(lists, trained, config=config, k=k, seed=seed)
     return refute(
@@ -131,6 +128,7 @@ def _material(
         "lowest_propensity": config.dr.lowest_propensity,
         "seed": stage_seed(seed, "refute"),
         "score": rows.uplift[at],
+        "weighed_by": rows.propensity[at],
         "gain": gain,
         "gain_name": f"{policy} minus base in uplift@{k}",
     }

@@ -8,19 +8,21 @@ from typing import Any
 
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.drivers import drivers_section
-from causal_ranker.chain.logs import History, LabelledLogs
+from causal_ranker.chain.logs import History, LabelledLogs, Logs
 from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
+from causal_ranker.chain.refute import refute_lists
 from causal_ranker.chain.score import Ranking, ScoredLists
 from causal_ranker.chain.shown import shown_items
 from causal_ranker.chain.train import Trained
 from causal_ranker.evaluation.accuracy import list_accuracy
 from causal_ranker.evaluation.background import labels_section, stages_section
 from causal_ranker.evaluation.evaluate import evaluate
-from causal_ranker.evaluation.refute.run import Refutation
+from causal_ranker.evaluation.refute.run import REFUTERS, Refutation
 from causal_ranker.evaluation.report import Report, build_report
 from causal_ranker.evaluation.wording import decimals_for, interval_text
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.reporting.blocks import Block, Section, Table, Text
+from causal_ranker.reporting.progress import Stages
 from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy, policy_to_dict
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.league import League
@@ -60,13 +62,15 @@ def make_report(
     *,
     labelled: LabelledLogs,
     before: History,
+    logs: Logs,
+    history: History,
     k: int,
     config: ChainConfig,
     seed: int,
     title: str,
     outcome: str,
     background: Sequence[Section],
-    refutation: Refutation | None = None,
+    stages: Stages,
 ) -> Report:
     """Evaluate the lists and write down what was found.
 
@@ -77,9 +81,13 @@ def make_report(
     trained : Trained
         The frozen policy, and row counts of training.
     labelled : LabelledLogs
-        The report's logs.
+        The report's logs, labelled.
     before : History
         Of the logs before them.
+    logs : Logs
+        The report's logs.
+    history : History
+        What came before, and what the report's logs say themselves.
     k : int
         Slots that are judged.
     config : ChainConfig
@@ -92,14 +100,57 @@ def make_report(
         What one outcome is called, in the plural.
     background : sequence of Section
         Sections to append.
-    refutation : Refutation, optional
-        What was tried against the estimates.
+    stages : Stages
+        Progress.
 
     Returns
     -------
     Report
         Verdict, tables and curves.
     """
+    refutation = None
+    if config.refute.enabled:
+        with stages.stage("Can this be false?", total=REFUTERS) as advance:
+            refutation = refute_lists(
+                lists,
+                trained,
+                impressions=logs.impressions,
+                history=history,
+                config=config,
+                k=k,
+                seed=seed,
+                advance=advance,
+            )
+    with stages.stage("Evaluation"):
+        return _evaluated(
+            lists,
+            trained,
+            refutation,
+            labelled=labelled,
+            before=before,
+            k=k,
+            config=config,
+            seed=seed,
+            title=title,
+            outcome=outcome,
+            background=background,
+        )
+
+
+def _evaluated(
+    lists: ScoredLists,
+    trained: Trained,
+    refutation: Refutation | None,
+    *,
+    labelled: LabelledLogs,
+    before: History,
+    k: int,
+    config: ChainConfig,
+    seed: int,
+    title: str,
+    outcome: str,
+    background: Sequence[Section],
+) -> Report:
     lowest = config.dr.lowest_propensity
     shown = shown_items(lists, before=before, report=labelled.history)
     evaluation = evaluate(

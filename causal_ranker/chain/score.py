@@ -122,7 +122,6 @@ class ListScorer:
         rng: np.random.Generator,
         totals: Totals | None = None,
         hold: int = 0,
-        salt: str = "",
         advance: Callable[[], None] = lambda: None,
     ) -> ScoredLists:
         """Rank every candidate by each ranking and keep the rows that matter.
@@ -138,13 +137,11 @@ class ListScorer:
         curve_rate : float
             Share of rows drawn evenly for the curves.
         rng : numpy.random.Generator
-            Draws that sample.
+            Draws that sample, and the salt of the hash below.
         totals : Totals, optional
             Total plays of the blocks' users, where effects on them are asked for.
         hold : int
             About how many of the kept rows keep their features: all of users drawn by hash.
-        salt : str
-            Of that hash.
         advance : callable
             Called once per block.
 
@@ -170,6 +167,7 @@ class ListScorer:
                 )
             )
             advance()
+        salt = f"held-{rng.integers(2**32)}"
         return _join(parts, sample_weight=1.0 / curve_rate, hold=hold, salt=salt)
 
     def _keep(

@@ -16,7 +16,7 @@ from causal_ranker.evaluation.refute.placebo import (
 from causal_ranker.evaluation.refute.stability import data_subsets
 from tests.evaluation.refute.world import material
 
-WORLDS, LEVEL = 60, 0.8
+WORLDS, LEVEL = 45, 0.8
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from causal_ranker.evaluation.refute.estimates import Judged, gap
 from causal_ranker.evaluation.refute.material import Material
 from causal_ranker.stats.intervals import Interval
 from causal_ranker.stats.overlap import standardised_mean_differences
+from causal_ranker.uplift.overlap import inside
 
 __all__ = ["balance_after_weighting"]
 
@@ -27,7 +28,7 @@ def balance_after_weighting(material: Material, base: Judged, *, level: float) -
     material : Material
         Rows.
     base : Judged
-        Their propensities.
+        Their propensities, where the material does not say by which others it was weighted.
     level : float
         Probability that the intervals of all covariates hold the truth.
 
@@ -37,12 +38,16 @@ def balance_after_weighting(material: Material, base: Judged, *, level: float) -
         One line: the covariate that differs most after weighting. It passes up to 0.1 standard
         deviations, and fails where its interval leaves out all such differences.
     """
-    rows, at = material.rows, np.flatnonzero(base.kept & material.sampled)
+    rows, propensity, kept = material.rows, base.values.propensity, base.kept
+    if material.weighed_by is not None:
+        propensity = material.weighed_by
+        kept = inside(propensity, lowest=material.lowest_propensity)
+    at = np.flatnonzero(kept & material.sampled)
     places = [place for place, name in enumerate(rows.names) if name not in rows.categorical]
     if not places:
         return [not_run(_BALANCE, "average effect", why="There is no numeric covariate.")]
     treated = rows.treatment[at] == 1
-    e, weight = base.values.propensity[at], rows.weight[at]
+    e, weight = propensity[at], rows.weight[at]
     balancing = weight * np.where(treated, 1 / e, 1 / (1 - e))
 
     def differences(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -61,6 +61,7 @@ def dose_response(material: Material, *, level: float) -> list[Check]:
         nuisance=material.nuisance.model_copy(update={"propensity_features": None}),
         score=None,
         gain=None,
+        weighed_by=None,
         earlier=None,
         controls=None,
         dose=None,

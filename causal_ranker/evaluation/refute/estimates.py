@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.errors import EmptyError
 from causal_ranker.evaluation.refute.check import Unit
 from causal_ranker.evaluation.refute.material import Material
 from causal_ranker.seeds import stage_rng
@@ -68,10 +69,21 @@ class Judged:
         -------
         Judged
             The rows, judged.
+
+        Raises
+        ------
+        EmptyError
+            If no row has overlap.
         """
         kept = inside(values.propensity, lowest=lowest)
         if among is not None:
             kept = kept & among
+        if not kept.any():
+            raise EmptyError(
+                expected=f"rows with a propensity in [{lowest:g}, {1 - lowest:g}]",
+                came=f"none among {len(rows)}",
+                do="Explore: show what is shown with some chance, and log its propensity.",
+            )
         gamma = np.zeros(len(rows))
         gamma[kept] = values.take(kept).scores(rows.treatment[kept], rows.outcome[kept])
         return cls(values=values, kept=kept, gamma=gamma)
@@ -147,6 +159,33 @@ class Target:
         factor = np.where(judged.kept, self.factor, 0.0)
         return factor * judged.gamma, factor if self.base is None else self.base
 
+    def counted(self, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the rows with overlap that count.
+
+        Parameters
+        ----------
+        kept : numpy.ndarray
+            True for rows with overlap, shape (n_rows,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Positions.
+
+        Raises
+        ------
+        EmptyError
+            If there are none.
+        """
+        at = np.flatnonzero(kept & (self.factor != 0))
+        if not at.size:
+            raise EmptyError(
+                expected=f"rows with overlap that count for {self.name!r}",
+                came=f"none among {len(kept)} rows",
+                do="Give more rows, or look at the overlap of the arms.",
+            )
+        return at
+
     def estimate(self, judged: Judged, material: Material, *, level: float) -> Interval:
         """Return the estimate with its interval.
 
@@ -169,6 +208,7 @@ class Target:
         EmptyError, RowError
             If no row counts, or those of one user only.
         """
+        self.counted(judged.kept)
         above, below = self.parts(judged)
         at = np.flatnonzero(below if self.base is None else np.ones_like(below))
         units = material.second_cluster
@@ -192,11 +232,11 @@ def targets(material: Material) -> list[Target]:
     Returns
     -------
     list of Target
-        The average effect and, where lists are compared, their difference in uplift@k.
+        The average effect and, where lists are compared and differ, their difference in uplift@k.
     """
     weight = np.where(material.sampled, material.rows.weight, 0.0)
     found = [Target("average effect", "per exposure", weight, None, material.rows.weight)]
-    if material.gain is not None:
+    if material.gain is not None and material.gain.any():
         even = np.ones(len(material.rows))
         found.append(
             Target(

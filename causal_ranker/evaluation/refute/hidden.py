@@ -195,7 +195,7 @@ def _strength(
     target: Target, judged: Judged, kept: NDArray[np.bool_], material: Material
 ) -> _Strength:
     values, rows = judged.values, material.rows
-    at = np.flatnonzero(kept & (target.factor != 0))
+    at = target.counted(kept)
     weight = target.weight[at] / target.weight[at].sum()
     expected = np.where(
         rows.treatment[at] == 1, values.outcome_treated[at], values.outcome_control[at]

@@ -39,6 +39,11 @@ class RefuteConfig(FrozenConfig):
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     negative_controls: str | None = None
 
+    @property
+    def held(self) -> int:
+        """Rows to hold for it: none where it is not tried."""
+        return self.rows if self.enabled else 0
+
 
 @dataclass(frozen=True)
 class Earlier:
@@ -99,6 +104,9 @@ class Material:
         uplift@k is the mean over requests of the sum of these times the rows' effects.
     gain_name : str
         What that difference is called.
+    weighed_by : numpy.ndarray or None
+        Propensities that the figures in question were weighted by, shape (n_rows,), for the balance
+        they leave; None if they are those that are fitted here.
     earlier : Earlier or None
         An outcome before t0.
     controls : numpy.ndarray or None
@@ -116,6 +124,7 @@ class Material:
     score: NDArray[np.float64] | None = None
     gain: NDArray[np.float64] | None = None
     gain_name: str = "one policy minus the other"
+    weighed_by: NDArray[np.float64] | None = None
     earlier: Earlier | None = None
     controls: NDArray[np.bool_] | None = None
     dose: Dose | None = None
@@ -147,7 +156,7 @@ class Material:
         Returns
         -------
         Material
-            Without what owners know: outcomes before t0, controls and doses.
+            Without what owners know (outcomes before t0, controls, doses), and weights of others.
         """
         return replace(
             self,
@@ -156,6 +165,7 @@ class Material:
             request=np.unique(self.request[chosen], return_inverse=True)[1].astype(np.int64),
             score=None if self.score is None else self.score[chosen],
             gain=None if self.gain is None else self.gain[chosen],
+            weighed_by=None,
             earlier=None,
             controls=None,
             dose=None,

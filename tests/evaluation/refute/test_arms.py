@@ -72,6 +72,13 @@ def test_weights_that_leave_a_confounder_out_leave_it_unbalanced() -> None:
     assert figure.point == pytest.approx((means[0] - means[1]) / ruler, rel=1e-5)
 
 
+def test_balance_is_that_of_the_weights_in_question() -> None:
+    rows = material(2)
+    even = replace(rows, weighed_by=np.full(len(rows.rows), 0.5))
+    assert on(balance_after_weighting(even, judge(rows), level=LEVEL)).verdict == "failed"
+    assert on(balance_after_weighting(rows, judge(rows), level=LEVEL)).verdict == "passed"
+
+
 def test_few_users_cannot_tell_imbalance_from_chance() -> None:
     rows = material(3, users=30, requests=2)
     found = on(balance_after_weighting(rows, judge(rows), level=LEVEL))

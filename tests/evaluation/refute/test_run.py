@@ -11,11 +11,12 @@ import pytest
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.refutation_section import refutation_section
 from causal_ranker.evaluation.refute.check import Check, must_be_zero, not_run
+from causal_ranker.evaluation.refute.estimates import AUTOC
 from causal_ranker.evaluation.refute.run import REFUTERS, Refutation, refute
 from causal_ranker.evaluation.report import build_report
 from causal_ranker.reporting.blocks import Table, Text
 from causal_ranker.stats.intervals import Interval
-from tests.evaluation.refute.world import material
+from tests.evaluation.refute.world import AVERAGE, material
 from tests.evaluation.sample import make_evaluation
 
 
@@ -61,6 +62,28 @@ def test_rows_that_only_stand_in_lists_are_judged_and_never_fitted_on(found: Ref
     }
     for (_, estimate), same in lines.items():
         assert same == (estimate != "by noise minus as they come")
+
+
+def test_lists_that_are_equal_have_no_difference_to_refute() -> None:
+    rows = material(1, users=60)
+    found = refute(replace(rows, gain=np.zeros(len(rows.rows))))
+    assert {check.estimate for check in found.checks} == {AVERAGE, AUTOC}
+
+
+def test_rows_without_overlap_are_not_run() -> None:
+    (only,) = refute(replace(material(1, users=60), lowest_propensity=0.4999)).checks
+    assert only.verdict == "not run"
+    assert "a propensity in [0.4999, 0.5001]" in only.why
+
+
+def test_lists_that_differ_only_where_overlap_lacks_are_not_run() -> None:
+    rows = material(1, users=60, logged=True)
+    gain, propensity = np.zeros(len(rows.rows)), rows.rows.propensity.copy()
+    gain[:2], propensity[:2] = (0.5, -0.5), 0.99
+    found = refute(replace(rows, gain=gain, rows=replace(rows.rows, propensity=propensity)))
+    said = [check for check in found.checks if "rows with overlap that count" in check.why]
+    assert {check.verdict for check in said} == {"not run"}
+    assert len(said) >= 3
 
 
 def test_rows_without_one_arm_say_so_in_one_line() -> None:
