@@ -29,9 +29,9 @@ class CalibrationGroups:
     count : ndarray of int64, shape (b,)
         Rows of the curve sample.
     error : float
-        Root mean square calibration error with the noise of single rows taken out (noise that
-        rows of one cluster share remains, so it errs on the high side), in plays per
-        exposure; see `causal_ranker.stats.calibration`.
+        Root mean square calibration error, debiased: the noise of rows, and what rows of one user
+        or of one assignment unit share, is taken out; in plays per exposure, see
+        `causal_ranker.stats.calibration`.
     """
 
     predicted: NDArray[np.float64]
@@ -142,7 +142,14 @@ def calibration_groups(
         predicted=found.predicted,
         observed=found.observed,
         count=found.count,
-        error=calibration(rows.uplift[at], rows.gamma[at], bins=groups, weights=weights).error,
+        error=calibration(
+            rows.uplift[at],
+            rows.gamma[at],
+            bins=groups,
+            weights=weights,
+            cluster=rows.user[at],
+            second_cluster=_units(rows),
+        ).error,
     )
 
 

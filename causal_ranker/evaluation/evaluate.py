@@ -19,7 +19,7 @@ from causal_ranker.evaluation.effect import (
     effects_by_prediction,
 )
 from causal_ranker.evaluation.rows import EvaluationRows
-from causal_ranker.stats.bands import CurveBands, half_sample_bands
+from causal_ranker.stats.bands import CurveBands, PairedBands, paired_half_sample_bands
 from causal_ranker.stats.calibration import Calibration, calibration
 from causal_ranker.stats.group_effects import GroupEffects
 from causal_ranker.stats.intervals import Interval
@@ -73,6 +73,8 @@ class Evaluation:
     curves : mapping of str to CurveBands
         TOC and Qini curves, AUTOC and QINI: under ``"uplift"`` of the predicted uplift, under
         ``"base_score"`` of the base recommender's score.
+    curve_difference : CurveBands
+        Those of the predicted uplift minus those of the base score, from the same half-samples.
     overlap : Overlap
         Propensities by arm and effective sample sizes, over the whole uniform sample.
     overlap_bounds : tuple of float
@@ -97,6 +99,7 @@ class Evaluation:
     group_effects: GroupEffects
     groups: CalibrationGroups
     curves: Mapping[str, CurveBands]
+    curve_difference: CurveBands
     overlap: Overlap
     overlap_bounds: tuple[float, float]
     propensities: Calibration
@@ -160,15 +163,14 @@ def evaluate(
     names, table = covariates if covariates is not None else ((), None)
     low, high = overlap_bounds
     at, weight = rows.sampled, rows.sample_weight
+    bands = _bands(rows, draws=draws, rng=rng, level=level)
     return Evaluation(
         comparison=compare_policies(rows, k=k, baseline=baseline, level=level),
         average_effect=average_effect(rows, level=level),
         group_effects=effects_by_prediction(rows, level=level),
         groups=calibration_groups(rows, level=level),
-        curves={
-            C.UPLIFT: _bands(rows, rows.uplift, draws=draws, rng=rng, level=level),
-            C.BASE_SCORE: _bands(rows, rows.base_score, draws=draws, rng=rng, level=level),
-        },
+        curves={C.UPLIFT: bands.first, C.BASE_SCORE: bands.second},
+        curve_difference=bands.difference,
         overlap=overlap_summary(
             rows.propensity[at], rows.treatment[at], low=low, high=high, weights=weight[at]
         ),
@@ -188,16 +190,12 @@ def evaluate(
 
 
 def _bands(
-    rows: EvaluationRows,
-    score: NDArray[np.float64],
-    *,
-    draws: int,
-    rng: np.random.Generator,
-    level: float,
-) -> CurveBands:
+    rows: EvaluationRows, *, draws: int, rng: np.random.Generator, level: float
+) -> PairedBands:
     at = rows.curve_rows
-    return half_sample_bands(
-        score[at],
+    return paired_half_sample_bands(
+        rows.uplift[at],
+        rows.base_score[at],
         rows.gamma[at],
         rows.user[at],
         second_cluster=None if rows.second_cluster is None else rows.second_cluster[at],

@@ -125,7 +125,8 @@ def _drawing(evaluation: Evaluation, *, unit: str, level: str) -> Figure:
         svg,
         "Observed against predicted effects in finer groups of equal size by predicted uplift; "
         f"bars are {level} intervals. On the dashed line predictions are right. Calibration "
-        f"error, the noise of single rows taken out: {100 * groups.error:.2g} {unit}.",
+        "error, debiased for the noise of rows, and for what rows of one user or unit share: "
+        f"{100 * groups.error:.2g} {unit}.",
         "Observed against predicted effects with intervals",
     )
 

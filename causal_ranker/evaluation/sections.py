@@ -172,21 +172,24 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
 
 def _areas(evaluation: Evaluation, *, outcome: str) -> Table:
     level = percent(evaluation.comparison.level)
-    curves = evaluation.curves
-    autoc = decimals_for([bands.autoc_interval for bands in curves.values()])
-    qini = decimals_for([bands.qini_interval for bands in curves.values()])
+    lines = {_SCORE_NAMES[key]: bands for key, bands in evaluation.curves.items()}
+    first, second = lines
+    lines[f"{first} minus {second}"] = evaluation.curve_difference
+    autoc = decimals_for([bands.autoc_interval for bands in lines.values()])
+    qini = decimals_for([bands.qini_interval for bands in lines.values()])
     return Table(
         ["score", f"AUTOC ({level} interval)", f"QINI ({level} interval)"],
         [
             [
-                _SCORE_NAMES[key],
+                name,
                 interval_text(bands.autoc_interval, decimals=autoc),
                 interval_text(bands.qini_interval, decimals=qini),
             ]
-            for key, bands in curves.items()
+            for name, bands in lines.items()
         ],
         f"Areas under the curves: AUTOC in {outcome} per 100 exposures, QINI in {outcome} per 100 "
         "candidates; 0 for a score that ranks at random. Neither is divided by the average "
-        f"effect. From {evaluation.draws:,} half-samples clustered by {_clusters(evaluation)}."
+        f"effect. From {evaluation.draws:,} half-samples clustered by {_clusters(evaluation)}; "
+        "the difference is paired: both scores on the same half-samples."
         + estimand_text(evaluation.estimand),
     )

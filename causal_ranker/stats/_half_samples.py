@@ -239,7 +239,6 @@ def half_sample_deviations(
         return np.asarray(samples.chosen @ by_group)
 
     weight, total = sums(ranked.weights), sums(ranked.weights * ranked.gamma)
-    del cell
     drawn = rank_statistics(weight, total, grid=grid)
     autoc, coefficient = drawn.autoc, drawn.coefficient
     if count < ranked.starts.size:
@@ -276,7 +275,7 @@ def _rank_bins(ranked: RankedRows, grid: Array) -> IntArray:
 def _within_bins(ranked: RankedRows, bins: IntArray) -> tuple[Array, Array]:
     """Return what each row adds to AUTOC and QINI by its place inside its bin, times its weight."""
     weights = ranked.weights
-    mass = np.bincount(bins, weights=weights)
+    mass = np.asarray(np.bincount(bins, weights=weights), dtype=np.float64)
     mean = np.bincount(bins, weights=weights * ranked.gamma) / mass
     centred = weights * (ranked.gamma - mean[bins])
     size = np.diff(ranked.starts, append=ranked.order.size)

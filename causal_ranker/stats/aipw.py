@@ -14,7 +14,7 @@ from causal_ranker.stats._arrays import (
     same_size,
 )
 
-__all__ = ["aipw_scores"]
+__all__ = ["aipw_scores", "ipw_scores"]
 
 
 def aipw_scores(
@@ -83,3 +83,36 @@ def aipw_scores(
     )
     # (T - e) / (e (1 - e)) is 1/e for the treated and -1/(1 - e) for the others
     return m1 - m0 + np.where(treated, (y - m1) / e, (m0 - y) / (1 - e))
+
+
+def ipw_scores(outcome: ArrayLike, treatment: ArrayLike, *, propensity: ArrayLike) -> Array:
+    """Return the inverse-propensity scores, which need no model of the outcome.
+
+    ``gamma = Y (T - e) / (e (1 - e))``: `aipw_scores` with both outcome models 0. Unbiased where
+    the propensities are known, and noisier than with good outcome models.
+
+    Parameters
+    ----------
+    outcome : array_like, shape (n,)
+        Y: 0 or 1, a count, or an amount.
+    treatment : array_like of 0 and 1, shape (n,)
+        T, placed in the slate.
+    propensity : array_like, shape (n,)
+        e = P(T = 1 | X), strictly between 0 and 1, as it was logged.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        gamma, in plays per exposure.
+
+    Raises
+    ------
+    OverlapError
+        If a propensity is exactly 0 or 1.
+    RowError
+        If a propensity is outside [0, 1], a treatment is not 0 or 1, or a value is not finite.
+    SchemaError
+        If the arrays differ in length.
+    """
+    none = np.zeros(np.size(outcome))
+    return aipw_scores(outcome, treatment, propensity=propensity, mu0=none, mu1=none)

@@ -16,8 +16,12 @@ from causal_ranker.stats._arrays import (
     weight_vector,
 )
 from causal_ranker.stats._bins import equal_weight_bins
+from causal_ranker.stats._codes import Clusters, clusterings
 
 __all__ = ["Calibration", "calibration"]
+
+# What is left of a difference of equal sums, as a share of them.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Calibration:
         Rows.
     error : float
         Root mean square calibration error, the sampling noise of `observed` taken out (see
-        `calibration`); NaN if no bin has two rows.
+        `calibration`); NaN if no bin has rows of two clusters.
     """
 
     predicted: Array
@@ -47,15 +51,24 @@ class Calibration:
 
 
 def calibration(
-    predicted: ArrayLike, gamma: ArrayLike, *, bins: int = 10, weights: ArrayLike | None = None
+    predicted: ArrayLike,
+    gamma: ArrayLike,
+    *,
+    bins: int = 10,
+    weights: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    second_cluster: ArrayLike | None = None,
 ) -> Calibration:
     """Compare predicted uplift with doubly robust scores, by weighted quantile bin.
 
     A bin holds equal shares of weight; equal predictions are never split, so there may be fewer
-    bins. Within bin b, with ``r = gamma - predicted``, the squared gap is estimated without
-    bias by ``sum_{i != j} w_i w_j r_i r_j / sum_{i != j} w_i w_j`` (Xu and Yadlowsky, 2022): a
-    perfect model has error 0 up to chance, however noisy gamma is. ``error`` is the root of the
-    mean over bins of two rows or more, by share of weight, and 0 if that mean is negative.
+    bins. With ``r = gamma - predicted``, the plain squared gap of a bin, ``(mean of r)^2``, is
+    larger than the truth by the variance of that mean, so that a perfect model would seem wrong.
+    The error here is the debiased one: the squared gap is ``sum w_i w_j r_i r_j / sum w_i w_j``
+    over pairs of rows that do not belong together (Xu and Yadlowsky, 2022, who have one row a
+    cluster): not one row twice, nor two rows of one cluster, nor two of one second cluster.
+    A perfect model has error 0 up to chance, however noisy gamma is. ``error`` is the root of the
+    mean over bins with such pairs, by share of weight, and 0 if that mean is negative.
 
     Parameters
     ----------
@@ -67,6 +80,10 @@ def calibration(
         Number of bins wanted.
     weights : array_like, shape (n,), optional
         Analysis weights of 0 or more.
+    cluster : array_like of int or str, shape (n,), optional
+        The cluster of each row, for example the user; each row by itself by default.
+    second_cluster : array_like of int or str, shape (n,), optional
+        A second clustering, beside `cluster`.
 
     Returns
     -------
@@ -78,7 +95,7 @@ def calibration(
     ConfigError
         If bins is not a whole number of at least 1.
     RowError
-        If a value is not finite.
+        If a value is not finite, a label is missing, or there is only one cluster.
     """
     wanted = positive_count(bins, name="bins")
     p = float_vector(predicted, name="predicted")
@@ -86,31 +103,36 @@ def calibration(
     same_size(p.size, gamma=g)
     w = weight_vector(weights, size=p.size)
     kept, rows = equal_weight_bins(p, w, wanted=wanted)
-    return _calibrate(p[kept], g[kept], w=w[kept], rows=rows, bins=int(rows.max()) + 1)
+    ways = (
+        [Clusters(np.arange(kept.size), kept.size)]
+        if cluster is None
+        else clusterings(cluster, second_cluster, size=p.size, rows=kept)
+    )
+    return _calibrate(p[kept], g[kept], w=w[kept], rows=rows, ways=ways)
 
 
-def _calibrate(p: Array, g: Array, *, w: Array, rows: IntArray, bins: int) -> Calibration:
+def _calibrate(
+    p: Array, g: Array, *, w: Array, rows: IntArray, ways: list[Clusters]
+) -> Calibration:
+    bins = int(rows.max()) + 1
+
     def total(values: Array) -> Array:
         return np.asarray(np.bincount(rows, weights=values, minlength=bins), dtype=np.float64)
 
     count, mass = np.bincount(rows, minlength=bins), total(w)
     predicted, observed = total(w * p) / mass, total(w * g) / mass
-    several = count > 1
-    missing = np.full(bins, np.nan)
     spread = total(np.square(w * (g - observed[rows]))) / np.square(mass)
     # count / (count - 1) undoes the use of the bin's own mean
-    variance = np.divide(spread * count, count - 1, out=missing.copy(), where=several)
-    r = g - p
-    pairs = np.square(total(w * r)) - total(np.square(w * r))
-    squared = np.divide(
-        pairs, np.square(mass) - total(np.square(w)), out=missing.copy(), where=several
-    )
-    shares = mass[several]
-    error = (
-        float(np.sqrt(max(0.0, float(shares @ squared[several] / shares.sum()))))
-        if several.any()
-        else float("nan")
-    )
+    variance = np.divide(spread * count, count - 1, out=np.full(bins, np.nan), where=count > 1)
+    pairs = np.square(mass) - _together(w, rows=rows, ways=ways)
+    usable = pairs > _ROUNDING * np.square(mass)
+    gap = w * (g - p)
+    products = np.square(total(gap)) - _together(gap, rows=rows, ways=ways)
+    shares = mass[usable]
+    error = float("nan")
+    if usable.any():
+        mean = float(shares @ (products[usable] / pairs[usable]) / shares.sum())
+        error = float(np.sqrt(max(0.0, mean)))
     return Calibration(
         predicted=predicted,
         observed=observed,
@@ -118,3 +140,14 @@ def _calibrate(p: Array, g: Array, *, w: Array, rows: IntArray, bins: int) -> Ca
         count=count,
         error=error,
     )
+
+
+def _together(values: Array, *, rows: IntArray, ways: list[Clusters]) -> Array:
+    """Sum in each bin the products of two values, over the pairs of rows that belong together."""
+    bins = int(rows.max()) + 1
+    found = np.zeros(bins)
+    for sign, way in zip((1, 1, -1), ways, strict=False):  # who shares both was counted twice
+        cells, cell = np.unique(rows * way.count + way.codes, return_inverse=True)
+        squares = np.square(np.bincount(cell, weights=values))
+        found += sign * np.bincount(cells // way.count, weights=squares, minlength=bins)
+    return found

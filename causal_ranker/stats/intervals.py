@@ -15,15 +15,26 @@ from causal_ranker.errors import EmptyError
 from causal_ranker.stats._arrays import float_vector, same_size, weight_vector
 from causal_ranker.stats._codes import clusterings
 from causal_ranker.stats._interval import Interval, linearised
-from causal_ranker.stats.bands import Band, CurveBands, half_sample_bands
+from causal_ranker.stats.bands import (
+    Band,
+    CurveBands,
+    PairedBands,
+    half_sample_bands,
+    paired_half_sample_bands,
+)
+from causal_ranker.stats.slots import PairedUplift, paired_uplift_at_k
 
 __all__ = [
     "Band",
     "CurveBands",
     "Interval",
+    "PairedBands",
+    "PairedUplift",
     "clustered_mean",
     "clustered_ratio",
     "half_sample_bands",
+    "paired_half_sample_bands",
+    "paired_uplift_at_k",
 ]
 
 

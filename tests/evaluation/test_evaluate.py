@@ -54,6 +54,17 @@ def test_areas_are_those_of_the_curve_sample() -> None:
         assert found.curves[name].qini_interval.point == pytest.approx(qini(*kept))
 
 
+def test_the_difference_of_the_scores_is_paired() -> None:
+    found = run(ROWS)
+    gap, one, other = (
+        bands.qini_interval
+        for bands in (found.curve_difference, *(found.curves[n] for n in ("uplift", "base_score")))
+    )
+    assert gap.point == pytest.approx(one.point - other.point)
+    same = run(replace(ROWS, base_score=2 * ROWS.uplift + 1)).curve_difference.autoc_interval
+    assert (same.point, same.low, same.high) == (0.0, 0.0, 0.0)
+
+
 def test_bands_are_clustered_both_ways() -> None:
     # effects that rows of a unit share: one clustering by user would not see them
     rows = replace(ROWS, gamma=np.where(ROWS.unit < "item 4", 1.0, -1.0))

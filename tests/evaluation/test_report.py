@@ -90,6 +90,7 @@ def test_json_holds_the_page_and_every_number() -> None:
         "group_effects",
         "groups",
         "curves",
+        "curve_difference",
         "overlap",
         "overlap_bounds",
         "propensities",

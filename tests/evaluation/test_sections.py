@@ -85,8 +85,13 @@ def test_one_way_clustering_is_said() -> None:
 
 def test_areas_under_the_curves() -> None:
     table = only(SECTIONS[2], Table)
-    assert [row[0] for row in table.rows] == ["predicted uplift", "base score"]
-    for row, bands in zip(table.rows, EVALUATION.curves.values(), strict=True):
+    assert [row[0] for row in table.rows] == [
+        "predicted uplift",
+        "base score",
+        "predicted uplift minus base score",
+    ]
+    lines = [*EVALUATION.curves.values(), EVALUATION.curve_difference]
+    for row, bands in zip(table.rows, lines, strict=True):
         close(row[1], bands.autoc_interval)
         close(row[2], bands.qini_interval)
 

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.stats.curves import calibration
+
+Array = NDArray[np.float64]
 
 
 def test_deciles_by_loops() -> None:
@@ -78,6 +83,73 @@ def test_the_squared_error_has_no_bias() -> None:
     assert abs(np.mean(squares) - 1.0) < 4 * standard_error
 
 
+def of_pairs(predicted: Array, gamma: Array, weights: Array, *labels: NDArray[np.int64]) -> float:
+    """Error by every pair of rows of a bin that share no label; two bins, at 0."""
+    squared, mass = [], []
+    for rows in (np.flatnonzero(predicted < 0), np.flatnonzero(predicted >= 0)):
+        pairs = [(i, j) for i in rows for j in rows if i != j and all(c[i] != c[j] for c in labels)]
+        r, w = gamma - predicted, weights
+        top = sum(w[i] * w[j] * r[i] * r[j] for i, j in pairs)
+        squared.append(top / sum(w[i] * w[j] for i, j in pairs))
+        mass.append(w[rows].sum())
+    return float(np.sqrt(max(0.0, np.average(squared, weights=mass))))
+
+
+@pytest.mark.parametrize("two_way", [True, False])
+def test_the_error_counts_no_pair_of_rows_that_belong_together(two_way: bool) -> None:
+    rng = np.random.default_rng(4)
+    n = 60
+    predicted = np.repeat([-1.0, 2.0], n // 2)
+    user, unit = rng.integers(0, 9, n), rng.integers(0, 7, n)
+    gamma, weights = 1.0 + rng.normal(size=n), rng.exponential(size=n)
+    labels = (user, unit) if two_way else (user,)
+    found = calibration(
+        predicted,
+        gamma,
+        bins=2,
+        weights=weights,
+        cluster=user,
+        second_cluster=unit if two_way else None,
+    )
+    assert found.error == pytest.approx(of_pairs(predicted, gamma, weights, *labels))
+    by_row = calibration(predicted, gamma, bins=2, weights=weights)
+    assert found.error != pytest.approx(by_row.error)
+
+
+def test_noise_that_users_and_units_share_is_no_error() -> None:
+    """A shift of 1, and rows of 40 users by 40 units whose own noise is of variance 1 each.
+
+    Their means have a variance of 1/40 each, and so much too large is the squared error if pairs
+    of one unit, or of one user and of one unit, are counted.
+    """
+    rng = np.random.default_rng(5)
+    user, unit = (axis.ravel() for axis in np.indices((40, 40)))
+    both, by_user, by_row = [], [], []
+    for _ in range(1000):
+        gamma = rng.normal(size=40)[user] + rng.normal(size=40)[unit]
+        given: dict[str, Any] = {"predicted": np.full(1600, -1.0), "gamma": gamma, "bins": 1}
+        both.append(calibration(**given, cluster=user, second_cluster=unit).error ** 2)
+        by_user.append(calibration(**given, cluster=user).error ** 2)
+        by_row.append(calibration(**given).error ** 2)
+    # the gap of 1 has a standard error of .22, so that hardly any square is cut off at 0
+    noise = np.std(both) / np.sqrt(1000)
+    assert 4 * noise < 1 / 15
+    assert abs(np.mean(both) - 1.0) < 4 * noise
+    assert np.mean(by_user) - np.mean(both) == pytest.approx(1 / 40, rel=0.15)
+    assert np.mean(by_row) - np.mean(both) == pytest.approx(2 / 40, rel=0.15)
+
+
+def test_a_bin_of_one_user_says_nothing() -> None:
+    given: dict[str, Any] = {
+        "predicted": [0.0, 0.0, 1.0, 1.0],
+        "gamma": [2.0, 2.0, 5.0, 9.0],
+        "bins": 2,
+    }
+    # the second bin has pairs of one user only; the first bin's rows are both off by 2
+    assert calibration(**given, cluster=[0, 1, 2, 2]).error == pytest.approx(2.0)
+    assert np.isnan(calibration(**given, cluster=[0, 0, 2, 2]).error)
+
+
 def test_a_bin_of_one_row_has_no_standard_error() -> None:
     found = calibration([0.0, 1.0], [0.0, 1.0], bins=2)
     assert np.isnan(found.standard_error).all()
@@ -107,3 +179,5 @@ def test_input_is_checked() -> None:
         calibration([np.nan], [0.0])
     with pytest.raises(SchemaError, match="gamma"):
         calibration([0.0], [0.0, 1.0])
+    with pytest.raises(RowError, match="2 clusters"):
+        calibration([0.0, 1.0], [0.0, 1.0], cluster=[7, 7])
