@@ -21,6 +21,7 @@ from sklearn.utils import check_random_state
 
 from causal_ranker.errors import ConfigError, NotFittedError, SchemaError
 from causal_ranker.reporting.progress import Stages
+from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.auto import SMALL_TREES
 from causal_ranker.uplift.base import Effect, FitsInSteps, Rows, UpliftModel
 from causal_ranker.uplift.checks import check_rows
@@ -175,6 +176,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         else:
             check_rows(rows, kind=self.outcome)
         self.learner_ = self._fit(learner, rows)
+        self._users = None if user is None else np.unique(_hashed(users))
         self._encoder = encoder
         self.levels_ = levels
         self.categories_ = {name: found.to_numpy() for name, found in encoder.levels.items()}
@@ -228,11 +230,37 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         SchemaError
             As in `predict`.
         """
+        self._check_fitted()
+        return self.learner_.predict(self._encoder.transform(X))
+
+    def seen_users(self, user: Any) -> NDArray[np.bool_] | None:
+        """Tell which users were in training; of them hashes are kept, and no ids.
+
+        Parameters
+        ----------
+        user : array-like
+            Ids, shape (n_rows,).
+
+        Returns
+        -------
+        numpy.ndarray or None
+            Shape (n_rows,); None where `fit` was given no users, so that each row was one.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        """
+        self._check_fitted()
+        if self._users is None:
+            return None
+        return np.isin(_hashed(np.asarray(user)), self._users)
+
+    def _check_fitted(self) -> None:
         if not hasattr(self, "learner_"):
             raise NotFittedError(
                 expected="a fitted estimator", came="none", do="Call fit(X, y, treatment=) first."
             )
-        return self.learner_.predict(self._encoder.transform(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -314,6 +342,10 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
             )
         of_kind = nuisance.model_copy(update={"kind": self.outcome})
         return config.model_copy(update={"nuisance": of_kind})
+
+
+def _hashed(user: NDArray[Any]) -> NDArray[np.float64]:
+    return uniform_hash(user, salt="users of training")
 
 
 def _column(values: Any, name: str, rows: int) -> NDArray[Any]:
