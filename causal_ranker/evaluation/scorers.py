@@ -14,10 +14,11 @@ the training rows alone:
 >>> X = rng.normal(size=(4_000, 2))
 >>> shown = rng.integers(0, 2, 4_000)
 >>> y = (rng.random(4_000) < 0.3 + 0.2 * shown * np.sign(X[:, 0])).astype(int)
+>>> fit = {"treatment": shown, "user": user, "propensity": np.full(4_000, 0.5)}
 >>> folds = list(GroupKFold(2).split(X, y, groups=user))
->>> held_out = held_out_scores(X, y, treatment=shown, user=user, folds=folds)
+>>> held_out = held_out_scores(X, y, folds=folds, **fit)
 >>> with config_context(enable_metadata_routing=True):
-...     model = UpliftEstimator().set_fit_request(treatment=True, user=True)
+...     model = UpliftEstimator().set_fit_request(treatment=True, user=True, propensity=True)
 ...     search = GridSearchCV(
 ...         model,
 ...         {"learner": ["constant", "dr"]},
@@ -25,14 +26,16 @@ the training rows alone:
 ...         cv=folds,
 ...         error_score="raise",
 ...     )
-...     found = search.fit(X, y, treatment=shown, user=user, **held_out.metadata)
+...     found = search.fit(X, y, **fit, **held_out.metadata)
 >>> found.best_params_
 {'learner': 'dr'}
 
-Where propensities were logged, ``treatment=`` and ``propensity=`` do without any model: the scorer
-then makes pure IPW scores. Nothing is divided by the average effect, so scores are finite and keep
-their sign where it is near 0. Without ``error_score="raise"`` scikit-learn turns a refusal into a
-warning and a score of NaN.
+Without ``**held_out.metadata`` the scorer makes pure IPW scores of ``treatment`` and
+``propensity``, which needs no model, but propensities that were logged. Where none was, leave
+``propensity`` out: `held_out_scores` and the learner estimate their own.
+
+Nothing is divided by the average effect, so scores are finite and keep their sign where it is
+near 0. Without ``error_score="raise"`` scikit-learn turns a refusal into a warning and NaN.
 """
 
 from __future__ import annotations
@@ -132,6 +135,7 @@ class UpliftScorer:
         self._check_names(given)
         _check_users(estimator, given.get("user"))
         tau = float_vector(estimator.predict(X), name="predicted uplift")
+        same_size(tau.size, user=np.asarray(given.get("user", tau)))
         weights = weight_vector(given.get("sample_weight"), size=tau.size)
         if self.metric == "r_loss":
             return -_r_loss(tau, y, given, weights=weights)
@@ -223,8 +227,8 @@ def _check_users(estimator: Any, user: Any) -> None:
         last = last.best_estimator_ if hasattr(last, "best_estimator_") else last.steps[-1][1]
     if not hasattr(last, "seen_users"):
         return
-    users = np.asarray([] if user is None else user)
-    seen = last.seen_users(users if users.size else np.array([0]))
+    users = np.zeros(0, dtype=np.int64) if user is None else np.asarray(user)
+    seen = last.seen_users(users)
     if seen is None:
         return
     if user is None:
