@@ -12,6 +12,7 @@ from causal_ranker.evaluation.effect import (
     calibration_groups,
 )
 from causal_ranker.evaluation.rows import EvaluationRows
+from causal_ranker.stats.calibration import calibration
 from causal_ranker.stats.intervals import clustered_mean
 from tests.evaluation.sample import make_rows, take
 
@@ -118,3 +119,16 @@ def test_calibrated_predictions_have_no_error_and_biased_ones_have_their_bias() 
     assert not any(
         o.low <= p <= o.high for o, p in zip(biased.observed, biased.predicted, strict=True)
     )
+
+
+def test_the_error_is_free_of_what_users_and_units_share() -> None:
+    at = ROWS.curve_rows
+    expected = calibration(
+        ROWS.uplift[at],
+        ROWS.gamma[at],
+        bins=4,
+        weights=ROWS.sample_weight[at],
+        cluster=ROWS.user[at],
+        second_cluster=ROWS.unit[at],
+    )
+    assert calibration_groups(ROWS, groups=4).error == expected.error > 0

@@ -155,25 +155,30 @@ def test_scores_that_differ_inside_bins_keep_their_error(
         assert noise == 0 or np.corrcoef(found, exact[name])[0, 1] > 0.95
 
 
-def test_errors_of_close_scores_are_those_of_repeated_worlds() -> None:
-    """Most rows that change sides at a cut lie in the bins about it; the grid is on no bin."""
+def test_errors_of_close_scores_are_those_of_repeated_worlds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Most rows that change sides at a cut change them inside one of few bins.
+
+    Bins end at the cuts; where they do not, the errors come out a quarter too small.
+    """
+    monkeypatch.setattr(_half_samples, "_BINS", 20)
     rng = np.random.default_rng(6)
-    n, grid = 20_000, np.array([0.1013, 0.5])
+    n, grid = 20_000, np.array([0.125, 0.525])
     gap, variances = [], []
     for world in range(200):
         score = rng.random(n)
         gamma, other = score + rng.normal(size=n), score + 0.01 * rng.normal(size=n)
         gain = [np.cumsum(gamma[np.argsort(-each)]) / n for each in (score, other)]
-        gap.append((gain[0] - gain[1])[(grid * n).astype(int) - 1])
+        gap.append((gain[0] - gain[1])[(grid * n).round().astype(int) - 1])
         if world < 6:
             found = paired_half_sample_bands(
                 score, other, gamma, np.arange(n) // 20, draws=200, rng=rng, grid=grid
             )
             variances.append(found.difference.qini.standard_error**2)
-    # Half-samples err on the wide side for scores this close, be they binned or not; 200 worlds
-    # tell a standard deviation to 5 %.
+    # 200 worlds tell a standard deviation to 5 %
     ratio = np.sqrt(np.mean(variances, axis=0)) / np.std(gap, axis=0)
-    assert ((ratio > 0.88) & (ratio < 1.35)).all(), ratio
+    assert ((ratio > 0.86) & (ratio < 1.16)).all(), ratio
 
 
 @pytest.mark.parametrize("two_way", [True, False])
@@ -216,6 +221,9 @@ def test_pairing_cancels_what_moves_both() -> None:
         found.first.autoc_interval.standard_error, found.second.autoc_interval.standard_error
     )
     assert found.difference.autoc_interval.standard_error < 0.4 * apart
+    # of all rows both expose the same: not even rounding is left of the difference there
+    end = found.difference.uplift
+    assert (end.point[-1], end.low_everywhere[-1], end.high_everywhere[-1]) == (0, 0, 0)
 
 
 def test_the_effect_of_the_best_share() -> None:
