@@ -1,4 +1,4 @@
-"""Half-sample intervals of AUTOC and QINI, and both bands, on a world with closed forms.
+"""Half-sample intervals of AUTOC and QINI, of differences, and bands, with closed forms.
 
 Score U is uniform and the effect is a + b U, so TOC(q) = b (1 - q) / 2, AUTOC = b / 4,
 G(q) - q G(1) = b q (1 - q) / 2 and QINI = b / 12.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causal_ranker.stats.intervals import half_sample_bands
+from causal_ranker.stats.intervals import half_sample_bands, paired_half_sample_bands
 
 pytestmark = pytest.mark.slow
 
@@ -60,3 +60,31 @@ def test_two_way_half_sample_coverage() -> None:
             )
     assert ((held / DRAWS >= LOW) & (held / DRAWS <= HIGH)).all(), held
     assert (one_way / DRAWS < 0.9).all(), one_way
+
+
+def test_paired_difference_coverage() -> None:
+    """Two different scores of equal worth: differences are 0, which intervals hold as often."""
+    rng = np.random.default_rng(3)
+    cluster = np.arange(480) // 4
+    held, apart = np.zeros(4), 0
+    for _ in range(DRAWS):
+        u = rng.random(480)
+        by_user = rng.normal(size=120)[cluster]
+        gamma = A + (B + by_user) * u + rng.normal(size=480)
+        first, second = u + 0.2 * rng.normal(size=(2, 480))
+        found = paired_half_sample_bands(
+            first, second, gamma, cluster, draws=100, rng=rng, grid=GRID
+        )
+        gap = found.difference
+        areas = (gap.autoc_interval, gap.qini_interval, gap.uplift_at(0.1))
+        band = gap.toc
+        held += (
+            *(interval.low <= 0 <= interval.high for interval in areas),
+            ((band.low_everywhere <= 0) & (band.high_everywhere >= 0)).all(),
+        )
+        # as if the two were independent: far too wide
+        alone = (found.first.autoc_interval, found.second.autoc_interval)
+        error = np.hypot(*(interval.standard_error for interval in alone))
+        apart += abs(areas[0].point) <= 1.98 * error
+    assert ((held / DRAWS >= LOW) & (held / DRAWS <= HIGH)).all(), held
+    assert apart / DRAWS > HIGH, apart
