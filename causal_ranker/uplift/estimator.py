@@ -6,6 +6,7 @@
 In a pipeline the treatment goes to the last step: ``pipe.fit(X, y, model__treatment=shown)``. In
 cross-validation it is one of the `params`, and folds are made by user:
 ``cross_val_predict(model, X, y, params={"treatment": shown}, groups=user_id, cv=GroupKFold())``.
+How to score and to tune by AUTOC or by losses: `causal_ranker.evaluation.scorers`.
 """
 
 from __future__ import annotations

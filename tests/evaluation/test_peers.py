@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from causal_ranker.stats.aipw import ipw_scores
 from causal_ranker.stats.curves import autoc, qini, rank_curve, toc
@@ -203,3 +203,15 @@ class TestEconml:
         whole = np.linspace(0.02, 99.98, 400)
         wide = tester.evaluate_uplift(percentiles=whole, metric="toc", n_bootstrap=2).params[0]
         assert wide == pytest.approx(autoc(X, gamma), rel=0.02)
+
+    def test_a_classifier_of_the_outcome_predicts_labels_to_it(self) -> None:
+        """Its scores then take a handful of values; ours are of probabilities."""
+        from econml.validate.drtester import DRTester
+
+        made = DRTester(
+            model_regression=LogisticRegression(),
+            model_propensity=DummyClassifier(strategy="prior"),
+            cate=Constant(),
+        )
+        made.fit_nuisance(X[:, None], T, Y, X[:, None], T, Y)
+        assert np.unique(made.dr_val_).size < 50

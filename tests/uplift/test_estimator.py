@@ -305,6 +305,20 @@ def test_a_leak_is_called_by_the_name_of_the_table() -> None:
         model().fit(leak, ROWS.outcome, **FIT)
 
 
+def test_it_knows_who_was_in_training_by_hashes_alone(fitted: UpliftEstimator) -> None:
+    assert np.all(fitted.seen_users(ROWS.user))
+    new = np.array([-1, int(ROWS.user[0]), 10**9])
+    np.testing.assert_array_equal(fitted.seen_users(new), [False, True, False])
+    alone = model().fit(X, ROWS.outcome, treatment=ROWS.treatment)
+    assert alone.seen_users(ROWS.user) is None
+    named = np.char.add("member ", ROWS.user.astype(str))
+    by_name = model().fit(X, ROWS.outcome, treatment=ROWS.treatment, user=named)
+    np.testing.assert_array_equal(by_name.seen_users(["member 0", "nobody"]), [True, False])
+    assert b"member" not in pickle.dumps(by_name)
+    with pytest.raises(NotFittedError, match="Call fit"):
+        clone(fitted).seen_users(new)
+
+
 def test_a_clone_is_not_fitted(fitted: UpliftEstimator) -> None:
     with pytest.raises(NotFittedError, match="Call fit"):
         clone(fitted).predict(X)
