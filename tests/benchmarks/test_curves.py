@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from benchmarks import curves
@@ -18,7 +20,7 @@ def test_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curves, "_LARGE", 400_000)
     found = curves.run(quick=True)
     assert all(len(row) == len(found.columns) for row in found.rows)
-    figures = found.figures
+    figures: dict[str, Any] = dict(found.figures)
     assert figures["rows"] == 4_000
     assert figures["draws"] == 100
     assert figures["seconds"] > 0

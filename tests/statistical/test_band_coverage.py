@@ -78,13 +78,12 @@ def test_paired_difference_coverage() -> None:
         gap = found.difference
         areas = (gap.autoc_interval, gap.qini_interval, gap.uplift_at(0.1))
         band = gap.toc
-        held += (
-            *(interval.low <= 0 <= interval.high for interval in areas),
-            ((band.low_everywhere <= 0) & (band.high_everywhere >= 0)).all(),
-        )
+        held[:3] += [interval.low <= 0 <= interval.high for interval in areas]
+        held[3] += ((band.low_everywhere <= 0) & (band.high_everywhere >= 0)).all()
         # as if the two were independent: far too wide
-        alone = (found.first.autoc_interval, found.second.autoc_interval)
-        error = np.hypot(*(interval.standard_error for interval in alone))
+        error = np.hypot(
+            found.first.autoc_interval.standard_error, found.second.autoc_interval.standard_error
+        )
         apart += abs(areas[0].point) <= 1.98 * error
     assert ((held / DRAWS >= LOW) & (held / DRAWS <= HIGH)).all(), held
     assert apart / DRAWS > HIGH, apart
