@@ -43,7 +43,13 @@ class Substitutes:
     wanted: NDArray[np.bool_]
 
     def taken(self) -> IntArray:
-        """Return the wanted titles, -1 elsewhere, shape (requests, candidates)."""
+        """Return the titles that have potential outcomes, as candidates have.
+
+        Returns
+        -------
+        ndarray of int, shape (requests, candidates)
+            The wanted titles, -1 elsewhere.
+        """
         return np.where(self.wanted, self.item, -1)
 
 
@@ -105,7 +111,6 @@ def effect_on_total(effect: Array, config: WorldConfig) -> Array:
 def substitute_plays(
     visits: Visits,
     substitutes: Substitutes,
-    draws: Draws,
     *,
     outcomes: Outcomes,
     horizon: int,
@@ -119,8 +124,6 @@ def substitute_plays(
         The requests.
     substitutes : Substitutes
         The titles.
-    draws : Draws
-        Says which rows respond.
     outcomes : Outcomes
         Says which rows were examined.
     horizon : int
@@ -133,7 +136,8 @@ def substitute_plays(
     Plays
         At any time of the horizon, through search.
     """
-    left = substitutes.wanted & ~(outcomes.examined & draws.responds)
+    # what is wanted responds: examined, it is played itself
+    left = substitutes.wanted & ~outcomes.examined
     request = np.nonzero(left)[0]
     return Plays(
         user=visits.user[request],
