@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.coldstart.ranking import Audience, ranked_blocks
 from causal_ranker.errors import ConfigError, EmptyError
+from causal_ranker.stats.accuracy import accuracy_at_k
 
 __all__ = ["Fairness", "ListMetrics", "Utility", "evaluate_embeddings", "fairness_of"]
 
@@ -123,7 +124,7 @@ def evaluate_embeddings(
             came=", ".join(map(str, outside)),
             do="Ask for shorter lists, or rank more items.",
         )
-    n_users, n_items = audience.matrix.shape
+    n_items = audience.matrix.shape[1]
     liked = np.diff(audience.matrix.indptr)
     if not liked.any():
         raise EmptyError(
@@ -132,32 +133,29 @@ def evaluate_embeddings(
             do="Check that the pairs are of the items that are ranked.",
         )
     gain_sum = np.zeros(n_items)
-    hits = {k: np.zeros(n_users) for k in lengths}
-    discounted = {k: np.zeros(n_users) for k in lengths}
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     for block in ranked_blocks(users, items, audience=audience):
-        discount = 1 / np.log2(1 + block.ranks)
-        found = np.where(block.ranks <= _DEPTH, discount, 0.0)
-        gain_sum += np.bincount(block.items, weights=found, minlength=n_items)
-        for k in lengths:
-            inside = block.ranks <= k
-            hits[k] += np.bincount(block.users, weights=inside, minlength=n_users)
-            discounted[k] += np.bincount(
-                block.users, weights=np.where(inside, discount, 0.0), minlength=n_users
-            )
-    some = liked > 0
-    ideal = np.concatenate([[0.0], np.cumsum(1 / np.log2(2 + np.arange(max(lengths))))])
-    utility = {
-        k: Utility(
-            recall=float(np.mean(hits[k][some] / liked[some])),
-            precision=float(np.mean(hits[k][some] / k)),
-            ndcg=float(np.mean(discounted[k][some] / ideal[np.minimum(liked[some], k)])),
-        )
-        for k in lengths
-    }
+        gain = np.where(block.ranks <= _DEPTH, 1 / np.log2(1 + block.ranks), 0.0)
+        gain_sum += np.bincount(block.items, weights=gain, minlength=n_items)
+        found.append((block.ranks, block.users))
+    ranks, whose = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    utility = {k: _utility(ranks, whose, liked=liked, k=k) for k in lengths}
     sizes = np.bincount(audience.matrix.indices, minlength=n_items)
     gains = np.full(n_items, np.nan)
     np.divide(gain_sum, sizes, out=gains, where=sizes > 0)
-    return ListMetrics(utility, gains, fairness_of(gains, sizes=sizes), int(some.sum()))
+    return ListMetrics(utility, gains, fairness_of(gains, sizes=sizes), int((liked > 0).sum()))
+
+
+def _utility(
+    ranks: NDArray[np.int64], users: NDArray[np.int64], *, liked: NDArray[np.int64], k: int
+) -> Utility:
+    """Average over users with a positive; `ranks` and `users` are those of the positives."""
+    each = accuracy_at_k(ranks, np.ones(ranks.size), users, relevant=liked, k=k)
+    return Utility(
+        recall=float(np.nanmean(each.recall)),
+        precision=float(np.nanmean(each.precision)),
+        ndcg=float(np.nanmean(each.ndcg)),
+    )
 
 
 def fairness_of(gains: NDArray[np.float64], *, sizes: NDArray[np.int64]) -> Fairness:

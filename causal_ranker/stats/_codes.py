@@ -10,7 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.stats._arrays import IntArray, float_vector, reject_rows, same_size
 
-__all__ = ["Clusters", "cluster_codes", "clusterings", "rank_vector", "request_codes"]
+__all__ = [
+    "Clusters",
+    "cluster_codes",
+    "clusterings",
+    "counts_vector",
+    "rank_vector",
+    "request_codes",
+    "whole_numbers",
+]
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,26 @@ class Clusters:
     count: int
 
 
-def _integers(values: ArrayLike, *, name: str) -> IntArray:
+def whole_numbers(values: ArrayLike, *, name: str) -> IntArray:
+    """Return whole numbers as integers.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        The numbers.
+    name : str
+        What the array is called, for messages.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The numbers.
+
+    Raises
+    ------
+    RowError
+        If one is not whole.
+    """
     # exact for whole numbers below 2**53, and codes and ranks count rows
     vector = float_vector(values, name=name)
     reject_rows(
@@ -62,11 +89,38 @@ def rank_vector(rank: ArrayLike, *, name: str = "rank") -> IntArray:
     RowError
         If a rank is below 1 or not whole.
     """
-    ranks = _integers(rank, name=name)
+    ranks = whole_numbers(rank, name=name)
     reject_rows(
         ranks < 1, ranks, name=name, expected=f"{name}s of 1 or more", do=f"Count {name}s from 1."
     )
     return ranks
+
+
+def counts_vector(values: ArrayLike, *, name: str) -> IntArray:
+    """Return counts of 0 or more as integers.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        The counts.
+    name : str
+        What the array is called, for messages.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The counts.
+
+    Raises
+    ------
+    RowError
+        If one is negative or not whole.
+    """
+    counts = whole_numbers(values, name=name)
+    reject_rows(
+        counts < 0, counts, name=name, expected=f"counts of 0 or more in '{name}'", do="Count rows."
+    )
+    return counts
 
 
 def request_codes(request: ArrayLike) -> tuple[IntArray, int]:
@@ -90,7 +144,7 @@ def request_codes(request: ArrayLike) -> tuple[IntArray, int]:
         If a code is negative, or a code below the largest has no row: a request without
         rows would silently count as one without uplift.
     """
-    codes = _integers(request, name="request")
+    codes = whole_numbers(request, name="request")
     advice = "Code the requests with np.unique(..., return_inverse=True)."
     reject_rows(codes < 0, codes, name="request", expected="request codes of 0 or more", do=advice)
     count = int(codes.max()) + 1
