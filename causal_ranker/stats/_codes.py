@@ -16,6 +16,7 @@ __all__ = [
     "clusterings",
     "counts_vector",
     "rank_vector",
+    "reject_repeated_ranks",
     "request_codes",
     "whole_numbers",
 ]
@@ -121,6 +122,34 @@ def counts_vector(values: ArrayLike, *, name: str) -> IntArray:
         counts < 0, counts, name=name, expected=f"counts of 0 or more in '{name}'", do="Count rows."
     )
     return counts
+
+
+def reject_repeated_ranks(ranks: IntArray, codes: IntArray, *, slots: int) -> None:
+    """Raise if two rows of a request stand in one of the first places.
+
+    Parameters
+    ----------
+    ranks : ndarray of int64, shape (n,)
+        Ranks from 1.
+    codes : ndarray of int64, shape (n,)
+        Request codes.
+    slots : int
+        How many places are looked at; rows behind them may share a rank.
+
+    Raises
+    ------
+    RowError
+        If a rank is used twice.
+    """
+    top = ranks <= slots
+    place = np.sort(codes[top] * slots + ranks[top])
+    repeated = int((place[1:] == place[:-1]).sum())
+    if repeated:
+        raise RowError(
+            expected=f"each rank from 1 to k = {slots} at most once per request",
+            came=f"{repeated} repeated ranks",
+            do="Break ties before ranking; one row per candidate of a request.",
+        )
 
 
 def request_codes(request: ArrayLike) -> tuple[IntArray, int]:

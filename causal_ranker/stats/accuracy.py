@@ -23,7 +23,12 @@ from causal_ranker.stats._arrays import (
     reject_rows,
     same_size,
 )
-from causal_ranker.stats._codes import counts_vector, rank_vector, whole_numbers
+from causal_ranker.stats._codes import (
+    counts_vector,
+    rank_vector,
+    reject_repeated_ranks,
+    whole_numbers,
+)
 
 __all__ = ["Accuracy", "accuracy_at_k", "list_coverage", "novelty"]
 
@@ -189,15 +194,7 @@ def _check(
         expected=f"request codes in 0 .. {wanted.size - 1}, a place in 'relevant' each",
         do="Code the requests with np.unique(..., return_inverse=True).",
     )
-    top = ranks <= slots
-    place = codes[top] * slots + ranks[top]
-    repeated = place.size - np.unique(place).size
-    if repeated:
-        raise RowError(
-            expected=f"each rank from 1 to k = {slots} at most once per request",
-            came=f"{repeated} repeated ranks",
-            do="Break ties before ranking; one row per candidate of a request.",
-        )
+    reject_repeated_ranks(ranks, codes, slots=slots)
     missing = np.bincount(codes, weights=hits, minlength=wanted.size) > wanted
     if missing.any():
         raise RowError(
@@ -210,4 +207,5 @@ def _check(
 
 def _divided(numerator: Array | IntArray, denominator: Array | IntArray) -> Array:
     result = np.full(denominator.size, np.nan)
-    return np.divide(numerator, denominator, out=result, where=denominator > 0)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result

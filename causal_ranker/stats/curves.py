@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from causal_ranker.errors import RowError
 from causal_ranker.stats._arrays import (
     Array,
     float_vector,
     positive_count,
     same_size,
 )
-from causal_ranker.stats._codes import rank_vector, request_codes
+from causal_ranker.stats._codes import rank_vector, reject_repeated_ranks, request_codes
 from causal_ranker.stats._ranked import RankedRows, areas, rank_rows
 from causal_ranker.stats.calibration import Calibration, calibration
 
@@ -190,12 +189,6 @@ def uplift_at_k(rank: ArrayLike, gamma: ArrayLike, request: ArrayLike, *, k: int
     ranks, values = rank_vector(rank), float_vector(gamma, name="gamma")
     codes, count = request_codes(request)
     same_size(ranks.size, gamma=values, request=codes)
+    reject_repeated_ranks(ranks, codes, slots=slots)
     top = ranks <= slots
-    slot = codes[top] * slots + (ranks[top] - 1)
-    if slot.size and np.unique(slot).size < slot.size:
-        raise RowError(
-            expected=f"each rank from 1 to k = {slots} at most once per request",
-            came=f"{slot.size - np.unique(slot).size} repeated ranks",
-            do="Break ties before ranking; one row per candidate of a request.",
-        )
     return np.bincount(codes[top], weights=values[top], minlength=count) / slots

@@ -1,6 +1,6 @@
 """Ranking metrics where the truth tau = Y(1) - Y(0) is known, as in the simulated worlds.
 
-With logs only, pass ``Y (T/p - (1 - T)/(1 - p))`` or a doubly robust score in place of tau.
+With logs only see `causal_ranker.stats.logged_ranking`, which puts an estimate in place of tau.
 """
 
 from __future__ import annotations
