@@ -246,7 +246,6 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 config=self.config_.features,
                 levels=self.trained_.levels,
             )
-            kinds = labelled.dataset.kinds()
         spans = reader.spans(block_rows=self.config_.block_rows)
         with self.stages_.stage("Scoring every candidate", total=len(spans)) as advance:
             self.lists_ = lists = self.trained_.scorer.score(
@@ -261,7 +260,8 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             report = make_report(
                 lists,
                 self.trained_,
-                kinds=kinds,
+                labelled=labelled,
+                before=self._history,
                 k=self.k,
                 config=self.config_,
                 seed=self.seed,

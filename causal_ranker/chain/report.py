@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.drivers import drivers_section
+from causal_ranker.chain.logs import History, LabelledLogs
 from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
 from causal_ranker.chain.score import Ranking, ScoredLists
+from causal_ranker.chain.shown import shown_items
 from causal_ranker.chain.train import Trained
+from causal_ranker.evaluation.accuracy import list_accuracy
 from causal_ranker.evaluation.background import labels_section, stages_section
 from causal_ranker.evaluation.evaluate import evaluate
 from causal_ranker.evaluation.report import Report, build_report
@@ -56,7 +57,8 @@ def make_report(
     lists: ScoredLists,
     trained: Trained,
     *,
-    kinds: pd.DataFrame,
+    labelled: LabelledLogs,
+    before: History,
     k: int,
     config: ChainConfig,
     seed: int,
@@ -72,8 +74,10 @@ def make_report(
         Rows to evaluate on.
     trained : Trained
         The frozen policy, and row counts of training.
-    kinds : pandas.DataFrame
-        Label counts of the report's rows.
+    labelled : LabelledLogs
+        The report's logs.
+    before : History
+        Of the logs before them.
     k : int
         Slots that are judged.
     config : ChainConfig
@@ -93,6 +97,7 @@ def make_report(
         Verdict, tables and curves.
     """
     lowest = config.dr.lowest_propensity
+    shown = shown_items(lists, before=before, report=labelled.history)
     evaluation = evaluate(
         lists.rows,
         k=k,
@@ -104,6 +109,7 @@ def make_report(
     evaluation = replace(
         evaluation,
         share_left_out=lists.outside / lists.candidates,
+        accuracy=list_accuracy(lists.rows, shown, k=k),
         # Some learners do not say, e.g. those without a final stage.
         estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand or None,
     )
@@ -124,7 +130,7 @@ def make_report(
             drivers_section(lists, trained, config=config.features, outcome=outcome, seed=seed),
             _choice_section(trained, k=k, outcome=outcome),
             stages_section(list(counts.items())),
-            labels_section(kinds),
+            labels_section(labelled.dataset.kinds()),
             *background,
         ],
     )

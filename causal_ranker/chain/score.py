@@ -43,6 +43,8 @@ class ScoredLists:
         Request times of the rows, microseconds since 1970 UTC.
     covariates : numpy.ndarray
         Features of the sampled rows, shape (rows.sampled, n_features).
+    played : numpy.ndarray
+        Candidates inside the band that were played, kept as rows or not, shape (rows.requests,).
     candidates : int
         Candidate rows scored.
     outside : int
@@ -55,6 +57,7 @@ class ScoredLists:
     item: NDArray[Any]
     t0: NDArray[np.int64]
     covariates: NDArray[np.float32]
+    played: NDArray[np.int64]
     candidates: int
     outside: int
     requests_left_out: int
@@ -160,6 +163,7 @@ class ListScorer:
             request=(np.cumsum(alive) - 1)[request[keep]],
             requests=int(alive.sum()),
             requests_left_out=int((~alive).sum()),
+            played=np.bincount(request[primary & (block.outcome > 0)], minlength=alive.size)[alive],
             propensity=propensity[keep],
             gamma=gamma,
             ranks={name: rank[keep] for name, rank in ranks.items()},
@@ -178,6 +182,7 @@ class _Part:
     request: NDArray[np.int64]
     requests: int
     requests_left_out: int
+    played: NDArray[np.int64]
     propensity: NDArray[np.float64]
     gamma: NDArray[np.float64]
     ranks: dict[str, NDArray[np.int64]]
@@ -225,6 +230,7 @@ def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
         item=np.concatenate([part.block.item for part in parts]),
         t0=np.concatenate([part.block.t0 for part in parts]),
         covariates=np.concatenate([part.block.features[part.sample] for part in parts]),
+        played=np.concatenate([part.played for part in parts]),
         candidates=candidates,
         outside=sum(part.outside for part in parts),
         requests_left_out=sum(part.requests_left_out for part in parts),

@@ -1,7 +1,8 @@
 """Policies side by side on the same requests: what their lists hold, and what they cause.
 
 Every figure is a sum over requests divided by the number of requests, of ``1/k`` times a sum
-over the first k rows; a request with fewer than k candidates leaves slots empty, which add 0.
+over the first k rows; a request with fewer than k candidates leaves slots empty, which add 0. Where
+every request has fewer, k asks nothing: each policy shows all there is, and that is refused.
 Intervals are clustered by user and by the unit at which the treatment was assigned. For them
 each request's 1 in the denominator is split over the rows that its sum is made of, so that the
 share of a unit in the numerator meets its share in the denominator.
@@ -18,7 +19,14 @@ from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.stats.intervals import Interval, clustered_ratio
 
-__all__ = ["PolicyComparison", "PolicyResult", "compare_policies"]
+__all__ = [
+    "PolicyComparison",
+    "PolicyResult",
+    "compare_policies",
+    "first_rows",
+    "mean_over_requests",
+    "paired_difference",
+]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -67,12 +75,15 @@ class PolicyComparison:
         Probability that an interval holds the truth.
     results : tuple of PolicyResult
         In the order in which the policies came.
+    empty_slots : float
+        Share of the slots that stay empty, as requests have fewer candidates; under every policy.
     """
 
     k: int
     baseline: str
     level: float
     results: tuple[PolicyResult, ...]
+    empty_slots: float
 
     def result(self, policy: str) -> PolicyResult:
         """Return the result of one policy.
@@ -127,7 +138,8 @@ def compare_policies(
     Raises
     ------
     ConfigError
-        If k is not a whole number of at least 1, or the baseline is not among the policies.
+        If k is not a whole number of at least 1 or is more than any request has candidates with
+        overlap, or the baseline is not among the policies.
     RowError
         If a list has gaps or repeated ranks, lists of one request differ in length, or there is
         only one user or one unit.
@@ -138,29 +150,54 @@ def compare_policies(
         )
     if baseline not in rows.rank:
         raise _unknown(baseline, list(rows.rank))
-    shown = {policy: _first(rows, policy, k=int(k)) for policy in rows.rank}
+    shown = {policy: first_rows(rows, policy, k=int(k)) for policy in rows.rank}
     reference = shown[baseline]
     _check_lengths(rows, shown, baseline=baseline)
+    _check_depth(rows, reference, k=int(k))
     results = tuple(
         PolicyResult(
             policy=policy,
-            play_rate=_mean_over_requests(rows, rows.outcome / k, mask, level=level),
-            play_rate_difference=_difference(
+            play_rate=mean_over_requests(rows, rows.outcome / k, mask, level=level),
+            play_rate_difference=paired_difference(
                 rows, rows.outcome, mask, reference, k=int(k), level=level
             ),
-            uplift=_mean_over_requests(rows, rows.gamma / k, mask, level=level),
+            uplift=mean_over_requests(rows, rows.gamma / k, mask, level=level),
             overlap=float((mask & reference).sum() / reference.sum()),
-            difference=_difference(rows, rows.gamma, mask, reference, k=int(k), level=level),
+            difference=paired_difference(rows, rows.gamma, mask, reference, k=int(k), level=level),
         )
         for policy, mask in shown.items()
     )
-    return PolicyComparison(k=int(k), baseline=baseline, level=level, results=results)
+    return PolicyComparison(
+        k=int(k),
+        baseline=baseline,
+        level=level,
+        results=results,
+        empty_slots=1 - float(reference.sum()) / (rows.requests * int(k)),
+    )
 
 
-def _mean_over_requests(
+def mean_over_requests(
     rows: EvaluationRows, per_row: Array, *lists: Mask, level: float
 ) -> Interval:
-    """Sum `per_row` over the first mask, divide by the number of requests."""
+    """Sum a column over some rows and divide it by the number of requests.
+
+    Parameters
+    ----------
+    rows : EvaluationRows
+        The evaluation's rows.
+    per_row : ndarray of float64, shape (n,)
+        What to sum.
+    *lists : ndarray of bool, shape (n,)
+        The rows that are summed; then, in order, those over which a request without any of them
+        spreads its 1 in the denominator.
+    level : float
+        Probability that the interval holds the truth.
+
+    Returns
+    -------
+    Interval
+        Clustered by user and by unit of assignment.
+    """
     at, share = _spread(rows, *lists)
     counted = np.where(lists[0][at], per_row[at], 0.0)
     second = None if rows.second_cluster is None else rows.second_cluster[at]
@@ -185,19 +222,60 @@ def _spread(rows: EvaluationRows, *lists: Mask) -> tuple[NDArray[np.int64], Arra
     return at, share
 
 
-def _difference(
+def paired_difference(
     rows: EvaluationRows, values: Array, first: Mask, second: Mask, *, k: int, level: float
 ) -> Interval:
+    """Estimate what one list has more of than another, per slot.
+
+    Parameters
+    ----------
+    rows : EvaluationRows
+        The evaluation's rows.
+    values : ndarray of float64, shape (n,)
+        What a row in a list counts.
+    first, second : ndarray of bool, shape (n,)
+        The rows of either list, of one length in every request.
+    k : int
+        Slots.
+    level : float
+        Probability that the interval holds the truth.
+
+    Returns
+    -------
+    Interval
+        Mean over requests of ``(1/k) (sum over first - sum over second)``; exactly 0 with no width
+        where the lists are the same.
+    """
     either = first ^ second
     centre = float(values[either].mean()) if either.any() else 0.0
     sign = first.astype(np.float64) - second
     per_row: Array = sign * (values - centre) / k
     # requests with equal lists take part too: they say that nothing changes there
-    return _mean_over_requests(rows, per_row, either, first | second, level=level)
+    return mean_over_requests(rows, per_row, either, first | second, level=level)
 
 
-def _first(rows: EvaluationRows, policy: str, *, k: int) -> Mask:
-    """Mark a policy's first k rows; refuse lists with holes, whose rows were lost on the way."""
+def first_rows(rows: EvaluationRows, policy: str, *, k: int) -> Mask:
+    """Mark a policy's first k rows; refuse lists with holes, whose rows were lost on the way.
+
+    Parameters
+    ----------
+    rows : EvaluationRows
+        The evaluation's rows.
+    policy : str
+        One of its policies.
+    k : int
+        Slots.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True for the rows of the list.
+
+    Raises
+    ------
+    RowError
+        If a list has gaps or repeated ranks.
+    """
     ranks = rows.rank[policy]
     mask: Mask = (ranks > 0) & (ranks <= k)
     codes, places = rows.request[mask].astype(np.int64), ranks[mask].astype(np.int64)
@@ -229,6 +307,16 @@ def _check_lengths(rows: EvaluationRows, shown: dict[str, Mask], *, baseline: st
                 f"{rows.requests} requests (first: request {int(np.argmax(differ))})",
                 do="Rank one candidate set under every policy, and keep every first k row.",
             )
+
+
+def _check_depth(rows: EvaluationRows, reference: Mask, *, k: int) -> None:
+    longest = int(np.bincount(rows.request[reference], minlength=rows.requests).max())
+    if longest < k:
+        raise ConfigError(
+            expected=f"k of at most {longest}, the most candidates with overlap that a request has",
+            came=f"k = {k}: every policy would show them all",
+            do="Choose a smaller k, or log more candidates per request.",
+        )
 
 
 def _unknown(policy: str, known: list[str]) -> ConfigError:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.evaluation.accuracy import ListAccuracy
 from causal_ranker.evaluation.balance import Balance, covariate_balance, require_both_arms
 from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
 from causal_ranker.evaluation.effect import (
@@ -90,6 +91,8 @@ class Evaluation:
     estimand : str or None
         Of which rows the effects that the uplift model learned are an average, where these are not
         simply the rows inside the bounds.
+    accuracy : ListAccuracy or None
+        Accuracy of the same lists, where their items are known.
     """
 
     comparison: PolicyComparison
@@ -105,6 +108,7 @@ class Evaluation:
     scope: Scope
     draws: int
     estimand: str | None = None
+    accuracy: ListAccuracy | None = None
 
 
 def evaluate(

@@ -7,6 +7,7 @@ be read; the evaluation itself and its JSON are per 1.
 from __future__ import annotations
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.evaluation.accuracy_section import accuracy_section
 from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.compare import PolicyResult
 from causal_ranker.evaluation.evaluate import Evaluation
@@ -43,11 +44,15 @@ def evaluation_sections(evaluation: Evaluation, *, outcome: str = "plays") -> li
     Returns
     -------
     list of Section
-        Policies, effects by predicted uplift, curves, overlap and, where covariates were given,
-        balance.
+        Policies and, where items were given, accuracy; effects by predicted uplift, curves,
+        overlap and, where covariates were given, balance.
     """
-    sections = [
-        policies_section(evaluation, outcome=outcome),
+    sections = [policies_section(evaluation, outcome=outcome)]
+    if evaluation.accuracy is not None:
+        sections.append(
+            accuracy_section(evaluation.accuracy, evaluation.comparison, outcome=outcome)
+        )
+    sections += [
         effects_section(evaluation, outcome=outcome),
         curves_section(evaluation, outcome=outcome),
         overlap_section(evaluation),
@@ -105,9 +110,18 @@ def policies_section(evaluation: Evaluation, *, outcome: str = "plays") -> Secti
         f"All rates and uplifts in {outcome} per 100 slots, over {evaluation.scope.requests:,} "
         f"requests with {k} slots. Uplift counts only {outcome} that happen because the item was "
         "shown, all else at its natural course. Intervals are clustered by "
-        f"{_clusters(evaluation)}.{estimand_text(evaluation.estimand)}"
+        f"{_clusters(evaluation)}.{_empty(comparison.empty_slots)}"
+        f"{estimand_text(evaluation.estimand)}"
     )
     return Section("Policies", [Table(columns, [cells(result) for result in results], note)])
+
+
+def _empty(share: float) -> str:
+    if not share:
+        return ""
+    return (
+        f" Requests with fewer candidates leave {percent(share)} of the slots empty; these add 0."
+    )
 
 
 def _clusters(evaluation: Evaluation) -> str:

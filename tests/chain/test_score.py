@@ -129,7 +129,22 @@ def test_blocks_are_joined_as_if_they_were_one() -> None:
     np.testing.assert_array_equal(one.item, other.item)
     np.testing.assert_array_equal(one.t0, other.t0)
     np.testing.assert_array_equal(one.covariates, other.covariates)
+    np.testing.assert_array_equal(one.played, other.played)
     assert one.rows.requests == other.rows.requests == 6
+
+
+def test_played_candidates_are_counted_kept_or_not() -> None:
+    propensity = np.full(1_000, 0.5)
+    propensity[:5] = 0.999  # a request that is left out
+    propensity[5::5] = 0.001  # rows outside the band do not count
+    rows = lists(n=200, propensity=propensity)
+    found = score(rows, k=1, rate=0.05)
+    inside = (propensity >= 0.1) & (propensity <= 0.9)
+    wanted = (rows.outcome * inside).reshape(200, 5).sum(axis=1)[1:]
+    np.testing.assert_array_equal(found.played, wanted)
+    seen = np.bincount(found.rows.request, weights=found.rows.outcome * found.rows.primary)
+    assert (seen <= wanted).all()
+    assert seen.sum() < wanted.sum()
 
 
 def test_requests_without_overlap_are_left_out_and_counted() -> None:

@@ -175,27 +175,52 @@ def test_a_constant_effect_on_every_row_changes_no_difference(shift: float) -> N
 
 
 def test_short_requests_are_divided_by_k_all_the_same() -> None:
-    # two requests with one candidate each, k = 3, gamma = 6 and 0: (6 / 3 + 0) / 2 = 1
-    one = np.ones(2)
+    # two requests with one candidate and three, k = 3, gamma = 6 and 0: (6 / 3 + 0) / 2 = 1
+    one = np.ones(4)
     rows = EvaluationRows(
-        user=np.array([1, 2]),
-        unit=np.array([1, 2]),
-        request=np.array([0, 1]),
+        user=np.array([1, 2, 2, 2]),
+        unit=np.array([1, 2, 2, 2]),
+        request=np.array([0, 1, 1, 1]),
         treatment=one,
-        outcome=np.array([1.0, 0.0]),
+        outcome=np.array([1.0, 0.0, 0.0, 0.0]),
         propensity=one / 2,
-        gamma=np.array([6.0, 0.0]),
-        rank={"base": np.array([1, 1])},
+        gamma=np.array([6.0, 0.0, 0.0, 0.0]),
+        rank={"base": np.array([1, 1, 2, 3])},
         sample_weight=one,
         uplift=one,
         base_score=one,
         requests=2,
     )
-    result = compare_policies(rows, k=3).result("base")
+    comparison = compare_policies(rows, k=3)
+    assert comparison.empty_slots == pytest.approx(2 / 6)
+    result = comparison.result("base")
     assert result.uplift.point == pytest.approx(1.0)
     assert result.play_rate.point == pytest.approx(1 / 6)
     # two values 2 and 0 with mean 1: standard error sqrt(var / n) = sqrt(2 / 2) = 1
     assert result.uplift.standard_error == pytest.approx(1.0)
+    assert compare_policies(rows, k=1).empty_slots == 0
+
+
+def test_k_above_every_list_is_refused_and_the_longest_is_not() -> None:
+    longest = max(int(((ROWS.request == r) & ROWS.primary).sum()) for r in range(ROWS.requests))
+    ranks = {"base": ROWS.rank["base"]}
+    # every row of the lists is among the rows: then any k may be asked for
+    whole = replace(ROWS, rank={"base": contiguous(ranks["base"])})
+    deepest = int(whole.rank["base"].max())
+    assert deepest == longest
+    found = compare_policies(whole, k=deepest)
+    assert 0 < found.empty_slots < 1
+    with pytest.raises(ConfigError, match=f"k of at most {deepest}.*k = {deepest + 1}"):
+        compare_policies(whole, k=deepest + 1)
+
+
+def contiguous(ranks: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Close the gaps that rows left out have made."""
+    closed = np.zeros(ranks.size, dtype=np.int64)
+    for request in range(ROWS.requests):
+        rows = np.flatnonzero((ROWS.request == request) & (ranks > 0))
+        closed[rows[np.argsort(ranks[rows])]] = np.arange(1, rows.size + 1)
+    return closed
 
 
 def test_clustering_by_unit_widens_what_units_share() -> None:

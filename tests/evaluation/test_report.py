@@ -98,6 +98,7 @@ def test_json_holds_the_page_and_every_number() -> None:
         "scope",
         "draws",
         "estimand",
+        "accuracy",
     }
     blend = found["comparison"]["results"][2]
     result = EVALUATION.comparison.result("blend")

@@ -76,6 +76,10 @@ def test_policies_in_their_order_with_their_numbers() -> None:
             close(row[4], result.difference)
     assert "purchases per 100 slots" in table.note
     assert "by user and by unit of assignment" in table.note
+    assert 0 < EVALUATION.comparison.empty_slots < 1
+    assert f"{100 * EVALUATION.comparison.empty_slots:.3g} % of the slots empty" in table.note
+    full = replace(EVALUATION, comparison=replace(EVALUATION.comparison, empty_slots=0.0))
+    assert "empty" not in only(policies_section(full), Table).note
 
 
 def test_one_way_clustering_is_said() -> None:
