@@ -60,6 +60,9 @@ class WorldConfig(FrozenConfig):
     background_plays : float
         Mean plays per user and day of anything in the catalogue, outside candidate set and
         horizon.
+    cannibalisation : float
+        Share of the plays that a slate leads to which take the place of a play of another title:
+        the user's total gains nothing by them. Needs twice as many items as candidates.
     late_share : float
         Share of plays whose event arrives (`logged_at`) hours or days after the play.
     duplicate_share : float
@@ -93,6 +96,7 @@ class WorldConfig(FrozenConfig):
     taste_strength: float = Field(default=1.0, ge=0)
     repeat_rate: float = Field(default=0.3, ge=0)
     background_plays: float = Field(default=0.3, ge=0)
+    cannibalisation: float = Field(default=0.0, ge=0, le=1)
     late_share: float = Field(default=0.02, ge=0, le=1)
     duplicate_share: float = Field(default=0.0, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
@@ -104,6 +108,12 @@ class WorldConfig(FrozenConfig):
                 expected="no more candidates per request than items",
                 came=f"candidates = {self.candidates}, items = {self.items}",
                 do="Lower candidates or raise items.",
+            )
+        if self.cannibalisation and 2 * self.candidates > self.items:
+            raise ConfigError(
+                expected="with cannibalisation, at least twice as many items as candidates",
+                came=f"candidates = {self.candidates}, items = {self.items}",
+                do="Lower candidates or raise items: each candidate takes another title's place.",
             )
         if self.slate_size >= self.candidates:
             raise ConfigError(

@@ -15,6 +15,7 @@ from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.covariates import item_table, user_table
 from causal_ranker.worlds.plays import SURFACES, Plays
 from causal_ranker.worlds.rows import RequestRows, in_time_order
+from causal_ranker.worlds.substitutes import effect_on_total
 from causal_ranker.worlds.tastes import Population
 from causal_ranker.worlds.visits import DEVICES, HOUR, Habits
 
@@ -31,6 +32,7 @@ class TruthColumns:
     """Names of the columns that only a world can fill; see `WorldLogs`."""
 
     TAU: Final = "tau"
+    TOTAL_TAU: Final = "total_tau"
     Y0_PROBABILITY: Final = "y0_probability"
     Y1_PROBABILITY: Final = "y1_probability"
     Y0: Final = "y0"
@@ -63,8 +65,10 @@ class WorldLogs:
         Row by row beside `candidates`: `y0_probability` and `y1_probability`, of a play on any
         surface in [t0, t0 + h) without and with placement, everything else at its natural
         course (the slot as the logging policy draws it, given placement); `tau`, their
-        difference; `y0` and `y1` as drawn (`Y = y1` where shown, else `y0`); and what a replay
-        needs: `y_examined`, `examined_to`, `effect_if_examined`, `attention`, `scroll` (see
+        difference; `total_tau`, what placement adds, against an empty slot, to the number of
+        titles that the user plays in the horizon: `tau` where nothing is cannibalised; `y0` and
+        `y1` as drawn (`Y = y1` where shown, else `y0`); and what a replay needs: `y_examined`,
+        `examined_to`, `effect_if_examined`, `attention`, `scroll` (see
         `causal_ranker.worlds.outcomes`).
     log_end : datetime
         End of the log; no play at or after it is in it. Rows with a later `horizon_end` are
@@ -205,13 +209,15 @@ def _impressions(rows: RequestRows) -> pd.DataFrame:
 
 def _truth(rows: RequestRows, config: WorldConfig) -> pd.DataFrame:
     columns = TruthColumns
+    tau = rows.y1_probability - rows.y0_probability
     return pd.DataFrame(
         {
             C.USER: rows.user,
             C.ITEM: rows.item,
             C.T0: _utc(rows.t0),
             C.ASSIGNMENT_UNIT: _request(rows, config),
-            columns.TAU: rows.y1_probability - rows.y0_probability,
+            columns.TAU: tau,
+            columns.TOTAL_TAU: effect_on_total(tau, config),
             columns.Y0_PROBABILITY: rows.y0_probability,
             columns.Y1_PROBABILITY: rows.y1_probability,
             columns.Y0: rows.y0.astype(np.int8),

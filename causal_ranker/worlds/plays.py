@@ -12,12 +12,12 @@ from causal_ranker.worlds.outcomes import Draws, Outcomes
 from causal_ranker.worlds.tastes import NEW, Population, Rates
 from causal_ranker.worlds.visits import HOUR, Visits
 
-__all__ = ["SURFACES", "Plays", "background_plays", "candidate_plays", "join_plays"]
+__all__ = ["SEARCH", "SURFACES", "Plays", "background_plays", "candidate_plays", "join_plays"]
 
 IntArray = NDArray[np.int64]
 
 SURFACES: Final = ("home", "search", "continue_watching")
-_HOME, _SEARCH, _CONTINUE = range(3)
+_HOME, SEARCH, _CONTINUE = range(3)
 _DECISION_SECONDS = 600.0  # mean time from slate to the play it led to
 
 
@@ -110,7 +110,7 @@ def candidate_plays(
     kept = np.where(responded & rates.negative, 0, draws.organic_plays)
     row = np.repeat(np.arange(kept.size), kept.ravel())
     organic_at = rng.integers(0, horizon, row.size)
-    organic_surface = np.where(state.ravel()[row] == NEW, _SEARCH, _CONTINUE)
+    organic_surface = np.where(state.ravel()[row] == NEW, SEARCH, _CONTINUE)
 
     led = np.flatnonzero(responded & ~rates.negative)
     lag = 1 + rng.exponential(_DECISION_SECONDS, led.size).astype(np.int64)
@@ -142,17 +142,16 @@ def background_plays(
     rate: float,
     rng: np.random.Generator,
 ) -> Plays:
-    """Return plays of the rest of the catalogue, and of candidates after their horizon.
+    """Return plays of the rest of the catalogue, and of the items given after their horizon.
 
-    Plays of candidates within the horizon belong to the potential outcomes, so none is added
-    there.
+    Their plays within the horizon belong to the potential outcomes, so none is added there.
 
     Parameters
     ----------
     visits : Visits
         The requests.
-    item : ndarray of int, shape (requests, candidates)
-        The candidates.
+    item : ndarray of int, shape (requests, m)
+        The candidates, and whatever else has potential outcomes; -1 is no item.
     population : Population
         Popular items are found more often.
     until : ndarray of int, shape (requests,)
@@ -182,5 +181,5 @@ def background_plays(
         user=visits.user[request],
         item=played,
         played_at=visits.t0[request] + seconds,
-        surface=np.full(request.size, _SEARCH),
+        surface=np.full(request.size, SEARCH),
     )

@@ -21,6 +21,7 @@ from causal_ranker.worlds.outcomes import draw_potentials, effect_if_examined, o
 from causal_ranker.worlds.plays import Plays, background_plays, candidate_plays, join_plays
 from causal_ranker.worlds.rows import RequestRows
 from causal_ranker.worlds.slates import base_scores, draw_candidates, draw_slates
+from causal_ranker.worlds.substitutes import draw_substitutes, substitute_plays
 from causal_ranker.worlds.tastes import (
     FINISHED,
     STARTED,
@@ -44,10 +45,11 @@ class _Streams:
     potentials: np.random.Generator
     slots: np.random.Generator
     plays: np.random.Generator
+    substitutes: np.random.Generator
 
     @classmethod
     def of(cls, seed: int) -> _Streams:
-        names = ("visits", "base", "potentials", "slots", "plays")
+        names = ("visits", "base", "potentials", "slots", "plays", "substitutes")
         return cls(**{name: stage_rng(seed, f"streaming/{name}") for name in names})
 
 
@@ -195,9 +197,24 @@ class StreamingWorld:
             repeat_rate=config.repeat_rate,
             rng=streams.plays,
         )
+        fixed = item
+        if config.cannibalisation:
+            substitutes = draw_substitutes(
+                item, rates, draws, config=config, rng=streams.substitutes
+            )
+            instead = substitute_plays(
+                visits,
+                substitutes,
+                draws,
+                outcomes=result,
+                horizon=self._horizon,
+                rng=streams.substitutes,
+            )
+            within = join_plays([within, instead])
+            fixed = np.concatenate([item, substitutes.taken()], axis=1)
         around = background_plays(
             visits,
-            item,
+            fixed,
             population=self.population,
             until=until,
             horizon=self._horizon,
