@@ -48,6 +48,7 @@ class Columns:
     CREDIT: Final = "credit"
     TREATMENT: Final = "treatment"
     OUTCOME: Final = "outcome"
+    TOTAL_PLAYS: Final = "total_plays"
     LABEL_KIND: Final = "label_kind"
     SAMPLING_WEIGHT: Final = "sampling_weight"
     CENSORING_WEIGHT: Final = "censoring_weight"

@@ -238,10 +238,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             end = log_end or last_event(logs.plays, logs.candidates)
             labelled = self._label(logs, end)
             history = self._history.followed_by(labelled.history)
-            reader = BlockReader(
+            reader = BlockReader.of(
                 self._connection,
-                rows=labelled.dataset.table,
-                requests=labelled.requests,
+                labelled,
                 history=history,
                 config=self.config_.features,
                 levels=self.trained_.levels,
@@ -254,6 +253,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 k=self.k,
                 curve_rate=self.config_.curve_rate,
                 rng=stage_rng(self.seed, "curves"),
+                totals=labelled.totals,
                 advance=advance,
             )
         with self.stages_.stage("Evaluation"):

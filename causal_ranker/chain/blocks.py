@@ -14,7 +14,7 @@ import numpy as np
 from ibis.backends.duckdb import Backend
 from numpy.typing import NDArray
 
-from causal_ranker.chain.logs import History
+from causal_ranker.chain.logs import History, LabelledLogs
 from causal_ranker.columns import Columns as C
 from causal_ranker.features.asof import AsOfFeatures, Levels
 from causal_ranker.features.assemble import read_block
@@ -103,6 +103,45 @@ class BlockReader:
             requests=requests,
             config=config,
             levels=self.levels,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        connection: Backend,
+        logs: LabelledLogs,
+        *,
+        history: History,
+        config: FeatureConfig,
+        levels: Levels,
+    ) -> BlockReader:
+        """Read all rows of labelled logs.
+
+        Parameters
+        ----------
+        connection : ibis.backends.duckdb.Backend
+            The engine.
+        logs : LabelledLogs
+            The rows and their requests.
+        history : History
+            What features look back on; often longer than the logs.
+        config : FeatureConfig
+            Features.
+        levels : Levels
+            Codes of the categorical features.
+
+        Returns
+        -------
+        BlockReader
+            The reader.
+        """
+        return cls(
+            connection,
+            rows=logs.dataset.table,
+            requests=logs.requests,
+            history=history,
+            config=config,
+            levels=levels,
         )
 
     def spans(

@@ -11,12 +11,15 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.attribution.attribute import attribute
+from causal_ranker.attribution.windows import qualified_plays
 from causal_ranker.chain.config import ChainConfig
+from causal_ranker.chain.totals import Totals
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import DataError, RowError, SchemaError
 from causal_ranker.features.asof import outcome_counts
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.labels.dataset import UpliftDataset
+from causal_ranker.labels.totals import total_plays
 from causal_ranker.logs.carry import bring_over
 from causal_ranker.logs.contract import CONTRACTS
 from causal_ranker.logs.csv_faults import FaultyRows
@@ -99,11 +102,15 @@ class LabelledLogs:
         Distinct ``(user_id, t0)`` of those rows, with the number of ``rows`` of each.
     history : History
         The stretch's own events.
+    totals : Totals
+        Total plays of the rows' users in the rows' horizons: an outcome, which no features are
+        joined to (see `causal_ranker.labels.totals`).
     """
 
     dataset: UpliftDataset
     requests: ibis.Table
     history: History
+    totals: Totals
 
 
 def connection_of(*sources: Any, config: ChainConfig | None = None) -> Backend:
@@ -339,10 +346,20 @@ def label_logs(
         shown = logs.impressions.select(C.USER, C.ITEM, C.T0).distinct()
         exposures = _keep(connection, shown)
     rows = dataset.table
-    requests = rows.group_by([C.USER, C.T0]).aggregate(rows=rows.count())
+    horizons = _keep(
+        connection, rows.group_by([C.USER, C.T0, C.HORIZON_END]).aggregate(rows=rows.count())
+    )
+    requests = horizons.group_by([C.USER, C.T0]).aggregate(rows=horizons["rows"].sum())
+    played = qualified_plays(
+        logs.plays,
+        minimum_seconds=config.attribution.minimum_seconds,
+        minimum_fraction=config.attribution.minimum_fraction,
+        leave_out_bots=config.attribution.leave_out_bots,
+    )
     return LabelledLogs(
         dataset=dataset,
         requests=_keep(connection, requests),
+        totals=Totals(total_plays(horizons, played)),
         history=History(
             plays=_keep(
                 connection, _credited_plays(logs.plays, _known_credits(logs, credits, config))

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from causal_ranker.chain.base import BaseScores
 from causal_ranker.chain.served import ServedLearner
+from causal_ranker.chain.totals import Totals
 from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.ranks import top_within
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.overlap import inside
+from causal_ranker.uplift.total_outcome import TotalOutcome
 
 __all__ = ["ListScorer", "Ranking", "ScoredLists"]
 
@@ -77,12 +79,15 @@ class ListScorer:
         Propensity and outcome models of the judge.
     lowest_propensity : float
         Overlap band of the primary estimand.
+    total : TotalOutcome
+        The judge of effects on the user's total plays.
     """
 
     base: BaseScores
     learner: ServedLearner
     nuisances: Nuisances
     lowest_propensity: float
+    total: TotalOutcome
 
     def score(
         self,
@@ -92,6 +97,7 @@ class ListScorer:
         k: int,
         curve_rate: float,
         rng: np.random.Generator,
+        totals: Totals | None = None,
         advance: Callable[[], None] = lambda: None,
     ) -> ScoredLists:
         """Rank every candidate by each ranking and keep the rows that matter.
@@ -108,6 +114,8 @@ class ListScorer:
             Share of rows drawn evenly for the curves.
         rng : numpy.random.Generator
             Draws that sample.
+        totals : Totals, optional
+            Total plays of the blocks' users, where effects on them are asked for.
         advance : callable
             Called once per block.
 
@@ -124,7 +132,13 @@ class ListScorer:
         parts: list[_Part] = []
         for block in blocks:
             parts.append(
-                self._keep(block, rankings, k=k, sample=rng.random(len(block)) < curve_rate)
+                self._keep(
+                    block,
+                    rankings,
+                    k=k,
+                    sample=rng.random(len(block)) < curve_rate,
+                    totals=totals,
+                )
             )
             advance()
         return _join(parts, sample_weight=1.0 / curve_rate)
@@ -136,6 +150,7 @@ class ListScorer:
         *,
         k: int,
         sample: NDArray[np.bool_],
+        totals: Totals | None,
     ) -> _Part:
         propensity = self.nuisances.propensity(block.features, block.user, logged=block.propensity)
         primary = inside(propensity, lowest=self.lowest_propensity)
@@ -158,6 +173,17 @@ class ListScorer:
         inner = primary[keep]
         if inner.any():
             gamma[inner] = judged.take(inner).scores(part.treatment[inner], part.outcome[inner])
+        total_gamma = None
+        if totals is not None:
+            total_gamma = np.full(len(part), np.nan)
+            comparable = part.take(inner)
+            total_gamma[inner] = self.total.scores(
+                comparable.features,
+                comparable.user,
+                total=totals.of(comparable),
+                treatment=comparable.treatment,
+                propensity=propensity[keep][inner],
+            )
         return _Part(
             block=part,
             request=(np.cumsum(alive) - 1)[request[keep]],
@@ -166,6 +192,7 @@ class ListScorer:
             played=np.bincount(request[primary & (block.outcome > 0)], minlength=alive.size)[alive],
             propensity=propensity[keep],
             gamma=gamma,
+            total_gamma=total_gamma,
             ranks={name: rank[keep] for name, rank in ranks.items()},
             sample=sample[keep],
             uplift=uplift[keep],
@@ -185,6 +212,7 @@ class _Part:
     played: NDArray[np.int64]
     propensity: NDArray[np.float64]
     gamma: NDArray[np.float64]
+    total_gamma: NDArray[np.float64] | None
     ranks: dict[str, NDArray[np.int64]]
     sample: NDArray[np.bool_]
     uplift: NDArray[np.float64]
@@ -224,6 +252,9 @@ def _join(parts: list[_Part], *, sample_weight: float) -> ScoredLists:
         uplift=all_of(lambda part: part.uplift),
         base_score=all_of(lambda part: part.block.base_score),
         requests=requests,
+        total_gamma=None
+        if parts[0].total_gamma is None
+        else all_of(lambda part: np.asarray(part.total_gamma)),
     )
     return ScoredLists(
         rows=rows,

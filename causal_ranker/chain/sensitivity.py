@@ -95,10 +95,9 @@ def reassess(
         nuisance = nuisance.model_copy(update={"propensity_features": everything})
 
     def reader_of(logs: LabelledLogs) -> BlockReader:
-        return BlockReader(
+        return BlockReader.of(
             connection,
-            rows=logs.dataset.table,
-            requests=logs.requests,
+            logs,
             history=history,
             config=config.features,
             levels=trained.levels,

@@ -48,6 +48,7 @@ from causal_ranker.uplift.league import League
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
 from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.select import Trial, choose_learner
+from causal_ranker.uplift.total_outcome import TotalOutcome
 
 __all__ = ["Trained", "as_rows", "fill_sample", "reads_base", "train"]
 
@@ -244,6 +245,10 @@ def train(
         else:
             named = fit_named(learner, fitting)
             served = as_booster(named, fitting, judge=later, judge_values=later_values)
+    with stages.stage("Total plays"):
+        total = TotalOutcome(config=config.dr.nuisance, seed=stage_seed(seed, "total")).fit(
+            rows, logs.totals.of(sample)[early]
+        )
     outside = int((~inside(values.propensity, lowest=config.dr.lowest_propensity)).sum())
     trained_on, chosen_on = len(rows), len(later)
     # Their bins are as many bytes as they have cells, and nothing is fitted on them any more.
@@ -253,6 +258,7 @@ def train(
         learner=served,
         nuisances=nuisances,
         lowest_propensity=config.dr.lowest_propensity,
+        total=total,
     )
     with stages.stage("Choosing the policy", total=len(chosen)) as advance:
         tried: dict[str, Policy] = {"base": BasePolicy(), "uplift": UpliftPolicy()}

@@ -20,6 +20,7 @@ from causal_ranker.evaluation.effect import (
     effects_by_prediction,
 )
 from causal_ranker.evaluation.rows import EvaluationRows
+from causal_ranker.evaluation.totals import TotalComparison, compare_totals
 from causal_ranker.stats.bands import CurveBands, half_sample_bands
 from causal_ranker.stats.calibration import Calibration, calibration
 from causal_ranker.stats.group_effects import GroupEffects
@@ -93,6 +94,8 @@ class Evaluation:
         simply the rows inside the bounds.
     accuracy : ListAccuracy or None
         Accuracy of the same lists, where their items are known.
+    totals : TotalComparison or None
+        The same lists by the user's total plays, where the rows carry scores of that effect.
     """
 
     comparison: PolicyComparison
@@ -109,6 +112,7 @@ class Evaluation:
     draws: int
     estimand: str | None = None
     accuracy: ListAccuracy | None = None
+    totals: TotalComparison | None = None
 
 
 def evaluate(
@@ -164,8 +168,9 @@ def evaluate(
     names, table = covariates if covariates is not None else ((), None)
     low, high = overlap_bounds
     at, weight = rows.sampled, rows.sample_weight
+    comparison = compare_policies(rows, k=k, baseline=baseline, level=level)
     return Evaluation(
-        comparison=compare_policies(rows, k=k, baseline=baseline, level=level),
+        comparison=comparison,
         average_effect=average_effect(rows, level=level),
         group_effects=effects_by_prediction(rows, level=level),
         groups=calibration_groups(rows, level=level),
@@ -188,6 +193,7 @@ def evaluate(
             curve_rows=rows.curve_rows.size,
         ),
         draws=draws,
+        totals=None if rows.total_gamma is None else compare_totals(rows, comparison),
     )
 
 

@@ -67,6 +67,9 @@ class EvaluationRows:
         Score of the base recommender, in its own unit.
     requests : int
         Number of requests in the evaluation.
+    total_gamma : ndarray of float64, optional
+        Scores of the effect on the user's total plays, in plays per exposure; anything, NaN
+        included, at rank 0.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class EvaluationRows:
     uplift: Array
     base_score: Array
     requests: int
+    total_gamma: Array | None = None
 
     def __post_init__(self) -> None:
         self._check_shapes()
@@ -138,6 +142,8 @@ class EvaluationRows:
             _check_vector(getattr(self, name), name=name, size=size, kinds="iuUTO")
         for name in _FLOATS:
             _check_vector(getattr(self, name), name=name, size=size, kinds="f")
+        if self.total_gamma is not None:
+            _check_vector(self.total_gamma, name="total_gamma", size=size, kinds="f")
         _check_vector(self.request, name="request", size=size, kinds="iu")
         for policy, ranks in self.rank.items():
             _check_vector(ranks, name=f"rank[{policy!r}]", size=size, kinds="iu")
@@ -203,8 +209,10 @@ class EvaluationRows:
             expected="finite weights of 0 or more",
             do="Give rows outside the uniform sample the weight 0.",
         )
-        for name in ("outcome", "gamma", "uplift", "base_score"):
+        for name in ("outcome", "gamma", "uplift", "base_score", "total_gamma"):
             values = getattr(self, name)
+            if values is None:
+                continue
             _reject(
                 inside & ~np.isfinite(values),
                 values,

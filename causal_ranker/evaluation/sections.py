@@ -12,6 +12,7 @@ from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.compare import PolicyResult
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.groups import effects_section
+from causal_ranker.evaluation.totals_section import totals_section
 from causal_ranker.evaluation.wording import (
     decimals_for,
     estimand_text,
@@ -44,10 +45,12 @@ def evaluation_sections(evaluation: Evaluation, *, outcome: str = "plays") -> li
     Returns
     -------
     list of Section
-        Policies and, where items were given, accuracy; effects by predicted uplift, curves,
-        overlap and, where covariates were given, balance.
+        Policies, and what they change in total plays and accuracy, where these are known; effects
+        by predicted uplift, curves, overlap and, where covariates were given, balance.
     """
     sections = [policies_section(evaluation, outcome=outcome)]
+    if evaluation.totals is not None:
+        sections.append(totals_section(evaluation.totals, outcome=outcome))
     if evaluation.accuracy is not None:
         sections.append(
             accuracy_section(evaluation.accuracy, evaluation.comparison, outcome=outcome)

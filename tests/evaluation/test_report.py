@@ -99,6 +99,7 @@ def test_json_holds_the_page_and_every_number() -> None:
         "draws",
         "estimand",
         "accuracy",
+        "totals",
     }
     blend = found["comparison"]["results"][2]
     result = EVALUATION.comparison.result("blend")

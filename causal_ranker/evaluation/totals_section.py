@@ -1,0 +1,85 @@
+"""The section that sets the user's total plays beside plays of the items shown."""
+
+from __future__ import annotations
+
+from causal_ranker.evaluation.totals import TotalComparison
+from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
+from causal_ranker.reporting.blocks import Section, Table, Text
+
+__all__ = ["totals_section"]
+
+
+def totals_section(found: TotalComparison, *, outcome: str = "plays") -> Section:
+    """Return what lists change in plays of their items, and in all that users play.
+
+    Parameters
+    ----------
+    found : TotalComparison
+        Policies by the user's total.
+    outcome : str
+        What one outcome is called, in the plural.
+
+    Returns
+    -------
+    Section
+        A table, a line per policy but the baseline, and what the figures are.
+    """
+    k, level = found.k, percent(found.level)
+    item, total, taken = (
+        decimals_for(column)
+        for column in (
+            [each.item_difference for each in found.policies],
+            [each.total_difference for each in found.policies],
+            [each.cannibalised for each in found.policies],
+        )
+    )
+    lines = [
+        [
+            each.policy,
+            interval_text(each.item_difference, decimals=item),
+            interval_text(each.total_difference, decimals=total),
+            interval_text(each.cannibalised, decimals=taken),
+        ]
+        for each in found.policies
+    ]
+    return Section(
+        f"Total {outcome} of the users",
+        [
+            Text(_sentence(found, outcome=outcome)),
+            Table(
+                [
+                    "policy",
+                    f"{outcome} of the items shown ({level} interval)",
+                    f"{outcome} of any item ({level} interval)",
+                    f"in place of others ({level} interval)",
+                ],
+                lines,
+                f"Differences to {found.baseline}, in {outcome} per 100 slots of the first {k}; a "
+                "user's total counts each item once in the horizon, whatever the surface. The "
+                "first column is the difference in uplift@k; the third is the first minus the "
+                f"second. Totals vary much more than {outcome} of one item, so that their "
+                "intervals are wide. They hold for single slots changed, all else as logged, and "
+                "add up if effects on the total do.",
+            ),
+        ],
+    )
+
+
+def _sentence(found: TotalComparison, *, outcome: str) -> str:
+    said = f"A list that causes {outcome} of its own items may take them from other items."
+    if found.left is None:
+        return (
+            f"{said} What share of uplift is left in the total cannot be said here: predicted "
+            "uplift does not tell the candidates of a request apart."
+        )
+    low, high = (f"{100 * end:.0f}" for end in (found.left.low, found.left.high))
+    share = (
+        f"{said} Of the {outcome} that items of higher predicted uplift gain, "
+        f"{100 * found.left.point:.0f} % ({percent(found.level)} interval {low} to {high} %) are "
+        "left in the users' totals."
+    )
+    if found.left.high < 1:
+        return f"{share} The rest takes the place of other {outcome}: uplift overstates the gain."
+    if found.left.low > 0:
+        return f"{share} The interval does not exclude that all of them are."
+    return f"{share} The interval is too wide to say whether any or all of them are."
