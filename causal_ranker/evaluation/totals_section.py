@@ -5,6 +5,7 @@ from __future__ import annotations
 from causal_ranker.evaluation.totals import TotalComparison
 from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
 from causal_ranker.reporting.blocks import Section, Table, Text
+from causal_ranker.stats.intervals import Interval
 
 __all__ = ["totals_section"]
 
@@ -25,12 +26,11 @@ def totals_section(found: TotalComparison, *, outcome: str = "plays") -> Section
         A table, a line per policy but the baseline, and what the figures are.
     """
     k, level = found.k, percent(found.level)
-    item, total, taken = (
+    item, total = (
         decimals_for(column)
         for column in (
             [each.item_difference for each in found.policies],
             [each.total_difference for each in found.policies],
-            [each.cannibalised for each in found.policies],
         )
     )
     lines = [
@@ -38,7 +38,7 @@ def totals_section(found: TotalComparison, *, outcome: str = "plays") -> Section
             each.policy,
             interval_text(each.item_difference, decimals=item),
             interval_text(each.total_difference, decimals=total),
-            interval_text(each.cannibalised, decimals=taken),
+            _share(each.left),
         ]
         for each in found.policies
     ]
@@ -51,15 +51,17 @@ def totals_section(found: TotalComparison, *, outcome: str = "plays") -> Section
                     "policy",
                     f"{outcome} of the items shown ({level} interval)",
                     f"{outcome} of any item ({level} interval)",
-                    f"in place of others ({level} interval)",
+                    f"left in the total (%, {level} interval)",
                 ],
                 lines,
                 f"Differences to {found.baseline}, in {outcome} per 100 slots of the first {k}; a "
                 "user's total counts each item once in the horizon, whatever the surface. The "
-                "first column is the difference in uplift@k; the third is the first minus the "
-                f"second. Totals vary much more than {outcome} of one item, so that their "
-                "intervals are wide. They hold for single slots changed, all else as logged, and "
-                "add up if effects on the total do.",
+                f"first column is the difference in uplift@k. Totals vary much more than {outcome} "
+                "of one item, so that intervals of the second are wide. The last exchanges items "
+                f"of {found.baseline} for those of the policy a little more often than was logged, "
+                "which can be told more sharply: 100 % where nothing takes the place of anything; "
+                f"n/a where the exchange changes no {outcome} of the items shown. All hold for "
+                "single slots changed, all else as logged, and add up if effects on the total do.",
             ),
         ],
     )
@@ -72,7 +74,7 @@ def _sentence(found: TotalComparison, *, outcome: str) -> str:
             f"{said} What share of uplift is left in the total cannot be said here: predicted "
             "uplift does not tell the candidates of a request apart."
         )
-    low, high = (f"{100 * end:.0f}" for end in (found.left.low, found.left.high))
+    low, high = _ends(found.left)
     share = (
         f"{said} Of the {outcome} that items of higher predicted uplift gain, "
         f"{100 * found.left.point:.0f} % ({percent(found.level)} interval {low} to {high} %) are "
@@ -83,3 +85,14 @@ def _sentence(found: TotalComparison, *, outcome: str) -> str:
     if found.left.low > 0:
         return f"{share} The interval does not exclude that all of them are."
     return f"{share} The interval is too wide to say whether any or all of them are."
+
+
+def _share(left: Interval | None) -> str:
+    if left is None:
+        return "n/a"
+    low, high = _ends(left)
+    return f"{100 * left.point:.0f} ({low} to {high})"
+
+
+def _ends(left: Interval) -> tuple[str, str]:
+    return f"{100 * left.low:.0f}", f"{100 * left.high:.0f}"

@@ -1,10 +1,11 @@
 """What a play that the slate led to takes the place of: cannibalisation with a known share.
 
-A user in the mood for something like a candidate plays another title of the catalogue if the slate
-does not lead to the candidate. Each candidate has such a title of its own, outside the candidate
-set, so that the potential outcomes of candidate rows are what they are without cannibalisation,
-and the titles a user plays in a horizon are a sum over rows: an impression that leads to a play
-adds 1 to it, or 0 where the play takes the place of another.
+A user who would play a candidate if it stood first, and is in the mood for something of its kind,
+plays another title of the catalogue where the slate does not lead to the candidate. Each candidate
+has such a title of its own, outside the candidate set, so that the potential outcomes of candidate
+rows are what they are without cannibalisation, and the titles a user plays in a horizon are a sum
+over rows: an impression that leads to a play adds 1 to it, or 0 where the play takes the place of
+another.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def draw_substitutes(
     order = rng.random((item.shape[0], config.items), dtype=np.float32)
     np.put_along_axis(order, item, np.float32(2), axis=1)  # candidates come last
     other = np.argsort(order, axis=1)[:, : item.shape[1]]
-    leads = draws.responds & ~rates.negative & (draws.organic_plays == 0)
+    # of the others no slot leads to a play that would not be there otherwise
+    leads = draws.responds & ~rates.negative & (draws.organic_plays == 0) & (draws.examined_to > 0)
     return Substitutes(other, leads & (rng.random(item.shape) < config.cannibalisation))
 
 
