@@ -65,7 +65,7 @@ class Totals:
             missing = asked[int(np.argmax(at < 0))]
             raise RowError(
                 expected="total plays for the horizon of every row",
-                came=f"none in {int((at < 0).sum())} of {at.size} (user {missing[0]!r})",
+                came=f"none in {int((at < 0).sum())} of {at.size} (user {missing[0]})",
                 do="Count the totals of the logs that the rows come from.",
             )
         found: NDArray[np.float64] = self._total[at][np.cumsum(new) - 1]

@@ -16,7 +16,8 @@ from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.uplift.base import Effect
-from causal_ranker.uplift.nuisance import NuisanceValues
+from causal_ranker.uplift.nuisance import NuisanceConfig, NuisanceValues
+from causal_ranker.uplift.total_outcome import TotalOutcome
 from tests.chain.blocks import block, requests
 
 RANKINGS = {"base": by_policy(BasePolicy()), "uplift": by_policy(UpliftPolicy())}
@@ -45,7 +46,11 @@ class Judge:
 
 def scorer(judge: Any = None) -> ListScorer:
     return ListScorer(
-        base=LoggedBase(), learner=Learner(), nuisances=judge or Judge(), lowest_propensity=0.1
+        base=LoggedBase(),
+        learner=Learner(),
+        nuisances=judge or Judge(),
+        lowest_propensity=0.1,
+        total=TotalOutcome(config=NuisanceConfig(), seed=0),  # unfitted: asked for nothing
     )
 
 
