@@ -14,10 +14,10 @@ Two figures come of it.
   other, per slot. It is of whole lists, and noisy: rows that were hardly ever shown weigh most.
 - *What is left in the total*: ``sum c_i theta_i / sum c_i tau_i`` with
   ``c_i = e_i (1 - e_i) (w_i - w)``, w being the mean of w_i over the request's rows, weighted by
-  ``e (1 - e)``. With w_i = 1 in the one list, -1 in the other and 0 in both or neither, it asks
-  what becomes in the total of the plays that are gained by showing items of the one list a little
-  more often than was logged, and items of the other less; with predicted uplift as w_i, by showing
-  items of higher uplift. No weight of it is large, so it is the sharp one.
+  ``e (1 - e)``. Over the items of exactly one of two lists, with w_i = 1 in the one and 0 in the
+  other, it asks what becomes in the total of the plays that are gained by showing items of the one
+  a little more often than was logged, and items of the other less; over all rows, with predicted
+  uplift as w_i, by showing items of higher uplift. No weight is large, so it is the sharp one.
 
 To be known of both: where slates have a fixed length, placing i also keeps another item out.
 theta_i is then the effect of i less a mean of those that it displaces. That mean is nearly the same
@@ -45,6 +45,7 @@ from causal_ranker.stats.intervals import Interval, clustered_mean, clustered_ra
 __all__ = ["PolicyTotal", "TotalComparison", "compare_totals"]
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -130,21 +131,24 @@ def compare_totals(rows: EvaluationRows, comparison: PolicyComparison) -> TotalC
             continue
         mask = first_rows(rows, result.policy, k=k)
         whole = paired_difference(rows, total, mask, reference, k=k, level=level)
-        exchange = mask.astype(np.float64) - reference
-        left = _left(rows, exchange, total=total, level=level)
+        left = _left(rows, mask ^ reference, mask.astype(np.float64), total=total, level=level)
         found.append(PolicyTotal(result.policy, result.difference, whole, left))
     return TotalComparison(
         k=k,
         baseline=comparison.baseline,
         level=level,
-        left=_left(rows, rows.uplift, total=total, level=level),
+        left=_left(rows, rows.primary, rows.uplift, total=total, level=level),
         policies=tuple(found),
     )
 
 
-def _left(rows: EvaluationRows, towards: Array, *, total: Array, level: float) -> Interval | None:
-    """Return the share left of what is gained by showing more of what lies `towards`."""
-    at = np.flatnonzero(rows.primary)
+def _left(
+    rows: EvaluationRows, among: Mask, towards: Array, *, total: Array, level: float
+) -> Interval | None:
+    """Return the share left of what is gained, among some rows, by showing what lies `towards`."""
+    at = np.flatnonzero(among)
+    if not at.size:
+        return None
     e, code, w = rows.propensity[at], rows.request[at], towards[at]
     room = e * (1 - e)
     pulled, weight = (

@@ -55,11 +55,11 @@ def test_differences_are_those_of_the_totals_scores() -> None:
         assert each.total_difference == again
 
 
-def slow_left(rows: EvaluationRows, towards: Any) -> float:
+def slow_left(rows: EvaluationRows, among: Any, towards: Any) -> float:
     assert rows.total_gamma is not None
     top = bottom = 0.0
     for request in range(rows.requests):
-        here = [i for i in np.flatnonzero(rows.request == request) if rows.primary[i]]
+        here = [i for i in np.flatnonzero(rows.request == request) if among[i]]
         room = {i: rows.propensity[i] * (1 - rows.propensity[i]) for i in here}
         if not here:
             continue
@@ -74,11 +74,11 @@ def test_what_is_left_by_loops() -> None:
     rows = strong(2)
     found = compared(rows)
     assert found.left is not None
-    assert found.left.point == pytest.approx(slow_left(rows, rows.uplift))
+    assert found.left.point == pytest.approx(slow_left(rows, rows.primary, rows.uplift))
     for each in found.policies:
-        exchange = first_rows(rows, each.policy, k=K) * 1.0 - first_rows(rows, "base", k=K)
+        mine, base = (first_rows(rows, name, k=K) for name in (each.policy, "base"))
         assert each.left is not None
-        assert each.left.point == pytest.approx(slow_left(rows, exchange))
+        assert each.left.point == pytest.approx(slow_left(rows, mine ^ base, mine * 1.0))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0, 1.3])

@@ -107,12 +107,14 @@ def true_difference(rows: EvaluationRows, effect: Array) -> float:
     return float(first["uplift"] - first["base"]) / K / rows.requests
 
 
-def true_left(rows: EvaluationRows, towards: Array, tau: Array, whole: Array) -> float:
-    room = (rows.propensity * (1 - rows.propensity)).reshape(-1, CANDIDATES)
+def true_left(
+    rows: EvaluationRows, towards: Array, tau: Array, whole: Array, among: Array | None = None
+) -> float:
+    room = rows.propensity * (1 - rows.propensity)
+    room = (room if among is None else room * among).reshape(-1, CANDIDATES)
     w = towards.reshape(-1, CANDIDATES)
-    pull = (
-        room * (w - (room * w).sum(axis=1, keepdims=True) / room.sum(axis=1, keepdims=True))
-    ).ravel()
+    weight = np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
+    pull = (room * (w - (room * w).sum(axis=1, keepdims=True) / weight)).ravel()
     return float((pull * whole).sum() / (pull * tau).sum())
 
 
@@ -127,12 +129,12 @@ def found(share: float) -> dict[str, Array]:
         (uplift,) = result.policies
         assert result.left is not None
         assert uplift.left is not None
-        exchange = (rows.rank["uplift"] <= K).astype(np.float64) - (rows.rank["base"] <= K)
+        ours, base = ((rows.rank[name] <= K).astype(np.float64) for name in ("uplift", "base"))
         truths = {
             "item": true_difference(rows, tau),
             "total": true_difference(rows, whole),
             "left": true_left(rows, rows.uplift, tau, whole),
-            "left of lists": true_left(rows, exchange, tau, whole),
+            "left of lists": true_left(rows, ours, tau, whole, abs(ours - base)),
         }
         estimates = {
             "item": uplift.item_difference,
