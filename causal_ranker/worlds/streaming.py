@@ -205,7 +205,6 @@ class StreamingWorld:
             instead = substitute_plays(
                 visits,
                 substitutes,
-                draws,
                 outcomes=result,
                 horizon=self._horizon,
                 rng=streams.substitutes,

@@ -105,7 +105,6 @@ def effect_on_total(effect: Array, config: WorldConfig) -> Array:
 def substitute_plays(
     visits: Visits,
     substitutes: Substitutes,
-    draws: Draws,
     *,
     outcomes: Outcomes,
     horizon: int,
@@ -119,8 +118,6 @@ def substitute_plays(
         The requests.
     substitutes : Substitutes
         The titles.
-    draws : Draws
-        Says which rows respond.
     outcomes : Outcomes
         Says which rows were examined.
     horizon : int
@@ -133,7 +130,8 @@ def substitute_plays(
     Plays
         At any time of the horizon, through search.
     """
-    left = substitutes.wanted & ~(outcomes.examined & draws.responds)
+    # what is wanted responds: examined, it is played itself
+    left = substitutes.wanted & ~outcomes.examined
     request = np.nonzero(left)[0]
     return Plays(
         user=visits.user[request],

@@ -123,6 +123,10 @@ def test_self_normalised_and_effective_rows_by_loops(dr: bool) -> None:
 def test_standard_errors_are_those_of_leaving_each_user_out(dr: bool, normal: bool) -> None:
     """The jackknife knows nothing of linearisation; with many users both say the same."""
     rows = draw(2, requests=150 * PER_USER)
+    # users differ in how many candidates they get, so that the number of slots is random too
+    offered = np.random.default_rng(2).choice([1, ITEMS], 150)[rows["user"]]
+    rows = {name: values[rows["rank"] <= offered] for name, values in rows.items()}
+    rows["outcome"] = rows["outcome"] + 2 * rows["treatment"]
     whole = metrics(ranking(rows, dr=dr), normal=normal)
     left_out: dict[str, list[float]] = {name: [] for name in whole}
     for user in range(150):
@@ -161,10 +165,11 @@ def test_two_way_intervals_are_those_of_the_ratio() -> None:
 
 
 def test_a_cap_says_how_many_of_the_rows_that_count_it_lowered() -> None:
-    rows = draw(4)
+    rows = draw(9)
     t, p, y = rows["treatment"], rows["propensity"], rows["outcome"]
     weight = np.where(t == 1, 1 / p, 1 / (1 - p))
     first = rows["rank"] <= K
+    assert (weight > 2)[first].mean() != pytest.approx((weight > 2).mean(), rel=0.02)
     found = metrics(ranking(rows, cap=2.0))
     assert found["cp"].share_capped == pytest.approx((weight > 2)[first].mean())
     assert found["cdcg"].share_capped == pytest.approx((weight > 2).mean())
