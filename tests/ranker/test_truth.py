@@ -100,6 +100,38 @@ def test_the_average_effect_lies_around_the_truth(report: Report, scored: pd.Dat
     assert abs(rates[True] - rates[False] - truth) > 4 * found.standard_error
 
 
+def test_nothing_is_cannibalised_where_nothing_is(report: Report, scored: pd.DataFrame) -> None:
+    """The world takes no play from another title: the total gains what the items gain."""
+    found = report.evaluation.totals
+    assert found is not None
+    assert found.left is not None
+    assert abs(found.left.point - 1) < 3 * found.left.standard_error
+    truth = [
+        true_value(scored, scored[column].to_numpy(), inside(scored))
+        for column in ("uplift", "base_score")
+    ]
+    (uplift,) = (each for each in found.policies if each.policy == "uplift")
+    total = uplift.total_difference
+    assert abs(total.point - (truth[0] - truth[1])) < 3 * total.standard_error
+    # what a user plays in all varies more than one item, and the model takes most of that off
+    ratio = total.standard_error / uplift.item_difference.standard_error
+    assert 1 < ratio < 15
+
+
+def test_accuracy_prefers_the_base_list_and_uplift_does_not(report: Report) -> None:
+    found = report.evaluation.accuracy
+    assert found is not None
+    ndcg = {each.policy: each.ndcg.point for each in found.policies}
+    causes = {each.policy: each.uplift.point for each in report.evaluation.comparison.results}
+    assert max(ndcg, key=lambda name: ndcg[name]) == "base"
+    assert max(causes, key=lambda name: causes[name]) in ("uplift", "blend")
+    for each, result in zip(found.policies, report.evaluation.comparison.results, strict=True):
+        assert each.ips is not None
+        far = abs(each.ips.interval.point - result.uplift.point)
+        assert far < 3 * each.ips.interval.standard_error
+    assert found.items == 100
+
+
 def _outcomes(rows: pd.DataFrame) -> pd.Series:
     """Whether a play of the item by the user began within the horizon, by brute force."""
     plays = season()[1].plays.merge(rows[[*KEY, "horizon_end"]], on=["user_id", "item_id"])
