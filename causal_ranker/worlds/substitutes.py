@@ -43,7 +43,13 @@ class Substitutes:
     wanted: NDArray[np.bool_]
 
     def taken(self) -> IntArray:
-        """Return the wanted titles, -1 elsewhere, shape (requests, candidates)."""
+        """Return the titles that have potential outcomes, as candidates have.
+
+        Returns
+        -------
+        ndarray of int, shape (requests, candidates)
+            The wanted titles, -1 elsewhere.
+        """
         return np.where(self.wanted, self.item, -1)
 
 
