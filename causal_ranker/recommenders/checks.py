@@ -120,4 +120,4 @@ def _check_aware(moment: datetime, *, name: str) -> None:
 
 
 def _is_count(k: Any) -> bool:
-    return isinstance(k, Integral) and not isinstance(k, bool) and int(k) >= 1
+    return not isinstance(k, bool) and isinstance(k, Integral) and int(k) >= 1

@@ -154,9 +154,8 @@ class EstimatorRecommender:
         score = np.empty(total)
         for start in range(0, total, self._batch_rows):
             rows = np.arange(start, min(start + self._batch_rows, total))
-            user = self._users.ids[users[rows // n_items]]
-            item = self._items.ids[rows % n_items]
-            table = self._features(user, item, at)
+            user, item = users[rows // n_items], rows % n_items
+            table = self._features(self._users.ids[user], self._items.ids[item], at)
             self._check_features(table, rows=rows.size)
             said = self._ask(table)
             bad = ~np.isfinite(said)
@@ -165,7 +164,7 @@ class EstimatorRecommender:
                 raise RowError(
                     expected="finite scores from the model",
                     came=f"{int(bad.sum())} others of {rows.size}, e.g. {said[row]} for user "
-                    f"{user[row]!r} and item {item[row]!r}",
+                    f"{self._users.name(user[row])} and item {self._items.name(item[row])}",
                     do="Look at the features of those rows.",
                 )
             score[rows] = said

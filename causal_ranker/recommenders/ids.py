@@ -55,6 +55,7 @@ class Ids:
                 came=f"{len(plain) - len(self._row)} repeated, e.g. {plain[row]!r}",
                 do="Give each row of the model an id of its own.",
             )
+        self._plain = plain
         self.ids: NDArray[np.int64] | NDArray[np.object_] = pd.Index(plain).to_numpy()
 
     def rows(self, ids: Sequence[int | str]) -> NDArray[np.int64]:
@@ -71,3 +72,18 @@ class Ids:
             Rows, -1 for an id that has none; shape (n,).
         """
         return np.array([self._row.get(each, -1) for each in ids], dtype=np.int64)
+
+    def name(self, row: int) -> str:
+        """Return a row's id as messages write it.
+
+        Parameters
+        ----------
+        row : int
+            The row.
+
+        Returns
+        -------
+        str
+            ``7``, or ``'7'`` where it is text.
+        """
+        return repr(self._plain[row])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 __all__ = ["ImplicitRecommender"]
-
-# What implicit gives an item that it was told to leave out.
-_LEFT_OUT: Final = -float(np.finfo(np.float32).max)
 
 
 class ImplicitRecommender:
@@ -163,38 +160,54 @@ class ImplicitRecommender:
         ]
         return own
 
+    def _left_out(self, row: int) -> NDArray[np.int64]:
+        own = self._own(row) if self._leave_out_played else np.empty(0, dtype=np.int64)
+        return np.concatenate([own, self._unplayed])
+
     def _list_of(self, row: int, *, k: int | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return columns and scores of the best items, best first."""
-        # An item-item model gives neighbours of what was played, and says nothing of the others.
-        by_items = not hasattr(self._model, "item_factors")
-        # More than there are would come back as item 0 with a score of 0.
-        most = self._played.size if k is None else min(int(k), self._played.size)
-        item, score = self._model.recommend(
-            row,
-            self._plays[row],
-            N=self._played.size if by_items else most,
-            filter_already_liked_items=self._leave_out_played,
-            filter_items=self._unplayed if self._unplayed.size and not by_items else None,
-        )
-        item, score = np.asarray(item, dtype=np.int64), np.asarray(score, dtype=np.float64)
-        kept = score != _LEFT_OUT
-        item, score = item[kept], score[kept]
-        if not np.isfinite(score).all():
-            place = int(np.flatnonzero(~np.isfinite(score))[0])
-            raise RowError(
-                expected="finite scores from the model",
-                came=f"{score[place]} for user {self._users.ids[row]!r} and item "
-                f"{self._items.ids[item[place]]!r}",
-                do="Fit the model again, with more regularisation or a smaller learning rate.",
-            )
-        if by_items:
-            left_out = self._own(row) if self._leave_out_played else np.empty(0, dtype=np.int64)
-            others = np.setdiff1d(self._played, np.concatenate([item, left_out]))
-            # Their score is a sum of nothing, which weights below 0 can fall short of.
+        """Return columns and scores of the best items, best first, equal scores by column."""
+        every = self._played.size
+        most = every if k is None else min(int(k), every)
+        if hasattr(self._model, "item_factors"):
+            # Which of equal scores implicit keeps depends on how many it is asked for, so if the
+            # last one kept has equals behind it, it is asked for all.
+            item, score = self._ask(row, most=min(most + 1, every))
+            if most < item.size < every and score[most - 1] == score[most]:
+                item, score = self._ask(row, most=every)
+        else:
+            # An item-item model gives neighbours of what was played; the score of the others is a
+            # sum of nothing, which weights below 0 can fall short of.
+            item, score = self._ask(row, most=every)
+            others = np.setdiff1d(self._played, np.concatenate([item, self._left_out(row)]))
             item = np.concatenate([item, others])
             score = np.concatenate([score, np.zeros(others.size)])
-            order = np.argsort(-score, kind="stable")[:most]
-            item, score = item[order], score[order]
+        order = np.lexsort((item, -score))[:most]
+        return item[order], score[order]
+
+    def _ask(self, row: int, *, most: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Ask the model for `most` items; more than there are would come back as item 0."""
+        unplayed = self._unplayed if hasattr(self._model, "item_factors") else np.empty(0)
+        with np.errstate(all="ignore"):  # what is not finite is told below, by name
+            item, score = self._model.recommend(
+                row,
+                self._plays[row],
+                N=most,
+                filter_already_liked_items=self._leave_out_played,
+                filter_items=unplayed if unplayed.size else None,
+            )
+        item, score = np.asarray(item, dtype=np.int64), np.asarray(score, dtype=np.float64)
+        # Asked for more than is left, implicit gives left-out items after all, with a score of
+        # its own making: the lowest there is from factors, 0 from neighbours.
+        kept = ~np.isin(item, self._left_out(row))
+        item, score = item[kept], score[kept]
+        bad = ~np.isfinite(score)
+        if bad.any():
+            raise RowError(
+                expected="finite scores from the model",
+                came=f"{score[bad][0]} for user {self._users.name(row)} and item "
+                f"{self._items.name(item[bad][0])}",
+                do="Fit the model again, with more regularisation or a smaller learning rate.",
+            )
         return item, score
 
 
