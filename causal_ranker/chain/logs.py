@@ -156,6 +156,22 @@ class Logs:
     items: ibis.Table | None
     quarantines: tuple[Quarantine, ...] = ()
 
+    def since(self, moment: datetime) -> Logs:
+        """Keep the requests from a moment on, and everything else.
+
+        Parameters
+        ----------
+        moment : datetime
+            First moment to keep, with a time zone.
+
+        Returns
+        -------
+        Logs
+            The same with fewer candidates.
+        """
+        late = self.candidates[C.T0] >= ibis.literal(moment)
+        return replace(self, candidates=self.candidates.filter(late))
+
 
 def read_logs(
     connection: Backend,

@@ -28,9 +28,11 @@ __all__ = ["ImplicitRecommender"]
 class ImplicitRecommender:
     """Candidates from an ALS, BPR, logistic or item-item model.
 
-    Users and items without a play in `user_items` have no row: of them the model has learned
-    nothing, and BPR would give them its random start. Each user is asked for alone, because
-    `implicit` computes slightly different scores when it is asked for many at once.
+    A user without a play in `user_items` has no row: of such a one the model has learned nothing.
+    An item without a play has the score that the model gives it, as it would have online: 0 from
+    ALS and from neighbours, but its random start from BPR; leave such columns out of the matrix
+    there. Each user is asked for alone, because `implicit` computes slightly different scores when
+    it is asked for many at once.
 
     Parameters
     ----------
@@ -103,10 +105,6 @@ class ImplicitRecommender:
                 ),
                 do="Pass the matrix that the model was fitted on, users in rows, and its ids.",
             )
-        played = np.zeros(plays.shape[1], dtype=bool)
-        played[plays.indices] = True
-        self._played = np.flatnonzero(played)
-        self._unplayed = np.flatnonzero(~played)
 
     def candidates(
         self, users: Iterable[int | str], *, at: datetime, k: int | None = None
@@ -160,13 +158,12 @@ class ImplicitRecommender:
         ]
         return own
 
-    def _left_out(self, row: int) -> NDArray[np.int64]:
-        own = self._own(row) if self._leave_out_played else np.empty(0, dtype=np.int64)
-        return np.concatenate([own, self._unplayed])
+    def _left_out(self, row: int) -> NDArray[np.int32]:
+        return self._own(row) if self._leave_out_played else self._own(row)[:0]
 
     def _list_of(self, row: int, *, k: int | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return columns and scores of the best items, best first, equal scores by column."""
-        every = self._played.size
+        every = len(self._items.ids)
         most = every if k is None else min(int(k), every)
         if hasattr(self._model, "item_factors"):
             # Which of equal scores implicit keeps depends on how many it is asked for, so if the
@@ -178,7 +175,7 @@ class ImplicitRecommender:
             # An item-item model gives neighbours of what was played; the score of the others is a
             # sum of nothing, which weights below 0 can fall short of.
             item, score = self._ask(row, most=every)
-            others = np.setdiff1d(self._played, np.concatenate([item, self._left_out(row)]))
+            others = np.setdiff1d(np.arange(every), np.concatenate([item, self._left_out(row)]))
             item = np.concatenate([item, others])
             score = np.concatenate([score, np.zeros(others.size)])
         order = np.lexsort((item, -score))[:most]
@@ -186,14 +183,12 @@ class ImplicitRecommender:
 
     def _ask(self, row: int, *, most: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Ask the model for `most` items; more than there are would come back as item 0."""
-        unplayed = self._unplayed if hasattr(self._model, "item_factors") else np.empty(0)
         with np.errstate(all="ignore"):  # what is not finite is told below, by name
             item, score = self._model.recommend(
                 row,
                 self._plays[row],
                 N=most,
                 filter_already_liked_items=self._leave_out_played,
-                filter_items=unplayed if unplayed.size else None,
             )
         item, score = np.asarray(item, dtype=np.int64), np.asarray(score, dtype=np.float64)
         # Asked for more than is left, implicit gives left-out items after all, with a score of

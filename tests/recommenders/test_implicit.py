@@ -157,7 +157,7 @@ def test_scores_are_the_models_and_every_item_has_one(kind: str, leave_out_playe
     assert set(answer["user_id"]) == {*asked} - {IDLE}
     for user, rows in answer.groupby("user_id"):
         own = {ITEMS[item] for item in plays()[USERS.index(user)].indices}
-        expected = {*ITEMS} - {UNPLAYED} - (own if leave_out_played else set())
+        expected = {*ITEMS} - (own if leave_out_played else set())
         assert set(rows["item_id"]) == expected
         at = [ITEMS.index(item) for item in rows["item_id"]]
         np.testing.assert_allclose(rows["base_score"], by_hand(kind, user)[at], atol=1e-6)
@@ -183,13 +183,19 @@ def test_whoever_else_is_asked_for_changes_no_bit(kind: str) -> None:
         assert alone["item_id"].tolist() == mine["item_id"].tolist()
 
 
-def test_of_users_and_items_without_a_play_nothing_is_said() -> None:
+def test_of_users_without_a_play_nothing_is_said() -> None:
     """BPR would give them its random start."""
     assert np.ptp(by_hand("bpr", IDLE)) > 0
     for kind in KINDS:
-        made = wrap(kind)
-        assert made.candidates([IDLE], at=AT).empty
-        assert UNPLAYED not in set(made.candidates(USERS, at=AT)["item_id"])
+        assert wrap(kind).candidates([IDLE], at=AT).empty
+
+
+def test_an_item_without_a_play_has_the_score_of_its_model() -> None:
+    for kind in ("als", "cosine"):
+        answer = wrap(kind).candidates(USERS, at=AT)
+        mine = answer[answer["item_id"] == UNPLAYED]
+        assert len(mine) == len(USERS) - 1
+        assert (mine["base_score"] == 0).all()
 
 
 def test_zeros_in_the_matrix_are_no_plays() -> None:
@@ -209,7 +215,6 @@ def test_zeros_in_the_matrix_are_no_plays() -> None:
 def test_a_user_who_played_everything_has_no_row_where_that_is_left_out() -> None:
     everything = plays().tolil()
     everything[0] = 1.0
-    everything[:, ITEMS.index(UNPLAYED)] = 0.0
     for kind in KINDS:
         made = wrap(kind, user_items=everything, leave_out_played=True)
         assert made.candidates([USERS[0]], at=AT).empty
@@ -229,7 +234,7 @@ def test_the_matrix_is_neither_changed_nor_kept() -> None:
 
 def test_earlier_requests_are_refused() -> None:
     made = wrap("als")
-    assert len(made.candidates([100], at=UNTIL)) == len(ITEMS) - 1
+    assert len(made.candidates([100], at=UNTIL)) == len(ITEMS)
     with pytest.raises(NotFittedError, match="whose future the model has seen"):
         made.candidates([100], at=UNTIL - timedelta(microseconds=1))
 
