@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -37,6 +40,7 @@ LISTS: dict[Any, Any] = {
     8: [("a", -2)],
     "7": [(1, 3.0)],
 }
+ROOT = Path(__file__).parents[2]
 KEY = "k3y-that-is-secret"
 QUICK: dict[str, Any] = {"timeout_s": 5.0, "retries": 0}
 
@@ -442,3 +446,26 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
     for path in (empty, tmp_path / "none.pem"):
         with pytest.raises(ConfigError, match=f"certificates as PEM in .*{path.name}"):
             HttpRecommender("https://host/", config=UpstreamConfig(ca_file=path))
+
+
+IMPORTS = """
+import json, sys
+from causal_ranker.recommenders.http import HttpRecommender
+HttpRecommender("https://host/", headers={"X-Key": "secret"})
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_a_server_may_use_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    loaded = json.loads(done.stdout)
+    heavy = ["duckdb", "httpx", "ibis", "implicit", "lightgbm", "matplotlib", "scipy", "sklearn"]
+    assert "http.client" in loaded
+    assert [name for name in heavy if name in loaded] == []
