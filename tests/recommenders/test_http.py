@@ -312,7 +312,7 @@ def endless(asked: Asked) -> None:
     """Neither a length nor an end."""
     asked.send_response(200)
     asked.end_headers()
-    for _ in range(10_000):
+    while True:
         asked.wfile.write(b" " * 10_000)
 
 

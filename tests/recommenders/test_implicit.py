@@ -125,11 +125,14 @@ class TestNamedUsers(Contract):
 
 
 class TestTies(Contract):
-    """A model that sees no difference: the first k are those of the whole list."""
+    """A model that sees no difference but for the last item, which pushes one out of a full list:
+    of those that are left, implicit keeps others for each length of the list."""
 
     @pytest.fixture
     def recommender(self) -> BaseRecommender:
-        return wrap("als", model=constant(1.0))
+        same = constant(1.0)
+        same.item_factors[-1] = 2.0
+        return wrap("als", model=same)
 
 
 def constant(value: float) -> Any:
