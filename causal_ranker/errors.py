@@ -13,6 +13,7 @@ The tree::
     ├── NotFittedError         used before ``fit``
     ├── BundleError            a model folder that is not one, or was changed
     ├── UnknownUserError       a user the model has never seen
+    ├── UpstreamError          another service that gave no answer
     └── MissingExtraError      an optional package is not installed
 
 Each message has three parts: what was expected, what came, what to do.
@@ -33,6 +34,7 @@ __all__ = [
     "RowError",
     "SchemaError",
     "UnknownUserError",
+    "UpstreamError",
 ]
 
 
@@ -94,6 +96,10 @@ class BundleError(CausalRankerError):
 
 class UnknownUserError(CausalRankerError):
     """The user is not in the model's snapshot."""
+
+
+class UpstreamError(CausalRankerError):
+    """Another service gave no answer in time, or none that can be read."""
 
 
 class MissingExtraError(CausalRankerError):

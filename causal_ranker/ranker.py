@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import ibis
 from rich.console import Console
 from sklearn.base import BaseEstimator
 
@@ -29,13 +28,13 @@ from causal_ranker.chain.logs import (
     read_checked,
     read_logs,
 )
+from causal_ranker.chain.offer import rerank_offer
 from causal_ranker.chain.origin import Origin
 from causal_ranker.chain.publish import bundle_contents
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.settings import check_settings
 from causal_ranker.chain.train import Trained, train
-from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.quarantine import Quarantine
@@ -43,7 +42,7 @@ from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.reporting.blocks import Section
 from causal_ranker.reporting.progress import Stages
 from causal_ranker.seeds import stage_rng
-from causal_ranker.serving.adapter import RerankedList, rerank
+from causal_ranker.serving.adapter import RerankedList
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
 from causal_ranker.serving.counts import Counts
 from causal_ranker.uplift.checkpoint import Checkpoint
@@ -315,10 +314,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         logs = self._read(impressions, plays, candidates, items=self._history.items)
-        late = logs.candidates[C.T0] >= ibis.literal(report_from)
         with self.stages_.stage("Another treatment: labels"):
             earlier = self._label(logs, self.trained_.window[1])
-            later = self._label(replace(logs, candidates=logs.candidates.filter(late)), log_end)
+            later = self._label(logs.since(report_from), log_end)
         return reassess(
             self._connection,
             self.trained_,
@@ -343,6 +341,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         candidates: Iterable[tuple[int | str, float]] | None = None,
         *,
         k: int | None = None,
+        at: datetime | None = None,
     ) -> RerankedList:
         """Order one user's candidates by the frozen policy.
 
@@ -351,10 +350,13 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         user_id : int or str
             The user.
         candidates : iterable of (item_id, base_score), optional
-            What the base recommender offers. If left out, the built-in base ranker scores the
-            user's candidates of the last request, or every item for an unknown user.
+            What the base recommender offers. If left out, `base` is asked for as many as the
+            longest logged list; the built-in base ranker scores the user's candidates of the last
+            request, or every item for an unknown user.
         k : int, optional
             Longest list to return.
+        at : datetime, optional
+            The moment that `base` is asked about, with a time zone; now by default.
 
         Returns
         -------
@@ -367,12 +369,13 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         NotFittedError
             If there is no model.
         UnknownUserError
-            If the user is unknown, no candidates are given, and the ranker holds no built-in base.
+            If no candidates are given, and `base` has none for the user, or there is no base and
+            the user is unknown.
         ConfigError, DataError
             If `k` or `candidates` cannot be (see `causal_ranker.serving.adapter.rerank`).
         """
-        offered = None if candidates is None else list(candidates)
-        return rerank(self._serving(), user_id, candidates=offered, k=k)
+        bundle = self._serving()
+        return rerank_offer(bundle, user_id, candidates=candidates, base=self.base, k=k, at=at)
 
     def known_users(self) -> list[int | str]:
         """Return the users that `rerank` knows without being given candidates.
@@ -438,13 +441,15 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         return folder
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, base: BaseRecommender | None = None) -> Self:
         """Open a published bundle, for `rerank` only.
 
         Parameters
         ----------
         path : str or Path
             Folder of the bundle.
+        base : BaseRecommender, optional
+            Whom `rerank` asks for candidates where none are given.
 
         Returns
         -------
@@ -455,21 +460,18 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         ------
         BundleError
             If the folder is not a bundle, or a file was changed.
+        ConfigError
+            If `base` has no method candidates.
         """
-        ranker = cls()
+        ranker = cls(base=base)
+        check_settings(ranker.get_params(deep=False))
         ranker._bundle = load_bundle(path)
         ranker.counts_ = ranker._bundle.counts
         return ranker
 
     def _read(self, impressions: Any, plays: Any, candidates: Any, **facts: Any) -> Logs:
-        logs = read_logs(
-            self._connection,
-            impressions=impressions,
-            plays=plays,
-            candidates=candidates,
-            config=self.config,
-            **facts,
-        )
+        tables = {"impressions": impressions, "plays": plays, "candidates": candidates, **facts}
+        logs = read_logs(self._connection, config=self.config, **tables)
         check_whole(logs)
         self.quarantines_ += logs.quarantines
         return logs

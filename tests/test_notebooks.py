@@ -15,8 +15,13 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs(path: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "NOTEBOOK_USERS": "120", "NOTEBOOK_OUT": str(tmp_path / "out")}
+def test_it_runs(path: Path, tmp_path: Path, data_folder: Path) -> None:
+    environment = {
+        **os.environ,
+        "NOTEBOOK_USERS": "120",
+        "NOTEBOOK_OUT": str(tmp_path / "out"),
+        "MOVIELENS": str(data_folder / "movielens_small"),  # left out where it is not there
+    }
     done = subprocess.run(
         [sys.executable, "-W", "error::FutureWarning", str(path)],
         cwd=tmp_path,

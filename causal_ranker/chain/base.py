@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from causal_ranker.chain.blocks import BlockReader, Span
 from causal_ranker.chain.logs import to_datetime
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import RowError
+from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.recommenders.boosted import BoostedRecommender
@@ -42,7 +44,7 @@ class BaseScores(Protocol):
         Returns
         -------
         bool
-            False where a built-in ranker has not been trained yet.
+            False where a ranker has not been trained yet.
         """
         ...
 
@@ -154,7 +156,8 @@ class RecommenderBase:
     Parameters
     ----------
     recommender : BaseRecommender
-        The base recommender.
+        The base recommender. If it has an attribute ``trained_until``, it is not asked about
+        earlier requests, which then have no base score.
     """
 
     # Other people's code, which may not bear threads, and may ask the engine we read from.
@@ -162,6 +165,8 @@ class RecommenderBase:
 
     def __init__(self, recommender: BaseRecommender) -> None:
         self._recommender = recommender
+        until: datetime | None = getattr(recommender, "trained_until", None)
+        self._from = None if until is None else round(until.timestamp() * 1_000_000)
 
     def speaks(self, moment: int) -> bool:
         """Say whether there are base scores at a moment.
@@ -174,9 +179,9 @@ class RecommenderBase:
         Returns
         -------
         bool
-            Always true.
+            False before the moment up to which the recommender was trained.
         """
-        return True
+        return self._from is None or self._from <= moment
 
     def fill(self, block: FeatureBlock) -> None:
         """Ask the recommender about each request time and look the answers up.
@@ -189,26 +194,51 @@ class RecommenderBase:
         Raises
         ------
         RowError
-            If the recommender does not score a candidate.
+            If the recommender does not score a candidate, or scores one twice.
+        SchemaError
+            If its ids are of another type than those of the candidate log.
         """
         score = np.full(len(block), np.nan)
+        asked = np.ones(len(block), dtype=bool)
         for moment in np.unique(block.t0):
             at = np.flatnonzero(block.t0 == moment)
-            users = pd.unique(block.user[at]).tolist()
-            answer = self._recommender.candidates(users, at=to_datetime(int(moment)))
-            asked = pd.DataFrame({C.USER: block.user[at], C.ITEM: block.item[at]})
-            found = asked.merge(answer, on=[C.USER, C.ITEM], how="left", validate="1:1")
-            score[at] = found[C.BASE_SCORE].to_numpy()
-        missing = np.isnan(score)
+            if self.speaks(int(moment)):
+                score[at] = self._scores(block.user[at], block.item[at], moment=int(moment))
+            else:
+                asked[at] = False
+        missing = asked & ~np.isfinite(score)
         if missing.any():
             raise RowError(
                 expected="a base score for every candidate",
-                came=f"none for {int(missing.sum())} of {len(block)} rows, e.g. user "
-                f"{block.user[missing][0]!r} and item {block.item[missing][0]!r}",
+                came=f"none that is finite for {int(missing.sum())} of {len(block)} rows, e.g. "
+                f"user {block.user[missing][0]!r} and item {block.item[missing][0]!r}",
                 do="Score every logged candidate, or drop those rows from the candidate log.",
             )
-        rank = rank_within(block.request(), score)
-        block.set_base(score, rank)
+        rank = rank_within(block.request(), np.where(asked, score, -np.inf))
+        block.set_base(score, np.where(asked, rank, np.nan))
+
+    def _scores(
+        self, user: NDArray[Any], item: NDArray[Any], *, moment: int
+    ) -> NDArray[np.float64]:
+        users = pd.unique(user).tolist()
+        answer = self._recommender.candidates(users, at=to_datetime(moment))
+        wanted = pd.DataFrame({C.USER: user, C.ITEM: item})
+        try:
+            found = wanted.merge(answer, on=[C.USER, C.ITEM], how="left", validate="1:1")
+        except pd.errors.MergeError as error:
+            raise RowError(
+                expected="each user and item once in the recommender's answer",
+                came=str(error),
+                do="Keep one score for each.",
+            ) from None
+        except ValueError as error:
+            raise SchemaError(
+                expected="users and items in the recommender's answer as in the candidate log",
+                came=str(error),
+                do="Convert the ids: 7 and '7' are different ones.",
+            ) from None
+        scores: NDArray[np.float64] = found[C.BASE_SCORE].to_numpy(dtype=np.float64)
+        return scores
 
 
 def filled_blocks(

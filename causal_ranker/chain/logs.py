@@ -167,6 +167,22 @@ class Logs:
     quarantines: tuple[Quarantine, ...] = ()
     passed: Mapping[str, str] = field(default_factory=dict)
 
+    def since(self, moment: datetime) -> Logs:
+        """Keep the requests from a moment on, and everything else.
+
+        Parameters
+        ----------
+        moment : datetime
+            First moment to keep, with a time zone.
+
+        Returns
+        -------
+        Logs
+            The same with fewer candidates.
+        """
+        late = self.candidates[C.T0] >= ibis.literal(moment)
+        return replace(self, candidates=self.candidates.filter(late))
+
 
 def read_logs(
     connection: Backend,

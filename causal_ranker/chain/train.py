@@ -29,7 +29,7 @@ from causal_ranker.chain.score import ListScorer
 from causal_ranker.chain.served import as_booster, fit_named, serve_choice
 from causal_ranker.chain.tune import tune_base
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import EmptyError
+from causal_ranker.errors import EmptyError, NotFittedError
 from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
 from causal_ranker.features.asof import Levels
 from causal_ranker.features.config import FeatureConfig
@@ -150,6 +150,8 @@ def train(
     ------
     EmptyError
         If no row lies before, or none within, the choosing days.
+    NotFittedError
+        If the base recommender was trained up to later than the choosing days begin.
     OverlapError
         If an arm has too few comparable rows.
     """
@@ -193,6 +195,13 @@ def train(
         with stages.stage("Base ranker", total=len(config.base_trials) + 1) as advance:
             base_trials = tune_base(recommender, sample, cut=cut, config=config, advance=advance)
     scores = _base_scores(base, recommender)
+    if not scores.speaks(cut):
+        raise NotFittedError(
+            expected=f"a base recommender trained up to {choose_from:%Y-%m-%d %H:%M} UTC or "
+            "earlier, because the policy is chosen on the requests from then on",
+            came="one that was trained up to later",
+            do="Train it on earlier rows, or choose on fewer of the last days (choose_days).",
+        )
     past = reader.spans(block_rows=config.block_rows, until=choose_from)
     chosen = reader.spans(block_rows=config.block_rows, since=choose_from)
     ready: list[FeatureBlock] = []

@@ -21,7 +21,9 @@ Rules, held by ``tests/recommenders/contract.py`` (subclass it for a recommender
 - The answer for a user does not depend on who else was asked for, and nothing that the caller
   passed is changed.
 
-Training is each recommender's own business, so it is not in the protocol.
+Training is each recommender's own business, so it is not in the protocol. A recommender around one
+trained model has an attribute ``trained_until``, the moment from which on the model knows nothing;
+it refuses earlier requests (`NotFittedError`), and `CausalRanker.fit` does not make them.
 """
 
 from __future__ import annotations
