@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from causal_ranker.stats._arrays import Array, IntArray, float_vector, same_size, weight_vector
 
-__all__ = ["RankedRows", "areas", "rank_rows"]
+__all__ = ["RankedRows", "area_weights", "areas", "rank_rows"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,11 @@ def rank_rows(score: ArrayLike, gamma: ArrayLike, *, weights: ArrayLike | None) 
     starts = _block_starts(s[order])
     if starts.size < order.size:
         # inside a tie, sort by value: sums then do not depend on the input's row order by a bit
-        order = order[np.lexsort((w[order], g[order], -s[order]))]
+        sizes = np.diff(starts, append=order.size)
+        block = np.repeat(np.arange(starts.size), sizes)
+        tied = np.flatnonzero(np.repeat(sizes > 1, sizes))
+        rows = order[tied]
+        order[tied] = rows[np.lexsort((w[rows], g[rows], block[tied]))]
     return RankedRows(order=order, gamma=g[order], weights=w[order], starts=starts)
 
 
@@ -110,15 +114,31 @@ def areas(weight: Array, total: Array) -> tuple[Array, Array]:
     autoc, qini : ndarray of float64, shape (...)
         The areas, in the unit of gamma. Exactly 0 with a single block.
     """
+    autoc, qini = area_weights(weight)
+    mean = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    # centring changes neither area; it only keeps a large average effect from eating digits
+    mean -= total.sum(axis=-1, keepdims=True) / weight.sum(axis=-1, keepdims=True)
+    return (mean * autoc).sum(axis=-1), (mean * qini).sum(axis=-1)
+
+
+def area_weights(weight: Array) -> tuple[Array, Array]:
+    """Return how much each block's mean adds to AUTOC and QINI, along the last axis.
+
+    Parameters
+    ----------
+    weight : ndarray of float64, shape (..., b)
+        Sum of weights of each tie block, best first; may be 0.
+
+    Returns
+    -------
+    autoc, qini : ndarray of float64, shape (..., b)
+        ``[-q log q]`` and ``[q (1 - q) / 2]``, each from the start to the end of the block.
+    """
     cumulative = np.cumsum(weight, axis=-1)
     q = cumulative / cumulative[..., -1:]
     before = np.zeros_like(q)
     before[..., 1:] = q[..., :-1]
-    mean = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
-    # centring changes neither area; it only keeps a large average effect from eating digits
-    mean -= total.sum(axis=-1, keepdims=True) / cumulative[..., -1:]
-    qini = (mean * (q - before) * (1 - q - before)).sum(axis=-1) / 2
     entropy = np.log(q, out=np.zeros_like(q), where=q > 0)
     entropy *= -q
     entropy[..., 1:] -= entropy[..., :-1].copy()
-    return (mean * entropy).sum(axis=-1), qini
+    return entropy, (q - before) * (1 - q - before) / 2

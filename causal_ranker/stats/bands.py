@@ -1,69 +1,45 @@
-"""Bands around the TOC and Qini curves, from half-samples of clusters."""
+"""Bands around TOC, Qini and uplift curves, of a score and of the difference of two."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from causal_ranker.errors import ConfigError
-from causal_ranker.stats._arrays import Array, float_vector, positive_count, share
-from causal_ranker.stats._codes import clusterings
-from causal_ranker.stats._half_samples import half_sample_deviations, rank_statistics
-from causal_ranker.stats._interval import Interval, combined_variance, t_quantile
-from causal_ranker.stats._ranked import rank_rows
+from causal_ranker.stats._arrays import Array, IntArray, float_vector, positive_count, share
+from causal_ranker.stats._bands import Band, CurveBands, curve_bands
+from causal_ranker.stats._codes import Clusters, clusterings
+from causal_ranker.stats._half_samples import (
+    HalfSamples,
+    RankStatistics,
+    half_sample_deviations,
+    rank_statistics,
+)
+from causal_ranker.stats._interval import t_quantile
+from causal_ranker.stats._ranked import RankedRows, rank_rows
 
-__all__ = ["Band", "CurveBands", "half_sample_bands"]
-
-
-@dataclass(frozen=True)
-class Band:
-    """A curve on a grid with two bands, each array of shape (g,).
-
-    Parameters
-    ----------
-    point : ndarray of float64
-        The curve.
-    low, high : ndarray of float64
-        Pointwise band: holds the truth at any one point with the stated probability.
-    low_everywhere, high_everywhere : ndarray of float64
-        Simultaneous band: holds the whole true curve with the stated probability.
-    standard_error : ndarray of float64
-        Standard error at each point.
-    """
-
-    point: Array
-    low: Array
-    high: Array
-    low_everywhere: Array
-    high_everywhere: Array
-    standard_error: Array
+__all__ = ["Band", "CurveBands", "PairedBands", "half_sample_bands", "paired_half_sample_bands"]
 
 
 @dataclass(frozen=True)
-class CurveBands:
-    """TOC and Qini curves with bands, and their areas with intervals.
+class PairedBands:
+    """Two scores on the same rows, and their difference, all from the same half-samples.
 
     Parameters
     ----------
-    q : ndarray of float64, shape (g,)
-        Shares from the top.
-    toc : Band
-        ``G(q)/q - G(1)``.
-    qini : Band
-        ``G(q) - q G(1)``.
-    autoc_interval : Interval
-        Area under the TOC.
-    qini_interval : Interval
-        Area under the Qini curve.
+    first, second : CurveBands
+        Of each score.
+    difference : CurveBands
+        First minus second: curves, areas, bands and intervals. Exactly 0 without any width where
+        both scores put the rows in one order.
     """
 
-    q: Array
-    toc: Band
-    qini: Band
-    autoc_interval: Interval
-    qini_interval: Interval
+    first: CurveBands
+    second: CurveBands
+    difference: CurveBands
 
 
 def half_sample_bands(
@@ -78,7 +54,7 @@ def half_sample_bands(
     weights: ArrayLike | None = None,
     level: float = 0.95,
 ) -> CurveBands:
-    """Put bands around the TOC and Qini curves, and intervals around their areas.
+    """Put bands around TOC, Qini and uplift curves, and intervals around the areas.
 
     Standard errors come from half-samples of whole clusters (Yadlowsky et al., 2021): the
     statistic of half of the clusters, drawn without replacement, varies about the full-sample
@@ -120,6 +96,79 @@ def half_sample_bands(
     RowError
         If a value is not finite, a label is missing, or there is only one cluster.
     """
+    points, count = _checked(grid, draws=draws, level=level)
+    ranked = rank_rows(score, gamma, weights=weights)
+    ways = clusterings(cluster, second_cluster, size=np.size(gamma), rows=ranked.order)
+    drawn = [
+        half_sample_deviations(ranked, samples, grid=points)
+        for samples in _draws(ways, ranked.order, size=np.size(gamma), draws=count, rng=rng)
+    ]
+    full = _full(ranked, points)
+    quantile = t_quantile(ways, level=level)
+    return curve_bands(full, drawn, grid=points, quantile=quantile, level=level)
+
+
+def paired_half_sample_bands(
+    first: ArrayLike,
+    second: ArrayLike,
+    gamma: ArrayLike,
+    cluster: ArrayLike,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    grid: ArrayLike,
+    second_cluster: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    level: float = 0.95,
+) -> PairedBands:
+    """Compare two scores: curves and areas of each, and of the difference, with intervals.
+
+    Both scores are computed on the same half-samples, so that what moves both alike cancels in
+    the difference. Intervals are made as in `half_sample_bands`.
+
+    Parameters
+    ----------
+    first, second : array_like, shape (n,)
+        What to rank by, higher is better, from models that did not see these rows.
+    gamma, cluster, draws, rng, grid, second_cluster, weights, level
+        As in `half_sample_bands`.
+
+    Returns
+    -------
+    PairedBands
+        Each score, and first minus second.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than 2 draws, or the grid leaves (0, 1].
+    RowError
+        If a value is not finite, a label is missing, or there is only one cluster.
+    """
+    points, count = _checked(grid, draws=draws, level=level)
+    rankings = [rank_rows(score, gamma, weights=weights) for score in (first, second)]
+    order = rankings[0].order
+    ways = clusterings(cluster, second_cluster, size=np.size(gamma), rows=order)
+    one, other = [], []
+    for samples in _draws(ways, order, size=np.size(gamma), draws=count, rng=rng):
+        one.append(half_sample_deviations(rankings[0], samples, grid=points))
+        other.append(half_sample_deviations(rankings[1], samples, grid=points))
+    full = [_full(ranked, points) for ranked in rankings]
+    quantile = t_quantile(ways, level=level)
+
+    def bands(point: RankStatistics, drawn: list[RankStatistics]) -> CurveBands:
+        return curve_bands(point, drawn, grid=points, quantile=quantile, level=level)
+
+    return PairedBands(
+        first=bands(full[0], one),
+        second=bands(full[1], other),
+        difference=bands(
+            full[0].minus(full[1]), [a.minus(b) for a, b in zip(one, other, strict=True)]
+        ),
+    )
+
+
+def _checked(grid: ArrayLike, *, draws: int, level: float) -> tuple[Array, int]:
     share(level, name="level")
     points = float_vector(grid, name="grid")
     if points.min() <= 0 or points.max() > 1:
@@ -128,54 +177,22 @@ def half_sample_bands(
             came=f"shares from {points.min()} to {points.max()}",
             do="Choose for example np.linspace(0.01, 1, 100).",
         )
-    count = positive_count(draws, name="draws", least=2)
-    ranked = rank_rows(score, gamma, weights=weights)
-    ways = clusterings(cluster, second_cluster, size=np.size(gamma), rows=ranked.order)
-    full = rank_statistics(
+    return points, positive_count(draws, name="draws", least=2)
+
+
+def _draws(
+    ways: list[Clusters], order: IntArray, *, size: int, draws: int, rng: np.random.Generator
+) -> Iterator[HalfSamples]:
+    """Draw half-samples of each clustering, with codes in the order of the caller's rows."""
+    for way in ways:
+        codes = np.zeros(size, dtype=np.int64)
+        codes[order] = way.codes
+        yield HalfSamples.draw(Clusters(codes, way.count), draws=draws, rng=rng)
+
+
+def _full(ranked: RankedRows, grid: Array) -> RankStatistics:
+    return rank_statistics(
         ranked.block_sums(ranked.weights)[None, :],
         ranked.block_sums(ranked.weights * ranked.gamma)[None, :],
-        grid=points,
+        grid=grid,
     )
-    drawn = [half_sample_deviations(ranked, way, draws=count, rng=rng, grid=points) for way in ways]
-    quantile = t_quantile(ways, level=level)
-
-    def band(point: Array, deviations: list[Array]) -> Band:
-        return _band(point[0], deviations, quantile=quantile, level=level)
-
-    def area(point: Array, deviations: list[Array]) -> Interval:
-        error = float(np.sqrt(combined_variance([_variance(rows) for rows in deviations])))
-        return Interval.around(float(point[0]), error=error, quantile=quantile)
-
-    return CurveBands(
-        q=points.copy(),
-        toc=band(full.toc, [way.toc for way in drawn]),
-        qini=band(full.qini, [way.qini for way in drawn]),
-        autoc_interval=area(full.autoc, [way.autoc for way in drawn]),
-        qini_interval=area(full.coefficient, [way.coefficient for way in drawn]),
-    )
-
-
-def _variance(deviations: Array) -> Array:
-    return np.asarray(np.square(deviations).sum(axis=0) / (deviations.shape[0] - 1))
-
-
-def _band(point: Array, deviations: list[Array], *, quantile: float, level: float) -> Band:
-    error = np.sqrt(combined_variance([_variance(rows) for rows in deviations]))
-    wide = max(quantile, *(_largest(rows, level=level) for rows in deviations[:2]))
-    return Band(
-        point=point,
-        low=point - quantile * error,
-        high=point + quantile * error,
-        low_everywhere=point - wide * error,
-        high_everywhere=point + wide * error,
-        standard_error=error,
-    )
-
-
-def _largest(deviations: Array, *, level: float) -> float:
-    """Quantile over draws of the largest standardised deviation on the grid."""
-    error = np.sqrt(_variance(deviations))
-    moving = error > 0
-    if not moving.any():
-        return 0.0
-    return float(np.quantile((np.abs(deviations[:, moving]) / error[moving]).max(axis=1), level))

@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 
 from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.stats import _half_samples
-from causal_ranker.stats._codes import clusterings
-from causal_ranker.stats._half_samples import half_sample_deviations, rank_statistics
+from causal_ranker.stats._codes import Clusters, clusterings
+from causal_ranker.stats._half_samples import (
+    HalfSamples,
+    half_sample_deviations,
+    rank_statistics,
+)
 from causal_ranker.stats._ranked import rank_rows
 from causal_ranker.stats.curves import autoc, qini, rank_curve
 from causal_ranker.stats.intervals import clustered_mean, half_sample_bands
@@ -57,17 +61,21 @@ def test_points_are_those_of_the_curves(ties: bool) -> None:
 def test_a_draw_is_the_statistic_of_the_chosen_rows(ties: bool) -> None:
     r = make_rows(ties=ties)
     ranked = rank_rows(r["score"], r["gamma"], weights=r["weights"])
-    (way,) = clusterings(r["user"], None, size=400, rows=ranked.order)
+    rows = np.flatnonzero(r["weights"])
+    (way,) = clusterings(r["user"], None, size=400, rows=rows)
+    codes = np.zeros(400, dtype=np.int64)
+    codes[rows] = way.codes
     draws = 6
-    found = half_sample_deviations(
-        ranked, way, draws=draws, rng=np.random.default_rng(3), grid=GRID
+    samples = HalfSamples.draw(
+        Clusters(codes, way.count), draws=draws, rng=np.random.default_rng(3)
     )
+    found = half_sample_deviations(ranked, samples, grid=GRID)
     rng = np.random.default_rng(3)
     areas, tocs = [], []
     for _ in range(draws):
         chosen = np.flatnonzero(rng.permuted(np.repeat([1.0, 0.0], way.count // 2)))
         assert chosen.size == 20
-        labels = {r["user"][ranked.order[way.codes == code][0]] for code in chosen}
+        labels = {r["user"][rows[way.codes == code][0]] for code in chosen}
         half = np.isin(r["user"], list(labels))
         kept = {key: r[key][half] for key in ("score", "gamma", "weights")}
         areas.append((autoc(**kept), qini(**kept)))
