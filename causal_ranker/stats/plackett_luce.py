@@ -14,13 +14,18 @@ from numpy.typing import ArrayLike
 from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.stats._arrays import Array, IntArray, positive_count
 from causal_ranker.stats._race import chances_among_first
+from causal_ranker.stats._slot_race import chances_by_slot
 
 __all__ = [
     "conditional_propensities",
     "inclusion_propensities",
     "sample_slate",
     "sample_slates",
+    "slot_propensities",
 ]
+
+# What the batched race can do; beyond it each request is raced alone.
+_MOST_SLOTS, _WIDEST = 20, 150.0
 
 
 def sample_slate(
@@ -191,6 +196,69 @@ def inclusion_propensities(scores: ArrayLike, k: int, *, temperature: float = 1.
         return shown
     shown[able] = chances_among_first(tempered[able] - tempered[able].max(), places=slots)
     return shown
+
+
+def slot_propensities(scores: ArrayLike, k: int, *, temperature: float = 1.0) -> Array:
+    """Return the probability of each candidate in each slot, whatever stands in the others.
+
+    By the integral over the exponential race (see `causal_ranker.stats._slot_race`).
+
+    Parameters
+    ----------
+    scores : array_like, shape (r, n)
+        One row of scores per request; ``-inf`` for an item that is no candidate of it.
+    k : int
+        Slots.
+    temperature : float
+        Above 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (r, n, k)
+        Probabilities with an absolute error below 1e-6. Over candidates they sum to 1, over
+        slots to the inclusion propensity.
+
+    Raises
+    ------
+    ConfigError
+        If k is below 1 or above a row's number of candidates, or the temperature is not above 0.
+    RowError
+        If a score is NaN or plus infinity.
+    SchemaError
+        If the scores are not of two dimensions.
+    """
+    tempered = _tempered(scores, dimensions=(2,), temperature=temperature)
+    slots = _slots(k, tempered)
+    able = tempered > -np.inf
+    counts = able.sum(axis=1)
+    chances = np.zeros((*tempered.shape, slots))
+    # requests of equally many candidates race together, without those that cannot be shown
+    for count in np.unique(counts):
+        rows = np.flatnonzero(counts == count)
+        columns = np.nonzero(able[rows])[1].reshape(rows.size, count)
+        raced = _raced(np.take_along_axis(tempered[rows], columns, axis=1), slots)
+        chances[rows[:, None], columns] = raced
+    return chances
+
+
+def _raced(log_rate: Array, slots: int) -> Array:
+    """Return chances by slot where every item can be shown, shape (r, n, k)."""
+    if slots == log_rate.shape[1]:
+        # whoever was in none of the slots before takes the last
+        before = _raced(log_rate, slots - 1) if slots > 1 else np.zeros((*log_rate.shape, 0))
+        last = np.maximum(1.0 - before.sum(axis=2, keepdims=True), 0.0)
+        return np.concatenate([before, last], axis=2)
+    ordered = np.partition(log_rate, -slots, axis=1)
+    wide = ordered.max(axis=1) - ordered[:, -slots] > _WIDEST
+    alone = wide | (slots > _MOST_SLOTS)
+    chances = np.empty((*log_rate.shape, slots))
+    if not alone.all():
+        chances[~alone] = chances_by_slot(log_rate[~alone], slots)
+    for row in np.flatnonzero(alone):
+        rates = log_rate[row] - log_rate[row].max()
+        among = [chances_among_first(rates, places=places) for places in range(1, slots + 1)]
+        chances[row] = np.maximum(np.diff(among, axis=0, prepend=0.0), 0.0).T
+    return chances
 
 
 def _tempered(scores: ArrayLike, *, dimensions: tuple[int, ...], temperature: float) -> Array:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
-from causal_ranker.worlds.race import Array
+from causal_ranker.stats._arrays import Array
 from causal_ranker.worlds.tastes import Population
 from causal_ranker.worlds.visits import DEVICES, Habits
 

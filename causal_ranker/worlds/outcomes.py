@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.stats._arrays import Array
 from causal_ranker.worlds.config import WorldConfig
-from causal_ranker.worlds.race import Array
 from causal_ranker.worlds.slates import Slates
 from causal_ranker.worlds.tastes import Rates
 

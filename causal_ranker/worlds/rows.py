@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.stats._arrays import Array
 from causal_ranker.worlds.outcomes import Draws, Outcomes
-from causal_ranker.worlds.race import Array
 from causal_ranker.worlds.slates import Slates, rank_by
 from causal_ranker.worlds.visits import Visits
 

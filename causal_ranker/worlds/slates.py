@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.stats.plackett_luce import conditional_propensities, sample_slates
+from causal_ranker.stats._arrays import Array
+from causal_ranker.stats.plackett_luce import (
+    conditional_propensities,
+    sample_slates,
+    slot_propensities,
+)
 from causal_ranker.worlds.config import WorldConfig
-from causal_ranker.worlds.race import Array, slot_propensities
 
 __all__ = ["Slates", "base_scores", "draw_candidates", "draw_slates", "rank_by"]
 

@@ -20,8 +20,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.stats._arrays import Array
 from causal_ranker.worlds.config import WorldConfig
-from causal_ranker.worlds.race import Array
 
 __all__ = ["FINISHED", "NEW", "STARTED", "Population", "Rates", "draw_population", "pair_rates"]
 

@@ -72,7 +72,7 @@ def test_inclusion_sums_to_k_and_follows_the_scores(seed: int, temperature: floa
     scores = np.random.default_rng(seed).normal(size=60)
     found = inclusion_propensities(scores, k, temperature=temperature)
     assert found.sum() == pytest.approx(k, abs=1e-8)
-    assert (np.diff(found[np.argsort(scores)]) >= -1e-12).all()
+    assert (np.diff(found[np.argsort(scores)]) >= -1e-9).all()  # the error that is promised
     np.testing.assert_allclose(
         inclusion_propensities(scores + 1e3, k, temperature=temperature), found, atol=1e-8
     )

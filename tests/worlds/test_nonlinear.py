@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from causal_ranker.errors import ConfigError
+from causal_ranker.stats._arrays import Array
 from causal_ranker.worlds.learner_rows import LearnerRows
 from causal_ranker.worlds.nonlinear import NonlinearConfig, draw_nonlinear
-from causal_ranker.worlds.race import Array
 
 
 @pytest.fixture(scope="module")

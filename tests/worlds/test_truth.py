@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from causal_ranker.columns import Columns as C
+from causal_ranker.stats._arrays import Array
 from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.logs import WorldLogs
 from causal_ranker.worlds.outcomes import draw_potentials, effect_if_examined, outcomes
 from causal_ranker.worlds.policy_value import policy_value
-from causal_ranker.worlds.race import Array
 from causal_ranker.worlds.slates import draw_slates
 from causal_ranker.worlds.streaming import StreamingWorld
 from causal_ranker.worlds.tastes import Rates, pair_rates

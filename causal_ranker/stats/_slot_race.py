@@ -16,11 +16,10 @@ odds go up and large odds go down.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Array", "slot_propensities"]
+from causal_ranker.stats._arrays import Array
 
-Array = NDArray[np.float64]
+__all__ = ["chances_by_slot"]
 
 # Rounding errors, or the error of starting from 0, may grow or must shrink by this much.
 _ROUNDING_GROWTH = 1e7
@@ -32,26 +31,24 @@ _LARGEST_EXPONENT = 600.0  # exp of it is still a number
 _REQUESTS_AT_ONCE = 32  # keeps the working arrays in the processor's cache
 
 
-def slot_propensities(scores: Array, slots: int, *, temperature: float) -> Array:
+def chances_by_slot(log_rate: Array, slots: int) -> Array:
     """Return P(candidate is placed in slot s) for every request, candidate and slot.
 
     Summed over slots this is the inclusion propensity, P(placed in the slate).
 
     Parameters
     ----------
-    scores : ndarray, shape (requests, candidates)
-        Base scores; Plackett-Luce draws with weights ``exp(score / temperature)``.
+    log_rate : ndarray, shape (requests, candidates)
+        Scores over temperature, finite; of a request's, the k highest within 150 of each other.
     slots : int
         k, the length of the slate, less than the number of candidates and at most 20.
-    temperature : float
-        Positive; small is greedy, large is uniform.
 
     Returns
     -------
     ndarray of float64, shape (requests, candidates, slots)
         Probabilities, with an absolute error below 1e-6.
     """
-    share = _shares(scores / temperature)
+    share = _shares(log_rate)
     order = np.argsort(-share, axis=1, kind="stable")
     share = np.take_along_axis(share, order, axis=1)
     end = _race_end(share, slots)
