@@ -11,13 +11,13 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from causal_ranker.evaluation.ope.evaluate import evaluate_policy
-from causal_ranker.evaluation.ope.slates import LoggedSlates
-from causal_ranker.evaluation.ope.slotwise import Slotwise
 
 from benchmarks._coverage import NUISANCES, linear_gamma
 from benchmarks._lists import CANDIDATES, WORLDS, Array, Lists, World, draw_lists, propensity
 from causal_ranker.evaluation.compare import compare_policies
+from causal_ranker.evaluation.ope.evaluate import evaluate_policy
+from causal_ranker.evaluation.ope.slates import LoggedSlates
+from causal_ranker.evaluation.ope.slotwise import Slotwise
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.reranking.ranks import rank_within
 from causal_ranker.stats.bands import paired_half_sample_bands
