@@ -23,12 +23,13 @@ from causal_ranker.stats.group_effects import GroupEffects, group_effects
 from causal_ranker.stats.intervals import Interval, clustered_mean
 from causal_ranker.uplift.nuisance import NuisanceConfig, cross_fit
 
-__all__ = ["Coverage", "boosted_scores", "coverage", "linear_scores"]
+__all__ = ["NUISANCES", "Coverage", "boosted_scores", "coverage", "linear_gamma", "linear_scores"]
 
 _GROUPS: Final = 5
 _MANY_USERS: Final = 300_000
 _TREES: Final = BoostConfig(rounds=40, learning_rate=0.1, leaves=6, min_rows_leaf=40)
-_NUISANCES: Final = NuisanceConfig(outcome=_TREES, propensity=_TREES)
+#: Settings of LightGBM's nuisances that suit a few thousand rows.
+NUISANCES: Final = NuisanceConfig(outcome=_TREES, propensity=_TREES)
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def coverage(name: str, scores: Callable[[Drawn], Array], *, draws: int) -> Cove
 
 
 def linear_scores(drawn: Drawn) -> Array:
-    """Score with linear models in plain NumPy, which are right in these regimes.
+    """Score with linear models, which are right in these regimes.
 
     Parameters
     ----------
@@ -114,9 +115,28 @@ def linear_scores(drawn: Drawn) -> Array:
     ndarray of float64, shape (n,)
         Doubly robust scores from models that did not see the row's user.
     """
-    x, t, y = drawn.x, drawn.treatment, drawn.outcome
+    return linear_gamma(drawn.x, drawn.treatment, drawn.outcome, user=drawn.user)
+
+
+def linear_gamma(x: Array, t: Array, y: Array, *, user: NDArray[np.int64]) -> Array:
+    """Score rows with linear models in plain NumPy.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (n, p)
+        Covariates, a column of ones among them.
+    t, y : ndarray of float64, shape (n,)
+        T and Y.
+    user : ndarray of int64, shape (n,)
+        Whose rows they are: even and odd users are the folds.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Doubly robust scores from models that did not see the row's user.
+    """
     gamma = np.empty(len(t))
-    fold: NDArray[np.int64] = drawn.user % 2
+    fold: NDArray[np.int64] = user % 2
     for held_out in (fold == 0, fold == 1):
         seen = ~held_out
         arms = [_least_squares(x[seen & (t == arm)], y[seen & (t == arm)]) for arm in (0, 1)]
@@ -144,7 +164,7 @@ def boosted_scores(drawn: Drawn) -> Array:
         Doubly robust scores from models that did not see the row's user.
     """
     rows = drawn.as_rows()
-    values = cross_fit(rows, config=_NUISANCES, seed=3)
+    values = cross_fit(rows, config=NUISANCES, seed=3)
     return values.scores(rows.treatment, rows.outcome)
 
 
