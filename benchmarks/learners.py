@@ -67,8 +67,8 @@ def run(*, quick: bool) -> Result:
     chosen: dict[str, list[str]] = {}
     for (name, _, _), (winner, figures) in zip(draws, _judge_all(draws), strict=True):
         chosen.setdefault(name, []).append(winner)
-        for learner, each in figures.items():
-            found.setdefault(name, {}).setdefault(learner, []).append(each)
+        for learner, told in figures.items():
+            found.setdefault(name, {}).setdefault(learner, []).append(told)
     lines: list[tuple[object, ...]] = []
     table: list[dict[str, object]] = []
     tied = 0

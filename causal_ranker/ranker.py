@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -96,6 +96,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
     """
 
     _bundle: Bundle | None = None
+    _summary: Mapping[str, Any]
 
     def __init__(
         self,
@@ -139,8 +140,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         users, items : same, optional
             Covariates by user and by item.
         log_end : datetime, optional
-            End of the logs; the last event by default. Rows whose horizon ends later are
-            censored.
+            End of the logs; the last event by default. What ends later is censored.
 
         Returns
         -------
@@ -184,9 +184,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         )
         self._history = self._known = labelled.history
         self._candidates, self._now = logs.candidates, self._log_end
-        self._summary: dict[str, Any] = {}
-        self._bundle = None
-        self.counts_ = Counts()
+        self._bundle, self._summary, self.counts_ = None, {}, Counts()
         return self
 
     def evaluate(
@@ -275,8 +273,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             stages=self.stages_,
         )
         self._known, self._candidates, self._now = history, logs.candidates, end
-        self._bundle = None
-        self._summary = summary(report, policy=self.policy_name_)
+        self._bundle, self._summary = None, summary(report, policy=self.policy_name_)
         return report
 
     def reassess(
@@ -424,18 +421,18 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
                 self._connection, candidates, name="candidates", config=self.config_
             )
             self.quarantines_ += () if quarantine is None else (quarantine,)
+        features = self.config_.features
         with self.stages_.stage("Publishing"):
             block = latest_block(
                 self._connection,
                 listed,
                 at=at or self._now,
                 history=self._known,
-                config=self.config_.features,
+                config=features,
                 levels=self.trained_.levels,
             )
-            contents = bundle_contents(
-                self.trained_, block, config=self.config_.features, evaluation=self._summary
-            )
+            told = self._summary
+            contents = bundle_contents(self.trained_, block, config=features, evaluation=told)
             folder = publish_bundle(path, contents=contents)
         self._bundle = replace(load_bundle(folder), counts=self.counts_)
         return folder
@@ -499,6 +496,5 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             raise NotFittedError(
                 expected="a fitted CausalRanker",
                 came="one without models" if self._bundle is None else "one that was loaded",
-                do="Call fit(impressions, plays, candidates=...) first; a loaded one can only "
-                "rerank.",
+                do="Call fit(impressions, plays, candidates=...) first; a loaded one only reranks.",
             )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.stats._slot_race import Array
+from causal_ranker.stats._arrays import Array
 from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.outcomes import Draws, Outcomes
 from causal_ranker.worlds.plays import SEARCH, Plays
