@@ -20,17 +20,15 @@ from causal_ranker.chain.latest import latest_block
 from causal_ranker.chain.logs import (
     LabelledLogs,
     Logs,
-    check_later,
-    check_whole,
     connection_of,
     label_logs,
-    last_event,
     read_checked,
     read_logs,
 )
 from causal_ranker.chain.offer import rerank_offer
 from causal_ranker.chain.origin import Origin
 from causal_ranker.chain.publish import bundle_contents
+from causal_ranker.chain.reach import check_later, check_whole, last_event
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.settings import check_settings

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_ranker.chain.blocks import BlockReader, Span
-from causal_ranker.chain.logs import to_datetime
+from causal_ranker.chain.reach import to_datetime
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.features.matrix import FeatureBlock

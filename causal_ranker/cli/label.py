@@ -56,7 +56,8 @@ def _label(
     """Label every candidate whose horizon has ended, and count the kinds."""
     from rich.console import Console
 
-    from causal_ranker.chain.logs import label_logs, last_event, read_logs
+    from causal_ranker.chain.logs import label_logs, read_logs
+    from causal_ranker.chain.reach import last_event
     from causal_ranker.cli.settings import chain_config, open_engine, tell
     from causal_ranker.cli.tables import TableFile
     from causal_ranker.evaluation.background import label_report_sections

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from causal_ranker.chain.logs import to_datetime
+from causal_ranker.chain.reach import to_datetime
 from causal_ranker.demo.journey import run_journey
 from causal_ranker.demo.result import Demonstration
 from causal_ranker.demo.show import show

@@ -16,12 +16,10 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.logs import (
     Logs,
-    check_later,
     connection_of,
-    last_event,
     read_logs,
-    to_datetime,
 )
+from causal_ranker.chain.reach import check_later, last_event, to_datetime
 from causal_ranker.errors import ConfigError, DataError, RowError, SchemaError
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.logs.sources import connect, read_table
