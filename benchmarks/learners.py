@@ -36,6 +36,9 @@ DESCRIPTION: Final = (
 Array = NDArray[np.float64]
 #: AUTOC, RMSE and seconds.
 _Figures = tuple[float, float, float]
+#: Regime, seed and rows; what `auto` chose, and the figures of each learner.
+_Draw = tuple[str, int, int]
+_Told = tuple[str, dict[str, _Figures]]
 _CONSOLE: Final = Console(stderr=True)
 _ROWS: Final = 20_000
 _SEEDS: Final = 5
@@ -65,7 +68,7 @@ def run(*, quick: bool) -> Result:
     draws = [(name, seed, 4_000 if quick else _ROWS) for name in regimes for seed in seeds]
     found: dict[str, dict[str, list[_Figures]]] = {}
     chosen: dict[str, list[str]] = {}
-    for (name, _, _), (winner, figures) in zip(draws, _judge_all(draws), strict=True):
+    for (name, _, _), (winner, figures) in zip(draws, _each_on_a_core(_judge, draws), strict=True):
         chosen.setdefault(name, []).append(winner)
         for learner, told in figures.items():
             found.setdefault(name, {}).setdefault(learner, []).append(told)
@@ -105,8 +108,8 @@ def run(*, quick: bool) -> Result:
     )
 
 
-def _judge_all(draws: list[tuple[str, int, int]]) -> Iterator[tuple[str, dict[str, _Figures]]]:
-    """Judge the learners on every draw, one draw a core: so few rows keep no second thread busy."""
+def _each_on_a_core(judge: Callable[[_Draw], _Told], draws: list[_Draw]) -> Iterator[_Told]:
+    """Judge every draw, one a core and in one thread: so few rows keep no second one busy."""
     cores = os.cpu_count() or 1
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     before = {key: os.environ.get(key) for key in single}
@@ -114,13 +117,13 @@ def _judge_all(draws: list[tuple[str, int, int]]) -> Iterator[tuple[str, dict[st
     os.environ.update(single)
     try:
         with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-            yield from track(pool.map(_judge, draws), total=len(draws), console=_CONSOLE)
+            yield from track(pool.map(judge, draws), total=len(draws), console=_CONSOLE)
     finally:
         for key, value in before.items():
             os.environ.pop(key) if value is None else os.environ.update({key: value})
 
 
-def _judge(draw: tuple[str, int, int]) -> tuple[str, dict[str, _Figures]]:
+def _judge(draw: _Draw) -> _Told:
     """Train every learner on one draw; return what `auto` chose, and each one's figures."""
     warnings.simplefilter("ignore")  # of the packages beside ours
     name, seed, size = draw

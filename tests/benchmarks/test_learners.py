@@ -13,7 +13,6 @@ import pytest
 from benchmarks import _uplift_child, hillstrom, learners, uplift_speed
 from benchmarks._peers import PEERS
 from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.candidates import CANDIDATES
 from causal_ranker.worlds.nonlinear import NonlinearConfig, draw_nonlinear
 
 
@@ -34,7 +33,7 @@ def test_learners_are_judged_by_the_truth(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(learners, "_draw", draw)
     # In this process, which alone knows what is patched.
-    monkeypatch.setattr(learners, "_judge_all", lambda draws: map(learners._judge, draws))
+    monkeypatch.setattr(learners, "_each_on_a_core", map)
     monkeypatch.setattr(
         learners, "PEERS", {name: PEERS[name] for name in ("econml LinearDRLearner",)}
     )
@@ -52,13 +51,17 @@ def test_learners_are_judged_by_the_truth(monkeypatch: pytest.MonkeyPatch) -> No
     assert by_name["auto"]["autoc"] == pytest.approx(np.mean(by_name["auto"]["autoc_by_seed"]))
 
 
+def threads(draw: tuple[str, int, int]) -> tuple[str, dict[str, tuple[float, float, float]]]:
+    return draw[0], {os.environ["OMP_NUM_THREADS"]: (float(os.getpid()), 0.0, 0.0)}
+
+
 def test_draws_are_judged_in_processes_of_one_thread() -> None:
     before = dict(os.environ)
-    told = list(learners._judge_all([("randomised", 3, 2_000)]))
+    told = list(learners._each_on_a_core(threads, [("a", 0, 0), ("b", 1, 0)]))
     assert dict(os.environ) == before
-    ((chosen, found),) = told
-    assert chosen in {"stack", *(each.name for each in CANDIDATES)}
-    assert set(found) == {"auto", *learners._OURS, *PEERS}
+    assert [name for name, _ in told] == ["a", "b"]
+    assert all(list(found) == ["1"] for _, found in told)
+    assert all(found["1"][0] != os.getpid() for _, found in told)
 
 
 @pytest.mark.parametrize("way", ["dr", "five", "best", "econml"])
