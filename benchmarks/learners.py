@@ -125,6 +125,8 @@ def _each_on_a_core(judge: Callable[[_Draw], _Told], draws: list[_Draw]) -> Iter
 
 def _judge(draw: _Draw) -> _Told:
     """Train every learner on one draw; return what `auto` chose, and each one's figures."""
+    from joblib.externals.loky import get_reusable_executor
+
     warnings.simplefilter("ignore")  # of the packages beside ours
     name, seed, size = draw
     rows, later, tau = _draw(name, seed, rows=size)
@@ -135,6 +137,8 @@ def _judge(draw: _Draw) -> _Told:
         guess = estimate(rows, later)
         took = time.perf_counter() - start
         found[learner] = (autoc(guess, tau), float(np.sqrt(np.mean((guess - tau) ** 2))), took)
+    # A worker that ends waits for the forests' idle workers, which wait for minutes.
+    get_reusable_executor().shutdown(wait=True)
     return chosen[0], found
 
 
