@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import fields, replace
-from multiprocessing import get_context
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from benchmarks import Result
 from benchmarks._peers import PEERS, peer_estimate
+from benchmarks._pool import each_on_a_core
 from causal_ranker.stats.curves import autoc
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.auto import AutoConfig, AutoLearner
@@ -39,7 +35,6 @@ _Figures = tuple[float, float, float]
 #: Regime, seed and rows; what `auto` chose, and the figures of each learner.
 _Draw = tuple[str, int, int]
 _Told = tuple[str, dict[str, _Figures]]
-_CONSOLE: Final = Console(stderr=True)
 _ROWS: Final = 20_000
 _SEEDS: Final = 5
 #: Our learners that are shown beside `auto`, with its nuisances.
@@ -68,7 +63,7 @@ def run(*, quick: bool) -> Result:
     draws = [(name, seed, 4_000 if quick else _ROWS) for name in regimes for seed in seeds]
     found: dict[str, dict[str, list[_Figures]]] = {}
     chosen: dict[str, list[str]] = {}
-    for (name, _, _), (winner, figures) in zip(draws, _each_on_a_core(_judge, draws), strict=True):
+    for (name, _, _), (winner, figures) in zip(draws, each_on_a_core(_judge, draws), strict=True):
         chosen.setdefault(name, []).append(winner)
         for learner, told in figures.items():
             found.setdefault(name, {}).setdefault(learner, []).append(told)
@@ -106,21 +101,6 @@ def run(*, quick: bool) -> Result:
         note=f"Means over {len(seeds)} seeds; auto best or tied in {tied} of {len(regimes)}. "
         "Seconds with one thread, another draw on each other core.",
     )
-
-
-def _each_on_a_core(judge: Callable[[_Draw], _Told], draws: list[_Draw]) -> Iterator[_Told]:
-    """Judge every draw, one a core and in one thread: so few rows keep no second one busy."""
-    cores = os.cpu_count() or 1
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    before = {key: os.environ.get(key) for key in single}
-    # Read once, by the libraries that the workers load.
-    os.environ.update(single)
-    try:
-        with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-            yield from track(pool.map(judge, draws), total=len(draws), console=_CONSOLE)
-    finally:
-        for key, value in before.items():
-            os.environ.pop(key) if value is None else os.environ.update({key: value})
 
 
 def _judge(draw: _Draw) -> _Told:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def test_learners_are_judged_by_the_truth(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(learners, "_draw", draw)
     # In this process, which alone knows what is patched.
-    monkeypatch.setattr(learners, "_each_on_a_core", map)
+    monkeypatch.setattr(learners, "each_on_a_core", map)
     monkeypatch.setattr(
         learners, "PEERS", {name: PEERS[name] for name in ("econml LinearDRLearner",)}
     )
@@ -49,19 +48,6 @@ def test_learners_are_judged_by_the_truth(monkeypatch: pytest.MonkeyPatch) -> No
     # Twenty features, of which two decide the effect: a line finds some of it in 3,000 rows.
     assert by_name["econml LinearDRLearner"]["autoc"] > 0.01
     assert by_name["auto"]["autoc"] == pytest.approx(np.mean(by_name["auto"]["autoc_by_seed"]))
-
-
-def threads(draw: tuple[str, int, int]) -> tuple[str, dict[str, tuple[float, float, float]]]:
-    return draw[0], {os.environ["OMP_NUM_THREADS"]: (float(os.getpid()), 0.0, 0.0)}
-
-
-def test_draws_are_judged_in_processes_of_one_thread() -> None:
-    before = dict(os.environ)
-    told = list(learners._each_on_a_core(threads, [("a", 0, 0), ("b", 1, 0)]))
-    assert dict(os.environ) == before
-    assert [name for name, _ in told] == ["a", "b"]
-    assert all(list(found) == ["1"] for _, found in told)
-    assert all(found["1"][0] != os.getpid() for _, found in told)
 
 
 @pytest.mark.parametrize("way", ["dr", "five", "best", "econml"])
