@@ -19,7 +19,8 @@ from causal_ranker.evaluation.report import Report, build_report
 from causal_ranker.evaluation.wording import decimals_for, interval_text
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.reporting.blocks import Block, Section, Table, Text
-from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy, policy_to_dict
+from causal_ranker.reranking.description import policy_to_dict
+from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.league import League
 

@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from causal_ranker import __version__
 from causal_ranker.errors import BundleError, CausalRankerError, ConfigError
-from causal_ranker.reranking.policies import Policy
+from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.counts import Counts
@@ -60,7 +60,7 @@ class BundleContents(BundleParts):
     ----------
     uplift : ModelPart
         The uplift model.
-    policy : Policy
+    policy : Policy or ChainedPolicy
         The policy that orders the candidates.
     snapshot : FeatureSnapshot
         Features of users, items and pairs at the moment of publishing.
@@ -91,7 +91,7 @@ class Bundle:
         First 12 hexadecimal digits of the manifest's hash.
     manifest : Manifest
         What the bundle says of itself.
-    policy : Policy
+    policy : Policy or ChainedPolicy
         The policy that orders the candidates.
     snapshot : FeatureSnapshot
         Features of users, items and pairs.
@@ -108,7 +108,7 @@ class Bundle:
     path: Path
     version: str
     manifest: Manifest
-    policy: Policy
+    policy: ListPolicy
     snapshot: FeatureSnapshot
     uplift: Scorer
     base: Scorer | None
