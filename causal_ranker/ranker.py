@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from causal_ranker.chain.logs import (
 from causal_ranker.chain.publish import bundle_contents
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
-from causal_ranker.chain.settings import check_settings
+from causal_ranker.chain.settings import PolicySetting, check_settings, chosen_policy
 from causal_ranker.chain.train import Trained, train
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
@@ -41,6 +41,7 @@ from causal_ranker.logs.quarantine import Quarantine
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.reporting.blocks import Section
 from causal_ranker.reporting.progress import Stages
+from causal_ranker.reranking.description import policy_name
 from causal_ranker.seeds import stage_rng
 from causal_ranker.serving.adapter import RerankedList, rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
@@ -58,8 +59,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
     learner : str
         "auto", the best of several learners on the last days of the logs or a simpler one that is
         as good; or a name of `causal_ranker.uplift.factory.LEARNERS`.
-    policy : {"auto", "uplift", "blend", "base"}
-        The policy, or "auto" for the best of uplift and blends on the last days of the logs.
+    policy : {"auto", "uplift", "blend", "base"}, Policy, ChainedPolicy or mapping
+        The policy, or its JSON object; "auto" for that of `config`, or else for the best of uplift
+        and blends on the last days of the logs.
     base : BaseRecommender, "boosted" or None
         The base recommender; "boosted" trains the built-in one; None reads the column
         ``base_score`` of the candidates.
@@ -101,7 +103,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         self,
         *,
         learner: str = "auto",
-        policy: Literal["auto", "uplift", "blend", "base"] = "auto",
+        policy: PolicySetting = "auto",
         base: BaseRecommender | Literal["boosted"] | None = None,
         k: int = 10,
         horizon_hours: float | None = None,
@@ -139,8 +141,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         users, items : same, optional
             Covariates by user and by item.
         log_end : datetime, optional
-            End of the logs; the last event by default. Rows whose horizon ends later are
-            censored.
+            End of the logs, the last event by default; later horizons are censored.
 
         Returns
         -------
@@ -173,7 +174,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             labelled,
             base=self.base,
             learner=self.learner,
-            policy=self.policy,
+            policy=chosen_policy(self.policy, self.config),
             k=self.k,
             log_end=self._log_end,
             config=self.config_,
@@ -329,9 +330,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
 
     @property
     def policy_name_(self) -> str:
-        """Name of the frozen policy in the report: uplift, blend or base."""
+        """Name of the frozen policy in the report: uplift, blend or base, and its rules."""
         self._check_fitted()
-        return self.trained_.policy.kind
+        return policy_name(self.trained_.policy)
 
     def rerank(
         self,
@@ -339,6 +340,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         candidates: Iterable[tuple[int | str, float]] | None = None,
         *,
         k: int | None = None,
+        columns: Mapping[str, Sequence[float | str | None]] | None = None,
     ) -> RerankedList:
         """Order one user's candidates by the frozen policy.
 
@@ -351,12 +353,13 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             user's candidates of the last request, or every item for an unknown user.
         k : int, optional
             Longest list to return.
+        columns : mapping of str to sequence, optional
+            What rules of the policy read, where the request knows better than the snapshot.
 
         Returns
         -------
         RerankedList
-            Items with base score, uplift and rank; the base order, with a reason, where the user
-            is unknown.
+            Items with base score, uplift and rank; the base order where the user is unknown.
 
         Raises
         ------
@@ -365,11 +368,10 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         UnknownUserError
             If the user is unknown, no candidates are given, and the ranker holds no built-in base.
         ConfigError, DataError
-            If `k` or `candidates` cannot be (see `causal_ranker.serving.adapter.rerank`).
+            If an argument cannot be (see `causal_ranker.serving.adapter.rerank`).
         """
-        bundle = self._serving()
         offered = None if candidates is None else list(candidates)
-        return rerank(bundle, user_id, candidates=offered, k=k)
+        return rerank(self._serving(), user_id, candidates=offered, k=k, columns=columns)
 
     def known_users(self) -> list[int | str]:
         """Return the users that `rerank` knows without being given candidates.
@@ -395,8 +397,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         path : str or Path
             Folder of the bundle.
         candidates : path, pandas, Polars, Arrow or Ibis table, optional
-            Candidate log whose last request per user the snapshot describes; by default that of
-            the latest logs seen.
+            Candidate log whose last request per user is described; by default the latest seen.
         at : datetime, optional
             Moment of the snapshot; the end of the latest logs by default.
 
@@ -495,6 +496,5 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             raise NotFittedError(
                 expected="a fitted CausalRanker",
                 came="one without models" if self._bundle is None else "one that was loaded",
-                do="Call fit(impressions, plays, candidates=...) first; a loaded one can only "
-                "rerank.",
+                do="Call fit(impressions, plays, candidates=...); a loaded one only reranks.",
             )

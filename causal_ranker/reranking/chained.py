@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from causal_ranker.errors import ConfigError
 from causal_ranker.reranking.constrained import Constrained
 from causal_ranker.reranking.diversified import Diversified
-from causal_ranker.reranking.lists import BaseOrder, CandidateLists
+from causal_ranker.reranking.lists import BaseOrder, CandidateLists, SideColumn
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, Policy, UpliftPolicy
 from causal_ranker.reranking.ranks import rank_within, top_within
 
@@ -20,6 +21,7 @@ __all__ = [
     "ListPolicy",
     "RankedLists",
     "Rule",
+    "check_columns",
     "columns_of",
     "rank_lists",
     "score_lists",
@@ -117,6 +119,39 @@ def columns_of(policy: ListPolicy) -> tuple[str, ...]:
     """
     rules = policy.rules if isinstance(policy, ChainedPolicy) else ()
     return tuple(dict.fromkeys(name for rule in rules for name in rule.columns))
+
+
+def check_columns(policy: ListPolicy, levels: Mapping[str, Sequence[str | int] | None]) -> None:
+    """Refuse a policy that reads what is not there, before any request comes.
+
+    Parameters
+    ----------
+    policy : Policy or ChainedPolicy
+        The policy.
+    levels : mapping of str to sequence or None
+        By each column that there is, the levels of its category; None for numbers.
+
+    Raises
+    ------
+    SchemaError
+        If a column that a rule reads is not there.
+    ConfigError
+        If a floor names a level that its column does not have, or names none of a category.
+    """
+    if not columns_of(policy):
+        return
+    nothing = np.empty(0)
+    columns = {name: SideColumn(nothing, found) for name, found in levels.items()}
+    rank_lists(
+        policy,
+        CandidateLists(
+            request=np.empty(0, dtype=np.int64),
+            base_score=nothing,
+            base_rank=nothing,
+            uplift=nothing,
+            columns=columns,
+        ),
+    )
 
 
 def rank_lists(policy: ListPolicy, lists: CandidateLists, *, k: int | None = None) -> RankedLists:

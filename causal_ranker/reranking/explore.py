@@ -17,9 +17,9 @@ from pydantic import Field
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.reranking.chained import ChainedPolicy, ListPolicy, score_lists
-from causal_ranker.reranking.constrained import Arranged, Constrained, Sides, check_finite
+from causal_ranker.reranking.constrained import Arranged, Constrained
 from causal_ranker.reranking.draws import Draw, Thompson, drawer
-from causal_ranker.reranking.lists import BaseOrder, CandidateLists
+from causal_ranker.reranking.lists import BaseOrder, CandidateLists, check_finite
 from causal_ranker.reranking.policies import UpliftPolicy
 from causal_ranker.reranking.slots import Frame
 from causal_ranker.stats.hashing import uniform_hash, uniform_stream
@@ -141,7 +141,7 @@ def explore(
         )
     rule = policy.rules[-1] if isinstance(policy, ChainedPolicy) else None
     rule = rule if isinstance(rule, Constrained) else None
-    sides = None if rule is None else Sides(rule, lists)
+    limits = None if rule is None else rule.limits(lists)
     shape = (order.counts.size, exploration.slots)
     chosen = np.full(shape, -1, dtype=np.int64)
     propensity, error = np.full(shape, np.nan), np.zeros(shape)
@@ -156,7 +156,9 @@ def explore(
             counters = (slot << 32) + np.arange(first, end)
             return uniform_stream(ids, counters, salt=f"explore-{seed}")
 
-        frame = Frame(real, exploration.slots) if sides is None else sides.frame(rows, real)
+        frame = Frame(real, exploration.slots)
+        if limits is not None:
+            frame = limits.frame(rows, real, max_moves=bound)
         interval = None
         if lists.interval is not None:
             interval = (lists.interval[0][rows], lists.interval[1][rows])
@@ -173,7 +175,7 @@ def explore(
             there[:, :told], np.stack(drawn.chances, axis=1), np.nan
         )
         error[requests, :told] = np.where(there[:, :told], np.stack(drawn.errors, axis=1), 0.0)
-    relaxed = {} if sides is None else sides.broken(chosen)
+    relaxed = {} if limits is None else limits.broken(chosen)
     return _with_holdout(
         lists,
         order,

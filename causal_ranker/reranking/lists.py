@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.errors import ConfigError, RowError, SchemaError
 
-__all__ = ["BaseOrder", "CandidateLists", "SideColumn", "group_codes", "level_code"]
+__all__ = ["BaseOrder", "CandidateLists", "SideColumn", "check_finite", "group_codes", "level_code"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -301,3 +301,24 @@ def level_code(column: SideColumn, level: str | int, *, name: str) -> int:
             do="Name one of its levels.",
         )
     return list(levels).index(level)
+
+
+def check_finite(score: Array) -> None:
+    """Refuse scores that cannot be mixed or compared.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n,)
+        Scores.
+
+    Raises
+    ------
+    RowError
+        If one is not finite.
+    """
+    if not np.isfinite(score).all():
+        raise RowError(
+            expected="finite scores to arrange lists by",
+            came=f"{int((~np.isfinite(score)).sum())} of {score.size} that are not",
+            do="Repair the rows whose uplift or base score is not finite.",
+        )

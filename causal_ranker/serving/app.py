@@ -109,6 +109,7 @@ def create_app(bundle: Bundle) -> Starlette:
                 "requests": counts.requests,
                 "fallbacks": counts.fallbacks,
                 "unknown_items": counts.unknown_items,
+                "relaxed": counts.relaxed,
             }
         )
 

@@ -44,6 +44,7 @@ from causal_ranker.serving.manifest import (
 )
 from causal_ranker.serving.model import ModelPart, Scorer, TextModel
 from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
+from causal_ranker.serving.sides import SidePlan
 from causal_ranker.serving.snapshot import FeatureSnapshot
 
 __all__ = ["Bundle", "BundleContents", "check_target", "load_bundle", "publish_bundle"]
@@ -103,6 +104,18 @@ class Bundle:
         Each user's candidates; ``None``: every item.
     counts : Counts
         Lists given and fall-backs by reason, since loading.
+
+    Attributes
+    ----------
+    sides : SidePlan
+        Where the columns that the policy's rules read come from.
+
+    Raises
+    ------
+    SchemaError
+        If the policy reads a column that is no feature of the uplift model.
+    ConfigError
+        If it names a level that its column does not have.
     """
 
     path: Path
@@ -114,6 +127,12 @@ class Bundle:
     base: Scorer | None
     candidates: CandidateSource | None
     counts: Counts = field(default_factory=Counts)
+    sides: SidePlan = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        schema = self.uplift.plan.schema
+        sides = SidePlan(self.policy, schema=schema, snapshot=self.snapshot)
+        object.__setattr__(self, "sides", sides)
 
 
 def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from causal_ranker.reranking.chained import ChainedPolicy, ListPolicy
-from causal_ranker.reranking.constrained import Cap, Constrained, Floor
+from causal_ranker.reranking.constrained import Constrained
 from causal_ranker.reranking.diversified import Diversified
+from causal_ranker.reranking.limits import Cap, Floor
 from causal_ranker.reranking.lists import CandidateLists, SideColumn
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.reranking.ranks import rank_within

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.reranking.chained import RankedLists, rank_lists
-from causal_ranker.reranking.constrained import Cap, Constrained, Floor
+from causal_ranker.reranking.constrained import Constrained
+from causal_ranker.reranking.limits import Cap, Floor
 from causal_ranker.reranking.policies import BasePolicy
 from tests.reranking.lists import chained, flags, groups, lists_of, score
 

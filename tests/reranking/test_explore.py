@@ -17,10 +17,11 @@ from scipy.stats import chisquare, norm
 from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.reranking import draws
 from causal_ranker.reranking.chained import ListPolicy, rank_lists
-from causal_ranker.reranking.constrained import Cap, Constrained, Floor
+from causal_ranker.reranking.constrained import Constrained
 from causal_ranker.reranking.diversified import Diversified
 from causal_ranker.reranking.draws import PlackettLuce, Thompson, UniformSwaps
 from causal_ranker.reranking.explore import Exploration, Explored, explore, in_holdout
+from causal_ranker.reranking.limits import Cap, Floor
 from causal_ranker.reranking.lists import CandidateLists, SideColumn
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.stats.plackett_luce import conditional_propensities
