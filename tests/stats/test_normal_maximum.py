@@ -55,7 +55,8 @@ def test_a_step_that_no_panel_resolves_is_bounded_honestly() -> None:
     found, error = chances([0.3, 0.0], [1.0, 1e-6])
     expected = norm.cdf(0.3)
     assert abs(found[0] - expected) <= error[0]
-    assert 1e-9 < error[0] < 1e-3
+    # the halves of one panel may say the same and both miss the step: its whole mass is added
+    assert 2e-4 < error[0] < 1e-3
     assert abs(found[1] - (1 - expected)) <= error[1] + 1e-12
     assert error[1] <= 1e-9
 
