@@ -105,6 +105,16 @@ def test_floors_or_caps_alone_are_broken_only_where_every_list_breaks_them(
 
 
 @fifty
+@given(items=one, bound=st.integers(0, 4), limit=st.integers(1, 2), slots=st.integers(1, 6))
+def test_with_bounded_moves_a_cap_is_broken_only_where_every_list_breaks_it(
+    items: Any, bound: int, limit: int, slots: int
+) -> None:
+    _, relaxed = arranged(constrained(slots, [], [limit], max_moves=bound), items)
+    allowed = [each for each in permutations(range(len(items))) if moves(each) <= bound]
+    assert relaxed["caps"] == all(breaks_cap(each, items, limit, slots) for each in allowed)
+
+
+@fifty
 @given(
     items=one,
     share=floors,
