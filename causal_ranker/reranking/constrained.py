@@ -34,9 +34,10 @@ class Constrained(FrozenConfig):
     two leave no choice; in a request whose base loss stays too large with them, caps are given up
     as a whole, and then floors. What gave way is told (`Arranged.relaxed`).
 
-    Slots are filled one after the other. With one floor alone, one cap alone, or `max_moves` with or
-    without one cap, nothing gives way in a list that could keep the rules; where a floor meets a
-    cap, another floor or `max_moves`, another list might have kept both (one in fifty random lists of six items).
+    Slots are filled one after the other. With one floor alone, one cap alone, or `max_moves` with
+    or without one cap, nothing gives way in a list that could keep the rules. Where a floor meets
+    a cap, another floor or `max_moves`, another list might have kept both: so it is in one of
+    fifty random lists of six items.
 
     Without `max_moves`, the list goes on behind the slots in the order that came in; with it, in
     base order, which keeps every item within its bound to the end of the list.
