@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Literal, Self
 from rich.console import Console
 from sklearn.base import BaseEstimator
 
+from causal_ranker.chain.answers import Answers
 from causal_ranker.chain.base import filled_blocks
 from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
@@ -25,13 +25,12 @@ from causal_ranker.chain.logs import (
     read_checked,
     read_logs,
 )
-from causal_ranker.chain.offer import rerank_offer
 from causal_ranker.chain.origin import Origin
 from causal_ranker.chain.publish import bundle_contents
 from causal_ranker.chain.reach import check_later, check_whole, last_event
 from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
-from causal_ranker.chain.settings import check_settings
+from causal_ranker.chain.settings import PolicySetting, check_settings, chosen_policy
 from causal_ranker.chain.train import Trained, train
 from causal_ranker.errors import NotFittedError
 from causal_ranker.evaluation.report import Report
@@ -39,16 +38,16 @@ from causal_ranker.logs.quarantine import Quarantine
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.reporting.blocks import Section
 from causal_ranker.reporting.progress import Stages
+from causal_ranker.reranking.description import policy_name
 from causal_ranker.seeds import stage_rng
-from causal_ranker.serving.adapter import RerankedList
-from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.bundle import load_bundle, publish_bundle
 from causal_ranker.serving.counts import Counts
 from causal_ranker.uplift.checkpoint import Checkpoint
 
 __all__ = ["CausalRanker"]
 
 
-class CausalRanker(BaseEstimator):  # type: ignore[misc]
+class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
     """Re-rank any recommender by the plays that showing an item causes.
 
     Parameters
@@ -56,8 +55,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
     learner : str
         "auto", the best of several learners on the last days of the logs or a simpler one that is
         as good; or a name of `causal_ranker.uplift.factory.LEARNERS`.
-    policy : {"auto", "uplift", "blend", "base"}
-        The policy, or "auto" for the best of uplift and blends on the last days of the logs.
+    policy : {"auto", "uplift", "blend", "base"}, Policy, ChainedPolicy or mapping
+        The policy, or its JSON object; "auto" for that of `config`, or else for the best of uplift
+        and blends on the last days of the logs.
     base : BaseRecommender, "boosted" or None
         The base recommender; "boosted" trains the built-in one; None reads the column
         ``base_score`` of the candidates.
@@ -93,14 +93,13 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         Rows that were set aside, where the config asks for that instead of a refusal.
     """
 
-    _bundle: Bundle | None = None
     _summary: Mapping[str, Any]
 
     def __init__(
         self,
         *,
         learner: str = "auto",
-        policy: Literal["auto", "uplift", "blend", "base"] = "auto",
+        policy: PolicySetting = "auto",
         base: BaseRecommender | Literal["boosted"] | None = None,
         k: int = 10,
         horizon_hours: float | None = None,
@@ -138,7 +137,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         users, items : same, optional
             Covariates by user and by item.
         log_end : datetime, optional
-            End of the logs; the last event by default. What ends later is censored.
+            End of the logs, the last event by default; later horizons are censored.
 
         Returns
         -------
@@ -172,7 +171,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             labelled,
             base=self.base,
             learner=self.learner,
-            policy=self.policy,
+            policy=chosen_policy(self.policy, self.config),
             k=self.k,
             log_end=self._log_end,
             config=self.config_,
@@ -326,66 +325,9 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
 
     @property
     def policy_name_(self) -> str:
-        """Name of the frozen policy in the report: uplift, blend or base."""
+        """Name of the frozen policy in the report: uplift, blend or base, and its rules."""
         self._check_fitted()
-        return self.trained_.policy.kind
-
-    def rerank(
-        self,
-        user_id: int | str,
-        candidates: Iterable[tuple[int | str, float]] | None = None,
-        *,
-        k: int | None = None,
-        at: datetime | None = None,
-    ) -> RerankedList:
-        """Order one user's candidates by the frozen policy.
-
-        Parameters
-        ----------
-        user_id : int or str
-            The user.
-        candidates : iterable of (item_id, base_score), optional
-            What the base recommender offers. If left out, `base` is asked for as many as the
-            longest logged list; the built-in base ranker scores the user's candidates of the last
-            request, or every item for an unknown user.
-        k : int, optional
-            Longest list to return.
-        at : datetime, optional
-            The moment that `base` is asked about, with a time zone; now by default.
-
-        Returns
-        -------
-        RerankedList
-            Items with base score, uplift and rank; the base order, with a reason, where the user
-            is unknown.
-
-        Raises
-        ------
-        NotFittedError
-            If there is no model.
-        UnknownUserError
-            If no candidates are given, and `base` has none for the user, or there is no base and
-            the user is unknown.
-        ConfigError, DataError
-            If `k` or `candidates` cannot be (see `causal_ranker.serving.adapter.rerank`).
-        """
-        bundle = self._serving()
-        return rerank_offer(bundle, user_id, candidates=candidates, base=self.base, k=k, at=at)
-
-    def known_users(self) -> list[int | str]:
-        """Return the users that `rerank` knows without being given candidates.
-
-        Returns
-        -------
-        list of int or str
-            Ids in ascending order.
-
-        Raises
-        ------
-        NotFittedError
-            If there is no model.
-        """
-        return list(self._serving().snapshot.users.ids.tolist())
+        return policy_name(self.trained_.policy)
 
     def save(self, path: str | Path, *, candidates: Any = None, at: datetime | None = None) -> Path:
         """Publish models, policy and a feature snapshot as a bundle.
@@ -395,8 +337,7 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
         path : str or Path
             Folder of the bundle.
         candidates : path, pandas, Polars, Arrow or Ibis table, optional
-            Candidate log whose last request per user the snapshot describes; by default that of
-            the latest logs seen.
+            Candidate log whose last request per user is described; by default the latest seen.
         at : datetime, optional
             Moment of the snapshot; the end of the latest logs by default.
 
@@ -480,19 +421,10 @@ class CausalRanker(BaseEstimator):  # type: ignore[misc]
             config=self.config_,
         )
 
-    def _serving(self) -> Bundle:
-        """Return the bundle that answers; a fitted ranker publishes one for itself."""
-        if self._bundle is None:
-            self._check_fitted()
-            with tempfile.TemporaryDirectory() as folder:
-                self.save(Path(folder) / "bundle")
-        assert self._bundle is not None
-        return self._bundle
-
     def _check_fitted(self) -> None:
         if not hasattr(self, "trained_"):
             raise NotFittedError(
                 expected="a fitted CausalRanker",
                 came="one without models" if self._bundle is None else "one that was loaded",
-                do="Call fit(impressions, plays, candidates=...) first; a loaded one only reranks.",
+                do="Call fit(impressions, plays, candidates=...); a loaded one only reranks.",
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.evaluation.refute.material import RefuteConfig
 from causal_ranker.features.config import FeatureConfig
+from causal_ranker.reranking.description import policy_from_dict
 from causal_ranker.uplift.candidates import Candidate, check_league
 from causal_ranker.uplift.final import LearnerConfig
 
@@ -60,6 +61,10 @@ class ChainConfig(FrozenConfig):
         their time by default.
     base_first_days, base_refit_days : int
         Days of log before the built-in base ranker first speaks, and between its refits.
+    policy : dict, optional
+        A policy as its JSON object (see `causal_ranker.reranking.description`), list rules
+        included, in the place of what ``policy="auto"`` would choose; a policy that the ranker is
+        given goes before it.
     blend_weights : tuple of float
         Weights of uplift that the blend policy tries on the choosing rows.
     curve_rate : float
@@ -115,6 +120,7 @@ class ChainConfig(FrozenConfig):
     choose_days: Annotated[int, Field(ge=1)] | None = None
     base_first_days: Annotated[int, Field(ge=1)] = 56
     base_refit_days: Annotated[int, Field(ge=1)] = 49
+    policy: dict[str, Any] | None = None
     blend_weights: Annotated[
         tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)
     ] = (0.25, 0.5, 0.75)
@@ -130,6 +136,12 @@ class ChainConfig(FrozenConfig):
     @model_validator(mode="after")
     def _check_candidates(self) -> ChainConfig:
         check_league(self.candidates)
+        return self
+
+    @model_validator(mode="after")
+    def _check_policy(self) -> ChainConfig:
+        if self.policy is not None:
+            policy_from_dict(self.policy)
         return self
 
     @model_validator(mode="after")

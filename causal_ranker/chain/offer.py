@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -25,6 +25,7 @@ def rerank_offer(
     base: BaseRecommender | Literal["boosted"] | None,
     k: int | None,
     at: datetime | None,
+    columns: Mapping[str, Sequence[float | str | None]] | None,
 ) -> RerankedList:
     """Order a user's candidates by the bundle's policy; where none are sent, ask for them.
 
@@ -47,6 +48,8 @@ def rerank_offer(
         Longest list to return.
     at : datetime or None
         The moment that the recommender is asked about; now where it is None.
+    columns : mapping of str to sequence, or None
+        What rules of the policy read, in the order of `candidates`.
 
     Returns
     -------
@@ -71,4 +74,4 @@ def rerank_offer(
             )
         candidates = zip(answer[C.ITEM].tolist(), answer[C.BASE_SCORE].tolist(), strict=True)
     offered = None if candidates is None else list(candidates)
-    return rerank(bundle, user, candidates=offered, k=k)
+    return rerank(bundle, user, candidates=offered, k=k, columns=columns)

@@ -1,36 +1,67 @@
-"""The policies that a report compares, as scores of a block's rows."""
+"""The policies that a report compares, as ranks of a block's rows."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.chain.score import Ranking
+from causal_ranker.chain.score import Listed, Ranking
+from causal_ranker.chain.sides import SidePlace, side_columns
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
-from causal_ranker.reranking.policies import Policy
+from causal_ranker.reranking.chained import ChainedPolicy, ListPolicy, rank_lists
+from causal_ranker.reranking.lists import CandidateLists
+from causal_ranker.reranking.ranks import top_within
 
 __all__ = ["by_chance", "by_policy", "by_popularity"]
 
+_Score = Callable[[FeatureBlock, NDArray[np.float64]], NDArray[np.float64]]
 
-def by_policy(policy: Policy) -> Ranking:
+
+def by_policy(policy: ListPolicy, sides: Mapping[str, SidePlace] | None = None) -> Ranking:
     """Rank by a policy of base score and uplift.
 
     Parameters
     ----------
-    policy : Policy
+    policy : Policy or ChainedPolicy
         The policy.
+    sides : mapping of str to SidePlace, optional
+        Where the columns stand that its rules read.
 
     Returns
     -------
-    callable
+    Ranking
         A ranking.
     """
+    if not isinstance(policy, ChainedPolicy):
+        scorer = policy
+        return _by_score(
+            lambda block, uplift: scorer.score(block.base_score, uplift, request=block.request())
+        )
 
-    def score(block: FeatureBlock, uplift: NDArray[np.float64]) -> NDArray[np.float64]:
-        return policy.score(block.base_score, uplift, request=block.request())
+    def rank(
+        block: FeatureBlock,
+        uplift: NDArray[np.float64],
+        *,
+        inside: NDArray[np.bool_],
+        k: int,
+    ) -> Listed:
+        rows = np.flatnonzero(inside)
+        lists = CandidateLists(
+            request=block.request()[rows],
+            base_score=block.base_score[rows],
+            base_rank=block.base_rank[rows],
+            uplift=uplift[rows],
+            columns=side_columns(block, sides or {}, rows=rows),
+        )
+        found = rank_lists(policy, lists, k=k)
+        ranks = np.zeros(len(block), dtype=np.int64)
+        ranks[rows] = found.rank
+        return Listed(ranks, {rule: int(broken.sum()) for rule, broken in found.relaxed.items()})
 
-    return score
+    return rank
 
 
 def by_popularity(config: FeatureConfig) -> Ranking:
@@ -43,7 +74,7 @@ def by_popularity(config: FeatureConfig) -> Ranking:
 
     Returns
     -------
-    callable
+    Ranking
         A ranking.
     """
     own = config.names.index(f"pair_plays_{config.longest}d")
@@ -56,7 +87,7 @@ def by_popularity(config: FeatureConfig) -> Ranking:
         total: NDArray[np.float64] = mine + popularity / (1.0 + popularity.max(initial=0.0))
         return total
 
-    return score
+    return _by_score(score)
 
 
 def by_chance(rng: np.random.Generator) -> Ranking:
@@ -69,11 +100,26 @@ def by_chance(rng: np.random.Generator) -> Ranking:
 
     Returns
     -------
-    callable
+    Ranking
         A ranking.
     """
+    return _by_score(lambda block, _uplift: rng.random(len(block)))
 
-    def score(block: FeatureBlock, _uplift: NDArray[np.float64]) -> NDArray[np.float64]:
-        return rng.random(len(block))
 
-    return score
+def _by_score(score: _Score) -> Ranking:
+    """Rank by scores of which the largest comes first."""
+
+    def rank(
+        block: FeatureBlock,
+        uplift: NDArray[np.float64],
+        *,
+        inside: NDArray[np.bool_],
+        k: int,
+    ) -> Listed:
+        # Rows outside the band stand behind all others, so that lists keep one length.
+        # Equal scores keep the base order, as they do where lists are served.
+        values = np.where(inside, score(block, uplift), -np.inf)
+        ranks = top_within(block.request(), values, k=k, tie_break=block.base_rank)
+        return Listed(np.where(inside, ranks, 0))
+
+    return rank

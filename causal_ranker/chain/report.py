@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,11 +20,13 @@ from causal_ranker.evaluation.background import labels_section, stages_section
 from causal_ranker.evaluation.evaluate import evaluate
 from causal_ranker.evaluation.refute.run import REFUTERS, Refutation
 from causal_ranker.evaluation.report import Report, build_report
-from causal_ranker.evaluation.wording import decimals_for, interval_text
+from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
 from causal_ranker.features.config import FeatureConfig
-from causal_ranker.reporting.blocks import Block, Section, Table, Text
+from causal_ranker.reporting.blocks import Block, Code, Section, Table, Text
 from causal_ranker.reporting.progress import Stages
-from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy, policy_to_dict
+from causal_ranker.reranking.chained import ChainedPolicy
+from causal_ranker.reranking.description import policy_name, policy_to_dict
+from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.league import League
 
@@ -36,7 +39,7 @@ def compared(trained: Trained, *, config: FeatureConfig, seed: int) -> dict[str,
     Parameters
     ----------
     trained : Trained
-        Holds the best blend.
+        Holds the best blend and the frozen policy.
     config : FeatureConfig
         Names of the features.
     seed : int
@@ -44,16 +47,19 @@ def compared(trained: Trained, *, config: FeatureConfig, seed: int) -> dict[str,
 
     Returns
     -------
-    dict of str to callable
+    dict of str to Ranking
         Rankings by policy name.
     """
-    return {
+    found = {
         "random": by_chance(stage_rng(seed, "random")),
         "popularity": by_popularity(config),
         "base": by_policy(BasePolicy()),
         "uplift": by_policy(UpliftPolicy()),
         "blend": by_policy(trained.blend),
     }
+    # A policy with rules has a name of its own; any other is one of those above.
+    found.setdefault(policy_name(trained.policy), by_policy(trained.policy, trained.sides))
+    return found
 
 
 def make_report(
@@ -179,10 +185,11 @@ def _evaluated(
     return build_report(
         evaluation,
         title=title,
-        policy=trained.policy.kind,
+        policy=policy_name(trained.policy),
         outcome=outcome,
         observational=trained.scorer.nuisances.estimates_propensity,
         background=[
+            *_rules_section(lists, trained),
             drivers_section(lists, trained, config=config.features, outcome=outcome, seed=seed),
             _choice_section(trained, k=k, outcome=outcome),
             stages_section(list(counts.items())),
@@ -208,9 +215,9 @@ def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
     propensities = [
         [trial.kind, trial.log_loss] for trial in trained.scorer.nuisances.propensity_trials
     ]
-    settings = policy_to_dict(trained.policy)
-    frozen = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "kind")
-    said = trained.policy.kind + (f" ({frozen})" if frozen else "")
+    said = policy_name(trained.policy)
+    if isinstance(trained.policy, BlendPolicy):
+        said += f" (weight {trained.policy.weight})"
     blocks: list[Block] = [
         Text(
             f"On the choosing rows (from {trained.window[1]:%Y-%m-%d %H:%M} UTC to the end of "
@@ -239,6 +246,30 @@ def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
             )
         )
     return Section("How the policy was chosen", blocks)
+
+
+def _rules_section(lists: ScoredLists, trained: Trained) -> list[Section]:
+    """Say which rules the frozen policy's lists keep, and how often they could not be kept."""
+    if not isinstance(trained.policy, ChainedPolicy):
+        return []
+    name = policy_name(trained.policy)
+    blocks: list[Block] = [
+        Text("The frozen policy orders by the scorer, and then applies rules to the list:"),
+        Code(json.dumps(policy_to_dict(trained.policy), indent=2)),
+    ]
+    relaxed = lists.relaxed[name]
+    if relaxed:
+        total = lists.rows.requests
+        blocks.append(
+            Table(
+                ["rule", "requests whose list could not keep it", "share"],
+                [[rule, broken, percent(broken / total)] for rule, broken in relaxed.items()],
+                f"Of {total:,} requests of the report: too few protected items, groups all at "
+                "their cap, or rules that contradict each other. Bounds on moves and on the base "
+                "score's loss are kept in every list.",
+            )
+        )
+    return [Section("Rules of the policy", blocks)]
 
 
 def _league_table(league: League, tuned: Mapping[str, float], *, outcome: str) -> Table:

@@ -8,8 +8,8 @@ even sample of all rows, on which the curves stand.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,61 @@ from causal_ranker.chain.totals import Totals
 from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.features.matrix import FeatureBlock
-from causal_ranker.reranking.ranks import top_within
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.total_outcome import TotalOutcome
 
-__all__ = ["HeldRows", "ListScorer", "Ranking", "ScoredLists"]
+__all__ = ["HeldRows", "ListScorer", "Listed", "Ranking", "ScoredLists"]
 
-#: Scores the rows of a block, given their uplift; the largest score of a request comes first.
-Ranking = Callable[[FeatureBlock, NDArray[np.float64]], NDArray[np.float64]]
+
+@dataclass(frozen=True)
+class Listed:
+    """Lists of a block's requests by one ranking.
+
+    Attributes
+    ----------
+    rank : numpy.ndarray
+        Ranks of the rows within their request's candidates inside the band, from 1; k + 1 behind
+        the first k, 0 outside the band.
+    relaxed : dict of str to int
+        By rule of the policy: requests whose list does not keep it.
+    """
+
+    rank: NDArray[np.int64]
+    relaxed: dict[str, int] = field(default_factory=dict)
+
+
+class Ranking(Protocol):
+    """Ranks the rows of a block."""
+
+    def __call__(
+        self,
+        block: FeatureBlock,
+        uplift: NDArray[np.float64],
+        *,
+        inside: NDArray[np.bool_],
+        k: int,
+    ) -> Listed:
+        """Rank the candidates of each request.
+
+        Parameters
+        ----------
+        block : FeatureBlock
+            All candidates of each of its requests.
+        uplift : numpy.ndarray
+            Their uplift, shape (n_rows,).
+        inside : numpy.ndarray
+            Which of them lie in the overlap band, and make up the lists.
+        k : int
+            Rows to tell apart.
+
+        Returns
+        -------
+        Listed
+            Their ranks.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -75,6 +120,8 @@ class ScoredLists:
         Requests without any candidate inside the band.
     held : HeldRows
         Every kept row of users drawn by hash, as many as were asked for.
+    relaxed : dict of str to dict of str to int
+        By ranking and rule of its policy: requests whose list does not keep the rule.
     """
 
     rows: EvaluationRows
@@ -86,6 +133,7 @@ class ScoredLists:
     outside: int
     requests_left_out: int
     held: HeldRows
+    relaxed: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -130,8 +178,8 @@ class ListScorer:
         ----------
         blocks : iterable of FeatureBlock
             All candidates of each of their requests, with base scores and base ranks.
-        rankings : mapping of str to callable
-            Scores by policy name.
+        rankings : mapping of str to Ranking
+            Ranks by policy name.
         k : int
             Slots that are judged.
         curve_rate : float
@@ -184,13 +232,10 @@ class ListScorer:
         uplift = self.learner.predict(block.features).point
         request = block.request()
         keep = sample.copy()
-        ranks = {}
+        ranks, relaxed = {}, {}
         for name, ranking in rankings.items():
-            # Rows outside the band stand behind all others, so that lists keep one length.
-            # Equal scores keep the base order, as they do where lists are served.
-            score = np.where(primary, ranking(block, uplift), -np.inf)
-            rank = top_within(request, score, k=k, tie_break=block.base_rank)
-            ranks[name] = np.where(primary, rank, 0)
+            listed = ranking(block, uplift, inside=primary, k=k)
+            ranks[name], relaxed[name] = listed.rank, listed.relaxed
             keep |= primary & (ranks[name] <= k)
         alive = np.bincount(request, weights=primary) > 0
         keep &= alive[request]
@@ -225,6 +270,7 @@ class ListScorer:
             uplift=uplift[keep],
             candidates=len(block),
             outside=int((~primary).sum()),
+            relaxed=relaxed,
         )
 
 
@@ -245,6 +291,7 @@ class _Part:
     uplift: NDArray[np.float64]
     candidates: int
     outside: int
+    relaxed: dict[str, dict[str, int]]
 
 
 def _held(parts: list[_Part], user: NDArray[Any], *, hold: int, salt: str) -> HeldRows:
@@ -306,4 +353,8 @@ def _join(parts: list[_Part], *, sample_weight: float, hold: int, salt: str) -> 
         outside=sum(part.outside for part in parts),
         requests_left_out=sum(part.requests_left_out for part in parts),
         held=_held(parts, user, hold=hold, salt=salt),
+        relaxed={
+            name: {rule: sum(part.relaxed[name][rule] for part in parts) for rule in rules}
+            for name, rules in parts[0].relaxed.items()
+        },
     )

@@ -134,7 +134,10 @@ def reassess(
     with stages.stage("Another treatment: lists", total=len(later_spans)) as advance:
         lists = replace(trained.scorer, nuisances=nuisances).score(
             filled_blocks(judge, later_spans, base=trained.scorer.base),
-            rankings={"base": by_policy(BasePolicy()), "frozen": by_policy(trained.policy)},
+            rankings={
+                "base": by_policy(BasePolicy()),
+                "frozen": by_policy(trained.policy, trained.sides),
+            },
             k=k,
             curve_rate=config.curve_rate,
             rng=stage_rng(seed, "sensitivity"),

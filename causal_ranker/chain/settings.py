@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.recommenders.base import BaseRecommender
+from causal_ranker.reranking.chained import ChainedPolicy, ListPolicy
+from causal_ranker.reranking.description import policy_from_dict
+from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.uplift.factory import LEARNERS
 
-__all__ = ["check_settings"]
+__all__ = ["PolicySetting", "check_settings", "chosen_policy"]
+
+#: A policy by name, as an object or as its JSON object.
+PolicySetting = Literal["auto", "uplift", "blend", "base"] | ListPolicy | Mapping[str, Any]
 
 _POLICIES: Final = ("auto", "uplift", "blend", "base")
 
@@ -36,7 +42,11 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     other = isinstance(base, BaseRecommender) and not isinstance(base, type)
     rules: dict[str, tuple[bool, str]] = {
         "learner": (settings["learner"] in LEARNERS, "one of " + ", ".join(map(repr, LEARNERS))),
-        "policy": (settings["policy"] in _POLICIES, " or ".join(map(repr, _POLICIES))),
+        "policy": (
+            _is_policy(settings["policy"]),
+            " or ".join(map(repr, _POLICIES)) + ", a policy of causal_ranker.reranking or its "
+            "JSON object",
+        ),
         "base": (named or other, "None, 'boosted' or an object with the method candidates"),
         "k": (_is_whole(settings["k"], least=1), "a whole number of 1 or more"),
         "seed": (_is_whole(settings["seed"], least=0), "a whole number of 0 or more"),
@@ -63,6 +73,44 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             came = repr(value) if isinstance(value, str | int | float) else str(type(value))
             do = f"Set {name} of CausalRanker so and fit again."
             raise ConfigError(expected=f"{rule} as {name}", came=came, do=do)
+
+
+def chosen_policy(
+    policy: PolicySetting, config: ChainConfig | None
+) -> Literal["auto", "uplift", "blend", "base"] | ListPolicy:
+    """Return the policy that was asked for; "auto" leaves it to the config, where that has one.
+
+    Parameters
+    ----------
+    policy : str, Policy, ChainedPolicy or mapping
+        The setting of the ranker.
+    config : ChainConfig or None
+        The config.
+
+    Returns
+    -------
+    str, Policy or ChainedPolicy
+        One of the names, or a policy.
+
+    Raises
+    ------
+    ConfigError
+        If a JSON object is not that of a policy.
+    """
+    if policy == "auto" and config is not None and config.policy is not None:
+        return policy_from_dict(config.policy)
+    if isinstance(policy, Mapping):
+        return policy_from_dict(policy)
+    return policy
+
+
+def _is_policy(value: Any) -> bool:
+    if isinstance(value, str):
+        return value in _POLICIES
+    if isinstance(value, Mapping):
+        policy_from_dict(value)  # says itself what is wrong
+        return True
+    return isinstance(value, BasePolicy | UpliftPolicy | BlendPolicy | ChainedPolicy)
 
 
 def _is_whole(value: Any, *, least: int) -> bool:

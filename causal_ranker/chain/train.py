@@ -27,6 +27,7 @@ from causal_ranker.chain.rankings import by_policy
 from causal_ranker.chain.sample import draw_samples, read_sample, samples_nothing
 from causal_ranker.chain.score import ListScorer
 from causal_ranker.chain.served import as_booster, fit_named, serve_choice
+from causal_ranker.chain.sides import SidePlace, check_named, side_places
 from causal_ranker.chain.tune import tune_base
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import EmptyError, NotFittedError
@@ -38,7 +39,9 @@ from causal_ranker.labels.dataset import UpliftDataset
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.reporting.progress import Stages
-from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, Policy, UpliftPolicy
+from causal_ranker.reranking.chained import ListPolicy
+from causal_ranker.reranking.description import policy_name
+from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.seeds import stage_rng, stage_seed
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.base import Rows
@@ -64,10 +67,12 @@ class Trained:
     ----------
     scorer : ListScorer
         Base scores, uplift, and the judge.
-    policy : Policy
-        The one policy that was frozen on the choosing rows.
+    policy : Policy or ChainedPolicy
+        The one policy that was frozen on the choosing rows, or before.
+    sides : dict of str to SidePlace
+        Where the columns stand that its rules read.
     blend : BlendPolicy
-        The best blend on the choosing rows, frozen or not.
+        The best blend on the choosing rows, frozen or not; the frozen policy, where it is one.
     levels : Levels
         Codes of the categorical features.
     recommender : BoostedRecommender or None
@@ -87,7 +92,8 @@ class Trained:
     """
 
     scorer: ListScorer
-    policy: Policy
+    policy: ListPolicy
+    sides: dict[str, SidePlace]
     blend: BlendPolicy
     levels: Levels
     recommender: BoostedRecommender | None
@@ -105,7 +111,7 @@ def train(
     *,
     base: BaseRecommender | Literal["boosted"] | None,
     learner: str,
-    policy: Literal["auto", "uplift", "blend", "base"],
+    policy: Literal["auto", "uplift", "blend", "base"] | ListPolicy,
     k: int,
     log_end: datetime,
     config: ChainConfig,
@@ -126,8 +132,8 @@ def train(
     learner : str
         "auto" to choose among ``config.candidates`` on the choosing rows, or a name of
         `causal_ranker.uplift.factory.LEARNERS`.
-    policy : {"auto", "uplift", "blend", "base"}
-        Choose the policy on the choosing rows, or take the one named.
+    policy : {"auto", "uplift", "blend", "base"}, Policy or ChainedPolicy
+        Choose the policy on the choosing rows, or take the one named or given.
     k : int
         Slots that are judged.
     log_end : datetime
@@ -154,7 +160,13 @@ def train(
         If the base recommender was trained up to later than the choosing days begin.
     OverlapError
         If an arm has too few comparable rows.
+    SchemaError
+        If a rule of the policy reads what is no feature.
+    ConfigError
+        If it names a level that its column does not have.
     """
+    if not isinstance(policy, str):
+        check_named(policy, config.features)  # before the work of reading features
     dataset, requests = _training_users(connection, logs, share=config.user_share, seed=seed)
     with stages.stage("Features"):
         reader = BlockReader(
@@ -164,6 +176,9 @@ def train(
             history=logs.history,
             config=config.features,
         )
+        sides: dict[str, SidePlace] = {}
+        if not isinstance(policy, str):
+            sides = side_places(policy, config=config.features, levels=reader.levels)
         samples = draw_samples(
             connection,
             dataset=dataset,
@@ -270,11 +285,13 @@ def train(
         total=total,
     )
     with stages.stage("Choosing the policy", total=len(chosen)) as advance:
-        tried: dict[str, Policy] = {"base": BasePolicy(), "uplift": UpliftPolicy()}
+        tried: dict[str, ListPolicy] = {"base": BasePolicy(), "uplift": UpliftPolicy()}
         tried |= {f"blend {weight:g}": BlendPolicy(weight) for weight in config.blend_weights}
+        if not isinstance(policy, str) and policy not in tried.values():
+            tried[_label(policy)] = policy
         lists = scorer.score(
             ready if len(ready) == len(chosen) else filled_blocks(reader, chosen, base=scores),
-            rankings={name: by_policy(each) for name, each in tried.items()},
+            rankings={name: by_policy(each, sides) for name, each in tried.items()},
             k=k,
             curve_rate=config.curve_rate,
             rng=stage_rng(seed, "choose"),
@@ -286,6 +303,7 @@ def train(
     return Trained(
         scorer=scorer,
         policy=frozen,
+        sides=sides,
         blend=blend,
         levels=reader.levels,
         recommender=recommender,
@@ -439,13 +457,19 @@ def fill_sample(
     return kept
 
 
+def _label(policy: ListPolicy) -> str:
+    return f"blend {policy.weight:g}" if isinstance(policy, BlendPolicy) else policy_name(policy)
+
+
 def _choose(
-    tried: dict[str, Policy], comparison: PolicyComparison, *, policy: str
-) -> tuple[Policy, BlendPolicy]:
+    tried: dict[str, ListPolicy], comparison: PolicyComparison, *, policy: str | ListPolicy
+) -> tuple[ListPolicy, BlendPolicy]:
     """Return the frozen policy and the best blend, by uplift@k on the choosing rows."""
     value = {result.policy: result.uplift.point for result in comparison.results}
     blends = {name: each for name, each in tried.items() if isinstance(each, BlendPolicy)}
     best_blend = blends[max(blends, key=lambda name: value[name])]
+    if not isinstance(policy, str):
+        return policy, policy if isinstance(policy, BlendPolicy) else best_blend
     if policy == "blend":
         return best_blend, best_blend
     if policy in tried:

@@ -37,6 +37,7 @@ def _rerank(
     from causal_ranker.reporting.blocks import Table
     from causal_ranker.reporting.console import rich_table
     from causal_ranker.reporting.json import to_line
+    from causal_ranker.reranking.description import policy_name
     from causal_ranker.serving.adapter import rerank
     from causal_ranker.serving.bundle import load_bundle
 
@@ -67,8 +68,11 @@ def _rerank(
             strict=True,
         )
     )
-    order = f"the policy '{bundle.policy.kind}'" if ranked.fallback is None else "the base score"
+    named = f"the policy '{policy_name(bundle.policy)}'"
+    order = named if ranked.fallback is None else "the base score"
     note = f"In the order of {order}; uplift in plays per impression; model {bundle.version}."
+    if ranked.relaxed:
+        note += f" Rules that could not be kept: {', '.join(ranked.relaxed)}."
     if ranked.fallback is not None:
         note += f" Fell back: {ranked.fallback}."
     columns = ("item", "base rank", "new rank", "base score", "uplift")

@@ -119,7 +119,9 @@ Learner = Annotated[
 ]
 PolicyName = Annotated[
     Literal["auto", "uplift", "blend", "base"],
-    typer.Option(help="The policy; auto takes the best on the last days of the logs."),
+    typer.Option(
+        help="The policy; auto takes that of --config, or the best on the last days of the logs."
+    ),
 ]
 Slots = Annotated[int, typer.Option("--k", help="Slots of a slate.")]
 Config = Annotated[

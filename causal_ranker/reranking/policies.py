@@ -1,15 +1,16 @@
 """Policies turn a base score and an uplift into the one score a request is sorted by.
 
 A policy is a small frozen value: it can be compared, written into a bundle as JSON and read
-back. Sorting, and the rule for ties, lie in :mod:`causal_ranker.reranking.ranks`.
+back (:mod:`causal_ranker.reranking.description`). Sorting, and the rule for ties, lie in
+:mod:`causal_ranker.reranking.ranks`; rules for lists in
+:mod:`causal_ranker.reranking.chained`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,8 +23,6 @@ __all__ = [
     "BlendPolicy",
     "Policy",
     "UpliftPolicy",
-    "policy_from_dict",
-    "policy_to_dict",
 ]
 
 
@@ -174,72 +173,3 @@ class BlendPolicy:
         """
         base = standardise_within(request, base_score)
         return (1.0 - self.weight) * base + self.weight * standardise_within(request, uplift)
-
-
-_KINDS: dict[str, type[Policy]] = {
-    policy.kind: policy for policy in (BasePolicy, UpliftPolicy, BlendPolicy)
-}
-
-
-def policy_to_dict(policy: Policy) -> dict[str, Any]:
-    """Describe a policy as a JSON object.
-
-    Parameters
-    ----------
-    policy : Policy
-        One of the policies of this module.
-
-    Returns
-    -------
-    dict
-        ``{"kind": ..., **settings}``.
-
-    Raises
-    ------
-    ConfigError
-        If the policy is not one of this module's: nobody could read it back.
-    """
-    if _KINDS.get(policy.kind) is not type(policy):
-        raise ConfigError(
-            expected=f"a policy of kind {', '.join(sorted(_KINDS))}",
-            came=repr(policy),
-            do="Use one of the policies of causal_ranker.reranking.policies.",
-        )
-    settings: Any = policy  # every class in _KINDS is a dataclass
-    return {"kind": policy.kind, **asdict(settings)}
-
-
-def policy_from_dict(description: Mapping[str, Any]) -> Policy:
-    """Build a policy from its JSON object.
-
-    Parameters
-    ----------
-    description : Mapping
-        What :func:`policy_to_dict` gave.
-
-    Returns
-    -------
-    Policy
-        The policy.
-
-    Raises
-    ------
-    ConfigError
-        If the kind is not known, or a setting is unknown, missing or out of its bounds.
-    """
-    settings = dict(description)
-    kind = settings.pop("kind", None)
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ConfigError(
-            expected=f"a policy of kind {', '.join(sorted(_KINDS))}",
-            came=repr(kind),
-            do="Use a known kind, or a newer version of the package.",
-        )
-    try:
-        return _KINDS[kind](**settings)
-    except TypeError as error:
-        raise ConfigError(
-            expected=f"the settings of the policy '{kind}'",
-            came=str(error),
-            do="Remove unknown settings and give each that is missing.",
-        ) from None

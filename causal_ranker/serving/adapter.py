@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError, EmptyError, RowError, UnknownUserError
+from causal_ranker.reranking.chained import RankedLists, rank_lists
+from causal_ranker.reranking.lists import CandidateLists
 from causal_ranker.reranking.ranks import rank_within
 from causal_ranker.serving.bundle import Bundle
 from causal_ranker.serving.counts import FallbackReason
@@ -40,11 +42,14 @@ class RerankedList:
     uplift : ndarray of float64, shape (n,)
         Estimated uplift in plays per impression; NaN in a list that fell back.
     score : ndarray of float64, shape (n,)
-        What the list is sorted by: the policy's score, or the base score if it fell back.
+        What the list is sorted by: the policy's score, where no rule of the policy says otherwise;
+        the base score if it fell back.
     rank : ndarray of int64, shape (n,)
         1 to n.
     fallback : str or None
         Why the list is in base order; ``None`` where the policy ordered it.
+    relaxed : tuple of str
+        Rules of the policy that could not be kept: "floors", "caps".
     """
 
     items: tuple[Id, ...]
@@ -54,6 +59,7 @@ class RerankedList:
     score: NDArray[np.float64]
     rank: NDArray[np.int64]
     fallback: FallbackReason | None
+    relaxed: tuple[str, ...] = ()
 
     def records(self) -> list[dict[str, Any]]:
         """Return the list as rows of plain values, ``None`` for NaN.
@@ -81,6 +87,7 @@ def rerank(
     *,
     candidates: Sequence[tuple[Id, float]] | None = None,
     k: int | None = None,
+    columns: Mapping[str, Sequence[float | str | None]] | None = None,
     strict: bool = False,
 ) -> RerankedList:
     """Order a user's candidates by the bundle's policy.
@@ -103,6 +110,9 @@ def rerank(
         base model.
     k : int, optional
         Length of the list, at least 1; all candidates by default.
+    columns : mapping of str to sequence, optional
+        What rules of the policy read of the candidates, in place of what the snapshot knows: by
+        column a value for each of `candidates`, a level or a number; None where it is missing.
     strict : bool
         Raise for an unknown user instead of falling back.
 
@@ -114,11 +124,11 @@ def rerank(
     Raises
     ------
     ConfigError
-        If `k` is below 1.
+        If `k` is below 1, or `columns` come without candidates or hold one that no rule reads.
     EmptyError
         If `candidates` is empty, or is not given for a known user and the bundle has no base model.
     RowError
-        If a candidate comes twice or its base score is not finite.
+        If a candidate comes twice, its base score is not finite, or a column does not fit.
     UnknownUserError
         If the user is not known, and `strict` is set or there is nothing to fall back to: neither
         `candidates` nor a base model. The latter is counted, too.
@@ -128,6 +138,7 @@ def rerank(
             expected="k of 1 or more", came=str(k), do="Ask for at least one item, or leave k out."
         )
     given = None if candidates is None else _checked(candidates)
+    sent = _sent(bundle, columns, n=None if given is None else len(given[0]))
     user_row = bundle.snapshot.users.row(user)
     nothing = given is None and bundle.base is None
     if user_row < 0 and (strict or nothing):
@@ -153,18 +164,21 @@ def rerank(
         reason = failed or reason  # without base scores the order is not even the base's
     base_rank = _base_rank(base_score)
 
-    uplift = score = None
+    uplift, score, rank = np.full(len(items), np.nan), base_score, base_rank
+    relaxed: tuple[str, ...] = ()
     if reason is None and items:
-        uplift, score, reason = _policy_scores(
-            bundle, user_row, item_rows, base_score=base_score, base_rank=base_rank
+        ranked = _by_policy(
+            bundle, user_row, item_rows, base_score=base_score, base_rank=base_rank, sent=sent
         )
+        if isinstance(ranked, str):
+            reason = ranked
+        else:
+            uplift, found = ranked
+            score, rank = found.score, found.rank
+            relaxed = tuple(rule for rule, broken in found.relaxed.items() if broken.any())
     unknown = int((item_rows < 0).sum())
-    bundle.counts.add(unknown_items=unknown, fallback=reason)
-    if uplift is None or score is None:
-        uplift, score, order = np.full(len(items), np.nan), base_score, np.argsort(base_rank)
-    else:
-        order = np.argsort(rank_within(_one_request(len(items)), score, tie_break=base_rank))
-    order = order[:k]
+    bundle.counts.add(unknown_items=unknown, fallback=reason, relaxed=relaxed)
+    order = np.argsort(rank)[:k]
     return RerankedList(
         items=tuple(items[place] for place in order),
         base_score=base_score[order],
@@ -173,7 +187,25 @@ def rerank(
         score=score[order],
         rank=np.arange(1, order.size + 1),
         fallback=reason,
+        relaxed=relaxed,
     )
+
+
+def _sent(
+    bundle: Bundle,
+    columns: Mapping[str, Sequence[float | str | None]] | None,
+    *,
+    n: int | None,
+) -> dict[str, NDArray[np.float64]]:
+    if not columns:
+        return {}
+    if n is None:
+        raise ConfigError(
+            expected="columns together with the candidates that they speak of",
+            came="columns alone",
+            do="Send candidates, too, or leave the columns out.",
+        )
+    return bundle.sides.encode(columns, n=n)
 
 
 def _checked(candidates: Sequence[tuple[Id, float]]) -> tuple[list[Id], NDArray[np.float64]]:
@@ -240,27 +272,37 @@ def _base_scores(
     return scores, None
 
 
-def _policy_scores(
+def _by_policy(
     bundle: Bundle,
     user_row: int,
     item_rows: NDArray[np.int64],
     *,
     base_score: NDArray[np.float64],
     base_rank: NDArray[np.int64],
-) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None, FallbackReason | None]:
+    sent: Mapping[str, NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], RankedLists] | FallbackReason:
     try:
         uplift = bundle.uplift.score(
             user_row, item_rows, base_score=base_score, base_rank=base_rank
         )
         if uplift.shape != base_score.shape:
-            return None, None, "model_wrong_length"
+            return "model_wrong_length"
         if not np.isfinite(uplift).all():
-            return None, None, "model_not_finite"
-        score = bundle.policy.score(base_score, uplift, request=_one_request(uplift.size))
+            return "model_not_finite"
+        columns = bundle.sides.columns(
+            user_row, item_rows, base_score=base_score, base_rank=base_rank, sent=sent
+        )
+        lists = CandidateLists(
+            request=_one_request(uplift.size),
+            base_score=base_score,
+            base_rank=base_rank.astype(np.float64),
+            uplift=uplift,
+            columns=columns,
+        )
+        return uplift, rank_lists(bundle.policy, lists)
     except Exception:  # whatever a model does, the user gets a list
         _log.warning("the uplift model failed; the list is in base order", exc_info=True)
-        return None, None, "model_error"
-    return uplift, score, None
+        return "model_error"
 
 
 def _base_rank(base_score: NDArray[np.float64]) -> NDArray[np.int64]:

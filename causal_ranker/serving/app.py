@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from causal_ranker._extras import require
 from causal_ranker.errors import ConfigError, DataError, UnknownUserError
-from causal_ranker.reranking.policies import policy_to_dict
+from causal_ranker.reranking.description import policy_to_dict
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle
 
@@ -109,6 +109,7 @@ def create_app(bundle: Bundle) -> Starlette:
                 "requests": counts.requests,
                 "fallbacks": counts.fallbacks,
                 "unknown_items": counts.unknown_items,
+                "relaxed": counts.relaxed,
             }
         )
 

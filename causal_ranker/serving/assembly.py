@@ -23,6 +23,11 @@ class FeaturePlan:
     snapshot : FeatureSnapshot
         The tables that hold them.
 
+    Attributes
+    ----------
+    schema : FeatureSchema
+        The features.
+
     Raises
     ------
     SchemaError
@@ -30,6 +35,7 @@ class FeaturePlan:
     """
 
     def __init__(self, schema: FeatureSchema, snapshot: FeatureSnapshot) -> None:
+        self.schema = schema
         self._snapshot = snapshot
         self._width = len(schema.features)
         tables = {

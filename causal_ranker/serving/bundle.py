@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from causal_ranker import __version__
 from causal_ranker.errors import BundleError, CausalRankerError, ConfigError
-from causal_ranker.reranking.policies import Policy
+from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.counts import Counts
@@ -44,6 +44,7 @@ from causal_ranker.serving.manifest import (
 )
 from causal_ranker.serving.model import ModelPart, Scorer, TextModel
 from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
+from causal_ranker.serving.sides import SidePlan
 from causal_ranker.serving.snapshot import FeatureSnapshot
 
 __all__ = ["Bundle", "BundleContents", "check_target", "load_bundle", "publish_bundle"]
@@ -60,7 +61,7 @@ class BundleContents(BundleParts):
     ----------
     uplift : ModelPart
         The uplift model.
-    policy : Policy
+    policy : Policy or ChainedPolicy
         The policy that orders the candidates.
     snapshot : FeatureSnapshot
         Features of users, items and pairs at the moment of publishing.
@@ -91,7 +92,7 @@ class Bundle:
         First 12 hexadecimal digits of the manifest's hash.
     manifest : Manifest
         What the bundle says of itself.
-    policy : Policy
+    policy : Policy or ChainedPolicy
         The policy that orders the candidates.
     snapshot : FeatureSnapshot
         Features of users, items and pairs.
@@ -103,17 +104,35 @@ class Bundle:
         Each user's candidates; ``None``: every item.
     counts : Counts
         Lists given and fall-backs by reason, since loading.
+
+    Attributes
+    ----------
+    sides : SidePlan
+        Where the columns that the policy's rules read come from.
+
+    Raises
+    ------
+    SchemaError
+        If the policy reads a column that is no feature of the uplift model.
+    ConfigError
+        If it names a level that its column does not have.
     """
 
     path: Path
     version: str
     manifest: Manifest
-    policy: Policy
+    policy: ListPolicy
     snapshot: FeatureSnapshot
     uplift: Scorer
     base: Scorer | None
     candidates: CandidateSource | None
     counts: Counts = field(default_factory=Counts)
+    sides: SidePlan = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        schema = self.uplift.plan.schema
+        sides = SidePlan(self.policy, schema=schema, snapshot=self.snapshot)
+        object.__setattr__(self, "sides", sides)
 
 
 def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Collection
 from typing import Literal
 
 __all__ = ["Counts", "FallbackReason"]
@@ -25,8 +26,15 @@ class Counts:
         self._requests = 0
         self._unknown_items = 0
         self._fallbacks: Counter[FallbackReason] = Counter()
+        self._relaxed: Counter[str] = Counter()
 
-    def add(self, *, unknown_items: int, fallback: FallbackReason | None) -> None:
+    def add(
+        self,
+        *,
+        unknown_items: int,
+        fallback: FallbackReason | None,
+        relaxed: Collection[str] = (),
+    ) -> None:
         """Count one list, or one unknown user for whom there was nothing to fall back to.
 
         Parameters
@@ -35,12 +43,15 @@ class Counts:
             Candidates that the snapshot does not know.
         fallback : str or None
             Why the list is not the policy's, or ``None`` where it is.
+        relaxed : collection of str
+            Rules of the policy that the list does not keep.
         """
         with self._lock:
             self._requests += 1
             self._unknown_items += unknown_items
             if fallback is not None:
                 self._fallbacks[fallback] += 1
+            self._relaxed.update(relaxed)
 
     @property
     def requests(self) -> int:
@@ -57,3 +68,9 @@ class Counts:
         """Lists so far that were not the policy's, by reason."""
         with self._lock:
             return {str(reason): self._fallbacks[reason] for reason in sorted(self._fallbacks)}
+
+    @property
+    def relaxed(self) -> dict[str, int]:
+        """Lists so far that do not keep a rule of their policy, by rule."""
+        with self._lock:
+            return {rule: self._relaxed[rule] for rule in sorted(self._relaxed)}

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from causal_ranker.errors import BundleError, SchemaError
-from causal_ranker.reranking.policies import Policy, policy_from_dict, policy_to_dict
+from causal_ranker.reranking.chained import ListPolicy
+from causal_ranker.reranking.description import policy_from_dict, policy_to_dict
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.model import ModelPart
 from causal_ranker.serving.schema import FeatureSchema
@@ -40,7 +41,7 @@ class BundleParts:
     ----------
     uplift : ModelPart
         The uplift model.
-    policy : Policy
+    policy : Policy or ChainedPolicy
         The policy that orders the candidates.
     snapshot : FeatureSnapshot
         Features of users, items and pairs.
@@ -51,7 +52,7 @@ class BundleParts:
     """
 
     uplift: ModelPart
-    policy: Policy
+    policy: ListPolicy
     snapshot: FeatureSnapshot
     base: ModelPart | None = None
     candidates: CandidateSource | None = None

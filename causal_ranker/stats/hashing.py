@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.stats._arrays import Array, IntArray, positive_count
 
-__all__ = ["fold_of", "uniform_hash"]
+__all__ = ["fold_of", "uniform_hash", "uniform_stream"]
 
 _Words = NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def uniform_hash(ids: ArrayLike, *, salt: str) -> Array:
@@ -46,6 +48,40 @@ def uniform_hash(ids: ArrayLike, *, salt: str) -> Array:
     """
     words = _words(np.asarray(ids), salt=salt.encode())
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def uniform_stream(ids: ArrayLike, counters: ArrayLike, *, salt: str) -> Array:
+    """Draw many uniform numbers for each id: the same id, counter and salt give the same number.
+
+    SplitMix64 (Steele, Lea and Flood, 2014) started at the id's hash, so that numbers of an id
+    are as good as those of a generator, and depend on nothing else that is drawn.
+
+    Parameters
+    ----------
+    ids : array_like of int or str, shape (n,)
+        The ids; none missing, integers and strings not mixed.
+    counters : array_like of int, shape (m,)
+        Which numbers of the stream, each from 0 to below 2^63.
+    salt : str
+        Names the purpose and the seed.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+        Odd multiples of 2^-53, strictly between 0 and 1.
+
+    Raises
+    ------
+    SchemaError
+        If the ids are neither integers nor strings, or not in one dimension.
+    RowError
+        If an id is missing, or of another type than the rest.
+    """
+    start = _words(np.asarray(ids), salt=salt.encode())[:, None]
+    steps = (np.asarray(counters).astype(np.uint64) + np.uint64(1)) * _GOLDEN
+    words = _mixed(start + steps)
+    # 52 bits and a half: with one bit more the largest would round to 1
+    return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def fold_of(ids: ArrayLike, n_folds: int, *, salt: str) -> IntArray:
@@ -116,7 +152,7 @@ def _mixed(words: _Words) -> _Words:
 
 def _integer_words(ids: _Words, salt: bytes) -> _Words:
     key = np.frombuffer(blake2b(salt, digest_size=8).digest(), dtype="<u8").astype(np.uint64)
-    return _mixed(_mixed(ids + np.uint64(0x9E3779B97F4A7C15)) ^ key)
+    return _mixed(_mixed(ids + _GOLDEN) ^ key)
 
 
 def _string_words(ids: list[str], salt: bytes) -> _Words:

@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 from causal_ranker.chain.base import LoggedBase
 from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
 from causal_ranker.chain.score import ListScorer, ScoredLists
-from causal_ranker.errors import OverlapError
+from causal_ranker.chain.sides import SidePlace, side_places
+from causal_ranker.errors import ConfigError, OverlapError, SchemaError
+from causal_ranker.features.asof import Levels
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
+from causal_ranker.reranking.chained import ChainedPolicy
+from causal_ranker.reranking.constrained import Constrained
+from causal_ranker.reranking.diversified import Diversified
+from causal_ranker.reranking.limits import Cap, Floor
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.uplift.base import Effect
 from causal_ranker.uplift.nuisance import NuisanceConfig, NuisanceValues
@@ -185,15 +191,20 @@ def test_popularity_is_own_plays_first() -> None:
     features = np.zeros((4, len(config.names)), dtype=np.float32)
     features[:, own] = [0, 2, 2, 0]
     features[:, everyone] = [90, 1, 5, 10]
-    found = by_popularity(config)(block(4, features=features), np.zeros(4))
-    assert np.argsort(-found).tolist() == [2, 1, 0, 3]
+    features[:, -1] = [1, 2, 3, 4]
+    rows = block(4, features=features, user=np.zeros(4, int))
+    found = by_popularity(config)(rows, np.zeros(4), inside=np.ones(4, bool), k=9).rank
+    assert found.tolist() == [3, 2, 1, 4]
 
 
 def test_chance_depends_on_its_generator_alone() -> None:
     rows = lists()
-    one, again, other = (by_chance(np.random.default_rng(s))(rows, np.zeros(30)) for s in (1, 1, 2))
+    one, again, other = (
+        by_chance(np.random.default_rng(s))(rows, np.zeros(30), inside=np.ones(30, bool), k=9).rank
+        for s in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one, again)
-    assert (one != other).all()
+    assert (one != other).any()
 
 
 def test_a_blend_is_between_its_ends() -> None:
@@ -202,3 +213,56 @@ def test_a_blend_is_between_its_ends() -> None:
     found = score(rows, **rankings, **RANKINGS).rows
     np.testing.assert_array_equal(found.rank["0"], found.rank["base"])
     np.testing.assert_array_equal(found.rank["1"], found.rank["uplift"])
+
+
+SIDES = {"genre": SidePlace(0, ("drama", "news"))}
+CAPPED = ChainedPolicy(
+    UpliftPolicy(), (Constrained(slots=2, caps=(Cap(column="genre", at_most=1),)),)
+)
+
+
+def test_rules_make_lists_of_the_candidates_with_overlap_and_what_gave_way_is_counted() -> None:
+    n = 40
+    rng = np.random.default_rng(3)
+    # the first feature is the uplift, and here the genre, too: drama is 0, news is 1
+    genre = rng.integers(0, 2, n * 5)
+    rows = lists(n=n, treatment=np.zeros(n * 5), propensity=rng.uniform(0.02, 0.98, n * 5))
+    rows.features[:, 0] = genre
+    halves = [rows.take(np.arange(n)), rows.take(np.arange(n, n * 5))]
+    found = score(*halves, base=by_policy(BasePolicy()), capped=by_policy(CAPPED, SIDES))
+    inside = (rows.propensity >= 0.1) & (rows.propensity <= 0.9)
+    broken, kept = 0, []
+    for request in range(n):
+        here = np.flatnonzero((rows.request() == request) & inside)
+        best = sorted(here, key=lambda row: (-genre[row], rows.base_rank[row]))
+        others = [row for row in best if genre[row] != genre[best[0]]]
+        second = (others or best[1:])[:1]
+        kept += [(row, place) for place, row in enumerate([best[0], *second], start=1)]
+        broken += bool(second) and not others
+    expected = np.where(inside, 3, 0)
+    for row, place in kept:
+        expected[row] = place
+    assert (found.rows.rank["capped"] == expected).all()
+    assert found.relaxed == {"base": {}, "capped": {"caps": broken}}
+    assert 0 < broken < n
+
+
+def test_rules_that_read_no_feature_are_refused_with_the_way_to_name_it() -> None:
+    config = FeatureConfig(item_categories=("genre",), item_numbers=("is_new",))
+    levels = Levels({"item_genre": ("drama", "news")})
+
+    def places(rule: Any) -> Any:
+        return side_places(ChainedPolicy(UpliftPolicy(), (rule,)), config=config, levels=levels)
+
+    found = places(Diversified(group="item_genre", share=0.1))
+    assert found == {"item_genre": SidePlace(config.names.index("item_genre"), ("drama", "news"))}
+    assert side_places(UpliftPolicy(), config=config, levels=levels) == {}
+    with pytest.raises(SchemaError, match=r"feature 'genre'.*become item_<column>"):
+        places(Diversified(group="genre", share=0.1))
+    for floor, message in (
+        (Floor(column="item_genre", share=0.1), "the level of 'item_genre'"),
+        (Floor(column="item_genre", share=0.1, level="opera"), "a level of 'item_genre'"),
+        (Floor(column="item_is_new", share=0.1, level="yes"), "no levels"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            places(Constrained(slots=2, floors=(floor,)))

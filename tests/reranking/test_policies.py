@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_ranker.errors import ConfigError, RowError
+from causal_ranker.reranking.description import policy_from_dict, policy_to_dict
 from causal_ranker.reranking.policies import (
     BasePolicy,
     BlendPolicy,
     Policy,
     UpliftPolicy,
-    policy_from_dict,
-    policy_to_dict,
 )
 from causal_ranker.reranking.ranks import rank_within
 
@@ -196,5 +195,5 @@ def test_a_policy_of_somebody_else_is_not_written() -> None:
         def score(self, base_score: Any, uplift: Any, *, request: Any) -> Any:
             return base_score
 
-    with pytest.raises(ConfigError, match="a policy of kind base, blend, uplift"):
+    with pytest.raises(ConfigError, match="a policy of kind base, blend, chained, uplift"):
         policy_to_dict(Mine())

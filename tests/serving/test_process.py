@@ -41,4 +41,4 @@ def test_a_serving_process_imports_no_training_library(published: Path) -> None:
     assert said["before"] == []
     assert [name for name in TRAINING_ONLY if name in said["after"]] == []
     ours = {name.split(".")[1] for name in said["after"] if name.startswith("causal_ranker.")}
-    assert ours == {"_extras", "columns", "errors", "reranking", "serving"}
+    assert ours == {"_extras", "columns", "config", "errors", "reranking", "serving"}

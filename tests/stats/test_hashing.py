@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, kstest
 
 from causal_ranker.errors import ConfigError, RowError, SchemaError
-from causal_ranker.stats.hashing import fold_of, uniform_hash
+from causal_ranker.stats import hashing
+from causal_ranker.stats.hashing import fold_of, uniform_hash, uniform_stream
 
 MASK = (1 << 64) - 1
 GOLDEN_INTEGERS = [
@@ -162,3 +163,33 @@ def test_impossible_ids_are_refused(ids: Any, error: type[Exception]) -> None:
 def test_folds_are_checked() -> None:
     with pytest.raises(ConfigError, match="n_folds"):
         fold_of([1], 0, salt="s")
+
+
+def test_a_stream_is_uniform_and_its_numbers_are_independent() -> None:
+    drawn = uniform_stream(np.arange(2_000), np.arange(50), salt="s")
+    assert drawn.shape == (2_000, 50)
+    assert 0 < drawn.min() < drawn.max() < 1
+    assert kstest(drawn.ravel(), "uniform").pvalue > 1e-3
+    # neighbours in counter and in id: a correlation of 100,000 pairs is within 4 / sqrt(100,000)
+    for one, other in ((drawn[:, 1:], drawn[:, :-1]), (drawn[1:], drawn[:-1])):
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.0127
+    assert np.unique(drawn).size == drawn.size
+
+
+def test_a_stream_depends_on_id_counter_and_salt_alone() -> None:
+    whole = uniform_stream(["a", "b"], [0, 1, 1 << 40], salt="s")
+    np.testing.assert_array_equal(uniform_stream(["b"], [1 << 40], salt="s")[0, 0], whole[1, 2])
+    assert (uniform_stream(["a", "b"], [0, 1, 1 << 40], salt="t") != whole).all()
+    # frozen: decisions of the past have to be repeatable
+    assert uniform_stream([5], [0, 7], salt="explore-0").tolist() == [
+        [0.734707799465487, 0.29459738890080345]
+    ]
+    assert uniform_stream(["d"], [0], salt="explore-0").tolist() == [[0.47483304395386805]]
+
+
+def test_the_largest_number_of_a_stream_stays_below_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = np.array([2**64 - 1], dtype=np.uint64)
+    monkeypatch.setattr(hashing, "_mixed", lambda _: largest)
+    assert uniform_stream([1], [0], salt="s")[0] < 1
+    monkeypatch.setattr(hashing, "_mixed", lambda _: largest * 0)
+    assert uniform_stream([1], [0], salt="s")[0] > 0

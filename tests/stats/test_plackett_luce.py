@@ -17,6 +17,7 @@ from causal_ranker.stats.plackett_luce import (
     inclusion_propensities,
     sample_slate,
     sample_slates,
+    slot_propensities,
 )
 
 Array = NDArray[np.float64]
@@ -199,3 +200,26 @@ def test_impossible_requests_are_refused(
 def test_impossible_slates_are_refused(slate: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         conditional_propensities([0.0, 1.0, -np.inf], slate)
+
+
+@given(score_lists, st.integers(1, 6), st.sampled_from([0.5, 1.0, 3.0]))
+@settings(max_examples=25)
+def test_slots_agree_with_enumeration(scores: list[float], k: int, temperature: float) -> None:
+    k = min(k, len(scores))
+    expected = np.zeros((len(scores), k))
+    for slate, chance in enumerated(np.array(scores) / temperature, k).items():
+        expected[list(slate), np.arange(k)] += chance
+    found = slot_propensities([scores], k, temperature=temperature)[0]
+    assert found.min() >= 0
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
+def test_slots_of_a_long_list_are_columns_of_ones_and_rows_of_inclusion() -> None:
+    scores = np.random.default_rng(4).normal(size=200) * 2
+    scores[7] = -np.inf
+    found = slot_propensities([scores], 10)[0]
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-7)
+    np.testing.assert_allclose(found.sum(axis=1), inclusion_propensities(scores, 10), atol=1e-7)
+    assert (found[7] == 0).all()
+    with pytest.raises(ConfigError):
+        slot_propensities([scores], 0)
