@@ -34,8 +34,8 @@ $(SPARK): $(STAMP)
 demo: $(STAMP) ## run the whole chain on real shopping logs and write report.html
 	@$(BIN)/causal-ranker demo
 
-test: $(STAMP) $(SPARK) ## run every test
-	@$(BIN)/python -m pytest
+test: $(STAMP) $(SPARK) ## run every test, a file at a time on each core
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(STAMP) ## lint, formatting, types, and the floors of the rooms
 	@$(BIN)/ruff check .

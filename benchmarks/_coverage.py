@@ -18,12 +18,18 @@ from numpy.typing import NDArray
 
 from benchmarks._regimes import REGIMES, Array, Drawn, draw
 from causal_ranker.boosting import BoostConfig
-from causal_ranker.stats.aipw import aipw_scores
 from causal_ranker.stats.group_effects import GroupEffects, group_effects
 from causal_ranker.stats.intervals import Interval, clustered_mean
-from causal_ranker.uplift.nuisance import NuisanceConfig, cross_fit
+from causal_ranker.uplift.nuisance import NuisanceConfig, NuisanceValues, cross_fit
 
-__all__ = ["NUISANCES", "Coverage", "boosted_scores", "coverage", "linear_gamma", "linear_scores"]
+__all__ = [
+    "NUISANCES",
+    "Coverage",
+    "boosted_scores",
+    "coverage",
+    "linear_nuisances",
+    "linear_scores",
+]
 
 _GROUPS: Final = 5
 _MANY_USERS: Final = 300_000
@@ -115,11 +121,12 @@ def linear_scores(drawn: Drawn) -> Array:
     ndarray of float64, shape (n,)
         Doubly robust scores from models that did not see the row's user.
     """
-    return linear_gamma(drawn.x, drawn.treatment, drawn.outcome, user=drawn.user)
+    found = linear_nuisances(drawn.x, drawn.treatment, drawn.outcome, user=drawn.user)
+    return found.scores(drawn.treatment, drawn.outcome)
 
 
-def linear_gamma(x: Array, t: Array, y: Array, *, user: NDArray[np.int64]) -> Array:
-    """Score rows with linear models in plain NumPy.
+def linear_nuisances(x: Array, t: Array, y: Array, *, user: NDArray[np.int64]) -> NuisanceValues:
+    """Fit linear models in plain NumPy, out of fold.
 
     Parameters
     ----------
@@ -132,22 +139,17 @@ def linear_gamma(x: Array, t: Array, y: Array, *, user: NDArray[np.int64]) -> Ar
 
     Returns
     -------
-    ndarray of float64, shape (n,)
-        Doubly robust scores from models that did not see the row's user.
+    NuisanceValues
+        Of models that did not see the row's user.
     """
-    gamma = np.empty(len(t))
+    e, mu0, mu1 = np.empty((3, len(t)))
     fold: NDArray[np.int64] = user % 2
     for held_out in (fold == 0, fold == 1):
         seen = ~held_out
         arms = [_least_squares(x[seen & (t == arm)], y[seen & (t == arm)]) for arm in (0, 1)]
-        gamma[held_out] = aipw_scores(
-            y[held_out],
-            t[held_out],
-            propensity=1 / (1 + np.exp(-(x[held_out] @ _logistic(x[seen], t[seen])))),
-            mu0=x[held_out] @ arms[0],
-            mu1=x[held_out] @ arms[1],
-        )
-    return gamma
+        e[held_out] = 1 / (1 + np.exp(-(x[held_out] @ _logistic(x[seen], t[seen]))))
+        mu0[held_out], mu1[held_out] = (x[held_out] @ arm for arm in arms)
+    return NuisanceValues(e, outcome_control=mu0, outcome_treated=mu1)
 
 
 def boosted_scores(drawn: Drawn) -> Array:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks._coverage import NUISANCES, linear_gamma
+from benchmarks._coverage import NUISANCES, linear_nuisances
 from benchmarks._lists import CANDIDATES, WORLDS, Array, Lists, World, draw_lists, propensity
 from causal_ranker.evaluation.compare import compare_policies
 from causal_ranker.evaluation.ope.evaluate import evaluate_policy
@@ -23,16 +23,18 @@ from causal_ranker.reranking.ranks import rank_within
 from causal_ranker.stats.bands import paired_half_sample_bands
 from causal_ranker.stats.curves import autoc, qini
 from causal_ranker.stats.intervals import Interval
-from causal_ranker.uplift.nuisance import cross_fit
+from causal_ranker.uplift.nuisance import NuisanceValues, cross_fit
 
-__all__ = ["FIGURES", "boosted_gamma", "coverage_of", "linear_gamma_of", "type_one"]
+__all__ = ["FIGURES", "SNIPS", "boosted", "coverage_of", "linear", "type_one"]
 
-#: What is estimated in each draw.
+#: The one figure that no outcome model is behind.
+SNIPS: Final = "policy value, SNIPS"
+#: What is estimated in each draw; policy values with the propensities that were logged.
 FIGURES: Final = (
     "AUTOC",
     "QINI",
     "uplift@10",
-    "policy value, SNIPS",
+    SNIPS,
     "policy value, DR",
     "AUTOC, ours minus base",
     "QINI, ours minus base",
@@ -42,18 +44,18 @@ _K: Final = 10
 _HALVES: Final = 100
 _MANY_USERS: Final = 60_000
 
-Gamma = Callable[[Lists], Array]
+Fit = Callable[[Lists], NuisanceValues]
 
 
-def coverage_of(name: str, gamma: Gamma, *, draws: int) -> dict[str, float]:
+def coverage_of(name: str, fit: Fit, *, draws: int) -> dict[str, float]:
     """Count how often 95 % intervals hold the truth of a world.
 
     Parameters
     ----------
     name : str
         The world.
-    gamma : callable
-        Cross-fitted doubly robust scores of drawn lists.
+    fit : callable
+        Cross-fitted nuisances of drawn lists.
     draws : int
         How many samples to draw.
 
@@ -67,7 +69,7 @@ def coverage_of(name: str, gamma: Gamma, *, draws: int) -> dict[str, float]:
     held = dict.fromkeys(FIGURES, 0)
     for _ in range(draws):
         drawn = draw_lists(world, rng)
-        found = _intervals(name, drawn, gamma(drawn), rng=rng)
+        found = _intervals(name, drawn, fit(drawn), rng=rng)
         for figure, interval in found.items():
             held[figure] += interval.low <= truth[figure] <= interval.high
     return {figure: times / draws for figure, times in held.items()}
@@ -91,15 +93,15 @@ def type_one(*, draws: int) -> dict[str, float]:
     for _ in range(draws):
         drawn = draw_lists(world, rng)
         scores = {"ours": drawn.x[:, 2], "base": drawn.x[:, 3]}
-        found = _differences(drawn, linear_gamma_of(drawn), scores, rng=rng)
+        found = _differences(drawn, _gamma(drawn, linear(drawn)), scores, rng=rng)
         for figure in wrong:
             interval = found[f"{figure}, ours minus base"]
             wrong[figure] += not interval.low <= 0 <= interval.high
     return {figure: times / draws for figure, times in wrong.items()}
 
 
-def linear_gamma_of(drawn: Lists) -> Array:
-    """Score with linear models, which are right in these worlds.
+def linear(drawn: Lists) -> NuisanceValues:
+    """Fit linear models, which are right in these worlds.
 
     Parameters
     ----------
@@ -108,14 +110,14 @@ def linear_gamma_of(drawn: Lists) -> Array:
 
     Returns
     -------
-    ndarray of float64, shape (n,)
-        Doubly robust scores from models that did not see the row's user.
+    NuisanceValues
+        Of models that did not see the row's user.
     """
-    return linear_gamma(drawn.x, drawn.treatment, drawn.outcome, user=drawn.user)
+    return linear_nuisances(drawn.x, drawn.treatment, drawn.outcome, user=drawn.user)
 
 
-def boosted_gamma(drawn: Lists) -> Array:
-    """Score with the package's own nuisances: trees by LightGBM, propensities estimated.
+def boosted(drawn: Lists) -> NuisanceValues:
+    """Fit the package's own nuisances: trees by LightGBM, propensities estimated.
 
     Parameters
     ----------
@@ -124,11 +126,14 @@ def boosted_gamma(drawn: Lists) -> Array:
 
     Returns
     -------
-    ndarray of float64, shape (n,)
-        Doubly robust scores from models that did not see the row's user.
+    NuisanceValues
+        Of models that did not see the row's user.
     """
-    rows = drawn.as_rows()
-    return cross_fit(rows, config=NUISANCES, seed=3).scores(rows.treatment, rows.outcome)
+    return cross_fit(drawn.as_rows(), config=NUISANCES, seed=3)
+
+
+def _gamma(drawn: Lists, values: NuisanceValues) -> Array:
+    return values.scores(drawn.treatment, drawn.outcome)
 
 
 def _scores(name: str, drawn: Lists) -> dict[str, Array]:
@@ -141,14 +146,15 @@ def _learned(name: str) -> Array:
     world = WORLDS[name]
     other = draw_lists(world, np.random.default_rng(7), users=5 * world.users)
     x = other.x
-    return np.asarray(np.linalg.solve(x.T @ x, x.T @ linear_gamma_of(other)))
+    return np.asarray(np.linalg.solve(x.T @ x, x.T @ _gamma(other, linear(other))))
 
 
 def _intervals(
-    name: str, drawn: Lists, gamma: Array, *, rng: np.random.Generator
+    name: str, drawn: Lists, values: NuisanceValues, *, rng: np.random.Generator
 ) -> dict[str, Interval]:
     scores = _scores(name, drawn)
-    return _differences(drawn, gamma, scores, rng=rng) | _values(WORLDS[name], drawn, scores)
+    found = _differences(drawn, _gamma(drawn, values), scores, rng=rng)
+    return found | _values(WORLDS[name], drawn, scores, values)
 
 
 def _differences(
@@ -194,10 +200,11 @@ def _differences(
     }
 
 
-def _values(world: World, drawn: Lists, scores: dict[str, Array]) -> dict[str, Interval]:
+def _values(
+    world: World, drawn: Lists, scores: dict[str, Array], values: NuisanceValues
+) -> dict[str, Interval]:
     """Estimate what showing the items of more than average effect would bring, per candidate."""
-    average = world.regime.effect[0]
-    shown = (scores["ours"] > average).astype(np.float64)
+    shown = (scores["ours"] > world.regime.effect[0]).astype(np.float64)
     e = propensity(world, drawn.x)
     slates = LoggedSlates(
         items=drawn.treatment.astype(np.int64)[:, None],
@@ -205,8 +212,7 @@ def _values(world: World, drawn: Lists, scores: dict[str, Array]) -> dict[str, I
         user=drawn.user,
         second_cluster=None if drawn.unit is drawn.user else drawn.unit,
     )
-    organic = drawn.x @ world.regime.organic
-    guess = np.column_stack([organic, organic + average])
+    guess = np.column_stack([values.outcome_control, values.outcome_treated])
     found = evaluate_policy(
         slates,
         Slotwise([np.column_stack([1 - e, e])], requests=len(e)),
@@ -215,7 +221,7 @@ def _values(world: World, drawn: Lists, scores: dict[str, Array]) -> dict[str, I
         predictions=lambda _: guess,
     )
     snips, robust = (each.value for each in found.estimates)
-    return {"policy value, SNIPS": snips, "policy value, DR": robust}
+    return {SNIPS: snips, "policy value, DR": robust}
 
 
 @cache

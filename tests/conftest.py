@@ -14,6 +14,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Side by side, each worker has a core: a second thread would only wait for it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 # Before a test imports LightGBM by another way: it is told once, at its start, not to spin.
 import causal_ranker.boosting  # noqa: F401
 

@@ -25,6 +25,9 @@ SMALL = """
 outcome = {rounds = 5}
 
 [[candidates]]
+learner = "constant"
+
+[[candidates]]
 learner = "dr"
 stops = [1.0]
 final = {rounds = 5}
