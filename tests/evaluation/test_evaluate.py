@@ -140,6 +140,6 @@ def test_propensities_are_set_against_what_was_exposed() -> None:
         weight = rows.sample_weight[group]
         assert said == pytest.approx(np.average(rows.propensity[group], weights=weight))
         assert seen == pytest.approx(np.average(rows.treatment[group], weights=weight))
-    assert found.error < 0.05  # they are the ones that T was drawn with
+    assert found.squared_error.point < 0.05**2  # they are the ones that T was drawn with
     wrong = replace(rows, propensity=np.where(rows.primary, rows.propensity**2, rows.propensity))
-    assert propensities_of(wrong).error > 0.1
+    assert propensities_of(wrong).squared_error.point > 0.1**2
