@@ -45,6 +45,11 @@ def test_every_part_is_there() -> None:
     assert found.draws == 20
 
 
+def test_a_thousand_half_samples_are_usual() -> None:
+    found = evaluate(ROWS, k=K, covariates=None, rng=np.random.default_rng(5))
+    assert found.draws == 1_000
+
+
 def test_areas_are_those_of_the_curve_sample() -> None:
     found = run(ROWS)
     at = ROWS.curve_rows
