@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from causal_ranker.errors import RowError, SchemaError
+from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.evaluation.accuracy import ListAccuracy, ShownItems, list_accuracy
 from causal_ranker.evaluation.accuracy_section import accuracy_section
 from causal_ranker.evaluation.compare import compare_policies
@@ -202,3 +202,7 @@ def test_input_is_checked() -> None:
         list_accuracy(rows, replace(shown, popularity=shown.popularity[:3]), k=K)
     with pytest.raises(RowError, match="played"):
         list_accuracy(rows, replace(shown, played=np.zeros(rows.requests, dtype=int)), k=K)
+    base = rows.rank["base"]
+    short = replace(rows, rank={"base": np.where(base <= 2, base, 0)})
+    with pytest.raises(ConfigError, match="k of at most 2"):
+        list_accuracy(short, shown, k=3)
