@@ -123,6 +123,8 @@ def list_accuracy(
 
     Raises
     ------
+    ConfigError
+        If k is above the length of every list.
     SchemaError
         If the items are not those of the rows, or the counts not those of the requests.
     RowError

@@ -91,10 +91,31 @@ def _sentence(found: ListAccuracy, comparison: PolicyComparison, *, outcome: str
     if not known:
         return f"{said}. No candidate was played."
     accurate = max(known, key=lambda each: each.ndcg.point).policy
-    causal = max(comparison.results, key=lambda each: each.uplift.point).policy
-    if accurate == causal:
-        return f"{said}. The list of {causal} leads in both here."
-    return f"{said}. The most accurate list here is that of {accurate}; most is caused by {causal}."
+    *others, last = _leaders(comparison)
+    if others:
+        level = f"in what they cause, {', '.join(others)} and {last} are level"
+        return f"{said}. The most accurate list here is that of {accurate}; {level}."
+    if accurate == last:
+        return f"{said}. The list of {last} leads in both here."
+    return f"{said}. The most accurate list here is that of {accurate}; most is caused by {last}."
+
+
+def _leaders(comparison: PolicyComparison) -> list[str]:
+    """Return the policy of the highest uplift, and those that it cannot be told from.
+
+    Told apart are two whose paired differences to the baseline have intervals that do not overlap
+    (the baseline's own is 0), and whose uplifts are not written alike.
+    """
+    results = comparison.results
+    digits = decimals_for([result.uplift for result in results])
+    best = max(results, key=lambda each: each.uplift.point)
+    written = signed_text(best.uplift.point, decimals=digits)
+    return [
+        each.policy
+        for each in results
+        if not best.difference.low > each.difference.high
+        or signed_text(each.uplift.point, decimals=digits) == written
+    ]
 
 
 def _estimators(

@@ -28,16 +28,16 @@ class CalibrationGroups:
         NaN where a group has rows of one cluster only.
     count : ndarray of int64, shape (b,)
         Rows of the curve sample.
-    error : float
-        Root mean square calibration error, debiased: the noise of rows, and what rows of one user
-        or of one assignment unit share, is taken out; in plays per exposure, see
-        `causal_ranker.stats.calibration`.
+    squared_error : Interval
+        Mean square calibration error, debiased: the noise of rows, and what rows of one user or of
+        one assignment unit share, is taken out, so that it may be below 0; in squared plays per
+        exposure, see `causal_ranker.stats.calibration`.
     """
 
     predicted: NDArray[np.float64]
     observed: tuple[Interval, ...]
     count: NDArray[np.int64]
-    error: float
+    squared_error: Interval
 
 
 def average_effect(rows: EvaluationRows, *, level: float = 0.95) -> Interval:
@@ -142,14 +142,15 @@ def calibration_groups(
         predicted=found.predicted,
         observed=found.observed,
         count=found.count,
-        error=calibration(
+        squared_error=calibration(
             rows.uplift[at],
             rows.gamma[at],
             bins=groups,
             weights=weights,
             cluster=rows.user[at],
             second_cluster=_units(rows),
-        ).error,
+            level=level,
+        ).squared_error,
     )
 
 

@@ -129,7 +129,7 @@ def evaluate(
     covariates: tuple[Sequence[str], NDArray[np.floating]] | None,
     rng: np.random.Generator,
     baseline: str = "base",
-    draws: int = 200,
+    draws: int = 1_000,
     level: float = 0.95,
     overlap_bounds: tuple[float, float] = (0.02, 0.98),
 ) -> Evaluation:

@@ -11,6 +11,7 @@ from causal_ranker.evaluation.wording import (
     interval_text,
     percent,
     range_text,
+    root_text,
 )
 from causal_ranker.reporting.blocks import Figure, Section, Table, Text
 from causal_ranker.reporting.figures import calibration_points
@@ -125,8 +126,8 @@ def _drawing(evaluation: Evaluation, *, unit: str, level: str) -> Figure:
         svg,
         "Observed against predicted effects in finer groups of equal size by predicted uplift; "
         f"bars are {level} intervals. On the dashed line predictions are right. Calibration "
-        "error, debiased for the noise of rows, and for what rows of one user or unit share: "
-        f"{100 * groups.error:.2g} {unit}.",
+        "error, debiased for the noise of rows, and for what rows of one user or unit share "
+        f"({level} interval): {root_text(groups.squared_error, unit=unit)}.",
         "Observed against predicted effects with intervals",
     )
 

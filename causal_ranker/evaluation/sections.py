@@ -140,7 +140,7 @@ def _clusters(evaluation: Evaluation) -> str:
 
 
 def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section:
-    """Return TOC and Qini curves with bands, and the areas under them.
+    """Return TOC, Qini and uplift curves with bands, and the areas under the first two.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
     Returns
     -------
     Section
-        Two drawings and a table.
+        Three drawings and a table.
     """
     level = percent(evaluation.comparison.level)
     curves = {_SCORE_NAMES[key]: bands for key, bands in evaluation.curves.items()}
@@ -183,6 +183,10 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
         {name: bands.qini for name, bands in curves.items()},
         ylabel=f"{outcome} per 100 candidates",
     )
+    uplift = drawing(
+        {name: bands.uplift for name, bands in curves.items()},
+        ylabel=f"{outcome} per 100 candidates",
+    )
     return Section(
         "How well the scores find uplift",
         [
@@ -197,6 +201,12 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
                 "Qini: what exposing the best share by a score gains over exposing a random "
                 f"share of the same size. {band}",
                 "Qini curves of predicted uplift and base score with bands",
+            ),
+            Figure(
+                uplift,
+                "Uplift curve: what exposing the best share by a score causes, over exposing "
+                f"none; at 100 % the average effect over all candidates. {band}",
+                "Uplift curves of predicted uplift and base score with bands",
             ),
             _areas(evaluation, outcome=outcome),
         ],

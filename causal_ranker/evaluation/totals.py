@@ -45,7 +45,6 @@ from causal_ranker.stats.intervals import Interval, clustered_mean, clustered_ra
 __all__ = ["PolicyTotal", "TotalComparison", "compare_totals"]
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,8 @@ class TotalComparison:
     level : float
         Probability that an interval holds the truth.
     left : Interval or None
-        The same for showing items of higher predicted uplift; None where that gains no plays.
+        The same for showing items of higher predicted uplift, over all candidates with overlap,
+        each sampled row with its sampling weight; None where that gains no plays.
     policies : tuple of PolicyTotal
         Every policy but the baseline, in the order in which they came.
     """
@@ -124,6 +124,7 @@ def compare_totals(rows: EvaluationRows, comparison: PolicyComparison) -> TotalC
             do="Score the rows with totals, or leave this table out.",
         )
     k, level, total = comparison.k, comparison.level, rows.total_gamma
+    kept = np.ones(rows.request.size)  # of a list every row is kept, and stands for itself
     reference = first_rows(rows, comparison.baseline, k=k)
     found = []
     for result in comparison.results:
@@ -131,30 +132,46 @@ def compare_totals(rows: EvaluationRows, comparison: PolicyComparison) -> TotalC
             continue
         mask = first_rows(rows, result.policy, k=k)
         whole = paired_difference(rows, total, mask, reference, k=k, level=level)
-        left = _left(rows, mask ^ reference, mask.astype(np.float64), total=total, level=level)
+        of = np.flatnonzero(mask ^ reference)
+        left = _left(rows, of, mask.astype(np.float64), weight=kept, total=total, level=level)
         found.append(PolicyTotal(result.policy, result.difference, whole, left))
     return TotalComparison(
         k=k,
         baseline=comparison.baseline,
         level=level,
-        left=_left(rows, rows.primary, rows.uplift, total=total, level=level),
+        left=_left(
+            rows,
+            rows.curve_rows,
+            rows.uplift,
+            weight=rows.sample_weight,
+            total=total,
+            level=level,
+        ),
         policies=tuple(found),
     )
 
 
 def _left(
-    rows: EvaluationRows, among: Mask, towards: Array, *, total: Array, level: float
+    rows: EvaluationRows,
+    at: NDArray[np.int64],
+    towards: Array,
+    *,
+    weight: Array,
+    total: Array,
+    level: float,
 ) -> Interval | None:
-    """Return the share left of what is gained, among some rows, by showing what lies `towards`."""
-    at = np.flatnonzero(among)
+    """Return the share left of what is gained, in the rows at `at`, by showing what is `towards`.
+
+    A row stands for `weight` candidates.
+    """
     if not at.size:
         return None
     e, code, w = rows.propensity[at], rows.request[at], towards[at]
-    room = e * (1 - e)
-    pulled, weight = (
+    room = weight[at] * e * (1 - e)
+    pulled, whole = (
         np.bincount(code, weights=values, minlength=rows.requests) for values in (room * w, room)
     )
-    mean = np.divide(pulled, weight, out=np.zeros(rows.requests), where=weight > 0)
+    mean = np.divide(pulled, whole, out=np.zeros(rows.requests), where=whole > 0)
     pull = room * (w - mean[code])
     user = rows.user[at]
     unit = None if rows.second_cluster is None else rows.second_cluster[at]

@@ -9,6 +9,8 @@ from causal_ranker.stats.intervals import Interval
 
 __all__ = ["totals_section"]
 
+_WIDEST = 2.0  # the width of an interval from none left to twice as much as was gained
+
 
 def totals_section(found: TotalComparison, *, outcome: str = "plays") -> Section:
     """Return what lists change in plays of their items, and in all that users play.
@@ -59,8 +61,9 @@ def totals_section(found: TotalComparison, *, outcome: str = "plays") -> Section
                 f"first column is the difference in uplift@k. Totals vary much more than {outcome} "
                 "of one item, so that intervals of the second are wide. The last exchanges items "
                 f"of {found.baseline} for those of the policy a little more often than was logged, "
-                "which can be told more sharply: 100 % where nothing takes the place of anything; "
-                f"n/a where the exchange changes no {outcome} of the items shown. All hold for "
+                "over the slots that differ: 100 % where nothing takes the place of anything; n/a "
+                f"where the exchange changes no {outcome} of the items shown; it cannot be told "
+                f"where its interval is wider than {100 * _WIDEST:.0f} points. All hold for "
                 "single slots changed, all else as logged, and add up if effects on the total do.",
             ),
         ],
@@ -74,9 +77,15 @@ def _sentence(found: TotalComparison, *, outcome: str) -> str:
             f"{said} What share of uplift is left in the total cannot be said here: predicted "
             "uplift does not tell the candidates of a request apart."
         )
+    if _too_wide(found.left):
+        return (
+            f"{said} What share of uplift is left in the total cannot be told here: its "
+            f"{percent(found.level)} interval is wider than {100 * _WIDEST:.0f} points."
+        )
     low, high = _ends(found.left)
     share = (
-        f"{said} Of the {outcome} that items of higher predicted uplift gain, "
+        f"{said} Of the {outcome} that items of higher predicted uplift gain, over all candidates "
+        "with overlap, "
         f"{100 * found.left.point:.0f} % ({percent(found.level)} interval {low} to {high} %) are "
         "left in the users' totals."
     )
@@ -90,8 +99,14 @@ def _sentence(found: TotalComparison, *, outcome: str) -> str:
 def _share(left: Interval | None) -> str:
     if left is None:
         return "n/a"
+    if _too_wide(left):
+        return "cannot be told"
     low, high = _ends(left)
     return f"{100 * left.point:.0f} ({low} to {high})"
+
+
+def _too_wide(left: Interval) -> bool:
+    return left.high - left.low > _WIDEST
 
 
 def _ends(left: Interval) -> tuple[str, str]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor, isfinite, log10
+from math import floor, isfinite, log10, sqrt
 
 from causal_ranker.stats.intervals import Interval
 
-__all__ = ["decimals_for", "estimand_text", "interval_text", "percent", "range_text", "signed_text"]
+__all__ = [
+    "decimals_for",
+    "estimand_text",
+    "interval_text",
+    "percent",
+    "range_text",
+    "root_text",
+    "signed_text",
+]
 
 _MOST_DECIMALS = 6
 _HUNDRED = 100.0
@@ -98,6 +106,33 @@ def interval_text(interval: Interval, *, decimals: int) -> str:
     """
     point = signed_text(interval.point, decimals=decimals)
     return f"{point} ({range_text(interval, decimals=decimals)})"
+
+
+def root_text(squared: Interval, *, unit: str) -> str:
+    """Write the root of a mean square per hundred, which noise may have made negative.
+
+    Parameters
+    ----------
+    squared : Interval
+        Mean square with its interval, in the squared unit of one.
+    unit : str
+        What the root is in.
+
+    Returns
+    -------
+    str
+        Such as ``1.2 (0.5 to 1.7) plays per 100 exposures``, or, where the interval holds 0,
+        ``not distinguishable from 0 (at most 1.7 plays per 100 exposures)``; "n/a" for NaN.
+    """
+    if not isfinite(squared.point):
+        return "n/a"
+    if squared.high <= 0:
+        return "not distinguishable from 0"
+    most = f"{_HUNDRED * sqrt(squared.high):.2g}"
+    if squared.low <= 0:
+        return f"not distinguishable from 0 (at most {most} {unit})"
+    point, least = (f"{_HUNDRED * sqrt(end):.2g}" for end in (squared.point, squared.low))
+    return f"{point} ({least} to {most}) {unit}"
 
 
 def percent(share: float) -> str:

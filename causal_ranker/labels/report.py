@@ -16,12 +16,15 @@ from causal_ranker.labels.thinning import LATER_EXPOSURE, mark_later_exposures
 from causal_ranker.logs.hours import hours_begun
 from causal_ranker.logs.sources import reading
 
-__all__ = ["LabelReport", "describe_labels"]
+__all__ = ["InclusionChances", "LabelReport", "describe_labels"]
 
 #: Bounds beyond which a person should look; each is named in the warning it leads to.
 _MANY_ORGANIC: Final = 0.95
 _MANY_CENSORED: Final = 0.25
 _SMALL_ARM: Final = 0.01
+_OFF_PROPENSITIES: Final = 0.1
+#: Standard deviations of the number shown that are no chance.
+_BEYOND_CHANCE: Final = 3.0
 #: Fewer outcomes than this say little about shares, and fewer a day little about a silent day.
 _ENOUGH: Final = 30
 _ENOUGH_A_DAY: Final = 10
@@ -29,6 +32,31 @@ _NAMED_DAYS: Final = 3
 _DAY: Final = "day"
 _AGAIN: Final = "shown_again"
 _FIRST_DAY: Final = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class InclusionChances:
+    """Logged propensities against what was shown, by sampling weight, over labelled rows with one.
+
+    The chances of a request's candidates to be in the slate add up to the mean number that is
+    shown, whatever the policy.
+
+    Attributes
+    ----------
+    requests : int
+        Pairs of user and t0.
+    expected : float
+        Sum of the propensities.
+    shown : float
+        Number of candidates shown.
+    noise : float
+        Standard deviation of `shown` about `expected` if candidates were shown independently.
+    """
+
+    requests: int
+    expected: float
+    shown: float
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -47,10 +75,13 @@ class LabelReport:
         horizon (NaN: not known); censored rows are counted too.
     zero_rate : float
         The share of rows without an outcome that were kept (1: all).
+    inclusion : InclusionChances, optional
+        What the logged propensities add up to, where there are some.
     """
 
     counts: pd.DataFrame
     zero_rate: float
+    inclusion: InclusionChances | None = None
 
     def by(self, *columns: str) -> pd.DataFrame:
         """Add the counts up.
@@ -105,7 +136,13 @@ class LabelReport:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should look at, and what may be the matter."""
-        found = (self._of_outcomes(), self._of_censoring(), self._of_arms(), self._of_days())
+        found = (
+            self._of_outcomes(),
+            self._of_censoring(),
+            self._of_arms(),
+            self._of_days(),
+            self._of_propensities(),
+        )
         return tuple(text for text in found if text)
 
     def _complete(self) -> pd.DataFrame:
@@ -179,6 +216,22 @@ class LabelReport:
             "is the play log whole?"
         )
 
+    def _of_propensities(self) -> str:
+        sums = self.inclusion
+        if sums is None:
+            return ""
+        gap = abs(sums.expected - sums.shown)
+        if gap <= _OFF_PROPENSITIES * sums.shown or gap <= _BEYOND_CHANCE * sums.noise:
+            return ""
+        expected, shown = (each / sums.requests for each in (sums.expected, sums.shown))
+        return (
+            f"The logged propensities add up to {expected:.3g} a request, where {shown:.3g} "
+            f"candidates are shown on average: {_OFF_PROPENSITIES:.0%} apart or more, they "
+            "cannot be the chances to be in the slate. Log those of the whole slate, not of one "
+            "slot, for every candidate that could be shown; or leave the column out, and they are "
+            "estimated."
+        )
+
 
 def describe_labels(dataset: UpliftDataset) -> LabelReport:
     """Count labelled and censored rows by day, surface, kind and arm, in one pass over each.
@@ -204,8 +257,31 @@ def describe_labels(dataset: UpliftDataset) -> LabelReport:
             _count(dataset.table, kind=dataset.table[C.LABEL_KIND], exposures=dataset.exposures),
             _count(dataset.censored, kind=censored, exposures=None),
         ]
+        inclusion = _inclusion(dataset.table)
     counts = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    return LabelReport(counts=counts, zero_rate=dataset.zero_rate)
+    return LabelReport(counts=counts, zero_rate=dataset.zero_rate, inclusion=inclusion)
+
+
+def _inclusion(rows: ibis.Table) -> InclusionChances | None:
+    if C.PROPENSITY not in rows.columns:
+        return None
+    known = rows.filter(rows[C.PROPENSITY].notnull())
+    p, weight = known[C.PROPENSITY], known[C.SAMPLING_WEIGHT]
+    sums = known.aggregate(
+        expected=(weight * p).sum(),
+        shown=(weight * known[C.TREATMENT]).sum(),
+        variance=(weight * weight * p * (1 - p)).sum(),
+    )
+    requests = known.select(C.USER, C.T0).distinct().count().name("requests").as_table()
+    (found,) = sums.cross_join(requests).to_pyarrow().to_pylist()
+    if not found["requests"]:
+        return None
+    return InclusionChances(
+        requests=int(found["requests"]),
+        expected=float(found["expected"]),
+        shown=float(found["shown"]),
+        noise=float(found["variance"]) ** 0.5,
+    )
 
 
 def _count(rows: ibis.Table, *, kind: ibis.Value, exposures: ibis.Table | None) -> pd.DataFrame:

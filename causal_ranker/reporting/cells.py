@@ -17,7 +17,7 @@ _WHOLE_FROM = 1000.0  # above this, decimals are noise
 _NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 # A number, a percentage, a range, or a number with its interval: what `evaluation.wording` writes.
 _FIGURE = re.compile(rf"{_NUMBER}(?: %)?(?: to {_NUMBER})?(?: \((?:{_NUMBER} to {_NUMBER}|n/a)\))?")
-_NO_FIGURE = {"", _MISSING, "none", "reference"}
+_NO_FIGURE = {"", _MISSING, "none", "reference", "cannot be told"}
 
 
 def _is_number(value: object) -> bool:

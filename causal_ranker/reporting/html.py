@@ -17,7 +17,8 @@ __all__ = ["to_html"]
 
 # What tells a sentence's end from the point of a number: a space and a capital after it.
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
-_MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")
+# A sign stands before a number and after none: not in dates, ids, ranges of days and time zones.
+_MINUS = re.compile(r"(?<![\w./-])-(?=\.?\d)(?!\d\d:)")
 _JOINT = re.compile(r"([._/])(?=\w)")
 _NAMES = re.compile(r"""(\bid="|url\(#|href="#)""")
 _ACTIVE = re.compile(r"<\s*(script|foreignObject|iframe|image)\b|\son\w+\s*=", re.IGNORECASE)

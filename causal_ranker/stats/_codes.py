@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_ranker.errors import RowError, SchemaError
+from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.stats._arrays import IntArray, float_vector, reject_rows, same_size
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "clusterings",
     "counts_vector",
     "rank_vector",
+    "reject_empty_slots",
     "reject_repeated_ranks",
     "request_codes",
     "whole_numbers",
@@ -149,6 +150,29 @@ def reject_repeated_ranks(ranks: IntArray, codes: IntArray, *, slots: int) -> No
             expected=f"each rank from 1 to k = {slots} at most once per request",
             came=f"{repeated} repeated ranks",
             do="Break ties before ranking; one row per candidate of a request.",
+        )
+
+
+def reject_empty_slots(slots: int, *, longest: int) -> None:
+    """Raise if some slots are empty in every request, so that they only divide.
+
+    Parameters
+    ----------
+    slots : int
+        k.
+    longest : int
+        Length of the longest list.
+
+    Raises
+    ------
+    ConfigError
+        If k is larger.
+    """
+    if slots > longest:
+        raise ConfigError(
+            expected=f"k of at most {longest}, the length of the longest list",
+            came=f"k = {slots}: slots that no request fills would only make the figure smaller",
+            do="Choose a smaller k, or give more candidates per request.",
         )
 
 

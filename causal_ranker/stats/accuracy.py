@@ -76,7 +76,8 @@ def accuracy_at_k(
     relevant : array_like of int, shape (R,)
         How many candidates of each request were played, missing rows included.
     k : int
-        Places that count; a request may have fewer candidates.
+        Places that count; a request may have fewer candidates. As rows may be missing, a k above
+        every list's length cannot be seen here: precision is then divided by places that are none.
 
     Returns
     -------

@@ -13,10 +13,12 @@ from causal_ranker.stats._arrays import (
     float_vector,
     positive_count,
     same_size,
+    share,
     weight_vector,
 )
 from causal_ranker.stats._bins import equal_weight_bins
 from causal_ranker.stats._codes import Clusters, clusterings
+from causal_ranker.stats._interval import Interval, t_quantile
 
 __all__ = ["Calibration", "calibration"]
 
@@ -38,16 +40,17 @@ class Calibration:
         Of `observed`, rows taken as independent; NaN in a bin of one row.
     count : ndarray of int64, shape (b,)
         Rows.
-    error : float
-        Root mean square calibration error, the sampling noise of `observed` taken out (see
-        `calibration`); NaN if no bin has rows of two clusters.
+    squared_error : Interval
+        Mean square calibration error, the sampling noise of `observed` taken out (see
+        `calibration`), in squared plays per exposure: below 0 by chance where predictions are
+        right. NaN if no bin has rows of two clusters.
     """
 
     predicted: Array
     observed: Array
     standard_error: Array
     count: IntArray
-    error: float
+    squared_error: Interval
 
 
 def calibration(
@@ -58,6 +61,7 @@ def calibration(
     weights: ArrayLike | None = None,
     cluster: ArrayLike | None = None,
     second_cluster: ArrayLike | None = None,
+    level: float = 0.95,
 ) -> Calibration:
     """Compare predicted uplift with doubly robust scores, by weighted quantile bin.
 
@@ -67,8 +71,15 @@ def calibration(
     The error here is the debiased one: the squared gap is ``sum w_i w_j r_i r_j / sum w_i w_j``
     over pairs of rows that do not belong together (Xu and Yadlowsky, 2022, who have one row a
     cluster): not one row twice, nor two rows of one cluster, nor two of one second cluster.
-    A perfect model has error 0 up to chance, however noisy gamma is. ``error`` is the root of the
-    mean over bins with such pairs, by share of weight, and 0 if that mean is negative.
+    ``squared_error`` is the mean over bins with such pairs, by share of weight. A perfect model
+    has 0 up to chance, however noisy gamma is: more often than not it comes out negative, and is
+    left so.
+
+    Its interval holds the values ``x`` with ``|squared_error - x| <= c sqrt(2 t + 4 l x)``, c being
+    Student's quantile. That is the variance of a quadratic form in normal bin means: with V their
+    clustered covariance and S the bins' shares on a diagonal, ``t = tr(SVSV)``, and
+    ``l = t / tr(SV)``, as if the gaps lay where the noise does. Without 2 t the variance would be
+    nearly 0 where the gaps are.
 
     Parameters
     ----------
@@ -84,6 +95,8 @@ def calibration(
         The cluster of each row, for example the user; each row by itself by default.
     second_cluster : array_like of int or str, shape (n,), optional
         A second clustering, beside `cluster`.
+    level : float
+        Probability that the interval of ``squared_error`` holds the truth.
 
     Returns
     -------
@@ -93,11 +106,11 @@ def calibration(
     Raises
     ------
     ConfigError
-        If bins is not a whole number of at least 1.
+        If bins is not a whole number of at least 1, or the level is not between 0 and 1.
     RowError
         If a value is not finite, a label is missing, or there is only one cluster.
     """
-    wanted = positive_count(bins, name="bins")
+    wanted, inside = positive_count(bins, name="bins"), share(level, name="level")
     p = float_vector(predicted, name="predicted")
     g = float_vector(gamma, name="gamma")
     same_size(p.size, gamma=g)
@@ -108,11 +121,11 @@ def calibration(
         if cluster is None
         else clusterings(cluster, second_cluster, size=p.size, rows=kept)
     )
-    return _calibrate(p[kept], g[kept], w=w[kept], rows=rows, ways=ways)
+    return _calibrate(p[kept], g[kept], w=w[kept], rows=rows, ways=ways, level=inside)
 
 
 def _calibrate(
-    p: Array, g: Array, *, w: Array, rows: IntArray, ways: list[Clusters]
+    p: Array, g: Array, *, w: Array, rows: IntArray, ways: list[Clusters], level: float
 ) -> Calibration:
     bins = int(rows.max()) + 1
 
@@ -128,18 +141,51 @@ def _calibrate(
     usable = pairs > _ROUNDING * np.square(mass)
     gap = w * (g - p)
     products = np.square(total(gap)) - _together(gap, rows=rows, ways=ways)
-    shares = mass[usable]
-    error = float("nan")
+    squared = Interval(*[float("nan")] * 4)
     if usable.any():
-        mean = float(shares @ (products[usable] / pairs[usable]) / shares.sum())
-        error = float(np.sqrt(max(0.0, mean)))
+        part = np.where(usable, mass, 0.0) / mass[usable].sum()
+        mean = float(part[usable] @ (products[usable] / pairs[usable]))
+        centred = (gap - w * (total(gap) / mass)[rows]) / mass[rows]
+        spreads = _spreads(centred, rows=rows, ways=ways, part=part)
+        squared = _interval(mean, spreads, quantile=t_quantile(ways, level=level))
     return Calibration(
         predicted=predicted,
         observed=observed,
         standard_error=np.sqrt(variance),
         count=count,
-        error=error,
+        squared_error=squared,
     )
+
+
+def _spreads(
+    centred: Array, *, rows: IntArray, ways: list[Clusters], part: Array
+) -> tuple[float, float]:
+    """Return ``tr(SV)`` and ``tr(SVSV)``, V being the covariance of the bins' mean gaps."""
+    found = []
+    for way in ways:
+        covariance = np.empty((part.size, part.size))
+        for place in range(part.size):  # a bin at a time: a table of clusters by bins may be large
+            mine = np.where(rows == place, centred, 0.0)
+            sums = np.bincount(way.codes, weights=mine, minlength=way.count)
+            covariance[place] = np.bincount(
+                rows, weights=centred * sums[way.codes], minlength=part.size
+            )
+        found.append(way.count / (way.count - 1) * part[:, None] * covariance)
+    if len(found) > 1:  # as in `combined_variance`: not below the larger of the one-way variances
+        found[2] = found[0] + found[1] - found[2]
+    largest = max(found, key=np.trace)
+    return float(np.trace(largest)), float(np.trace(largest @ largest))
+
+
+def _interval(mean: float, spreads: tuple[float, float], *, quantile: float) -> Interval:
+    first, second = spreads
+    slope = 2 * second / first if first > 0 else 0.0
+    middle = mean + quantile**2 * slope
+    # below 0 no x fits: what is left is the one that fits best
+    room = 2 * slope * mean + (quantile * slope) ** 2 + 2 * second
+    reach = quantile * float(np.sqrt(max(room, 0.0)))
+    error = float(np.sqrt(2 * second + 2 * slope * max(mean, 0.0)))
+    return Interval(mean, middle - reach, middle + reach, error)
 
 
 def _together(values: Array, *, rows: IntArray, ways: list[Clusters]) -> Array:

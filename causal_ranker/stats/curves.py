@@ -20,7 +20,12 @@ from causal_ranker.stats._arrays import (
     positive_count,
     same_size,
 )
-from causal_ranker.stats._codes import rank_vector, reject_repeated_ranks, request_codes
+from causal_ranker.stats._codes import (
+    rank_vector,
+    reject_empty_slots,
+    reject_repeated_ranks,
+    request_codes,
+)
 from causal_ranker.stats._ranked import RankedRows, areas, rank_rows
 from causal_ranker.stats.calibration import Calibration, calibration
 
@@ -181,7 +186,7 @@ def uplift_at_k(rank: ArrayLike, gamma: ArrayLike, request: ArrayLike, *, k: int
     Raises
     ------
     ConfigError
-        If k is not a whole number of at least 1.
+        If k is not a whole number of at least 1, or is above every rank.
     RowError
         If a rank is below 1 or used twice, or a request code has no row.
     """
@@ -190,5 +195,6 @@ def uplift_at_k(rank: ArrayLike, gamma: ArrayLike, request: ArrayLike, *, k: int
     codes, count = request_codes(request)
     same_size(ranks.size, gamma=values, request=codes)
     reject_repeated_ranks(ranks, codes, slots=slots)
+    reject_empty_slots(slots, longest=int(ranks.max()))
     top = ranks <= slots
     return np.bincount(codes[top], weights=values[top], minlength=count) / slots

@@ -34,6 +34,7 @@ from causal_ranker.stats._arrays import (
 from causal_ranker.stats._codes import (
     clusterings,
     rank_vector,
+    reject_empty_slots,
     reject_repeated_ranks,
     request_codes,
 )
@@ -213,7 +214,7 @@ class LoggedRanking:
         Raises
         ------
         ConfigError
-            If k is not a whole number of at least 1.
+            If k is not a whole number of at least 1, or is above every rank.
         RowError
             If a rank is below 1 or used twice, a request code has no row, or there is one cluster.
         OverlapError
@@ -222,6 +223,7 @@ class LoggedRanking:
         slots = positive_count(k, name="k")
         ranks, codes, requests = self._checked()
         reject_repeated_ranks(ranks, codes, slots=slots)
+        reject_empty_slots(slots, longest=int(ranks.max()))
         return self._estimate(
             np.where(ranks <= slots, 1 / slots, 0.0), codes, requests, normal=self_normalised
         )

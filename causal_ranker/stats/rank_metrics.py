@@ -39,7 +39,7 @@ def cp_at_k(tau: ArrayLike, rank: ArrayLike, request: ArrayLike, *, k: int) -> f
     Raises
     ------
     ConfigError
-        If k is not a whole number of at least 1.
+        If k is not a whole number of at least 1, or is above every rank.
     RowError
         If a rank is below 1 or used twice, or a request code has no row.
     """

@@ -22,11 +22,11 @@ from causal_ranker.stats._arrays import (
     share,
 )
 from causal_ranker.stats._bands import half_sample_interval
-from causal_ranker.stats._codes import clusterings, request_codes
+from causal_ranker.stats._codes import clusterings, reject_empty_slots, request_codes
 from causal_ranker.stats._half_samples import HalfSamples
 from causal_ranker.stats._interval import Interval, t_quantile
 
-__all__ = ["PairedUplift", "paired_uplift_at_k", "slot_shares"]
+__all__ = ["PairedUplift", "paired_uplift_at_k"]
 
 
 @dataclass(frozen=True)
@@ -44,51 +44,6 @@ class PairedUplift:
     first: Interval
     second: Interval
     difference: Interval
-
-
-def slot_shares(score: ArrayLike, request: ArrayLike, *, k: int) -> Array:
-    """Return how much of each row stands among the first k of its request.
-
-    Parameters
-    ----------
-    score : array_like, shape (n,)
-        What to rank by, higher is better; may be infinite, not NaN.
-    request : array_like of int, shape (n,)
-        Codes 0 .. R-1, each with a row.
-    k : int
-        Slots.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        1 or 0; in between for rows that tie across slot k. They sum to k in a request of at
-        least k rows, and to the number of rows in a shorter one.
-
-    Raises
-    ------
-    ConfigError
-        If k is not a whole number of at least 1.
-    RowError
-        If a score is NaN, or a request code has no row.
-    """
-    slots = positive_count(k, name="k")
-    values = float_vector(score, name="score", finite=False)
-    codes, count = request_codes(request)
-    same_size(values.size, request=codes)
-    return _shares(values, codes, requests=count, k=slots)
-
-
-def _shares(score: Array, codes: IntArray, *, requests: int, k: int) -> Array:
-    order = np.lexsort((-score, codes))
-    ranked, of = score[order], codes[order]
-    fresh = np.concatenate(([True], (of[1:] != of[:-1]) | (ranked[1:] != ranked[:-1])))
-    starts = np.flatnonzero(fresh)
-    size = np.diff(starts, append=order.size)
-    first_row = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=requests))[:-1]))
-    above = starts - first_row[of[starts]]
-    found = np.empty(order.size)
-    found[order] = np.repeat(np.minimum(np.maximum((k - above) / size, 0.0), 1.0), size)
-    return found
 
 
 def paired_uplift_at_k(
@@ -139,7 +94,8 @@ def paired_uplift_at_k(
     Raises
     ------
     ConfigError
-        If k or draws is too small, or the level is not between 0 and 1.
+        If k or draws is too small, k is above the rows of every request, or the level is not
+        between 0 and 1.
     EmptyError
         If a half-sample shows no row at all: there are too few clusters.
     RowError
@@ -154,7 +110,8 @@ def paired_uplift_at_k(
         for name, score in (("first", first), ("second", second))
     ]
     same_size(values.size, first=scores[0], second=scores[1], request=codes)
-    shares = [_shares(score, codes, requests=requests, k=slots) for score in scores]
+    reject_empty_slots(slots, longest=int(np.bincount(codes).max()))
+    shares = [_slot_shares(score, codes, requests=requests, k=slots) for score in scores]
     ways = clusterings(cluster, second_cluster, size=values.size, rows=np.arange(values.size))
     points = [float((part * values).sum()) / slots / requests for part in shares]
     drawn: list[list[Array]] = [[], [], []]
@@ -173,6 +130,24 @@ def paired_uplift_at_k(
             for point, deviations in zip((*points, points[0] - points[1]), drawn, strict=True)
         )
     )
+
+
+def _slot_shares(score: Array, codes: IntArray, *, requests: int, k: int) -> Array:
+    """Return how much of each row stands among the first k of its request.
+
+    That is 1 or 0; in between for rows that tie across slot k. They sum to k in a request of at
+    least k rows, and to the number of rows in a shorter one.
+    """
+    order = np.lexsort((-score, codes))
+    ranked, of = score[order], codes[order]
+    fresh = np.concatenate(([True], (of[1:] != of[:-1]) | (ranked[1:] != ranked[:-1])))
+    starts = np.flatnonzero(fresh)
+    size = np.diff(starts, append=order.size)
+    first_row = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=requests))[:-1]))
+    above = starts - first_row[of[starts]]
+    found = np.empty(order.size)
+    found[order] = np.repeat(np.minimum(np.maximum((k - above) / size, 0.0), 1.0), size)
+    return found
 
 
 def _drawn(

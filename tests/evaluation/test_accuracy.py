@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from causal_ranker.errors import RowError, SchemaError
+from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.evaluation.accuracy import ListAccuracy, ShownItems, list_accuracy
 from causal_ranker.evaluation.accuracy_section import accuracy_section
 from causal_ranker.evaluation.compare import compare_policies
@@ -14,7 +14,7 @@ from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.evaluation.sections import evaluation_sections
 from causal_ranker.reporting.blocks import Table, Text
 from causal_ranker.stats.accuracy import accuracy_at_k
-from causal_ranker.stats.intervals import clustered_mean
+from causal_ranker.stats.intervals import Interval, clustered_mean
 from tests.evaluation.sample import K, make_evaluation, make_rows, take
 
 ITEMS = 30
@@ -148,6 +148,49 @@ def test_the_section_says_units_and_stands_behind_the_policies() -> None:
     assert "purchases" in estimators.note
 
 
+@pytest.mark.parametrize(
+    ("uplift", "blend", "half", "words"),
+    [
+        (0.04340, 0.04342, 0.001, "in what they cause, uplift and blend are level."),
+        (0.043, 0.050, 0.004, "in what they cause, uplift and blend are level."),
+        (0.043, 0.053, 0.004, "most is caused by blend."),
+        (0.053, 0.043, 0.004, "most is caused by uplift."),
+        (0.001, 0.002, 0.004, "in what they cause, base, uplift and blend are level."),
+    ],
+)
+def test_the_leader_in_uplift_is_one_that_can_be_told(
+    uplift: float, blend: float, half: float, words: str
+) -> None:
+    def interval(point: float, reach: float) -> Interval:
+        return Interval(point, point - reach, point + reach, reach / 2)
+
+    rows = make_rows()
+    _, found = found_of(rows)
+    comparison = compare_policies(rows, k=K)
+    gains = {"base": 0.0, "uplift": uplift, "blend": blend}
+    comparison = replace(
+        comparison,
+        results=tuple(
+            replace(
+                result,
+                uplift=interval(0.1 + gains[result.policy], 0.02),
+                difference=interval(gains[result.policy], half * (result.policy != "base")),
+            )
+            for result in comparison.results
+        ),
+    )
+    (base, *others) = found.policies
+    best = replace(base, ndcg=interval(0.99, 0.001))
+    text = accuracy_section(replace(found, policies=(best, *others)), comparison).blocks[0]
+    assert isinstance(text, Text)
+    assert text.text.endswith(f"The most accurate list here is that of base; {words}")
+    leader = replace(others[0], ndcg=interval(0.999, 0.001))
+    found = replace(found, policies=(base, leader, *others[1:]))
+    text = accuracy_section(found, comparison).blocks[0]
+    assert isinstance(text, Text)
+    assert ("of uplift leads in both" in text.text) == ("caused by uplift" in words)
+
+
 def test_input_is_checked() -> None:
     rows = make_rows()
     shown = shown_of(rows)
@@ -159,3 +202,7 @@ def test_input_is_checked() -> None:
         list_accuracy(rows, replace(shown, popularity=shown.popularity[:3]), k=K)
     with pytest.raises(RowError, match="played"):
         list_accuracy(rows, replace(shown, played=np.zeros(rows.requests, dtype=int)), k=K)
+    base = rows.rank["base"]
+    short = replace(rows, rank={"base": np.where(base <= 2, base, 0)})
+    with pytest.raises(ConfigError, match="k of at most 2"):
+        list_accuracy(short, shown, k=3)

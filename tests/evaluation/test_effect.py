@@ -112,8 +112,8 @@ def test_calibrated_predictions_have_no_error_and_biased_ones_have_their_bias() 
         requests=n,
     )
     right, biased = calibration_groups(rows), calibration_groups(replace(rows, uplift=tau + 0.3))
-    assert right.error < 0.02
-    assert 0.28 < biased.error < 0.32
+    assert right.squared_error.low < 0 < right.squared_error.high < 0.05**2
+    assert 0.28**2 < biased.squared_error.low < 0.3**2 < biased.squared_error.high < 0.32**2
     held = sum(o.low <= p <= o.high for o, p in zip(right.observed, right.predicted, strict=True))
     assert held >= 8
     assert not any(
@@ -131,4 +131,4 @@ def test_the_error_is_free_of_what_users_and_units_share() -> None:
         cluster=ROWS.user[at],
         second_cluster=ROWS.unit[at],
     )
-    assert calibration_groups(ROWS, groups=4).error == expected.error > 0
+    assert calibration_groups(ROWS, groups=4).squared_error == expected.squared_error

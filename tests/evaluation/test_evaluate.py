@@ -45,6 +45,11 @@ def test_every_part_is_there() -> None:
     assert found.draws == 20
 
 
+def test_a_thousand_half_samples_are_usual() -> None:
+    found = evaluate(ROWS, k=K, covariates=None, rng=np.random.default_rng(5))
+    assert found.draws == 1_000
+
+
 def test_areas_are_those_of_the_curve_sample() -> None:
     found = run(ROWS)
     at = ROWS.curve_rows
@@ -140,6 +145,6 @@ def test_propensities_are_set_against_what_was_exposed() -> None:
         weight = rows.sample_weight[group]
         assert said == pytest.approx(np.average(rows.propensity[group], weights=weight))
         assert seen == pytest.approx(np.average(rows.treatment[group], weights=weight))
-    assert found.error < 0.05  # they are the ones that T was drawn with
+    assert found.squared_error.point < 0.05**2  # they are the ones that T was drawn with
     wrong = replace(rows, propensity=np.where(rows.primary, rows.propensity**2, rows.propensity))
-    assert propensities_of(wrong).error > 0.1
+    assert propensities_of(wrong).squared_error.point > 0.1**2

@@ -41,7 +41,7 @@ def test_the_page_is_whole(tmp_path: Path) -> None:
     path = REPORT.to_html(tmp_path / "report.html")
     page = path.read_text("utf-8")
     assert page.index("Re-ranking by blend") < page.index("Policies") < page.index("Rows by stage")
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     assert not [part for part in ("http://", "https://", "url(") if _loads(page, part)]
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
 
@@ -112,7 +112,7 @@ def test_json_holds_the_page_and_every_number() -> None:
     blend = found["comparison"]["results"][2]
     result = EVALUATION.comparison.result("blend")
     assert blend["policy"] == "blend"
-    assert set(found["groups"]) == {"predicted", "observed", "count", "error"}
+    assert set(found["groups"]) == {"predicted", "observed", "count", "squared_error"}
     gap = found["group_effects"]["difference"]
     first, *_, last = found["group_effects"]["observed"]
     assert gap["point"] == last["point"] - first["point"]

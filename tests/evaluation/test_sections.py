@@ -104,6 +104,22 @@ def test_areas_under_the_curves() -> None:
         close(row[2], bands.qini_interval)
 
 
+def test_the_three_curves_stand_there() -> None:
+    figures = [block for block in SECTIONS[2].blocks if isinstance(block, Figure)]
+    assert [figure.alt.split(" of ")[0] for figure in figures] == [
+        "Targeting curves",
+        "Qini curves",
+        "Uplift curves",
+    ]
+    for figure, unit in zip(figures, ("exposures", "candidates", "candidates"), strict=True):
+        assert f"purchases per 100 {unit}" in figure.svg
+        assert "best share of the candidates (%)" in figure.svg
+    assert len({figure.svg for figure in figures}) == 3
+    curves = {name: replace(bands, uplift=bands.qini) for name, bands in EVALUATION.curves.items()}
+    as_qini = curves_section(replace(EVALUATION, curves=curves), outcome="purchases").blocks
+    assert as_qini[2].svg == as_qini[1].svg != figures[2].svg  # type: ignore[union-attr]
+
+
 def test_the_table_of_group_effects() -> None:
     table, groups = only(SECTIONS[1], Table), EVALUATION.group_effects
     assert [row[0] for row in table.rows] == [1, 2, 3, 4, 5]
@@ -184,7 +200,7 @@ def test_balance_shows_the_15_worst_after_weighting() -> None:
 
 def test_every_drawing_names_its_units() -> None:
     drawings = [block for s in SECTIONS for block in s.blocks if isinstance(block, Figure)]
-    assert len(drawings) == 5
+    assert len(drawings) == 6
     for drawing in drawings:
         # two axes, each with a unit: a percentage, purchases per something, or a probability;
         # balance has names of covariates on one

@@ -14,6 +14,7 @@ from causal_ranker.evaluation.sections import evaluation_sections
 from causal_ranker.evaluation.totals import TotalComparison, compare_totals
 from causal_ranker.evaluation.totals_section import totals_section
 from causal_ranker.reporting.blocks import Table, Text
+from causal_ranker.reporting.cells import flush_right
 from causal_ranker.stats.intervals import Interval
 from tests.evaluation.sample import K, make_rows
 
@@ -55,12 +56,14 @@ def test_differences_are_those_of_the_totals_scores() -> None:
         assert each.total_difference == again
 
 
-def slow_left(rows: EvaluationRows, among: Any, towards: Any) -> float:
+def slow_left(rows: EvaluationRows, among: Any, towards: Any, weight: Any = None) -> float:
     assert rows.total_gamma is not None
     top = bottom = 0.0
     for request in range(rows.requests):
         here = [i for i in np.flatnonzero(rows.request == request) if among[i]]
         room = {i: rows.propensity[i] * (1 - rows.propensity[i]) for i in here}
+        if weight is not None:
+            room = {i: room[i] * weight[i] for i in here}
         if not here:
             continue
         mean = sum(room[i] * towards[i] for i in here) / sum(room.values())
@@ -72,9 +75,13 @@ def slow_left(rows: EvaluationRows, among: Any, towards: Any) -> float:
 
 def test_what_is_left_by_loops() -> None:
     rows = strong(2)
+    weight = rows.sample_weight * np.random.default_rng(3).uniform(0.2, 2.0, rows.request.size)
+    rows = replace(rows, sample_weight=weight)
     found = compared(rows)
     assert found.left is not None
-    assert found.left.point == pytest.approx(slow_left(rows, rows.primary, rows.uplift))
+    sampled = rows.primary & (weight > 0)
+    assert sampled.sum() < rows.primary.sum()  # rows kept for a list only do not count
+    assert found.left.point == pytest.approx(slow_left(rows, sampled, rows.uplift, weight))
     for each in found.policies:
         mine, base = (first_rows(rows, name, k=K) for name in (each.policy, "base"))
         assert each.left is not None
@@ -172,3 +179,19 @@ def test_the_sentence_says_what_the_interval_does(low: float, high: float, words
         assert each.left is not None
         assert str(row[3]).startswith(f"{100 * each.left.point:.0f} (")
     assert "purchases per 100 slots" in table.note
+
+
+@pytest.mark.parametrize("high", [0.7, 0.6])
+def test_a_share_that_may_be_anything_is_not_written(high: float) -> None:
+    found = compared(strong(6))
+    left = Interval(-0.4, -1.35, high, 0.5)
+    policies = (replace(found.policies[0], left=left), *found.policies[1:])
+    text, table = totals_section(replace(found, left=left, policies=policies)).blocks
+    assert isinstance(text, Text)
+    assert isinstance(table, Table)
+    told = high - left.low <= 2
+    assert ("-40 %" in text.text) == told
+    assert ("left in the total cannot be told here" in text.text) != told
+    assert table.rows[0][3] == ("-40 (-135 to 60)" if told else "cannot be told")
+    assert "more sharply" not in table.note
+    assert flush_right(table)[3]

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causal_ranker.evaluation.wording import decimals_for, interval_text, percent, range_text
+from causal_ranker.evaluation.wording import (
+    decimals_for,
+    interval_text,
+    percent,
+    range_text,
+    root_text,
+)
 from causal_ranker.stats.intervals import Interval
 
 NAN = float("nan")
@@ -71,3 +77,17 @@ def test_what_is_written_excludes_0_as_the_interval_does(point: float, half_widt
 )
 def test_percentages(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("point", "low", "high", "text"),
+    [
+        (0.0004, 0.0001, 0.0009, "2 (1 to 3) plays"),
+        (0.0004, -0.0001, 0.0009, "not distinguishable from 0 (at most 3 plays)"),
+        (-0.0004, -0.001, 0.0009, "not distinguishable from 0 (at most 3 plays)"),
+        (-0.0004, -0.001, -0.0001, "not distinguishable from 0"),
+        (NAN, NAN, NAN, "n/a"),
+    ],
+)
+def test_a_mean_square_below_0_is_no_0(point: float, low: float, high: float, text: str) -> None:
+    assert root_text(Interval(point, low, high, 0.01), unit="plays") == text

@@ -179,3 +179,44 @@ def test_shares_of_a_sample_say_how_they_go() -> None:
     shares = label_report_sections(drawn)[1].blocks[0]
     assert "by sampling weight" in shares.note
     assert "weight" not in label_report_sections(plain)[1].blocks[0].note
+
+
+@pytest.mark.parametrize(
+    ("propensity", "words"),
+    [
+        (0.25, ""),
+        (0.27, ""),
+        (0.125, "add up to 1 a request, where 2 candidates are shown"),
+        (0.5, "add up to 4 a request, where 2 candidates are shown"),
+    ],
+)
+def test_propensities_that_cannot_be_inclusion_chances(propensity: float, words: str) -> None:
+    # slates of 2 of 8 candidates; the last half of the requests keep a sample of the controls
+    rows = [
+        candidate(
+            hour,
+            item_id=item,
+            shown=item <= 2,
+            propensity=propensity,
+            sampling_weight=1.0 if hour < 30 or item <= 2 else 2.0,
+        )
+        for hour in range(60)
+        for item in (range(1, 9) if hour < 30 else range(1, 6))
+    ]
+    found = describe_labels(collect(rows, [play(1, 2)])[0])
+    assert found.inclusion is not None
+    assert found.inclusion.requests == 60
+    assert found.inclusion.shown == 120
+    assert found.inclusion.expected == pytest.approx(60 * 8 * propensity)
+    said = [warning for warning in found.warnings if "propensities" in warning]
+    assert len(said) == bool(words)
+    assert all(words in warning for warning in said)
+
+
+def test_few_rows_off_by_chance_are_no_warning_and_no_column_is_no_sum() -> None:
+    rows = [candidate(hour, shown=hour < 4, propensity=0.5) for hour in range(6)]
+    found = describe_labels(collect(rows, [play(1, 2)])[0])
+    assert found.inclusion is not None
+    assert (found.inclusion.expected, found.inclusion.shown) == (3, 4)
+    assert not [warning for warning in found.warnings if "propensities" in warning]
+    assert describe_labels(collect([candidate(0)], [])[0]).inclusion is None

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from causal_ranker.errors import DataError
-from causal_ranker.reporting.blocks import Document, Figure, Section, Table, Text
+from causal_ranker.reporting.blocks import Block, Code, Document, Figure, Section, Table, Text
 from causal_ranker.reporting.html import to_html
 from tests.reporting.sample import HOSTILE, document
 
@@ -112,7 +112,7 @@ def test_a_document_without_meta_has_no_footer() -> None:
     assert "<footer" not in page
 
 
-def of(*blocks: Text | Table | Figure, verdict: str = "v") -> str:
+def of(*blocks: Block, verdict: str = "v") -> str:
     return to_html(Document("t", verdict, [Section("s", list(blocks))]))
 
 
@@ -146,6 +146,24 @@ def test_negative_figures_have_a_minus_and_words_keep_their_hyphens() -> None:
     assert "\N{MINUS SIGN}1.5 (\N{MINUS SIGN}2 to \N{MINUS SIGN}1)" in page
     assert "\N{MINUS SIGN}2</td>" in page
     assert all(word in page for word in ("a-b", "x-1", "-y"))
+
+
+def test_signs_are_one_in_cells_notes_and_words_and_no_id_or_date_changes() -> None:
+    said = "-0.33 (-0.66 to -.01) purchases"
+    kept = "2026-01-05, -log2, item-7, 12:00 -05:00, --top, a/-1, T-30"
+    minus = "\N{MINUS SIGN}"
+    page = of(
+        Text(said),
+        Text(kept),
+        Table(["a", "b"], [["-7", said], ["x", kept]], said),
+        Figure("<svg></svg>", said, "a"),
+        Code("run -5"),
+    )
+    assert page.count(said.replace("-", minus)) == 4
+    assert said not in page
+    assert page.count(kept) == 2
+    assert 'scope="row">-7<' in page  # the first column names the row
+    assert "run -5" in page
 
 
 def test_long_names_break_at_their_joints_and_stay_text() -> None:

@@ -41,7 +41,7 @@ def test_deciles_by_loops() -> None:
             sum(w[i] * w[j] * r[i] * r[j] for i, j in pairs) / sum(w[i] * w[j] for i, j in pairs)
         )
         mass.append(w.sum())
-    assert found.error == pytest.approx(np.sqrt(max(0.0, np.average(squared, weights=mass))))
+    assert found.squared_error.point == pytest.approx(np.average(squared, weights=mass))
     assert found.count.sum() == 200
 
 
@@ -65,26 +65,28 @@ def test_noise_alone_is_no_error_and_a_shift_is() -> None:
     rng = np.random.default_rng(2)
     predicted = rng.normal(size=20_000)
     noise = 5 * rng.normal(size=20_000)
-    assert calibration(predicted, predicted).error == 0
+    exact = calibration(predicted, predicted).squared_error
+    assert (exact.point, exact.low, exact.high) == (0, 0, 0)
     # without taking the noise out, ten bins would read about 5 sqrt(10 / 20000) = .11
-    assert calibration(predicted, predicted + noise).error < 0.08
-    assert calibration(predicted, predicted + noise - 0.5).error == pytest.approx(0.5, abs=0.1)
+    assert abs(calibration(predicted, predicted + noise).squared_error.point) < 0.08**2
+    shifted = calibration(predicted, predicted + noise - 0.5).squared_error
+    assert np.sqrt(shifted.point) == pytest.approx(0.5, abs=0.1)
 
 
-def test_the_squared_error_has_no_bias() -> None:
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_the_squared_error_has_no_bias(shift: float) -> None:
     rng = np.random.default_rng(3)
     predicted = np.zeros(20)
     squares = []
     for _ in range(4000):
-        found = calibration(predicted, 1.0 + rng.normal(size=20), bins=1)
-        squares.append(found.error**2)
-    # floor at 0 touches almost no draw here: the gap is 1 with standard error .22
+        found = calibration(predicted, shift + rng.normal(size=20), bins=1)
+        squares.append(found.squared_error.point)
     standard_error = np.std(squares) / np.sqrt(4000)
-    assert abs(np.mean(squares) - 1.0) < 4 * standard_error
+    assert abs(np.mean(squares) - shift**2) < 4 * standard_error
 
 
 def of_pairs(predicted: Array, gamma: Array, weights: Array, *labels: NDArray[np.int64]) -> float:
-    """Error by every pair of rows of a bin that share no label; two bins, at 0."""
+    """Squared error by every pair of rows of a bin that share no label; two bins, at 0."""
     squared, mass = [], []
     for rows in (np.flatnonzero(predicted < 0), np.flatnonzero(predicted >= 0)):
         pairs = [(i, j) for i in rows for j in rows if i != j and all(c[i] != c[j] for c in labels)]
@@ -92,7 +94,7 @@ def of_pairs(predicted: Array, gamma: Array, weights: Array, *labels: NDArray[np
         top = sum(w[i] * w[j] * r[i] * r[j] for i, j in pairs)
         squared.append(top / sum(w[i] * w[j] for i, j in pairs))
         mass.append(w[rows].sum())
-    return float(np.sqrt(max(0.0, np.average(squared, weights=mass))))
+    return float(np.average(squared, weights=mass))
 
 
 @pytest.mark.parametrize("two_way", [True, False])
@@ -111,9 +113,10 @@ def test_the_error_counts_no_pair_of_rows_that_belong_together(two_way: bool) ->
         cluster=user,
         second_cluster=unit if two_way else None,
     )
-    assert found.error == pytest.approx(of_pairs(predicted, gamma, weights, *labels))
+    expected = of_pairs(predicted, gamma, weights, *labels)
+    assert found.squared_error.point == pytest.approx(expected)
     by_row = calibration(predicted, gamma, bins=2, weights=weights)
-    assert found.error != pytest.approx(by_row.error)
+    assert found.squared_error.point != pytest.approx(by_row.squared_error.point)
 
 
 def test_noise_that_users_and_units_share_is_no_error() -> None:
@@ -128,15 +131,46 @@ def test_noise_that_users_and_units_share_is_no_error() -> None:
     for _ in range(1000):
         gamma = rng.normal(size=40)[user] + rng.normal(size=40)[unit]
         given: dict[str, Any] = {"predicted": np.full(1600, -1.0), "gamma": gamma, "bins": 1}
-        both.append(calibration(**given, cluster=user, second_cluster=unit).error ** 2)
-        by_user.append(calibration(**given, cluster=user).error ** 2)
-        by_row.append(calibration(**given).error ** 2)
-    # the gap of 1 has a standard error of .22, so that hardly any square is cut off at 0
+        both.append(calibration(**given, cluster=user, second_cluster=unit).squared_error.point)
+        by_user.append(calibration(**given, cluster=user).squared_error.point)
+        by_row.append(calibration(**given).squared_error.point)
     noise = np.std(both) / np.sqrt(1000)
     assert 4 * noise < 1 / 15
     assert abs(np.mean(both) - 1.0) < 4 * noise
     assert np.mean(by_user) - np.mean(both) == pytest.approx(1 / 40, rel=0.15)
     assert np.mean(by_row) - np.mean(both) == pytest.approx(2 / 40, rel=0.15)
+
+
+@pytest.mark.parametrize("two_way", [True, False])
+@pytest.mark.parametrize("bins", [2, 10])
+@pytest.mark.parametrize("shift", [0.0, 0.1, 0.3])
+def test_the_interval_holds_the_squared_error(two_way: bool, bins: int, shift: float) -> None:
+    rng = np.random.default_rng(8)
+    draws, held, negative = 200, 0, 0
+    for _ in range(draws):
+        user, unit = rng.integers(0, 100, 1000), rng.integers(0, 80, 1000)
+        predicted = rng.normal(size=1000)
+        gamma = predicted + shift * np.sign(predicted) + rng.normal(size=1000)
+        labels: dict[str, Any] = {}
+        if two_way:
+            labels = {"cluster": user, "second_cluster": unit}
+            gamma += 0.5 * rng.normal(size=100)[user] + 0.5 * rng.normal(size=80)[unit]
+        found = calibration(predicted, gamma, bins=bins, **labels).squared_error
+        held += found.low <= shift**2 <= found.high
+        negative += found.point < 0
+    assert 0.92 * draws <= held  # 95 % of the draws, less 2 standard errors
+    if shift == 0:
+        assert 0.4 * draws < negative < 0.8 * draws  # noise falls on both sides of 0
+
+
+def test_a_higher_level_gives_a_wider_interval() -> None:
+    rng = np.random.default_rng(9)
+    given: dict[str, Any] = {"predicted": np.zeros(50), "gamma": rng.normal(size=50)}
+    usual, wide = (calibration(**given, level=level).squared_error for level in (0.95, 0.99))
+    assert wide.point == usual.point
+    assert wide.low < usual.low < usual.high < wide.high
+    with pytest.raises(ConfigError, match="level"):
+        calibration(**given, level=1.0)
 
 
 def test_a_bin_of_one_user_says_nothing() -> None:
@@ -146,15 +180,16 @@ def test_a_bin_of_one_user_says_nothing() -> None:
         "bins": 2,
     }
     # the second bin has pairs of one user only; the first bin's rows are both off by 2
-    assert calibration(**given, cluster=[0, 1, 2, 2]).error == pytest.approx(2.0)
-    assert np.isnan(calibration(**given, cluster=[0, 0, 2, 2]).error)
+    assert calibration(**given, cluster=[0, 1, 2, 2]).squared_error.point == pytest.approx(4.0)
+    assert np.isnan(calibration(**given, cluster=[0, 0, 2, 2]).squared_error.point)
 
 
 def test_a_bin_of_one_row_has_no_standard_error() -> None:
     found = calibration([0.0, 1.0], [0.0, 1.0], bins=2)
     assert np.isnan(found.standard_error).all()
-    assert np.isnan(found.error)
-    assert calibration([0.0, 0.0, 1.0], [3.0, 3.0, 9.0], bins=2).error == pytest.approx(3.0)
+    assert np.isnan(found.squared_error.point)
+    found = calibration([0.0, 0.0, 1.0], [3.0, 3.0, 9.0], bins=2)
+    assert found.squared_error.point == pytest.approx(9.0)
 
 
 @given(
