@@ -26,7 +26,8 @@ class RefuteConfig(FrozenConfig):
         Whether it is tried at all.
     rows : int
         About how many rows are used: all rows kept of users drawn by the seed. Models are fitted
-        on them several times, so this decides the time it takes.
+        on them several times, so this decides the time it takes; their features are held in
+        memory, at 4 bytes each. Too few users cannot tell anything.
     level : float
         Probability that an interval holds the truth: of sound analyses, each line fails by chance
         in ``1 - level``.
@@ -35,7 +36,7 @@ class RefuteConfig(FrozenConfig):
     """
 
     enabled: bool = True
-    rows: Annotated[int, Field(ge=1_000)] = 60_000
+    rows: Annotated[int, Field(ge=1_000)] = 400_000
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     negative_controls: str | None = None
 
