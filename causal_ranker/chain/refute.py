@@ -17,7 +17,9 @@ from causal_ranker.chain.score import ScoredLists
 from causal_ranker.chain.train import Trained
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import SchemaError
-from causal_ranker.evaluation.refute.material import Dose, Earlier, Material
+from causal_ranker.evaluation.effect import mean_unexposed
+from causal_ranker.evaluation.evaluate import Evaluation
+from causal_ranker.evaluation.refute.material import Dose, Earlier, Material, Reported
 from causal_ranker.evaluation.refute.run import Refutation, refute
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.seeds import stage_seed
@@ -32,6 +34,7 @@ def refute_lists(
     lists: ScoredLists,
     trained: Trained,
     *,
+    evaluation: Evaluation,
     impressions: ibis.Table,
     history: History,
     config: ChainConfig,
@@ -50,6 +53,8 @@ def refute_lists(
         The report's lists.
     trained : Trained
         The frozen policy, and how its propensities came about.
+    evaluation : Evaluation
+        The estimates in question, from all rows.
     impressions : ibis.Table
         Impressions of the report, for positions.
     history : History
@@ -84,6 +89,7 @@ def refute_lists(
             ),
             controls=_controls(lists, history.items, column=config.refute.negative_controls),
             dose=_position(held, impressions, count=count),
+            reported=_reported(lists, evaluation, policy=trained.policy.kind),
         ),
         level=config.refute.level,
         advance=advance,
@@ -132,6 +138,16 @@ def _material(
         "gain": gain,
         "gain_name": f"{policy} minus base in uplift@{k}",
     }
+
+
+def _reported(lists: ScoredLists, evaluation: Evaluation, *, policy: str) -> Reported:
+    comparison = evaluation.comparison
+    return Reported(
+        average=evaluation.average_effect,
+        gain=None if policy == "base" else comparison.result(policy).difference,
+        level=comparison.level,
+        unexposed=mean_unexposed(lists.rows),
+    )
 
 
 def _keys(connection: Backend, lists: ScoredLists) -> ibis.Table:

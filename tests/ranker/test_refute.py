@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ranker.chain.refute import _controls, _keys, _plays_before, _position
+from causal_ranker.chain.refute import _controls, _keys, _plays_before, _position, _reported
 from causal_ranker.errors import SchemaError
 from causal_ranker.evaluation.refute.check import Check
 from causal_ranker.evaluation.refute.material import RefuteConfig
@@ -118,6 +118,17 @@ def test_the_past_and_the_places_by_brute_force(asked: tuple[CausalRanker, Repor
     place = places.groupby(level=[0, 1, 2]).min().reindex(keys).to_numpy(dtype=float)
     assert np.array_equal(dose.amount, -place, equal_nan=True)
     assert np.array_equal(np.isnan(place), lists.rows.treatment[at] == 0)
+
+
+def test_the_figures_in_question_are_those_of_the_page(
+    asked: tuple[CausalRanker, Report],
+) -> None:
+    ranker, report = asked
+    said = _reported(ranker.lists_, report.evaluation, policy=ranker.policy_name_)
+    assert said.average == report.evaluation.average_effect
+    assert said.gain == report.evaluation.comparison.result(ranker.policy_name_).difference
+    assert said.level == report.evaluation.comparison.level
+    assert _reported(ranker.lists_, report.evaluation, policy="base").gain is None
 
 
 def test_a_log_that_lies_about_its_chances_is_found_out(ranker: CausalRanker) -> None:

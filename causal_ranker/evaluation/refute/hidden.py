@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import exp, isfinite, log
+from math import exp, inf, isfinite, log
 from typing import Final
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from causal_ranker.evaluation.refute.check import Check, Verdict, not_run
 from causal_ranker.evaluation.refute.estimates import Judged, Target, judge, targets
-from causal_ranker.evaluation.refute.material import Material
+from causal_ranker.evaluation.refute.material import Material, Reported
+from causal_ranker.evaluation.wording import percent
 from causal_ranker.stats.confounding import (
     e_value,
     robustness_value,
@@ -33,7 +34,8 @@ def unobserved_confounding(material: Material, base: Judged, *, level: float) ->
 
     The ruler is the strongest observed covariate, with those that repeat it: nuisances are fitted
     again without them, and what they then fail to explain of Y and of T is their strength. Where
-    propensities were logged nothing unobserved can have decided T, and nothing is computed.
+    propensities were logged nothing unobserved can have decided T, and nothing is computed. The
+    estimates are the report's own where the material has them: these rows only give the ruler.
 
     Parameters
     ----------
@@ -126,16 +128,20 @@ def _e_value_line(
     material: Material, base: Judged, without: Judged, *, named: str, level: float
 ) -> Check:
     name, wanted = targets(material)[0].name, "more than what the strongest covariate does"
-    ratio, other = (_risk_ratio(each, material, level=level) for each in (base, without))
-    if ratio is None or other is None:
+    own, other = (_risk_ratio(each, material, level=level) for each in (base, without))
+    reported = material.reported
+    if reported is not None and not isfinite(reported.average.low + reported.average.high):
+        reported = None
+    ratio = own if reported is None else _reported_ratio(reported)
+    if ratio is None or own is None or other is None:
         why = "A mean outcome is not above 0, so there is no risk ratio."
         return Check(_E_VALUE, name, None, "ratio", wanted, "cannot tell", why)
     # The end that is nearer to no effect; an interval that holds 1 needs no confounder.
     crosses = ratio.low <= 1 <= ratio.high
     end = 1.0 if crosses else ratio.low if ratio.point > 1 else ratio.high
     far = ratio.high if ratio.point > 1 else ratio.low
-    value, least, most = (e_value(each) for each in (ratio.point, end, far))
-    known = e_value(ratio.point / other.point)
+    value, least, most = (e_value(each) if each > 0 else inf for each in (ratio.point, end, far))
+    known = e_value(own.point / other.point)
     verdict: Verdict = (
         "cannot tell"
         if crosses
@@ -145,13 +151,23 @@ def _e_value_line(
         if value <= known
         else "cannot tell"
     )
+    whose = "The" if reported is None else "The report's"
     why = (
-        f"The risk ratio is {ratio.point:.2f} ({ratio.low:.2f} to {ratio.high:.2f}). A confounder "
-        f"tied to T and Y by risk ratios of {value:.2f} each could explain it away, {least:.2f} "
-        f"its interval; leaving out {named} changes it as one of {known:.2f} could."
+        f"{whose} risk ratio is {ratio.point:.2f} ({ratio.low:.2f} to {ratio.high:.2f}). A "
+        f"confounder tied to T and Y by risk ratios of {value:.2f} each could explain it away, "
+        f"{least:.2f} its interval; leaving out {named} changes it as one of {known:.2f} could."
     )
     figure = Interval(value, least, most, float("nan"))
     return Check(_E_VALUE, name, figure, "ratio", wanted, verdict, why)
+
+
+def _reported_ratio(reported: Reported) -> Interval | None:
+    """Return the report's effect as a ratio, whose interval holds 1 where the effect's holds 0."""
+    mean, effect = reported.unexposed, reported.average
+    if mean <= 0 or mean + effect.point <= 0:
+        return None
+    point, low, high = (1 + end / mean for end in (effect.point, effect.low, effect.high))
+    return Interval(point, low, high, effect.standard_error / mean)
 
 
 def _risk_ratio(judged: Judged, material: Material, *, level: float) -> Interval | None:
@@ -211,6 +227,18 @@ def _strength(
     )
 
 
+def _in_question(
+    target: Target, material: Material, base: Judged, *, level: float
+) -> tuple[Interval, str]:
+    """Return the estimate to explain away, and what its interval is called."""
+    reported = material.reported
+    if reported is not None:
+        found = reported.average if target.base is None else reported.gain
+        if found is not None and isfinite(found.low + found.high):
+            return found, f"the report's {percent(reported.level)} interval"
+    return target.estimate(base, material, level=level), "the interval"
+
+
 def _robustness_line(
     target: Target,
     material: Material,
@@ -220,7 +248,7 @@ def _robustness_line(
     *,
     level: float,
 ) -> Check:
-    found = target.estimate(base, material, level=level)
+    found, said = _in_question(target, material, base, level=level)
     both = base.kept & without.kept
     whole = _strength(target, base, both, material)
     short = _strength(target, without, both, material)
@@ -251,7 +279,7 @@ def _robustness_line(
         else "cannot tell"
     )
     why = (
-        f"Robustness value {100 * value:.2g} % ({100 * least:.2g} % for the interval): a "
+        f"Robustness value {100 * value:.2g} % ({100 * least:.2g} % for {said}): a "
         "confounder that explains as much of what is unexplained in T and in Y undoes this. "
         f"{named} explains {100 * treatment_share:.2g} % and {100 * outcome_share:.2g} %."
     )

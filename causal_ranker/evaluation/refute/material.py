@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
+from causal_ranker.stats.intervals import Interval
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.nuisance import NuisanceConfig
 
-__all__ = ["Dose", "Earlier", "Material", "RefuteConfig"]
+__all__ = ["Dose", "Earlier", "Material", "RefuteConfig", "Reported"]
 
 
 class RefuteConfig(FrozenConfig):
@@ -80,6 +81,28 @@ class Dose:
 
 
 @dataclass(frozen=True)
+class Reported:
+    """What a report says itself, from more rows than refuters fit on.
+
+    Attributes
+    ----------
+    average : Interval
+        The average effect, in plays per exposure.
+    gain : Interval or None
+        The difference in uplift@k, in plays per slot; None where no lists are compared.
+    level : float
+        Probability that these intervals hold the truth.
+    unexposed : float
+        Mean outcome of the same candidates without exposure.
+    """
+
+    average: Interval
+    gain: Interval | None
+    level: float
+    unexposed: float
+
+
+@dataclass(frozen=True)
 class Material:
     """Rows of whole users, with everything that refuters need.
 
@@ -114,6 +137,8 @@ class Material:
         True for rows of items that could not be affected, shape (n_rows,).
     dose : Dose or None
         How much treated rows got.
+    reported : Reported or None
+        The figures in question; None if they are those that are estimated here.
     """
 
     rows: Rows
@@ -129,6 +154,7 @@ class Material:
     earlier: Earlier | None = None
     controls: NDArray[np.bool_] | None = None
     dose: Dose | None = None
+    reported: Reported | None = None
 
     @cached_property
     def second_cluster(self) -> NDArray[Any] | None:
@@ -157,7 +183,7 @@ class Material:
         Returns
         -------
         Material
-            Without what owners know (outcomes before t0, controls, doses), and weights of others.
+            Without what owners know (outcomes before t0, controls, doses), and figures of others.
         """
         return replace(
             self,
@@ -170,4 +196,5 @@ class Material:
             earlier=None,
             controls=None,
             dose=None,
+            reported=None,
         )

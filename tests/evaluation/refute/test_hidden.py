@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from causal_ranker.evaluation.refute.estimates import Judged, judge
 from causal_ranker.evaluation.refute.hidden import _strongest, unobserved_confounding
-from causal_ranker.evaluation.refute.material import Material
+from causal_ranker.evaluation.refute.material import Material, Reported
 from causal_ranker.stats.confounding import e_value, robustness_value, times_to_explain
+from causal_ranker.stats.intervals import Interval
 from causal_ranker.uplift.base import Rows
 from tests.evaluation.refute.world import AVERAGE, CONFIG, material
 
@@ -69,6 +70,44 @@ def test_no_effect_needs_no_explanation() -> None:
         "E-value": "cannot tell",
         "unobserved confounder": "cannot tell",
     }
+
+
+def test_the_figures_in_question_are_the_reports_own() -> None:
+    # On these rows there is nothing; the report has more, and says +8 plays per 100 exposures.
+    few = material(1, tau=0.0)
+    own, base = few.rows.outcome.mean(), judge(few)
+    average, gain = Interval(0.08, 0.07, 0.09, 0.005), Interval(0.05, 0.04, 0.06, 0.005)
+    told = replace(few, reported=Reported(average, gain, level=0.95, unexposed=0.1))
+    without, given = (unobserved_confounding(each, base, level=LEVEL) for each in (few, told))
+    assert "holds 0" in without[1].why
+    value, strength, lists = given
+    assert value.figure is not None
+    assert value.figure.point == pytest.approx(e_value(1.8))
+    assert value.figure.low == pytest.approx(e_value(1.7))
+    assert value.figure.high == pytest.approx(e_value(1.9))
+    assert own > 0.1  # so it is the report's mean outcome, too
+    for check in (strength, lists):
+        assert "the report's 95 % interval" in check.why
+        assert "holds 0" not in check.why
+    _, _, residual, alpha = slowly(few, base, base.kept)
+    point, low = (robustness_value(each / np.sqrt(residual * alpha)) for each in (0.08, 0.07))
+    assert f"Robustness value {100 * point:.2g} % ({100 * low:.2g} % for the rep" in strength.why
+    # An interval that the report could not give is that of these rows.
+    unknown = Interval(0.08, np.nan, np.nan, np.nan)
+    lost = replace(few, reported=Reported(unknown, unknown, level=0.95, unexposed=0.1))
+    assert repr(unobserved_confounding(lost, base, level=LEVEL)) == repr(without)
+
+
+def test_a_reported_interval_below_no_play_at_all_explains_itself() -> None:
+    rows = material(1, users=100)
+    for unexposed, figure in ((0.1, True), (0.0, False)):
+        average = Interval(-0.05, -0.2, 0.1, 0.1)
+        told = replace(rows, reported=Reported(average, None, level=0.95, unexposed=unexposed))
+        (value, *_) = unobserved_confounding(told, judge(told), level=LEVEL)
+        assert value.verdict == "cannot tell"
+        assert (value.figure is not None) == figure
+        if value.figure is not None:
+            assert value.figure.high == np.inf
 
 
 def slowly(rows: Material, base: Judged, kept: NDArray[np.bool_]) -> tuple[float, ...]:
