@@ -140,6 +140,7 @@ def test_a_log_that_lies_about_its_chances_is_found_out(ranker: CausalRanker) ->
     assert found["balance of the covariates", "average effect"].verdict == "failed"
     (section,) = (each for each in report.document.sections if each.title == TITLE)
     assert "Read the failures" in str(section.blocks[0])
+    assert "attempts to show it false succeeded" in report.document.verdict
 
 
 def test_negative_controls_that_are_not_there_are_refused(
