@@ -17,6 +17,7 @@ from causal_ranker.chain.score import ScoredLists
 from causal_ranker.chain.train import Trained
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import SchemaError
+from causal_ranker.evaluation.balance import largest_difference
 from causal_ranker.evaluation.effect import mean_unexposed
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.refute.material import Dose, Earlier, Material, Reported
@@ -89,7 +90,9 @@ def refute_lists(
             ),
             controls=_controls(lists, history.items, column=config.refute.negative_controls),
             dose=_position(held, impressions, count=count),
-            reported=_reported(lists, evaluation, policy=trained.policy.kind),
+            reported=_reported(
+                lists, evaluation, policy=trained.policy.kind, level=config.refute.level
+            ),
         ),
         level=config.refute.level,
         advance=advance,
@@ -140,13 +143,18 @@ def _material(
     }
 
 
-def _reported(lists: ScoredLists, evaluation: Evaluation, *, policy: str) -> Reported:
-    comparison = evaluation.comparison
+def _reported(lists: ScoredLists, evaluation: Evaluation, *, policy: str, level: float) -> Reported:
+    comparison, balance = evaluation.comparison, evaluation.balance
+    largest = None
+    if balance is not None:
+        largest = largest_difference(lists.rows, lists.covariates, balance=balance, level=level)
     return Reported(
         average=evaluation.average_effect,
         gain=None if policy == "base" else comparison.result(policy).difference,
         level=comparison.level,
         unexposed=mean_unexposed(lists.rows),
+        balance=balance,
+        largest_difference=largest,
     )
 
 

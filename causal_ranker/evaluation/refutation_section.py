@@ -50,7 +50,7 @@ def refutation_section(refutation: Refutation, *, outcome: str = "plays") -> Sec
             ],
             f"On {refutation.rows:,} of the report's rows, all that were kept of "
             f"{refutation.users:,} users drawn at random, with models fitted on them anew; balance "
-            "is that of the report's own weights. "
+            "is that of the report's own weights, and of all its rows where it compares the arms. "
             f"Intervals hold the truth with {percent(refutation.level)} probability: where nothing "
             f"is wrong, a line fails by chance in {percent(wrong)} of reports.",
         ),

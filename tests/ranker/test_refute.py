@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -124,11 +125,27 @@ def test_the_figures_in_question_are_those_of_the_page(
     asked: tuple[CausalRanker, Report],
 ) -> None:
     ranker, report = asked
-    said = _reported(ranker.lists_, report.evaluation, policy=ranker.policy_name_)
+    said = _reported(ranker.lists_, report.evaluation, policy=ranker.policy_name_, level=0.99)
     assert said.average == report.evaluation.average_effect
     assert said.gain == report.evaluation.comparison.result(ranker.policy_name_).difference
     assert said.level == report.evaluation.comparison.level
-    assert _reported(ranker.lists_, report.evaluation, policy="base").gain is None
+    assert _reported(ranker.lists_, report.evaluation, policy="base", level=0.99).gain is None
+
+
+def test_balance_is_that_of_the_section(asked: tuple[CausalRanker, Report]) -> None:
+    report = asked[1]
+    (section,) = (
+        each for each in report.document.sections if each.title == "Balance of the covariates"
+    )
+    numbers = [int(each) for each in re.findall(r"\b\d+\b(?!\.\d)", str(section.blocks[0]))]
+    line = lines(report)["balance of the covariates", "average effect"]
+    balance = report.evaluation.balance
+    assert balance is not None
+    assert line.figure is not None
+    assert line.figure.point == balance.after[np.nanargmax(np.abs(balance.after))]
+    of, before, after = (numbers[0], numbers[1], numbers[-1])
+    assert line.why.startswith(f"{before} of {of} covariates differ")
+    assert f"before weighting, {after} after" in line.why
 
 
 def test_a_log_that_lies_about_its_chances_is_found_out(ranker: CausalRanker) -> None:

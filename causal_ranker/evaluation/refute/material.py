@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
+from causal_ranker.evaluation.balance import Balance
 from causal_ranker.stats.intervals import Interval
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.nuisance import NuisanceConfig
@@ -94,12 +95,18 @@ class Reported:
         Probability that these intervals hold the truth.
     unexposed : float
         Mean outcome of the same candidates without exposure.
+    balance : Balance or None
+        Covariates of the two arms; None if the report does not compare them.
+    largest_difference : Interval or None
+        Of these the largest after weighting, in standard deviations; None if none can be judged.
     """
 
     average: Interval
     gain: Interval | None
     level: float
     unexposed: float
+    balance: Balance | None = None
+    largest_difference: Interval | None = None
 
 
 @dataclass(frozen=True)
