@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from causal_ranker.evaluation.refute.estimates import Judged, judge
-from causal_ranker.evaluation.refute.hidden import _strongest, unobserved_confounding
+from causal_ranker.evaluation.refute.hidden import _candidates, unobserved_confounding
 from causal_ranker.evaluation.refute.material import Material, Reported
 from causal_ranker.stats.confounding import e_value, robustness_value, times_to_explain
 from causal_ranker.stats.intervals import Interval
@@ -136,7 +136,7 @@ def test_figures_by_a_slow_account() -> None:
     assert value.figure is not None
     assert value.figure.point == pytest.approx(e_value(one / none))
 
-    (strongest,) = _strongest(rows, base)
+    strongest = strength.why.split("undoes this. ")[1].split(" explains")[0]
     left = [place for place, name in enumerate(rows.rows.names) if name != strongest]
     fewer = replace(
         rows.rows,
@@ -171,14 +171,59 @@ def test_the_ruler_is_the_strongest_covariate_with_its_repetitions() -> None:
             names=(*rows.rows.names, "twin", "triple"),
         ),
     )
-    strongest = _strongest(more, judge(more))
+    strongest = _candidates(more, judge(more))[0]
     assert set(strongest) in ({"fit", "twin", "triple"}, {"taste"})
     # One that repeats nothing stands alone, and unknown values do no harm.
     alone = replace(
         more, nuisance=more.nuisance.model_copy(update={"propensity_features": ("noise", "taste")})
     )
     more.rows.features[::3, rows.rows.names.index("taste")] = np.nan
-    assert _strongest(alone, judge(alone)) == ("taste",)
+    assert _candidates(alone, judge(alone)) == [("taste",), ("noise",)]
+
+
+def test_what_others_repeat_together_gives_way_to_what_they_do_not() -> None:
+    # "level" goes most with T and Y, and without it its parts know all the same.
+    rng = np.random.default_rng(0)
+    n = 6_000
+    parts, z = rng.normal(size=(n, 5)), rng.normal(size=n)
+    level = parts.sum(axis=1) / np.sqrt(5)
+    treatment = rng.random(n) < 1 / (1 + np.exp(-(level + 0.7 * z)))
+    chance = 0.35 + 0.12 * np.tanh(level) + 0.09 * np.tanh(z) + 0.15 * treatment
+    whole = twins(0, tau=0.0)
+    rows = replace(
+        whole,
+        sampled=np.ones(n, dtype=bool),
+        request=np.arange(n),
+        rows=Rows(
+            features=np.column_stack([level, parts, z]).astype(np.float32),
+            treatment=treatment.astype(np.int8),
+            outcome=(rng.random(n) < chance).astype(np.int8),
+            weight=np.ones(n),
+            user=np.arange(n),
+            unit=np.arange(n),
+            propensity=np.full(n, np.nan),
+            names=("level", "a", "b", "c", "d", "e", "z"),
+        ),
+    )
+    base = judge(rows)
+    assert _candidates(rows, base)[0] == ("level",)
+    value, strength = unobserved_confounding(rows, base, level=LEVEL)
+    assert "Leaving out z shifts" in value.why
+    assert "undoes this. z explains" in strength.why
+    assert strength.figure is not None
+    assert strength.figure.point < 20
+
+
+def test_where_no_covariate_explains_both_it_says_so() -> None:
+    # Trees that never split explain nothing of Y, with or without a covariate.
+    stump = CONFIG.outcome.model_copy(update={"min_rows_leaf": 100_000})
+    rows = material(1, tau=0.3)
+    blunt = replace(rows, nuisance=CONFIG.model_copy(update={"outcome": stump}))
+    checks = unobserved_confounding(blunt, judge(blunt), level=LEVEL)
+    (strength,) = (each for each in checks if each.estimate == AVERAGE and each.unit == "times")
+    assert strength.verdict == "cannot tell"
+    assert strength.figure is None
+    assert "no observed covariate that was tried explains something of both T" in strength.why
 
 
 def test_without_a_second_covariate_there_is_no_ruler() -> None:
