@@ -28,7 +28,8 @@ def placebo_treatment(material: Material, base: Judged, *, level: float) -> list
     T moves within the user together with the chance it had and the unit it was assigned to; the
     outcome models are fitted again. What one request was shown cannot have caused the plays after
     another one, so the effect is 0, unless what makes a user see more makes the user play more and
-    neither the propensities nor the features know of it. A row never keeps its own T, nor gets
+    neither the propensities nor the features know of it, or plays carry over: an item bought once
+    is not needed again, and horizons that overlap share plays. A row never keeps its own T, nor gets
     that of its own slate: both would carry a part of the true effect.
 
     Parameters
@@ -65,7 +66,8 @@ def placebo_treatment(material: Material, base: Judged, *, level: float) -> list
     judged = Judged.of(values, moved, lowest=material.lowest_propensity, among=given)
     failure = (
         "What one request was shown seems to change the plays after another one of the same user: "
-        "some users are shown more and play more for a reason that the features do not hold."
+        "some users are shown more and play more for a reason that the features do not hold, or "
+        "plays carry over from one request to the next (stocking up, overlapping horizons)."
     )
     checks = [
         must_be_zero(

@@ -56,6 +56,8 @@ def test_what_makes_users_see_more_and_play_more_is_found_out() -> None:
     rows = material(1, hidden="taste")
     found = on(placebo_treatment(rows, judge(rows), level=LEVEL))
     assert found.verdict == "failed"
+    assert "for a reason that the features do not hold" in found.why
+    assert "carry over from one request to the next" in found.why
     assert found.figure is not None
     assert found.figure.low > 0
 
