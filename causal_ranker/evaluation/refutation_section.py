@@ -57,7 +57,11 @@ def refutation_section(refutation: Refutation, *, outcome: str = "plays") -> Sec
     ]
     if idle:
         blocks.append(
-            Table(["not run", "on", "why"], _together(idle), "What would be tried with more data.")
+            Table(
+                ["not run", "on", "why"],
+                _together(idle),
+                "What was not tried: each line says what it would need.",
+            )
         )
     return Section("Can this be false?", blocks)
 

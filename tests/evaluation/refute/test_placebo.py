@@ -102,6 +102,7 @@ def test_a_past_that_chances_were_estimated_from_is_not_run() -> None:
     checks = placebo_outcome(seen, judge(seen), level=LEVEL)
     assert {check.verdict for check in checks} == {"not run"}
     assert "could not fail" in checks[0].why
+    assert "More rows change nothing: log the propensities" in checks[0].why
     # The propensity does not read what it may not read.
     blind = seen.nuisance.model_copy(update={"propensity_features": ("taste", "noise")})
     other = replace(seen, nuisance=blind)

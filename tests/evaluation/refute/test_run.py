@@ -161,6 +161,7 @@ def test_the_section_says_every_line_with_its_unit() -> None:
     ]
     assert "1,000 of the report's rows" in table.note
     assert "1 % of reports" in table.note
+    assert idle.note == "What was not tried: each line says what it would need."
     assert [list(row) for row in idle.rows] == [["f", "e, g", "no column"]]
 
 
