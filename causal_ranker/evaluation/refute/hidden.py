@@ -134,17 +134,21 @@ def _candidates(material: Material, base: Judged) -> list[tuple[str, ...]]:
     ]
     if not names:
         return []
-    table = np.stack([rows.features[at, rows.names.index(name)] for name in names], axis=1)
-    table = _standardised(table.astype(np.float64), rows.weight[at])
+    # Column by column, and in half the width: the table may be the largest thing in memory.
+    table = np.empty((at.size, len(names)), dtype=np.float32, order="F")
+    for place, name in enumerate(names):
+        column = rows.features[at, rows.names.index(name)].astype(np.float64)
+        table[:, place] = _standardised(column[:, None], rows.weight[at])[:, 0]
     weight = (rows.weight[at] / rows.weight[at].sum())[:, None]
     arms = np.stack([rows.treatment[at], rows.outcome[at]], axis=1).astype(np.float64)
-    with_both = np.abs(table.T @ (weight * _standardised(arms, rows.weight[at])))
+    both = (weight * _standardised(arms, rows.weight[at])).astype(np.float32)
+    with_both = np.abs(table.T @ both)
     groups: list[tuple[str, ...]] = []
     seen: set[str] = set()
     for first in np.argsort(-with_both.prod(axis=1), kind="stable"):
         if names[first] in seen:
             continue
-        alike = np.abs(table.T @ (weight[:, 0] * table[:, first])) >= _REPEATS
+        alike = np.abs(table.T @ (weight[:, 0].astype(np.float32) * table[:, first])) >= _REPEATS
         others = [name for name, same in zip(names, alike, strict=True) if same]
         groups.append((names[first], *(name for name in others if name != names[first])))
         seen.update(groups[-1])

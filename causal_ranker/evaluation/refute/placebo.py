@@ -150,9 +150,9 @@ def placebo_outcome(material: Material, base: Judged, *, level: float) -> list[C
     if not material.logged and seen:
         why = (
             f"The propensities are estimated from {len(seen)} features that count the very plays "
-            "before t0, so this could not fail; without these, it would fail wherever earlier plays "
-            "decide what is shown. More rows change nothing: log the propensities, or give an "
-            "outcome that no feature reads."
+            "before t0, so this could not fail; without these, it would fail wherever earlier "
+            "plays decide what is shown. More rows change nothing: log the propensities, or give "
+            "an outcome that no feature reads."
         )
         return [not_run(_BEFORE, target.name, why=why) for target in named]
     outcome = material.earlier.outcome
