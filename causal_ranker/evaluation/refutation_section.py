@@ -51,7 +51,8 @@ def refutation_section(refutation: Refutation, *, outcome: str = "plays") -> Sec
             f"On {refutation.rows:,} of the report's rows, all that were kept of "
             f"{refutation.users:,} users drawn at random, with models fitted on them anew; balance "
             "is that of the report's own weights, and of all its rows where it compares the arms. "
-            f"Intervals hold the truth with {percent(refutation.level)} probability: where nothing "
+            f"Intervals hold the truth with {percent(refutation.level)} probability, but for those "
+            "that a line says are the report's: where nothing "
             f"is wrong, a line fails by chance in {percent(wrong)} of reports.",
         ),
     ]

@@ -206,10 +206,12 @@ def _e_value_line(material: Material, base: Judged, ruler: _Ruler, *, level: flo
         if value <= known
         else "cannot tell"
     )
-    whose = "The" if reported is None else "The report's"
+    whose, said = "The", ""
+    if reported is not None:
+        whose, said = "The report's", f"{percent(reported.level)} "
     holds = "its interval holds 1" if crosses else f"{least:.2f} times for its interval"
     why = (
-        f"{whose} risk ratio is {ratio.point:.2f} ({ratio.low:.2f} to {ratio.high:.2f}), and "
+        f"{whose} risk ratio is {ratio.point:.2f} ({said}{ratio.low:.2f} to {ratio.high:.2f}), and "
         "something unobserved could be all of it by making both exposure and outcome "
         f"{value:.2f} times as likely ({holds}). Leaving out {ruler.name} shifts the ratio as much "
         f"as something of {known:.2f} times could."

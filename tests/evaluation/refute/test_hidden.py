@@ -87,8 +87,9 @@ def test_the_figures_in_question_are_the_reports_own() -> None:
     assert value.figure.high == pytest.approx(e_value(1.9))
     assert own > 0.1  # so it is the report's mean outcome, too
     assert value.why.startswith(
-        "The report's risk ratio is 1.80 (1.70 to 1.90), and something unobserved could be all of "
-        "it by making both exposure and outcome 3.00 times as likely (2.79 times for its interval)."
+        "The report's risk ratio is 1.80 (95 % 1.70 to 1.90), and something unobserved could be "
+        "all of it by making both exposure and outcome 3.00 times as likely (2.79 times for its "
+        "interval)."
     )
     assert value.why.count(". ") == 1
     assert "its interval holds 1" in without[0].why
