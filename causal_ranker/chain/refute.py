@@ -17,7 +17,10 @@ from causal_ranker.chain.score import ScoredLists
 from causal_ranker.chain.train import Trained
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import SchemaError
-from causal_ranker.evaluation.refute.material import Dose, Earlier, Material
+from causal_ranker.evaluation.balance import largest_difference
+from causal_ranker.evaluation.effect import mean_unexposed
+from causal_ranker.evaluation.evaluate import Evaluation
+from causal_ranker.evaluation.refute.material import Dose, Earlier, Material, Reported
 from causal_ranker.evaluation.refute.run import Refutation, refute
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.seeds import stage_seed
@@ -32,6 +35,7 @@ def refute_lists(
     lists: ScoredLists,
     trained: Trained,
     *,
+    evaluation: Evaluation,
     impressions: ibis.Table,
     history: History,
     config: ChainConfig,
@@ -50,6 +54,8 @@ def refute_lists(
         The report's lists.
     trained : Trained
         The frozen policy, and how its propensities came about.
+    evaluation : Evaluation
+        The estimates in question, from all rows.
     impressions : ibis.Table
         Impressions of the report, for positions.
     history : History
@@ -84,6 +90,9 @@ def refute_lists(
             ),
             controls=_controls(lists, history.items, column=config.refute.negative_controls),
             dose=_position(held, impressions, count=count),
+            reported=_reported(
+                lists, evaluation, policy=trained.policy.kind, level=config.refute.level
+            ),
         ),
         level=config.refute.level,
         advance=advance,
@@ -132,6 +141,21 @@ def _material(
         "gain": gain,
         "gain_name": f"{policy} minus base in uplift@{k}",
     }
+
+
+def _reported(lists: ScoredLists, evaluation: Evaluation, *, policy: str, level: float) -> Reported:
+    comparison, balance = evaluation.comparison, evaluation.balance
+    largest = None
+    if balance is not None:
+        largest = largest_difference(lists.rows, lists.covariates, balance=balance, level=level)
+    return Reported(
+        average=evaluation.average_effect,
+        gain=None if policy == "base" else comparison.result(policy).difference,
+        level=comparison.level,
+        unexposed=mean_unexposed(lists.rows),
+        balance=balance,
+        largest_difference=largest,
+    )
 
 
 def _keys(connection: Backend, lists: ScoredLists) -> ibis.Table:

@@ -17,8 +17,8 @@ from causal_ranker.chain.shown import shown_items
 from causal_ranker.chain.train import Trained
 from causal_ranker.evaluation.accuracy import list_accuracy
 from causal_ranker.evaluation.background import labels_section, stages_section
-from causal_ranker.evaluation.evaluate import evaluate
-from causal_ranker.evaluation.refute.run import REFUTERS, Refutation
+from causal_ranker.evaluation.evaluate import Evaluation, evaluate
+from causal_ranker.evaluation.refute.run import REFUTERS
 from causal_ranker.evaluation.report import Report, build_report
 from causal_ranker.evaluation.wording import decimals_for, interval_text, percent
 from causal_ranker.features.config import FeatureConfig
@@ -114,12 +114,19 @@ def make_report(
     Report
         Verdict, tables and curves.
     """
-    refutation = None
+    with stages.stage("Evaluation"):
+        evaluation = _evaluated(
+            lists, trained, labelled=labelled, before=before, k=k, config=config, seed=seed
+        )
+        drivers = drivers_section(
+            lists, trained, config=config.features, outcome=outcome, seed=seed
+        )
     if config.refute.enabled:
         with stages.stage("Can this be false?", total=REFUTERS) as advance:
             refutation = refute_lists(
                 lists,
                 trained,
+                evaluation=evaluation,
                 impressions=logs.impressions,
                 history=history,
                 config=config,
@@ -127,54 +134,7 @@ def make_report(
                 seed=seed,
                 advance=advance,
             )
-    with stages.stage("Evaluation"):
-        return _evaluated(
-            lists,
-            trained,
-            refutation,
-            labelled=labelled,
-            before=before,
-            k=k,
-            config=config,
-            seed=seed,
-            title=title,
-            outcome=outcome,
-            background=background,
-        )
-
-
-def _evaluated(
-    lists: ScoredLists,
-    trained: Trained,
-    refutation: Refutation | None,
-    *,
-    labelled: LabelledLogs,
-    before: History,
-    k: int,
-    config: ChainConfig,
-    seed: int,
-    title: str,
-    outcome: str,
-    background: Sequence[Section],
-) -> Report:
-    lowest = config.dr.lowest_propensity
-    shown = shown_items(lists, before=before, report=labelled.history)
-    evaluation = evaluate(
-        lists.rows,
-        k=k,
-        covariates=(config.features.names, lists.covariates),
-        rng=stage_rng(seed, "bands"),
-        overlap_bounds=(lowest, 1 - lowest),
-    )
-    # Of all candidates: requests wholly outside the band have no row in the sample.
-    evaluation = replace(
-        evaluation,
-        share_left_out=lists.outside / lists.candidates,
-        accuracy=list_accuracy(lists.rows, shown, k=k),
-        refutation=refutation,
-        # Some learners do not say, e.g. those without a final stage.
-        estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand or None,
-    )
+        evaluation = replace(evaluation, refutation=refutation)
     counts = {
         **trained.rows,
         "candidates in the report": lists.candidates,
@@ -190,12 +150,41 @@ def _evaluated(
         observational=trained.scorer.nuisances.estimates_propensity,
         background=[
             *_rules_section(lists, trained),
-            drivers_section(lists, trained, config=config.features, outcome=outcome, seed=seed),
+            drivers,
             _choice_section(trained, k=k, outcome=outcome),
             stages_section(list(counts.items())),
             labels_section(labelled.dataset.kinds()),
             *background,
         ],
+    )
+
+
+def _evaluated(
+    lists: ScoredLists,
+    trained: Trained,
+    *,
+    labelled: LabelledLogs,
+    before: History,
+    k: int,
+    config: ChainConfig,
+    seed: int,
+) -> Evaluation:
+    lowest = config.dr.lowest_propensity
+    shown = shown_items(lists, before=before, report=labelled.history)
+    evaluation = evaluate(
+        lists.rows,
+        k=k,
+        covariates=(config.features.names, lists.covariates),
+        rng=stage_rng(seed, "bands"),
+        overlap_bounds=(lowest, 1 - lowest),
+    )
+    # Of all candidates: requests wholly outside the band have no row in the sample.
+    return replace(
+        evaluation,
+        share_left_out=lists.outside / lists.candidates,
+        accuracy=list_accuracy(lists.rows, shown, k=k),
+        # Some learners do not say, e.g. those without a final stage.
+        estimand=None if config.dr.overlap == "trim" else trained.scorer.learner.estimand or None,
     )
 
 

@@ -12,7 +12,13 @@ from causal_ranker.stats.calibration import calibration
 from causal_ranker.stats.group_effects import GroupEffects, group_effects
 from causal_ranker.stats.intervals import Interval, clustered_mean
 
-__all__ = ["CalibrationGroups", "average_effect", "calibration_groups", "effects_by_prediction"]
+__all__ = [
+    "CalibrationGroups",
+    "average_effect",
+    "calibration_groups",
+    "effects_by_prediction",
+    "mean_unexposed",
+]
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,25 @@ def average_effect(rows: EvaluationRows, *, level: float = 0.95) -> Interval:
         weights=rows.sample_weight[at],
         level=level,
     )
+
+
+def mean_unexposed(rows: EvaluationRows) -> float:
+    """Estimate the mean outcome without exposure over all candidates with overlap.
+
+    Parameters
+    ----------
+    rows : EvaluationRows
+        The curve sample is used: its unexposed rows, weighted by 1/(1 - e).
+
+    Returns
+    -------
+    float
+        Plays per candidate that is not shown; NaN if all were shown.
+    """
+    at = rows.curve_rows
+    weight = rows.sample_weight[at] * (1 - rows.treatment[at]) / (1 - rows.propensity[at])
+    total = weight.sum()
+    return float((weight * rows.outcome[at]).sum() / total) if total else float("nan")
 
 
 def effects_by_prediction(

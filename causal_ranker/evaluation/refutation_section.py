@@ -50,14 +50,19 @@ def refutation_section(refutation: Refutation, *, outcome: str = "plays") -> Sec
             ],
             f"On {refutation.rows:,} of the report's rows, all that were kept of "
             f"{refutation.users:,} users drawn at random, with models fitted on them anew; balance "
-            "is that of the report's own weights. "
-            f"Intervals hold the truth with {percent(refutation.level)} probability: where nothing "
+            "is that of the report's own weights, and of all its rows where it compares the arms. "
+            f"Intervals hold the truth with {percent(refutation.level)} probability, but for those "
+            "that a line says are the report's: where nothing "
             f"is wrong, a line fails by chance in {percent(wrong)} of reports.",
         ),
     ]
     if idle:
         blocks.append(
-            Table(["not run", "on", "why"], _together(idle), "What would be tried with more data.")
+            Table(
+                ["not run", "on", "why"],
+                _together(idle),
+                "What was not tried: each line says what it would need.",
+            )
         )
     return Section("Can this be false?", blocks)
 

@@ -30,7 +30,8 @@ def verdict(evaluation: Evaluation, *, policy: str, outcome: str = "plays") -> s
     -------
     str
         The verdict in the first sentence, with its interval and the requests behind it; clusters
-        and the share left out after it. It beats the baseline only if the interval of the paired
+        and the share left out after it, and how many attempts to show it false succeeded, if any.
+        It beats the baseline only if the interval of the paired
         difference excludes 0.
 
     Raises
@@ -38,7 +39,7 @@ def verdict(evaluation: Evaluation, *, policy: str, outcome: str = "plays") -> s
     ConfigError
         If the policy was not compared.
     """
-    return f"{_finding(evaluation, policy, outcome)} {_grounds(evaluation)}"
+    return f"{_finding(evaluation, policy, outcome)} {_grounds(evaluation)}{_doubts(evaluation)}"
 
 
 def refusal(error: OverlapError) -> str:
@@ -95,3 +96,12 @@ def _grounds(evaluation: Evaluation) -> str:
         f" Left out for want of overlap: {percent(left_out)} of the candidates." if left_out else ""
     )
     return f"The interval is clustered by {scope.users:,} users{units}.{rest}"
+
+
+def _doubts(evaluation: Evaluation) -> str:
+    refutation = evaluation.refutation
+    failed = 0 if refutation is None else refutation.count("failed")
+    if refutation is None or not failed:
+        return ""
+    tried = len(refutation.checks) - refutation.count("not run")
+    return f" {failed} of {tried} attempts to show it false succeeded: see 'Can this be false?'."

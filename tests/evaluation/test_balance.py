@@ -4,9 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from causal_ranker.errors import OverlapError, SchemaError
-from causal_ranker.evaluation.balance import covariate_balance, require_both_arms
+from causal_ranker.evaluation.balance import (
+    covariate_balance,
+    largest_difference,
+    require_both_arms,
+)
 from causal_ranker.evaluation.rows import EvaluationRows
 from tests.evaluation.sample import make_rows
 
@@ -34,6 +39,47 @@ def test_differences_by_hand() -> None:
         )
         assert found.before[column] == pytest.approx(plain / ruler)
         assert found.after[column] == pytest.approx(weighted / ruler)
+
+
+def test_the_largest_difference_has_an_interval_by_cluster() -> None:
+    rng = np.random.default_rng(2)
+    rows = replace(ROWS, unit=ROWS.user)
+    column = rng.normal(size=ROWS.sampled.size) + 2 * ROWS.treatment[ROWS.sampled]
+    table = np.stack([rng.normal(size=column.size), column, np.zeros(column.size)], axis=1)
+    table[::7, 1] = np.nan
+    balance = covariate_balance(rows, table, names=["none", "large", "constant"])
+    assert balance.worst == 1
+    assert balance.judged.tolist() == [True, True, False]
+    found = largest_difference(rows, table, balance=balance, level=0.9)
+    assert found is not None
+    assert found.point == balance.after[1]
+    # By hand: what each user adds to the two weighted means, around them, in the same ruler.
+    cells: dict[float, list[tuple[int, float, float]]] = {0.0: [], 1.0: []}
+    for place, row in enumerate(rows.sampled):
+        if rows.rank["base"][row] and not np.isnan(table[place, 1]):
+            t, e = rows.treatment[row], rows.propensity[row]
+            weight = rows.sample_weight[row] / (e if t else 1 - e)
+            cells[t].append((int(rows.user[row]), float(table[place, 1]), float(weight)))
+    added = dict.fromkeys(set(rows.user[rows.curve_rows].tolist()), 0.0)
+    means = {}
+    for t, arm in cells.items():
+        total = sum(weight for _, _, weight in arm)
+        means[t] = sum(value * weight for _, value, weight in arm) / total
+        for user, value, weight in arm:
+            added[user] += (1 if t else -1) * weight * (value - means[t]) / total
+    error = np.sqrt(len(added) / (len(added) - 1) * sum(each**2 for each in added.values()))
+    ruler = found.point / (means[1.0] - means[0.0])
+    assert found.standard_error == pytest.approx(ruler * error)
+    # Two covariates are judged: each interval is wrong half as often.
+    reach = stats.t.ppf(1 - 0.05 / 2, len(added) - 1) * ruler * error
+    assert (found.low, found.high) == pytest.approx((found.point - reach, found.point + reach))
+
+
+def test_nothing_to_judge_has_no_largest_difference() -> None:
+    table = np.ones((ROWS.sampled.size, 1))
+    balance = covariate_balance(ROWS, table, names=["constant"])
+    assert balance.worst is None
+    assert largest_difference(ROWS, table, balance=balance, level=0.9) is None
 
 
 def test_true_propensities_balance_what_they_depend_on() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from causal_ranker.evaluation.effect import (
     average_effect,
     calibration_groups,
+    mean_unexposed,
 )
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.stats.calibration import calibration
@@ -38,6 +39,16 @@ def test_average_effect_by_hand() -> None:
         rows.gamma[at], rows.user[at], second_cluster=rows.unit[at], weights=weight[at]
     )
     assert found.standard_error == pytest.approx(part.standard_error)
+
+
+def test_mean_outcome_without_exposure_by_hand() -> None:
+    above = below = 0.0
+    for row in in_curve(ROWS):
+        if ROWS.treatment[row] == 0:
+            share = ROWS.sample_weight[row] / (1 - ROWS.propensity[row])
+            above, below = above + share * ROWS.outcome[row], below + share
+    assert mean_unexposed(ROWS) == pytest.approx(above / below)
+    assert np.isnan(mean_unexposed(replace(ROWS, treatment=np.ones(ROWS.request.size))))
 
 
 def test_rows_kept_for_a_list_only_and_rows_without_overlap_do_not_count() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from causal_ranker.errors import ConfigError, OverlapError
 from causal_ranker.evaluation.evaluate import Evaluation
+from causal_ranker.evaluation.refute.check import Check, Verdict
+from causal_ranker.evaluation.refute.run import Refutation
 from causal_ranker.evaluation.verdict import refusal, verdict
 from causal_ranker.stats.intervals import Interval
 from tests.evaluation.sample import make_evaluation
@@ -72,6 +74,21 @@ def test_what_it_rests_on() -> None:
     assert "Left out for want of overlap: " in found
     alone = replace(EVALUATION, share_left_out=0.0, scope=replace(EVALUATION.scope, units=None))
     assert verdict(alone, policy="blend").endswith("The interval is clustered by 12 users.")
+
+
+def test_it_knows_what_was_tried_against_it() -> None:
+    figure = Interval(0.0, 0.0, 0.0, 0.0)
+
+    def said(*verdicts: Verdict) -> str:
+        checks = tuple(Check("a", "b", figure, "none", "0", each, "why") for each in verdicts)
+        tried = Refutation(checks, rows=10, users=2, level=0.99)
+        return verdict(replace(EVALUATION, refutation=tried), policy="blend")
+
+    plain = verdict(EVALUATION, policy="blend")
+    assert said("passed", "cannot tell", "not run") == plain
+    assert said("failed", "passed", "cannot tell", "not run", "failed") == (
+        f"{plain} 2 of 4 attempts to show it false succeeded: see 'Can this be false?'."
+    )
 
 
 def test_another_baseline_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_ranker.chain.refute import _controls, _keys, _plays_before, _position
+from causal_ranker.chain.refute import _controls, _keys, _plays_before, _position, _reported
 from causal_ranker.errors import SchemaError
 from causal_ranker.evaluation.refute.check import Check
 from causal_ranker.evaluation.refute.material import RefuteConfig
@@ -120,6 +121,33 @@ def test_the_past_and_the_places_by_brute_force(asked: tuple[CausalRanker, Repor
     assert np.array_equal(np.isnan(place), lists.rows.treatment[at] == 0)
 
 
+def test_the_figures_in_question_are_those_of_the_page(
+    asked: tuple[CausalRanker, Report],
+) -> None:
+    ranker, report = asked
+    said = _reported(ranker.lists_, report.evaluation, policy=ranker.policy_name_, level=0.99)
+    assert said.average == report.evaluation.average_effect
+    assert said.gain == report.evaluation.comparison.result(ranker.policy_name_).difference
+    assert said.level == report.evaluation.comparison.level
+    assert _reported(ranker.lists_, report.evaluation, policy="base", level=0.99).gain is None
+
+
+def test_balance_is_that_of_the_section(asked: tuple[CausalRanker, Report]) -> None:
+    report = asked[1]
+    (section,) = (
+        each for each in report.document.sections if each.title == "Balance of the covariates"
+    )
+    numbers = [int(each) for each in re.findall(r"\b\d+\b(?!\.\d)", str(section.blocks[0]))]
+    line = lines(report)["balance of the covariates", "average effect"]
+    balance = report.evaluation.balance
+    assert balance is not None
+    assert line.figure is not None
+    assert line.figure.point == balance.after[np.nanargmax(np.abs(balance.after))]
+    of, before, after = (numbers[0], numbers[1], numbers[-1])
+    assert line.why.startswith(f"{before} of {of} covariates differ")
+    assert f"before weighting, {after} after" in line.why
+
+
 def test_a_log_that_lies_about_its_chances_is_found_out(ranker: CausalRanker) -> None:
     later = season()[1]
     candidates = later.candidates.assign(propensity=0.25)
@@ -129,6 +157,7 @@ def test_a_log_that_lies_about_its_chances_is_found_out(ranker: CausalRanker) ->
     assert found["balance of the covariates", "average effect"].verdict == "failed"
     (section,) = (each for each in report.document.sections if each.title == TITLE)
     assert "Read the failures" in str(section.blocks[0])
+    assert "attempts to show it false succeeded" in report.document.verdict
 
 
 def test_negative_controls_that_are_not_there_are_refused(

@@ -65,6 +65,7 @@ def dose_response(material: Material, *, level: float) -> list[Check]:
         earlier=None,
         controls=None,
         dose=None,
+        reported=None,
     )
     average = targets(among)[0]
     figure = average.estimate(judge(among), among, level=level)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
+from causal_ranker.evaluation.balance import Balance
+from causal_ranker.stats.intervals import Interval
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.nuisance import NuisanceConfig
 
-__all__ = ["Dose", "Earlier", "Material", "RefuteConfig"]
+__all__ = ["Dose", "Earlier", "Material", "RefuteConfig", "Reported"]
 
 
 class RefuteConfig(FrozenConfig):
@@ -26,7 +28,8 @@ class RefuteConfig(FrozenConfig):
         Whether it is tried at all.
     rows : int
         About how many rows are used: all rows kept of users drawn by the seed. Models are fitted
-        on them several times, so this decides the time it takes.
+        on them several times, so this decides the time it takes; their features are held in
+        memory, at 4 bytes each. Too few users cannot tell anything.
     level : float
         Probability that an interval holds the truth: of sound analyses, each line fails by chance
         in ``1 - level``.
@@ -35,7 +38,7 @@ class RefuteConfig(FrozenConfig):
     """
 
     enabled: bool = True
-    rows: Annotated[int, Field(ge=1_000)] = 60_000
+    rows: Annotated[int, Field(ge=1_000)] = 400_000
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     negative_controls: str | None = None
 
@@ -79,6 +82,34 @@ class Dose:
 
 
 @dataclass(frozen=True)
+class Reported:
+    """What a report says itself, from more rows than refuters fit on.
+
+    Attributes
+    ----------
+    average : Interval
+        The average effect, in plays per exposure.
+    gain : Interval or None
+        The difference in uplift@k, in plays per slot; None where no lists are compared.
+    level : float
+        Probability that these intervals hold the truth.
+    unexposed : float
+        Mean outcome of the same candidates without exposure.
+    balance : Balance or None
+        Covariates of the two arms; None if the report does not compare them.
+    largest_difference : Interval or None
+        Of these the largest after weighting, in standard deviations; None if none can be judged.
+    """
+
+    average: Interval
+    gain: Interval | None
+    level: float
+    unexposed: float
+    balance: Balance | None = None
+    largest_difference: Interval | None = None
+
+
+@dataclass(frozen=True)
 class Material:
     """Rows of whole users, with everything that refuters need.
 
@@ -113,6 +144,8 @@ class Material:
         True for rows of items that could not be affected, shape (n_rows,).
     dose : Dose or None
         How much treated rows got.
+    reported : Reported or None
+        The figures in question; None if they are those that are estimated here.
     """
 
     rows: Rows
@@ -128,6 +161,7 @@ class Material:
     earlier: Earlier | None = None
     controls: NDArray[np.bool_] | None = None
     dose: Dose | None = None
+    reported: Reported | None = None
 
     @cached_property
     def second_cluster(self) -> NDArray[Any] | None:
@@ -156,7 +190,7 @@ class Material:
         Returns
         -------
         Material
-            Without what owners know (outcomes before t0, controls, doses), and weights of others.
+            Without what owners know (outcomes before t0, controls, doses), and figures of others.
         """
         return replace(
             self,
@@ -169,4 +203,5 @@ class Material:
             earlier=None,
             controls=None,
             dose=None,
+            reported=None,
         )

@@ -28,8 +28,9 @@ def placebo_treatment(material: Material, base: Judged, *, level: float) -> list
     T moves within the user together with the chance it had and the unit it was assigned to; the
     outcome models are fitted again. What one request was shown cannot have caused the plays after
     another one, so the effect is 0, unless what makes a user see more makes the user play more and
-    neither the propensities nor the features know of it. A row never keeps its own T, nor gets
-    that of its own slate: both would carry a part of the true effect.
+    neither the propensities nor the features know of it, or plays carry over: an item bought once
+    is not needed again, and horizons that overlap share plays. A row never keeps its own T, nor
+    gets that of its own slate: both would carry a part of the true effect.
 
     Parameters
     ----------
@@ -65,7 +66,8 @@ def placebo_treatment(material: Material, base: Judged, *, level: float) -> list
     judged = Judged.of(values, moved, lowest=material.lowest_propensity, among=given)
     failure = (
         "What one request was shown seems to change the plays after another one of the same user: "
-        "some users are shown more and play more for a reason that the features do not hold."
+        "some users are shown more and play more for a reason that the features do not hold, or "
+        "plays carry over from one request to the next (stocking up, overlapping horizons)."
     )
     checks = [
         must_be_zero(
@@ -120,7 +122,9 @@ def placebo_outcome(material: Material, base: Judged, *, level: float) -> list[C
 
     The chances of T stay as they are, and outcome models are fitted anew without the features
     that read the same plays. A propensity that was estimated from such features has seen the
-    outcome: then nothing could fail, and it is not run.
+    outcome: then nothing could fail, and it is not run. Nor could it be run with a propensity
+    without these features: what was shown at t0 depends on earlier plays, so the arms would differ
+    in these, however well the features of the analysis account for that.
 
     Parameters
     ----------
@@ -146,8 +150,9 @@ def placebo_outcome(material: Material, base: Judged, *, level: float) -> list[C
     if not material.logged and seen:
         why = (
             f"The propensities are estimated from {len(seen)} features that count the very plays "
-            "before t0, so this could not fail. Log the propensities, or give an outcome that no "
-            "feature reads."
+            "before t0, so this could not fail; without these, it would fail wherever earlier "
+            "plays decide what is shown. More rows change nothing: log the propensities, or give "
+            "an outcome that no feature reads."
         )
         return [not_run(_BEFORE, target.name, why=why) for target in named]
     outcome = material.earlier.outcome

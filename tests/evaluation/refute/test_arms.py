@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from causal_ranker.evaluation.balance import Balance
 from causal_ranker.evaluation.refute.balancing import balance_after_weighting
+from causal_ranker.evaluation.refute.check import Check
 from causal_ranker.evaluation.refute.dosage import dose_response
 from causal_ranker.evaluation.refute.estimates import judge
-from causal_ranker.evaluation.refute.material import Dose
+from causal_ranker.evaluation.refute.material import Dose, Reported
+from causal_ranker.stats.intervals import Interval
 from tests.evaluation.refute.world import material, on
 
 LEVEL = 0.99
@@ -77,6 +80,52 @@ def test_balance_is_that_of_the_weights_in_question() -> None:
     even = replace(rows, weighed_by=np.full(len(rows.rows), 0.5))
     assert on(balance_after_weighting(even, judge(rows), level=LEVEL)).verdict == "failed"
     assert on(balance_after_weighting(rows, judge(rows), level=LEVEL)).verdict == "passed"
+
+
+def test_the_reports_own_balance_is_judged_where_there_is_one() -> None:
+    rows = material(2, users=100)
+    names = ("good", "bad", "constant", "unknown")
+    before = np.array([0.3, 0.5, 0.0, np.nan])
+    nothing = Interval(0.0, 0.0, 0.0, 0.0)
+
+    def judged(after: list[float], figure: Interval | None) -> Check:
+        balance = Balance(names, before, np.array(after))
+        reported = Reported(nothing, None, 0.95, 0.1, balance, figure)
+        told = replace(rows, reported=reported)
+        return on(balance_after_weighting(told, judge(rows), level=LEVEL))
+
+    nan, inf = np.nan, np.inf
+    found = judged([0.02, 0.3, 0.0, nan], Interval(0.3, 0.2, 0.4, 0.05))
+    assert found.verdict == "failed"
+    assert found.why == (
+        "2 of 4 covariates differ between the arms by more than 0.1 standard deviations before "
+        "weighting, 1 after; most bad, from +0.50 to +0.30. 2 could not be compared: they are the "
+        "same in every row, or unknown in an arm."
+    )
+    assert judged([0.02, -0.3, 0, nan], Interval(-0.3, -0.6, 0.0, 0.1)).verdict == "cannot tell"
+    assert judged([0.02, 0.05, 0, nan], Interval(0.05, -0.2, 0.3, 0.1)).verdict == "passed"
+    apart = judged([0.02, -inf, 0, nan], Interval(-inf, -inf, -inf, 0.0))
+    assert (apart.verdict, apart.figure) == ("failed", None)
+    before = np.array([0.0, nan, 0.0, nan])
+    assert judged([0.0, nan, 0.0, 0.0], None).verdict == "not run"
+
+
+def test_covariates_that_say_nothing_do_not_pass() -> None:
+    rows = material(2, users=100)
+    flat = rows.rows.features.copy()
+    flat[:, :2], flat[:, 2] = 1.0, np.nan
+    one = replace(rows, rows=replace(rows.rows, features=flat), weighed_by=np.full(len(flat), 0.5))
+    found = on(balance_after_weighting(one, judge(rows), level=LEVEL))
+    assert "3 could not be compared" in found.why
+    assert "of 4 covariates" in found.why
+    flat[:, 3] = -1.0
+    assert on(balance_after_weighting(one, judge(rows), level=LEVEL)).verdict == "not run"
+    # What is one value in each arm is no balance, however it is weighted.
+    flat[:, 3] = rows.rows.treatment
+    assert on(balance_after_weighting(one, judge(rows), level=LEVEL)).verdict == "failed"
+    names = rows.rows.names
+    coded = replace(one, rows=replace(one.rows, categorical=names[1:]))
+    assert on(balance_after_weighting(coded, judge(rows), level=LEVEL)).verdict == "not run"
 
 
 def test_few_users_cannot_tell_imbalance_from_chance() -> None:

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from causal_ranker.evaluation.refute.estimates import Judged, judge
-from causal_ranker.evaluation.refute.hidden import _strongest, unobserved_confounding
-from causal_ranker.evaluation.refute.material import Material
+from causal_ranker.evaluation.refute.hidden import _candidates, unobserved_confounding
+from causal_ranker.evaluation.refute.material import Material, Reported
 from causal_ranker.stats.confounding import e_value, robustness_value, times_to_explain
+from causal_ranker.stats.intervals import Interval
 from causal_ranker.uplift.base import Rows
 from tests.evaluation.refute.world import AVERAGE, CONFIG, material
 
@@ -71,6 +72,51 @@ def test_no_effect_needs_no_explanation() -> None:
     }
 
 
+def test_the_figures_in_question_are_the_reports_own() -> None:
+    # On these rows there is nothing; the report has more, and says +8 plays per 100 exposures.
+    few = material(1, tau=0.0)
+    own, base = few.rows.outcome.mean(), judge(few)
+    average, gain = Interval(0.08, 0.07, 0.09, 0.005), Interval(0.05, 0.04, 0.06, 0.005)
+    told = replace(few, reported=Reported(average, gain, level=0.95, unexposed=0.1))
+    without, given = (unobserved_confounding(each, base, level=LEVEL) for each in (few, told))
+    assert "holds 0" in without[1].why
+    value, strength, lists = given
+    assert value.figure is not None
+    assert value.figure.point == pytest.approx(e_value(1.8))
+    assert value.figure.low == pytest.approx(e_value(1.7))
+    assert value.figure.high == pytest.approx(e_value(1.9))
+    assert own > 0.1  # so it is the report's mean outcome, too
+    assert value.why.startswith(
+        "The report's risk ratio is 1.80 (95 % 1.70 to 1.90), and something unobserved could be "
+        "all of it by making both exposure and outcome 3.00 times as likely (2.79 times for its "
+        "interval)."
+    )
+    assert value.why.count(". ") == 1
+    assert "its interval holds 1" in without[0].why
+    for check in (strength, lists):
+        assert "the report's 95 % interval" in check.why
+        assert "holds 0" not in check.why
+    _, _, residual, alpha = slowly(few, base, base.kept)
+    point, low = (robustness_value(each / np.sqrt(residual * alpha)) for each in (0.08, 0.07))
+    assert f"Robustness value {100 * point:.2g} % ({100 * low:.2g} % for the rep" in strength.why
+    # An interval that the report could not give is that of these rows.
+    unknown = Interval(0.08, np.nan, np.nan, np.nan)
+    lost = replace(few, reported=Reported(unknown, unknown, level=0.95, unexposed=0.1))
+    assert repr(unobserved_confounding(lost, base, level=LEVEL)) == repr(without)
+
+
+def test_a_reported_interval_below_no_play_at_all_explains_itself() -> None:
+    rows = material(1, users=100)
+    for unexposed, figure in ((0.1, True), (0.0, False)):
+        average = Interval(-0.05, -0.2, 0.1, 0.1)
+        told = replace(rows, reported=Reported(average, None, level=0.95, unexposed=unexposed))
+        (value, *_) = unobserved_confounding(told, judge(told), level=LEVEL)
+        assert value.verdict == "cannot tell"
+        assert (value.figure is not None) == figure
+        if value.figure is not None:
+            assert value.figure.high == np.inf
+
+
 def slowly(rows: Material, base: Judged, kept: NDArray[np.bool_]) -> tuple[float, ...]:
     """Mean outcome of both arms, residual variance and mean square of the weights, row by row."""
     values, y, t = base.values, rows.rows.outcome, rows.rows.treatment
@@ -97,7 +143,7 @@ def test_figures_by_a_slow_account() -> None:
     assert value.figure is not None
     assert value.figure.point == pytest.approx(e_value(one / none))
 
-    (strongest,) = _strongest(rows, base)
+    strongest = strength.why.split("undoes this. ")[1].split(" explains")[0]
     left = [place for place, name in enumerate(rows.rows.names) if name != strongest]
     fewer = replace(
         rows.rows,
@@ -132,14 +178,59 @@ def test_the_ruler_is_the_strongest_covariate_with_its_repetitions() -> None:
             names=(*rows.rows.names, "twin", "triple"),
         ),
     )
-    strongest = _strongest(more, judge(more))
+    strongest = _candidates(more, judge(more))[0]
     assert set(strongest) in ({"fit", "twin", "triple"}, {"taste"})
     # One that repeats nothing stands alone, and unknown values do no harm.
     alone = replace(
         more, nuisance=more.nuisance.model_copy(update={"propensity_features": ("noise", "taste")})
     )
     more.rows.features[::3, rows.rows.names.index("taste")] = np.nan
-    assert _strongest(alone, judge(alone)) == ("taste",)
+    assert _candidates(alone, judge(alone)) == [("taste",), ("noise",)]
+
+
+def test_what_others_repeat_together_gives_way_to_what_they_do_not() -> None:
+    # "level" goes most with T and Y, and without it its parts know all the same.
+    rng = np.random.default_rng(0)
+    n = 6_000
+    parts, z = rng.normal(size=(n, 5)), rng.normal(size=n)
+    level = parts.sum(axis=1) / np.sqrt(5)
+    treatment = rng.random(n) < 1 / (1 + np.exp(-(level + 0.7 * z)))
+    chance = 0.35 + 0.12 * np.tanh(level) + 0.09 * np.tanh(z) + 0.15 * treatment
+    whole = twins(0, tau=0.0)
+    rows = replace(
+        whole,
+        sampled=np.ones(n, dtype=bool),
+        request=np.arange(n),
+        rows=Rows(
+            features=np.column_stack([level, parts, z]).astype(np.float32),
+            treatment=treatment.astype(np.int8),
+            outcome=(rng.random(n) < chance).astype(np.int8),
+            weight=np.ones(n),
+            user=np.arange(n),
+            unit=np.arange(n),
+            propensity=np.full(n, np.nan),
+            names=("level", "a", "b", "c", "d", "e", "z"),
+        ),
+    )
+    base = judge(rows)
+    assert _candidates(rows, base)[0] == ("level",)
+    value, strength = unobserved_confounding(rows, base, level=LEVEL)
+    assert "Leaving out z shifts" in value.why
+    assert "undoes this. z explains" in strength.why
+    assert strength.figure is not None
+    assert strength.figure.point < 20
+
+
+def test_where_no_covariate_explains_both_it_says_so() -> None:
+    # Trees that never split explain nothing of Y, with or without a covariate.
+    stump = CONFIG.outcome.model_copy(update={"min_rows_leaf": 100_000})
+    rows = material(1, tau=0.3)
+    blunt = replace(rows, nuisance=CONFIG.model_copy(update={"outcome": stump}))
+    checks = unobserved_confounding(blunt, judge(blunt), level=LEVEL)
+    (strength,) = (each for each in checks if each.estimate == AVERAGE and each.unit == "times")
+    assert strength.verdict == "cannot tell"
+    assert strength.figure is None
+    assert "no observed covariate that was tried explains something of both T" in strength.why
 
 
 def test_without_a_second_covariate_there_is_no_ruler() -> None:

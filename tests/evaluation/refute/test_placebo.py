@@ -56,6 +56,8 @@ def test_what_makes_users_see_more_and_play_more_is_found_out() -> None:
     rows = material(1, hidden="taste")
     found = on(placebo_treatment(rows, judge(rows), level=LEVEL))
     assert found.verdict == "failed"
+    assert "for a reason that the features do not hold" in found.why
+    assert "carry over from one request to the next" in found.why
     assert found.figure is not None
     assert found.figure.low > 0
 
@@ -100,6 +102,7 @@ def test_a_past_that_chances_were_estimated_from_is_not_run() -> None:
     checks = placebo_outcome(seen, judge(seen), level=LEVEL)
     assert {check.verdict for check in checks} == {"not run"}
     assert "could not fail" in checks[0].why
+    assert "More rows change nothing: log the propensities" in checks[0].why
     # The propensity does not read what it may not read.
     blind = seen.nuisance.model_copy(update={"propensity_features": ("taste", "noise")})
     other = replace(seen, nuisance=blind)

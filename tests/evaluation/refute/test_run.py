@@ -12,6 +12,7 @@ from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.refutation_section import refutation_section
 from causal_ranker.evaluation.refute.check import Check, must_be_zero, not_run
 from causal_ranker.evaluation.refute.estimates import AUTOC
+from causal_ranker.evaluation.refute.material import RefuteConfig
 from causal_ranker.evaluation.refute.run import REFUTERS, Refutation, refute
 from causal_ranker.evaluation.report import build_report
 from causal_ranker.reporting.blocks import Table, Text
@@ -35,6 +36,12 @@ def test_a_line_for_each_refuter_and_estimate(found: Refutation) -> None:
         found.checks
     )
     assert found.count("not run") == 0
+
+
+def test_enough_rows_are_held_to_tell_something() -> None:
+    # Of 60,000 a real log gave 115 of its 2,390 users, and eight of eleven lines told nothing.
+    assert RefuteConfig().held == 400_000
+    assert RefuteConfig(enabled=False).held == 0
 
 
 def test_progress_is_told_refuter_by_refuter() -> None:
@@ -154,6 +161,7 @@ def test_the_section_says_every_line_with_its_unit() -> None:
     ]
     assert "1,000 of the report's rows" in table.note
     assert "1 % of reports" in table.note
+    assert idle.note == "What was not tried: each line says what it would need."
     assert [list(row) for row in idle.rows] == [["f", "e, g", "no column"]]
 
 
