@@ -127,6 +127,55 @@ def test_support_that_is_only_logged_shows_in_the_mean_weight() -> None:
     assert [found.mean_weight for found in same.estimates] == pytest.approx([1, 1, 1])
 
 
+def hidden_item(n: int, *, slots: int = 1) -> tuple[Slotwise, Slotwise, LoggedSlates]:
+    """A new policy that shows almost only item 0, which was logged once in 2,000 lists.
+
+    Item 0 brings 0.5 and others nothing; where it happens not to be drawn, weights are all alike.
+    """
+    items = 200
+    rare = np.append(0.0005, np.full(items - 1, 0.9995 / (items - 1)))
+    wanted = np.append(0.9995, np.full(items - 1, 0.0005 / (items - 1)))
+    even = [np.full(items, 1 / items)] * (slots - 1)
+    logging = Slotwise([rare, *even], requests=n)
+    shown = logging.sample(slots, rng=np.random.default_rng(0))
+    shown[:, 0] = np.where(shown[:, 0] == 0, 1, shown[:, 0])
+    slates = LoggedSlates(shown, 0.5 * (shown == 0), np.arange(n))
+    return logging, Slotwise([wanted, *even], requests=n), slates
+
+
+@pytest.mark.parametrize("estimator", ["ips", "snips", "dr", "iips", "rips", "pi", "shrinkage"])
+@pytest.mark.parametrize("kind", ["slotwise", "mixture", "plackett_luce", "logged"])
+def test_lists_that_were_too_rare_to_be_logged_are_refused(kind: str, estimator: str) -> None:
+    """All 3,000 weights are about .0005 and alike: many effective lists, none of them wanted."""
+    n = 3_000
+    logging, target, shown = hidden_item(n)
+    assert missing_support(logging, target, k=1, seed=0).lists == 0  # type: ignore[union-attr]
+    told: dict[str, Any] = {
+        "slotwise": logging,
+        "mixture": Mixture([logging, logging], shares=[0.4, 0.6]),
+        "plackett_luce": PlackettLuce(np.log(logging.slot_chances(1)[:, :, 0])),
+        "logged": LoggedPropensities(logging.prefix(shown.items)),
+    }
+    for cap in (None, 10.0):
+        with pytest.raises(OverlapError, match=r"a mean of 0\.0005.*none was logged"):
+            evaluate_policy(
+                shown,
+                told[kind],
+                target=target,
+                estimators=[estimator],
+                predictions=lambda slot: np.zeros((n, 200)),
+                config=OpeConfig(cap=cap),
+            )
+
+
+def test_one_slot_that_was_too_rare_is_not_hidden_by_the_others() -> None:
+    n, slots = 3_000, 30
+    logging, target, shown = hidden_item(n, slots=slots)
+    for estimator in ("iips", "rips", "pi"):
+        with pytest.raises(OverlapError, match="none was logged"):
+            evaluate_policy(shown, logging, target=target, estimators=[estimator])
+
+
 def test_the_table_has_a_row_for_each_and_reasons_for_refusals() -> None:
     target = FixedLists(np.tile([0, 1, 2], (N, 1)), candidates=C)
     found = evaluate_policy(
