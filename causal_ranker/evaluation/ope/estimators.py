@@ -8,7 +8,10 @@ With rewards ``r_k``, prefix weights ``w_1:k``, slot weights ``w(a_k)``, whole-l
 - ``dr``: ``sum_k E q_k + w sum_k (r_k - q_k)`` (Dudik et al., 2011; a list as one action);
 - ``iips``: ``sum_k w(a_k) r_k`` (Li et al., 2018);
 - ``rips``: ``sum_k w_1:k r_k`` (McInerney et al., 2020);
-- ``cascade_dr``: ``sum_k [w_1:k (r_k - q_k) + w_1:k-1 E(q_k | a_1:k-1)]`` (Kiyohara et al., 2022);
+- ``cascade_dr``: ``sum_k [w_1:k (r_k - q_k - c_k) + w_1:k-1 (E(q_k | a_1:k-1) + c_k)]`` with the
+  value to go ``c_k = sum_j>k E q_j`` (Kiyohara et al., 2022, whose value to go is that after the
+  items above; here it is that of a new list, which is as unbiased, and as exact where what stands
+  above does not change what is chosen below);
 - ``pi``: ``q' pinv(Gamma) 1_a sum_k r_k`` (Swaminathan et al., 2017);
 - ``switch`` and ``shrinkage``: ``sum_k [E q_k + s(w_1:k) (r_k - q_k)]`` with ``s(w) = w`` up to a
   bound and 0 above it (Wang et al., 2017), or ``lambda w / (w^2 + lambda)`` (Su et al., 2020).
@@ -177,8 +180,10 @@ def _cascade_dr(logs: Logs) -> Added:
     model = logs.modelled("cascade_dr")
     kept, share = _capped(logs.weights.prefix, logs.config)
     before = np.column_stack([np.ones(len(kept)), kept[:, :-1]])
-    added = kept * (logs.slates.reward - model.logged) + before * model.after
-    return Added(added, kept, share)
+    # what slots below will bring moves with the prefix weight too: it is taken off and given back
+    to_go = model.value.sum(axis=1, keepdims=True) - np.cumsum(model.value, axis=1)
+    residual = logs.slates.reward - model.logged - to_go
+    return Added(kept * residual + before * (model.after + to_go), kept, share)
 
 
 def _pi(logs: Logs) -> Added:
