@@ -27,7 +27,7 @@ class OpeConfig(FrozenConfig):
         the weights, the one with the least estimated variance plus squared bias.
     shrinkage : float, optional
         lambda of ``shrinkage``, where a weight w becomes ``lambda w / (w^2 + lambda)``. None: as
-        for `switch`, of their squares.
+        for `switch`, of their squares, or so large that weights stay as they are.
     level : float
         Probability that an interval holds the truth.
     seed : int

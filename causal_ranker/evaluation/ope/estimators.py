@@ -41,6 +41,7 @@ from causal_ranker.stats.intervals import clustered_mean
 __all__ = ["ESTIMATORS", "Added", "Estimator", "Logs"]
 
 _QUANTILES: Final = (0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+_UNTAMED: Final = 1e3
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,8 @@ def _corrected(
         positive = raw[raw > 0]
         levels = np.unique(np.quantile(positive, _QUANTILES)) if positive.size else np.ones(1)
         choices = [float(level) ** power for level in levels]
+        if power == 2:  # lambda of the largest weight still halves it: leaving all alone is a choice
+            choices.append(float(_UNTAMED * levels[-1]) ** power)
         risk = [
             _risk(logs, with_setting(each), (tamed(raw, each) - raw) * residual) for each in choices
         ]

@@ -22,7 +22,8 @@ from causal_ranker.evaluation.ope.weights import ListWeights
 from causal_ranker.stats.intervals import clustered_mean
 
 N, C, L = 80, 5, 3
-LOOSE = OpeConfig(least_effective_lists=1)
+# 80 lists: the mean of uneven weights lies anywhere
+LOOSE = OpeConfig(least_effective_lists=1, most_missing_share=0.999)
 
 
 class World:
@@ -242,6 +243,15 @@ def test_a_bound_is_low_where_the_model_is_right_and_there_is_none_where_it_is_f
     assert low is not None
     assert low < 2
     assert high == pytest.approx(largest)
+
+
+def test_shrinkage_leaves_weights_alone_where_the_model_is_far_off() -> None:
+    world = World(2)
+    world.new = world.old + 0.2 * np.random.default_rng(1).normal(size=(N, C))
+    world.q += 10
+    chosen = world.ask("shrinkage")
+    untamed = world.ask("switch", config=LOOSE.model_copy(update={"switch": 1e9}))
+    assert chosen.value.point == pytest.approx(untamed.value.point, rel=1e-4)
 
 
 def test_what_is_independent_of_the_model_where_the_policies_agree() -> None:
