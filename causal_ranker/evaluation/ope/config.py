@@ -15,7 +15,12 @@ class OpeConfig(FrozenConfig):
     Parameters
     ----------
     least_effective_lists : float
-        An estimate whose weights have fewer effective lists (Kish) is refused.
+        An estimate whose weights have fewer effective lists (Kish) is refused. Counted are the
+        weights in use: to have more of them is what a cap and taming are for.
+    least_kept_share : float
+        An estimate is refused where `cap`, `switch` or `shrinkage` leave less than this of the
+        weights, by size; none that does is chosen. Any log has many effective lists once its
+        weights are capped at next to nothing.
     most_missing_share : float
         The share of the new policy's lists that the logging policy may never show. Above 0 an
         estimate says nothing about these lists, and its interval does not either.
@@ -40,6 +45,7 @@ class OpeConfig(FrozenConfig):
     """
 
     least_effective_lists: float = Field(default=50.0, ge=1)
+    least_kept_share: float = Field(default=0.05, ge=0, le=1)
     most_missing_share: float = Field(default=0.0, ge=0, lt=1)
     cap: float | None = Field(default=None, gt=0)
     switch: float | None = Field(default=None, ge=0)

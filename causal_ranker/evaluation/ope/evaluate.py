@@ -168,6 +168,14 @@ def _estimate(name: str, logs: Logs, missing: MissingSupport | None) -> PolicyEs
     if added.used is not None:
         raw = _raw(estimator, name, logs)
         mean_weight = float(raw.mean())
+        if added.share_kept < logs.config.least_kept_share:
+            raise OverlapError(
+                expected=f"caps and taming that keep a share of {logs.config.least_kept_share:g} "
+                f"of the weights for {name!r}",
+                came=f"{added.share_kept:.2%}",
+                do="Raise the cap, the bound or lambda, or log with more exploration: there is "
+                "hardly any weight left to hold the new policy's lists against the logged ones.",
+            )
         effective = effective_lists(added.used)
         if effective < logs.config.least_effective_lists:
             raise OverlapError(
@@ -191,6 +199,7 @@ def _estimate(name: str, logs: Logs, missing: MissingSupport | None) -> PolicyEs
         effective_lists=effective,
         mean_weight=mean_weight,
         share_capped=added.share_capped,
+        share_kept=added.share_kept,
         setting=added.setting,
     )
 

@@ -82,6 +82,7 @@ class TestEveryEstimator:
         assert found.effective_lists == pytest.approx(N, rel=1e-6)
         assert estimator == "dm" or found.mean_weight == pytest.approx(1, abs=1e-6)
         assert found.share_capped == 0
+        assert found.share_kept == pytest.approx(1, abs=1e-6)
 
     @given(st.permutations(range(N)))
     @settings(max_examples=5)
@@ -182,7 +183,9 @@ def by_loops(world: World, *, bound: float, strength: float) -> dict[str, list[f
             total["dr"] += value + weight * residual
             total["iips"] += slot(p1) / slot(p0) * r
             total["rips"] += so_far * r
-            to_go = sum(c * sum(world.q[j, i, a[j]] for j in range(k + 1, L)) for a, c in p1.items())
+            to_go = sum(
+                c * sum(world.q[j, i, a[j]] for j in range(k + 1, L)) for a, c in p1.items()
+            )
             total["cascade_dr"] += so_far * (residual - to_go) + before * (after + to_go)
             total["switch"] += value + (so_far if so_far <= bound else 0.0) * residual
             tamed = strength * so_far / (so_far**2 + strength)

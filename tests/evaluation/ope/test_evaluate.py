@@ -53,6 +53,44 @@ def test_too_few_effective_lists_are_an_answer() -> None:
     assert answered.effective_lists == pytest.approx(hits)
 
 
+@pytest.mark.parametrize("estimator", [name for name in ESTIMATORS if name != "dm"])
+def test_a_cap_or_a_bound_makes_no_overlap(estimator: str) -> None:
+    rng = np.random.default_rng(0)
+    target = PlackettLuce(2.0 * rng.normal(size=(N, C)))
+    # slot by slot there is overlap enough; of whole lists there is too little
+    few = ["ips", "dr", "snips"]
+
+    def found(**settings: Any) -> Any:
+        return evaluate_policy(
+            logs(uniform()),
+            uniform(),
+            target=target,
+            estimators=[estimator],
+            predictions=lambda slot: np.ones((N, C)),
+            config=OpeConfig(**settings),
+        ).estimate(estimator)
+
+    # what a cap is for: more effective lists, for a bias that is told
+    if estimator in few:
+        with pytest.raises(OverlapError, match="effective lists"):
+            found()
+    mild = found(cap=4.0)
+    assert mild.effective_lists >= 50
+    assert 0.05 <= mild.share_kept < 1
+    # next to nothing kept of any weight: all alike, and as many effective lists as there are lists
+    with pytest.raises(OverlapError, match="keep a share of 0.05 of the weights"):
+        found(cap=0.001)
+    if estimator in {"switch", "shrinkage"}:
+        setting = {"switch": 0.02, "shrinkage": 1e-6}[estimator]
+        with pytest.raises(OverlapError, match="keep a share"):
+            found(**{estimator: setting})
+        chosen = found(least_kept_share=0.9, least_effective_lists=1)
+        assert chosen.share_kept >= 0.9
+        assert chosen.setting > found().setting
+    allowed = found(cap=0.001, least_kept_share=0.0, least_effective_lists=1)
+    assert allowed.share_kept < 0.01
+
+
 def test_no_list_in_common_has_no_effective_list() -> None:
     target = FixedLists(np.tile([0, 1, 2], (N, 1)), candidates=C)
     shown = logs(uniform())
