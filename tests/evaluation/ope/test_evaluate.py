@@ -78,7 +78,7 @@ def test_a_cap_or_a_bound_makes_no_overlap(estimator: str) -> None:
     assert mild.effective_lists >= 50
     assert 0.05 <= mild.share_kept < 1
     # next to nothing kept of any weight: all alike, and as many effective lists as there are lists
-    with pytest.raises(OverlapError, match="keep a share of 0.05 of the weights"):
+    with pytest.raises(OverlapError, match=r"keep a share of 0\.05 of the weights"):
         found(cap=0.001)
     if estimator in {"switch", "shrinkage"}:
         setting = {"switch": 0.02, "shrinkage": 1e-6}[estimator]
@@ -284,6 +284,30 @@ def test_bad_input_is_refused(
 ) -> None:
     with pytest.raises(error, match=text):
         ask(**changes)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("kind", ["slotwise", "plackett_luce", "uniform", "mixture"])
+def test_lists_that_could_not_be_logged_are_refused_by_the_pseudo_inverse_too(
+    kind: str, slots: int
+) -> None:
+    scores = np.where(np.arange(C) == 5, -np.inf, np.zeros((N, C)))
+    uneven = scores + np.arange(C) / 5
+    policies: dict[str, Any] = {
+        "slotwise": Slotwise([[0.1, 0.2, 0.3, 0.2, 0.2, 0]] * slots, requests=N),
+        "plackett_luce": PlackettLuce(uneven),
+        "uniform": PlackettLuce(scores),
+        "mixture": Mixture([PlackettLuce(scores), PlackettLuce(uneven)], shares=[0.5, 0.5]),
+    }
+    shown = PlackettLuce(scores).sample(slots, rng=np.random.default_rng(0))
+    shown[7] = [5, 0, 1][:slots]
+    with pytest.raises(RowError, match="propensity of 0 in 1 of 400 .* row 7"):
+        evaluate_policy(
+            LoggedSlates(shown, np.ones(shown.shape), np.arange(N)),
+            policies[kind],
+            target=PlackettLuce(scores),
+            estimators=["pi"],
+        )
 
 
 def test_slates_are_checked() -> None:
