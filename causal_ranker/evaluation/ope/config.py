@@ -23,7 +23,9 @@ class OpeConfig(FrozenConfig):
         weights are capped at next to nothing.
     most_missing_share : float
         The share of the new policy's lists that the logging policy may never show. Above 0 an
-        estimate says nothing about these lists, and its interval does not either.
+        estimate says nothing about these lists, and its interval does not either. The share is
+        also refused where the mean of weights tells of it: if its 99.9 % interval ends below 1 by
+        more than this, and by more than 0.01. With logged propensities nothing else can tell.
     cap : float, optional
         Largest weight kept (of pseudo-inverse weights, the largest size); the share of lists it
         touches is reported. None caps nothing.

@@ -21,9 +21,10 @@ from causal_ranker.stats.intervals import Interval, clustered_mean, clustered_ra
 __all__ = ["evaluate_policy", "evaluate_weighted"]
 
 # The mean weight expects 1 minus the share of lists without support, and is below it where lists
-# hardly ever logged were not drawn. Refused is what this interval puts below 1 by more than this.
+# hardly ever logged were not drawn. Refused is what this interval puts below 1 by more than this,
+# which leaves room for propensities that were written with two digits.
 _SURE: Final = 0.999
-_TOLERATED: Final = 0.05
+_TOLERATED: Final = 0.01
 
 
 def evaluate_policy(

@@ -165,6 +165,27 @@ def test_support_that_is_only_logged_shows_in_the_mean_weight() -> None:
     assert [found.mean_weight for found in same.estimates] == pytest.approx([1, 1, 1])
 
 
+def test_a_small_share_without_logged_support_is_refused_as_well() -> None:
+    n = 2_000
+    rng = np.random.default_rng(0)
+    items = rng.integers(0, C - 1, (n, 1))
+    shown = LoggedSlates(items, rng.normal(1, 1, items.shape), np.arange(n))
+    told = LoggedPropensities(np.full((n, 1), 1 / (C - 1)))
+
+    def ask_about(missing: float, **settings: Any) -> Any:
+        new = np.append(np.full(C - 1, (1 - missing) / (C - 1)), missing)
+        config = OpeConfig(**settings)
+        return evaluate_policy(
+            shown, told, target=Slotwise([new], requests=n), estimators=["ips"], config=config
+        ).estimate("ips")
+
+    with pytest.raises(OverlapError, match=r"at least 3\.0% of"):
+        ask_about(0.03)
+    assert ask_about(0.03, most_missing_share=0.0301).mean_weight == pytest.approx(0.97)
+    # as the settings say, a hundredth is not held against rounded propensities
+    assert ask_about(0.009).mean_weight == pytest.approx(0.991)
+
+
 def hidden_item(n: int, *, slots: int = 1) -> tuple[Slotwise, Slotwise, LoggedSlates]:
     """A new policy that shows almost only item 0, which was logged once in 2,000 lists.
 
@@ -301,7 +322,7 @@ def test_lists_that_could_not_be_logged_are_refused_by_the_pseudo_inverse_too(
     }
     shown = PlackettLuce(scores).sample(slots, rng=np.random.default_rng(0))
     shown[7] = [5, 0, 1][:slots]
-    with pytest.raises(RowError, match="propensity of 0 in 1 of 400 .* row 7"):
+    with pytest.raises(RowError, match=r"propensity of 0 in 1 of 400 .* row 7"):
         evaluate_policy(
             LoggedSlates(shown, np.ones(shown.shape), np.arange(N)),
             policies[kind],
