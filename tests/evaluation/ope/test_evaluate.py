@@ -227,6 +227,23 @@ def test_lists_that_were_too_rare_to_be_logged_are_refused(kind: str, estimator:
             )
 
 
+def test_what_may_be_missing_is_not_counted_once_per_slot() -> None:
+    """A fifth of each slot is missing: 1 - .8^3 of lists, .6 of the pseudo-inverse's mean."""
+    n = 3_000
+    logging = Slotwise([[0.5, 0.5, 0]] * 3, requests=n)
+    target = Slotwise([[0.4, 0.4, 0.2]] * 3, requests=n)
+    items = logging.sample(3, rng=np.random.default_rng(0))
+    shown = LoggedSlates(items, np.ones(items.shape), np.arange(n))
+
+    def found(share: float) -> Any:
+        config = OpeConfig(most_missing_share=share)
+        return evaluate_policy(shown, logging, target=target, estimators=["pi"], config=config)
+
+    assert found(0.52).estimate("pi").mean_weight == pytest.approx(1 - 3 * 0.2)
+    with pytest.raises(OverlapError, match=r"48\.|49\."):
+        found(0.45)
+
+
 def test_one_slot_that_was_too_rare_is_not_hidden_by_the_others() -> None:
     n, slots = 3_000, 30
     logging, target, shown = hidden_item(n, slots=slots)
