@@ -93,7 +93,7 @@ def run(*, quick: bool) -> Result:
             "max_coverage": max(held),
         },
         note="Bias, RMSE (plays per list of 3 slots) and coverage of 95 % intervals, over the "
-        "draws that had 50 effective lists. Holds: whether the estimator's assumption does. "
+        "draws that were not refused. Holds: whether the estimator's assumption does. "
         "The model of dm, dr, cascade_dr, switch and shrinkage is the base recommender's chance of "
         "a play: nearly right where slots do not disturb each other, wrong where they do; switch "
         "and shrinkage take on bias for less variance. Open Bandit: relative error of the uniform "

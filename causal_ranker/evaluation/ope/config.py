@@ -15,10 +15,17 @@ class OpeConfig(FrozenConfig):
     Parameters
     ----------
     least_effective_lists : float
-        An estimate whose weights have fewer effective lists (Kish) is refused.
+        An estimate whose weights have fewer effective lists (Kish) is refused. Counted are the
+        weights in use: to have more of them is what a cap and taming are for.
+    least_kept_share : float
+        An estimate is refused where `cap`, `switch` or `shrinkage` leave less than this of the
+        weights, by size; none that does is chosen. Any log has many effective lists once its
+        weights are capped at next to nothing.
     most_missing_share : float
         The share of the new policy's lists that the logging policy may never show. Above 0 an
-        estimate says nothing about these lists, and its interval does not either.
+        estimate says nothing about these lists, and its interval does not either. The share is
+        also refused where the mean of weights tells of it: if its 99.9 % interval ends below 1 by
+        more than this, and by more than 0.01. With logged propensities nothing else can tell.
     cap : float, optional
         Largest weight kept (of pseudo-inverse weights, the largest size); the share of lists it
         touches is reported. None caps nothing.
@@ -27,7 +34,7 @@ class OpeConfig(FrozenConfig):
         the weights, the one with the least estimated variance plus squared bias.
     shrinkage : float, optional
         lambda of ``shrinkage``, where a weight w becomes ``lambda w / (w^2 + lambda)``. None: as
-        for `switch`, of their squares.
+        for `switch`, of their squares, or so large that weights stay as they are.
     level : float
         Probability that an interval holds the truth.
     seed : int
@@ -40,6 +47,7 @@ class OpeConfig(FrozenConfig):
     """
 
     least_effective_lists: float = Field(default=50.0, ge=1)
+    least_kept_share: float = Field(default=0.05, ge=0, le=1)
     most_missing_share: float = Field(default=0.0, ge=0, lt=1)
     cap: float | None = Field(default=None, gt=0)
     switch: float | None = Field(default=None, ge=0)

@@ -8,7 +8,10 @@ With rewards ``r_k``, prefix weights ``w_1:k``, slot weights ``w(a_k)``, whole-l
 - ``dr``: ``sum_k E q_k + w sum_k (r_k - q_k)`` (Dudik et al., 2011; a list as one action);
 - ``iips``: ``sum_k w(a_k) r_k`` (Li et al., 2018);
 - ``rips``: ``sum_k w_1:k r_k`` (McInerney et al., 2020);
-- ``cascade_dr``: ``sum_k [w_1:k (r_k - q_k) + w_1:k-1 E(q_k | a_1:k-1)]`` (Kiyohara et al., 2022);
+- ``cascade_dr``: ``sum_k [w_1:k (r_k - q_k - c_k) + w_1:k-1 (E(q_k | a_1:k-1) + c_k)]`` with the
+  value to go ``c_k = sum_j>k E q_j`` (Kiyohara et al., 2022, whose value to go is that after the
+  items above; here it is that of a new list, which is as unbiased, and as exact where what stands
+  above does not change what is chosen below);
 - ``pi``: ``q' pinv(Gamma) 1_a sum_k r_k`` (Swaminathan et al., 2017);
 - ``switch`` and ``shrinkage``: ``sum_k [E q_k + s(w_1:k) (r_k - q_k)]`` with ``s(w) = w`` up to a
   bound and 0 above it (Wang et al., 2017), or ``lambda w / (w^2 + lambda)`` (Su et al., 2020).
@@ -38,6 +41,8 @@ from causal_ranker.stats.intervals import clustered_mean
 __all__ = ["ESTIMATORS", "Added", "Estimator", "Logs"]
 
 _QUANTILES: Final = (0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+# Of lambda by the largest weight: what it takes off is one part in a million.
+_UNTAMED: Final = 1e3
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ class Added:
         The weights in it, after any cap; None where it has none.
     share_capped : float
         Share of weights above the cap.
+    share_kept : float
+        Share of the size of weights that caps and taming left, the smallest over columns.
     normalised : bool
         Whether the average is over weights (the first column of `used`) in place of lists.
     setting : float, optional
@@ -109,6 +116,7 @@ class Added:
     by_slot: Array
     used: Array | None
     share_capped: float = 0.0
+    share_kept: float = 1.0
     normalised: bool = False
     setting: float | None = None
 
@@ -142,9 +150,19 @@ def _capped(weights: Array, config: OpeConfig) -> tuple[Array, float]:
     return kept, float(np.mean(np.abs(weights) > config.cap))
 
 
+def _share_kept(used: Array, raw: Array) -> float:
+    largest = np.abs(raw).max(axis=0)
+    if not largest.all():
+        return 1.0  # nothing was there to be lost; without effective lists it is refused anyway
+    left, all_of_it = (np.abs(weights / largest).sum(axis=0) for weights in (used, raw))
+    return float((left / all_of_it).min())
+
+
 def _weighted(logs: Logs, weights: Array, *, normalised: bool = False) -> Added:
     kept, share = _capped(weights, logs.config)
-    return Added(kept * logs.slates.reward, kept, share, normalised=normalised)
+    return Added(
+        kept * logs.slates.reward, kept, share, _share_kept(kept, weights), normalised=normalised
+    )
 
 
 def _dm(logs: Logs) -> Added:
@@ -161,8 +179,10 @@ def _snips(logs: Logs) -> Added:
 
 def _dr(logs: Logs) -> Added:
     model = logs.modelled("dr")
-    kept, share = _capped(logs.weights.prefix[:, -1:], logs.config)
-    return Added(model.value + kept * (logs.slates.reward - model.logged), kept, share)
+    raw = logs.weights.prefix[:, -1:]
+    kept, share = _capped(raw, logs.config)
+    added = model.value + kept * (logs.slates.reward - model.logged)
+    return Added(added, kept, share, _share_kept(kept, raw))
 
 
 def _iips(logs: Logs) -> Added:
@@ -177,8 +197,11 @@ def _cascade_dr(logs: Logs) -> Added:
     model = logs.modelled("cascade_dr")
     kept, share = _capped(logs.weights.prefix, logs.config)
     before = np.column_stack([np.ones(len(kept)), kept[:, :-1]])
-    added = kept * (logs.slates.reward - model.logged) + before * model.after
-    return Added(added, kept, share)
+    # what slots below will bring moves with the prefix weight too: it is taken off and given back
+    to_go = model.value.sum(axis=1, keepdims=True) - np.cumsum(model.value, axis=1)
+    residual = logs.slates.reward - model.logged - to_go
+    added = kept * residual + before * (model.after + to_go)
+    return Added(added, kept, share, _share_kept(kept, logs.weights.prefix))
 
 
 def _pi(logs: Logs) -> Added:
@@ -210,21 +233,34 @@ def _corrected(
     power: int,
 ) -> Added:
     model = logs.modelled(name)
-    raw, share = _capped(logs.weights.prefix, logs.config)
+    capped, share = _capped(logs.weights.prefix, logs.config)
     residual = logs.slates.reward - model.logged
 
     def with_setting(setting: float) -> Array:
-        return model.value + tamed(raw, setting) * residual
+        return model.value + tamed(capped, setting) * residual
 
     if asked is None:
-        positive = raw[raw > 0]
+        positive = capped[capped > 0]
         levels = np.unique(np.quantile(positive, _QUANTILES)) if positive.size else np.ones(1)
         choices = [float(level) ** power for level in levels]
+        if (
+            power == 2
+        ):  # lambda of the largest weight still halves it: leaving all alone is a choice
+            choices.append(float(_UNTAMED * levels[-1]) ** power)
+        least = logs.config.least_kept_share
+        choices = [
+            each
+            for each in choices
+            if each == choices[-1] or _share_kept(tamed(capped, each), capped) >= least
+        ]
         risk = [
-            _risk(logs, with_setting(each), (tamed(raw, each) - raw) * residual) for each in choices
+            _risk(logs, with_setting(each), (tamed(capped, each) - capped) * residual)
+            for each in choices
         ]
         asked = choices[int(np.argmin(risk))]
-    return Added(with_setting(asked), tamed(raw, asked), share, setting=asked)
+    used = tamed(capped, asked)
+    kept = _share_kept(used, logs.weights.prefix)
+    return Added(with_setting(asked), used, share, kept, setting=asked)
 
 
 def _risk(logs: Logs, added: Array, left_out: Array) -> float:

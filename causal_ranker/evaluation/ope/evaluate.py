@@ -20,10 +20,11 @@ from causal_ranker.stats.intervals import Interval, clustered_mean, clustered_ra
 
 __all__ = ["evaluate_policy", "evaluate_weighted"]
 
-# Known only at the logged lists, support shows in the mean weight, which expects 1 minus the share
-# missing. Refused is what this interval puts below 1 by more than this.
+# The mean weight expects 1 minus the share of lists without support, and is below it where lists
+# hardly ever logged were not drawn. Refused is what this interval puts below 1 by more than this,
+# which leaves room for propensities that were written with two digits.
 _SURE: Final = 0.999
-_TOLERATED: Final = 0.05
+_TOLERATED: Final = 0.01
 
 
 def evaluate_policy(
@@ -66,9 +67,9 @@ def evaluate_policy(
     Raises
     ------
     OverlapError
-        If every estimator asked refuses: the new lists have no support in the log, or its weights
-        are too few effective lists. If only some do, their reasons stand beside the others'
-        figures.
+        If every estimator asked refuses: the new lists have no support in the log, its weights
+        are too few effective lists, or their mean is surely below 1. If only some do, their
+        reasons stand beside the others' figures.
     ConfigError
         If an estimator's name is unknown, it lacks what it reads, or k is above the length of the
         lists.
@@ -168,6 +169,14 @@ def _estimate(name: str, logs: Logs, missing: MissingSupport | None) -> PolicyEs
     if added.used is not None:
         raw = _raw(estimator, name, logs)
         mean_weight = float(raw.mean())
+        if added.share_kept < logs.config.least_kept_share:
+            raise OverlapError(
+                expected=f"caps and taming that keep a share of {logs.config.least_kept_share:g} "
+                f"of the weights for {name!r}",
+                came=f"{added.share_kept:.2%}",
+                do="Raise the cap, the bound or lambda, or log with more exploration: there is "
+                "hardly any weight left to hold the new policy's lists against the logged ones.",
+            )
         effective = effective_lists(added.used)
         if effective < logs.config.least_effective_lists:
             raise OverlapError(
@@ -177,8 +186,7 @@ def _estimate(name: str, logs: Logs, missing: MissingSupport | None) -> PolicyEs
                 do="Log more lists or with more exploration, evaluate a policy that is closer, or "
                 "use an estimator that weighs slots.",
             )
-        if missing is None:
-            _refuse_low_mean(raw, logs)
+        _refuse_low_mean(raw, logs, shortfalls=logs.slates.slots if name == "pi" else 1)
     total, by_slot = _intervals(added, logs)
     scale = 1.0
     if added.normalised and added.used is not None:
@@ -192,6 +200,7 @@ def _estimate(name: str, logs: Logs, missing: MissingSupport | None) -> PolicyEs
         effective_lists=effective,
         mean_weight=mean_weight,
         share_capped=added.share_capped,
+        share_kept=added.share_kept,
         setting=added.setting,
     )
 
@@ -216,18 +225,28 @@ def _refuse_missing(share: float, *, what: str, logs: Logs) -> None:
         )
 
 
-def _refuse_low_mean(raw: Array, logs: Logs) -> None:
+def _refuse_low_mean(raw: Array, logs: Logs, *, shortfalls: int) -> None:
+    """Refuse where the new policy's lists are missing from the log, whatever its support says.
+
+    A list that is hardly ever logged is not drawn, and then even weights tell of many effective
+    lists. The mean of weights sees it, also where some are below 0. That of the pseudo-inverse
+    lacks the missing shares of all slots, so that a list counts up to `shortfalls` times.
+    """
     slates = logs.slates
-    mean = clustered_mean(
-        raw.mean(axis=1), slates.user, second_cluster=slates.second_cluster, level=_SURE
-    )
-    share = 1.0 - mean.high
-    if share > max(logs.config.most_missing_share, _TOLERATED):
+    level = 1.0 - (1.0 - _SURE) / raw.shape[1]
+    means = [
+        clustered_mean(column, slates.user, second_cluster=slates.second_cluster, level=level)
+        for column in raw.T
+    ]
+    mean = min(means, key=lambda each: each.high)
+    share = (1.0 - mean.high) / shortfalls
+    if share > max(logs.config.most_missing_share, _TOLERATED / shortfalls):
         raise OverlapError(
             expected="weights with mean 1, as they have where every new list may be logged",
-            came=f"a mean of {mean.point:.3f}, at most {mean.high:.3f}: at least {share:.1%} of "
-            "the new policy's lists have no support",
-            do="Check the propensities, or evaluate a policy within what was logged.",
+            came=f"a mean of {mean.point:.3g}, at most {mean.high:.3g}: at least {share:.1%} of "
+            "the new policy's lists have no support, or so little that none was logged",
+            do="Check the propensities, log more lists or with more exploration, or evaluate a "
+            "policy within what was logged.",
         )
 
 

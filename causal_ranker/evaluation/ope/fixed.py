@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.evaluation.ope.policies import Array, IntArray, Mask, list_array
 
 __all__ = ["FixedLists"]
@@ -27,6 +27,13 @@ class FixedLists:
     ----------
     requests, candidates : int
         Sizes.
+
+    Raises
+    ------
+    SchemaError
+        If the lists are not integers in two dimensions.
+    RowError
+        If an item is out of range, or stands twice in a list.
     """
 
     everywhere: Final = True
@@ -34,6 +41,14 @@ class FixedLists:
 
     def __init__(self, lists: ArrayLike, *, candidates: int) -> None:
         self._lists = list_array(lists, candidates=candidates)
+        in_order = np.sort(self._lists, axis=1)
+        twice = (in_order[:, 1:] == in_order[:, :-1]).any(axis=1)
+        if twice.any():
+            raise RowError(
+                expected="lists that show an item once",
+                came=f"{int(twice.sum())} that repeat one, first in row {int(twice.argmax())}",
+                do="Fill each list with different candidates.",
+            )
         self.requests = len(self._lists)
         self.candidates = candidates
 
@@ -80,7 +95,8 @@ class FixedLists:
         ndarray of bool, shape (n, L)
             The answer.
         """
-        same: Mask = self._first(items.shape[1]) == items
+        lists = list_array(items, candidates=self.candidates, requests=self.requests)
+        same: Mask = self._first(lists.shape[1]) == lists
         return same
 
     def part(self, start: int, stop: int) -> FixedLists:

@@ -22,7 +22,9 @@ class MonteCarlo:
 
     A counted share p of D draws has standard error ``sqrt(p (1 - p) / D)``; its inverse is too
     large by a share of about ``(1 - p) / (D p)``. As a logging policy it is refused where a
-    logged list had fewer than 20 hits. Draws are not kept but made anew, from one seed.
+    logged list had fewer than 20 hits, and a list with none counts as never shown, so that the
+    share of missing lists comes out too large. As a target its counting error is in no interval.
+    Draws are not kept but made anew, from one seed.
 
     Parameters
     ----------

@@ -40,6 +40,10 @@ class PolicyEstimate:
         so uneven that their mean has not settled. NaN where there are none.
     share_capped : float
         Share of weights above the cap. Above 0 the estimate is biased.
+    share_kept : float
+        Share of the size of weights that caps and taming left, the smallest over slots where each
+        has its weights. The further below 1, the more rests on the model, or on nothing; what was
+        taken off is in no interval.
     setting : float, optional
         The bound of ``switch`` or lambda of ``shrinkage``.
     """
@@ -52,6 +56,7 @@ class PolicyEstimate:
     effective_lists: float
     mean_weight: float
     share_capped: float
+    share_kept: float
     setting: float | None
 
 
@@ -122,8 +127,8 @@ class PolicyEstimates:
         -------
         pandas.DataFrame
             Columns ``estimator``, ``value``, ``low``, ``high``, ``standard_error``,
-            ``effective_lists``, ``mean_weight``, ``share_capped``, ``setting``, ``assumes`` and
-            ``refusal``.
+            ``effective_lists``, ``mean_weight``, ``share_capped``, ``share_kept``, ``setting``,
+            ``assumes`` and ``refusal``.
         """
         import pandas as pd
 
@@ -137,6 +142,7 @@ class PolicyEstimates:
                 "effective_lists": found.effective_lists,
                 "mean_weight": found.mean_weight,
                 "share_capped": found.share_capped,
+                "share_kept": found.share_kept,
                 "setting": found.setting,
                 "assumes": found.assumes,
                 "refusal": None,

@@ -64,6 +64,8 @@ class ListWeights:
     @cached_property
     def linear(self) -> Array:
         """Pseudo-inverse weights of lists, shape (n,)."""
+        if self.logging.everywhere:
+            self._logged(self.logging.marginal(self.items))
         return linear_weights(self.items, self.logging, self.target)
 
     def _logged(self, chances: Array) -> Array:

@@ -53,6 +53,44 @@ def test_too_few_effective_lists_are_an_answer() -> None:
     assert answered.effective_lists == pytest.approx(hits)
 
 
+@pytest.mark.parametrize("estimator", [name for name in ESTIMATORS if name != "dm"])
+def test_a_cap_or_a_bound_makes_no_overlap(estimator: str) -> None:
+    rng = np.random.default_rng(0)
+    target = PlackettLuce(2.0 * rng.normal(size=(N, C)))
+    # slot by slot there is overlap enough; of whole lists there is too little
+    few = ["ips", "dr", "snips"]
+
+    def found(**settings: Any) -> Any:
+        return evaluate_policy(
+            logs(uniform()),
+            uniform(),
+            target=target,
+            estimators=[estimator],
+            predictions=lambda slot: np.ones((N, C)),
+            config=OpeConfig(**settings),
+        ).estimate(estimator)
+
+    # what a cap is for: more effective lists, for a bias that is told
+    if estimator in few:
+        with pytest.raises(OverlapError, match="effective lists"):
+            found()
+    mild = found(cap=4.0)
+    assert mild.effective_lists >= 50
+    assert 0.05 <= mild.share_kept < 1
+    # next to nothing kept of any weight: all alike, and as many effective lists as there are lists
+    with pytest.raises(OverlapError, match=r"keep a share of 0\.05 of the weights"):
+        found(cap=0.001)
+    if estimator in {"switch", "shrinkage"}:
+        setting = {"switch": 0.02, "shrinkage": 1e-6}[estimator]
+        with pytest.raises(OverlapError, match="keep a share"):
+            found(**{estimator: setting})
+        chosen = found(least_kept_share=0.9, least_effective_lists=1)
+        assert chosen.share_kept >= 0.9
+        assert chosen.setting > found().setting
+    allowed = found(cap=0.001, least_kept_share=0.0, least_effective_lists=1)
+    assert allowed.share_kept < 0.01
+
+
 def test_no_list_in_common_has_no_effective_list() -> None:
     target = FixedLists(np.tile([0, 1, 2], (N, 1)), candidates=C)
     shown = logs(uniform())
@@ -127,6 +165,93 @@ def test_support_that_is_only_logged_shows_in_the_mean_weight() -> None:
     assert [found.mean_weight for found in same.estimates] == pytest.approx([1, 1, 1])
 
 
+def test_a_small_share_without_logged_support_is_refused_as_well() -> None:
+    n = 2_000
+    rng = np.random.default_rng(0)
+    items = rng.integers(0, C - 1, (n, 1))
+    shown = LoggedSlates(items, rng.normal(1, 1, items.shape), np.arange(n))
+    told = LoggedPropensities(np.full((n, 1), 1 / (C - 1)))
+
+    def ask_about(missing: float, **settings: Any) -> Any:
+        new = np.append(np.full(C - 1, (1 - missing) / (C - 1)), missing)
+        config = OpeConfig(**settings)
+        return evaluate_policy(
+            shown, told, target=Slotwise([new], requests=n), estimators=["ips"], config=config
+        ).estimate("ips")
+
+    with pytest.raises(OverlapError, match=r"at least 3\.0% of"):
+        ask_about(0.03)
+    assert ask_about(0.03, most_missing_share=0.0301).mean_weight == pytest.approx(0.97)
+    # as the settings say, a hundredth is not held against rounded propensities
+    assert ask_about(0.009).mean_weight == pytest.approx(0.991)
+
+
+def hidden_item(n: int, *, slots: int = 1) -> tuple[Slotwise, Slotwise, LoggedSlates]:
+    """A new policy that shows almost only item 0, which was logged once in 2,000 lists.
+
+    Item 0 brings 0.5 and others nothing; where it happens not to be drawn, weights are all alike.
+    """
+    items = 200
+    rare = np.append(0.0005, np.full(items - 1, 0.9995 / (items - 1)))
+    wanted = np.append(0.9995, np.full(items - 1, 0.0005 / (items - 1)))
+    even = [np.full(items, 1 / items)] * (slots - 1)
+    logging = Slotwise([rare, *even], requests=n)
+    shown = logging.sample(slots, rng=np.random.default_rng(0))
+    shown[:, 0] = np.where(shown[:, 0] == 0, 1, shown[:, 0])
+    slates = LoggedSlates(shown, 0.5 * (shown == 0), np.arange(n))
+    return logging, Slotwise([wanted, *even], requests=n), slates
+
+
+@pytest.mark.parametrize("estimator", ["ips", "snips", "dr", "iips", "rips", "pi", "shrinkage"])
+@pytest.mark.parametrize("kind", ["slotwise", "mixture", "plackett_luce", "logged"])
+def test_lists_that_were_too_rare_to_be_logged_are_refused(kind: str, estimator: str) -> None:
+    """All 3,000 weights are about .0005 and alike: many effective lists, none of them wanted."""
+    n = 3_000
+    logging, target, shown = hidden_item(n)
+    assert missing_support(logging, target, k=1, seed=0).lists == 0  # type: ignore[union-attr]
+    told: dict[str, Any] = {
+        "slotwise": logging,
+        "mixture": Mixture([logging, logging], shares=[0.4, 0.6]),
+        "plackett_luce": PlackettLuce(np.log(logging.slot_chances(1)[:, :, 0])),
+        "logged": LoggedPropensities(logging.prefix(shown.items)),
+    }
+    for cap in (None, 10.0):
+        with pytest.raises(OverlapError, match=r"a mean of 0\.0005.*none was logged"):
+            evaluate_policy(
+                shown,
+                told[kind],
+                target=target,
+                estimators=[estimator],
+                predictions=lambda slot: np.zeros((n, 200)),
+                config=OpeConfig(cap=cap),
+            )
+
+
+def test_what_may_be_missing_is_not_counted_once_per_slot() -> None:
+    """A fifth of each slot is missing: 1 - .8^3 of lists, .6 of the pseudo-inverse's mean."""
+    n = 3_000
+    logging = Slotwise([[0.5, 0.5, 0]] * 3, requests=n)
+    target = Slotwise([[0.4, 0.4, 0.2]] * 3, requests=n)
+    items = logging.sample(3, rng=np.random.default_rng(0))
+    shown = LoggedSlates(items, np.ones(items.shape), np.arange(n))
+
+    def found(share: float) -> Any:
+        config = OpeConfig(most_missing_share=share)
+        return evaluate_policy(shown, logging, target=target, estimators=["pi"], config=config)
+
+    assert found(0.52).estimate("pi").mean_weight == pytest.approx(1 - 3 * 0.2)
+    with pytest.raises(OverlapError, match=r"48\.|49\."):
+        found(0.45)
+
+
+def test_one_slot_that_was_too_rare_is_not_hidden_by_the_others() -> None:
+    n, slots = 3_000, 30
+    logging, target, shown = hidden_item(n, slots=slots)
+    for estimator in ("iips", "rips", "pi"):
+        with pytest.raises(OverlapError, match="none was logged"):
+            evaluate_policy(shown, logging, target=target, estimators=[estimator])
+
+
 def test_the_table_has_a_row_for_each_and_reasons_for_refusals() -> None:
     target = FixedLists(np.tile([0, 1, 2], (N, 1)), candidates=C)
     found = evaluate_policy(
@@ -197,6 +322,30 @@ def test_bad_input_is_refused(
 ) -> None:
     with pytest.raises(error, match=text):
         ask(**changes)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("kind", ["slotwise", "plackett_luce", "uniform", "mixture"])
+def test_lists_that_could_not_be_logged_are_refused_by_the_pseudo_inverse_too(
+    kind: str, slots: int
+) -> None:
+    scores = np.where(np.arange(C) == 5, -np.inf, np.zeros((N, C)))
+    uneven = scores + np.arange(C) / 5
+    policies: dict[str, Any] = {
+        "slotwise": Slotwise([[0.1, 0.2, 0.3, 0.2, 0.2, 0]] * slots, requests=N),
+        "plackett_luce": PlackettLuce(uneven),
+        "uniform": PlackettLuce(scores),
+        "mixture": Mixture([PlackettLuce(scores), PlackettLuce(uneven)], shares=[0.5, 0.5]),
+    }
+    shown = PlackettLuce(scores).sample(slots, rng=np.random.default_rng(0))
+    shown[7] = [5, 0, 1][:slots]
+    with pytest.raises(RowError, match=r"propensity of 0 in 1 of 400 .* row 7"):
+        evaluate_policy(
+            LoggedSlates(shown, np.ones(shown.shape), np.arange(N)),
+            policies[kind],
+            target=PlackettLuce(scores),
+            estimators=["pi"],
+        )
 
 
 def test_slates_are_checked() -> None:
