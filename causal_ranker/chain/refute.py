@@ -23,6 +23,7 @@ from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.refute.material import Dose, Earlier, Material, Reported
 from causal_ranker.evaluation.refute.run import Refutation, refute
 from causal_ranker.features.config import FeatureConfig
+from causal_ranker.reranking.description import policy_name
 from causal_ranker.seeds import stage_seed
 from causal_ranker.uplift.base import Rows
 
@@ -91,7 +92,7 @@ def refute_lists(
             controls=_controls(lists, history.items, column=config.refute.negative_controls),
             dose=_position(held, impressions, count=count),
             reported=_reported(
-                lists, evaluation, policy=trained.policy.kind, level=config.refute.level
+                lists, evaluation, policy=policy_name(trained.policy), level=config.refute.level
             ),
         ),
         level=config.refute.level,
@@ -112,7 +113,7 @@ def _material(
     propensity = rows.propensity[at]
     if nuisances.estimates_propensity:
         propensity = np.full(len(at), np.nan)
-    gain, policy = None, trained.policy.kind
+    gain, policy = None, policy_name(trained.policy)
     if policy != "base":
         shown, base = (
             (rows.rank[name][at] > 0) & (rows.rank[name][at] <= k) for name in (policy, "base")

@@ -38,7 +38,7 @@ class RefuteConfig(FrozenConfig):
     """
 
     enabled: bool = True
-    rows: Annotated[int, Field(ge=1_000)] = 400_000
+    rows: Annotated[int, Field(ge=1_000)] = 200_000
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     negative_controls: str | None = None
 

@@ -40,7 +40,7 @@ def test_a_line_for_each_refuter_and_estimate(found: Refutation) -> None:
 
 def test_enough_rows_are_held_to_tell_something() -> None:
     # Of 60,000 a real log gave 115 of its 2,390 users, and eight of eleven lines told nothing.
-    assert RefuteConfig().held == 400_000
+    assert RefuteConfig().held == 200_000
     assert RefuteConfig(enabled=False).held == 0
 
 
