@@ -56,6 +56,8 @@ def lightgbm_arguments(config: BoostConfig, *, seed: int) -> dict[str, Any]:
         "linear_lambda": config.linear_l2,
         "feature_pre_filter": False,
         "random_state": seed,
+        # As many threads as ours have: linear leaves depend on their number in the last bit.
+        "n_jobs": 0,
         "deterministic": True,
         "force_col_wise": True,
         "verbose": -1,
