@@ -48,6 +48,8 @@ _SETTINGS: Final[Any] = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
+#: Of the process, not of a drawing.
+_NOT_STYLE: Final = frozenset(key for key in mpl.rcParamsDefault if key.startswith("backend"))
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class Curve:
 
 def _draw(paint: Callable[[Figure, Axes], None], *, size: tuple[float, float] = _SIZE) -> str:
     """Paint on a figure of its own, without pyplot's global state, and return its SVG."""
-    with mpl.rc_context(_SETTINGS):
+    # Other packages set a style of their own as they are imported, CausalML among them.
+    plain = {key: value for key, value in mpl.rcParamsDefault.items() if key not in _NOT_STYLE}
+    with mpl.rc_context({**plain, **_SETTINGS}):
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         paint(figure, axes)

@@ -145,3 +145,10 @@ def test_long_names_get_lines_of_their_own() -> None:
     svg = figures.line_with_band([0, 1], [Curve(long, [0, 1])], xlabel="x", ylabel="y")
     assert long not in words(svg)
     assert all(len(word) <= 42 for word in words(svg))
+
+
+def test_a_style_that_another_package_set_changes_nothing() -> None:
+    plain = figures.line_with_band([0, 1], [Curve("a", [0, 1])], xlabel="x", ylabel="y")
+    with mpl.rc_context({"font.size": 30, "axes.grid": True, "axes.labelsize": 40}):
+        assert figures.line_with_band([0, 1], [Curve("a", [0, 1])], xlabel="x", ylabel="y") == plain
+        assert mpl.rcParams["font.size"] == 30
