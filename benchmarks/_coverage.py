@@ -22,20 +22,14 @@ from causal_ranker.stats.group_effects import GroupEffects, group_effects
 from causal_ranker.stats.intervals import Interval, clustered_mean
 from causal_ranker.uplift.nuisance import NuisanceConfig, NuisanceValues, cross_fit
 
-__all__ = [
-    "NUISANCES",
-    "Coverage",
-    "boosted_scores",
-    "coverage",
-    "linear_nuisances",
-    "linear_scores",
-]
+__all__ = ["Coverage", "Fit", "boosted", "coverage", "least_squares", "linear"]
 
+#: From drawn rows to their cross-fitted nuisances.
+Fit = Callable[[Drawn], NuisanceValues]
 _GROUPS: Final = 5
 _MANY_USERS: Final = 300_000
 _TREES: Final = BoostConfig(rounds=40, learning_rate=0.1, leaves=6, min_rows_leaf=40)
-#: Settings of LightGBM's nuisances that suit a few thousand rows.
-NUISANCES: Final = NuisanceConfig(outcome=_TREES, propensity=_TREES)
+_NUISANCES: Final = NuisanceConfig(outcome=_TREES, propensity=_TREES)
 
 
 @dataclass(frozen=True)
@@ -67,15 +61,15 @@ class Coverage:
     difference: float
 
 
-def coverage(name: str, scores: Callable[[Drawn], Array], *, draws: int) -> Coverage:
+def coverage(name: str, fit: Fit, *, draws: int) -> Coverage:
     """Count how often the intervals hold the truth of a regime.
 
     Parameters
     ----------
     name : str
         The regime.
-    scores : callable
-        Cross-fitted doubly robust scores of drawn rows.
+    fit : callable
+        Cross-fitted nuisances of drawn rows.
     draws : int
         How many samples to draw.
 
@@ -91,7 +85,7 @@ def coverage(name: str, scores: Callable[[Drawn], Array], *, draws: int) -> Cove
     held = np.zeros((draws, 5 + _GROUPS))
     for row in held:
         drawn = draw(REGIMES[name], rng)
-        gamma = scores(drawn)
+        gamma = fit(drawn).scores(drawn.treatment, drawn.outcome)
         clustered = clustered_mean(gamma, drawn.user)
         found = group_effects(drawn.x @ predictor, gamma, drawn.user, groups=_GROUPS)
         truth = _of_groups(found, predicted, sums)
@@ -108,52 +102,32 @@ def coverage(name: str, scores: Callable[[Drawn], Array], *, draws: int) -> Cove
     return Coverage(one, narrow, by_row, tuple(groups), everywhere, apart)
 
 
-def linear_scores(drawn: Drawn) -> Array:
-    """Score with linear models, which are right in these regimes.
+def linear(drawn: Drawn) -> NuisanceValues:
+    """Fit linear models in plain NumPy, which are right in these worlds; even and odd users apart.
 
     Parameters
     ----------
     drawn : Drawn
         Rows.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        Doubly robust scores from models that did not see the row's user.
-    """
-    found = linear_nuisances(drawn.x, drawn.treatment, drawn.outcome, user=drawn.user)
-    return found.scores(drawn.treatment, drawn.outcome)
-
-
-def linear_nuisances(x: Array, t: Array, y: Array, *, user: NDArray[np.int64]) -> NuisanceValues:
-    """Fit linear models in plain NumPy, out of fold.
-
-    Parameters
-    ----------
-    x : ndarray of float64, shape (n, p)
-        Covariates, a column of ones among them.
-    t, y : ndarray of float64, shape (n,)
-        T and Y.
-    user : ndarray of int64, shape (n,)
-        Whose rows they are: even and odd users are the folds.
 
     Returns
     -------
     NuisanceValues
         Of models that did not see the row's user.
     """
+    x, t, y = drawn.x, drawn.treatment, drawn.outcome
     e, mu0, mu1 = np.empty((3, len(t)))
-    fold: NDArray[np.int64] = user % 2
+    fold: NDArray[np.int64] = drawn.user % 2
     for held_out in (fold == 0, fold == 1):
         seen = ~held_out
-        arms = [_least_squares(x[seen & (t == arm)], y[seen & (t == arm)]) for arm in (0, 1)]
+        arms = [least_squares(x[seen & (t == arm)], y[seen & (t == arm)]) for arm in (0, 1)]
         e[held_out] = 1 / (1 + np.exp(-(x[held_out] @ _logistic(x[seen], t[seen]))))
         mu0[held_out], mu1[held_out] = (x[held_out] @ arm for arm in arms)
     return NuisanceValues(e, outcome_control=mu0, outcome_treated=mu1)
 
 
-def boosted_scores(drawn: Drawn) -> Array:
-    """Score with the package's own nuisances: trees by LightGBM, propensities estimated.
+def boosted(drawn: Drawn) -> NuisanceValues:
+    """Fit the package's own nuisances: trees by LightGBM, propensities estimated.
 
     Parameters
     ----------
@@ -162,15 +136,27 @@ def boosted_scores(drawn: Drawn) -> Array:
 
     Returns
     -------
-    ndarray of float64, shape (n,)
-        Doubly robust scores from models that did not see the row's user.
+    NuisanceValues
+        Of models that did not see the row's user.
     """
-    rows = drawn.as_rows()
-    values = cross_fit(rows, config=NUISANCES, seed=3)
-    return values.scores(rows.treatment, rows.outcome)
+    return cross_fit(drawn.as_rows(), config=_NUISANCES, seed=3)
 
 
-def _least_squares(x: Array, y: Array) -> Array:
+def least_squares(x: Array, y: Array) -> Array:
+    """Fit a line.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (n, p)
+        Covariates, a column of ones among them.
+    y : ndarray of float64, shape (n,)
+        What to fit.
+
+    Returns
+    -------
+    ndarray of float64, shape (p,)
+        Coefficients.
+    """
     return np.asarray(np.linalg.solve(x.T @ x, x.T @ y))
 
 
@@ -186,7 +172,7 @@ def _logistic(x: Array, t: Array) -> Array:
 def _model(name: str) -> Array:
     """Fit a linear DR-learner on users of its own."""
     other = draw(REGIMES[name], np.random.default_rng(7))
-    return _least_squares(other.x, linear_scores(other))
+    return least_squares(other.x, linear(other).scores(other.treatment, other.outcome))
 
 
 @cache

@@ -6,14 +6,14 @@ anyway. What an interval must hold is the figure over all requests there could b
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Final
 
 import numpy as np
 
-from benchmarks._coverage import NUISANCES, linear_nuisances
-from benchmarks._lists import CANDIDATES, WORLDS, Array, Lists, World, draw_lists, propensity
+from benchmarks._coverage import Fit, least_squares, linear
+from benchmarks._lists import CANDIDATES, WORLDS, World, draw_lists, propensity
+from benchmarks._regimes import Array, Drawn
 from causal_ranker.evaluation.compare import compare_policies
 from causal_ranker.evaluation.ope.evaluate import evaluate_policy
 from causal_ranker.evaluation.ope.slates import LoggedSlates
@@ -23,9 +23,9 @@ from causal_ranker.reranking.ranks import rank_within
 from causal_ranker.stats.bands import paired_half_sample_bands
 from causal_ranker.stats.curves import autoc, qini
 from causal_ranker.stats.intervals import Interval
-from causal_ranker.uplift.nuisance import NuisanceValues, cross_fit
+from causal_ranker.uplift.nuisance import NuisanceValues
 
-__all__ = ["FIGURES", "SNIPS", "boosted", "coverage_of", "linear", "type_one"]
+__all__ = ["FIGURES", "SNIPS", "coverage_of", "type_one"]
 
 #: The one figure that no outcome model is behind.
 SNIPS: Final = "policy value, SNIPS"
@@ -43,8 +43,6 @@ FIGURES: Final = (
 _K: Final = 10
 _HALVES: Final = 100
 _MANY_USERS: Final = 60_000
-
-Fit = Callable[[Lists], NuisanceValues]
 
 
 def coverage_of(name: str, fit: Fit, *, draws: int) -> dict[str, float]:
@@ -100,43 +98,11 @@ def type_one(*, draws: int) -> dict[str, float]:
     return {figure: times / draws for figure, times in wrong.items()}
 
 
-def linear(drawn: Lists) -> NuisanceValues:
-    """Fit linear models, which are right in these worlds.
-
-    Parameters
-    ----------
-    drawn : Lists
-        Candidates.
-
-    Returns
-    -------
-    NuisanceValues
-        Of models that did not see the row's user.
-    """
-    return linear_nuisances(drawn.x, drawn.treatment, drawn.outcome, user=drawn.user)
-
-
-def boosted(drawn: Lists) -> NuisanceValues:
-    """Fit the package's own nuisances: trees by LightGBM, propensities estimated.
-
-    Parameters
-    ----------
-    drawn : Lists
-        Candidates.
-
-    Returns
-    -------
-    NuisanceValues
-        Of models that did not see the row's user.
-    """
-    return cross_fit(drawn.as_rows(), config=NUISANCES, seed=3)
-
-
-def _gamma(drawn: Lists, values: NuisanceValues) -> Array:
+def _gamma(drawn: Drawn, values: NuisanceValues) -> Array:
     return values.scores(drawn.treatment, drawn.outcome)
 
 
-def _scores(name: str, drawn: Lists) -> dict[str, Array]:
+def _scores(name: str, drawn: Drawn) -> dict[str, Array]:
     return {"ours": drawn.x @ _learned(name), "base": drawn.x @ WORLDS[name].regime.organic}
 
 
@@ -145,12 +111,11 @@ def _learned(name: str) -> Array:
     """Fit a linear DR-learner on users of its own."""
     world = WORLDS[name]
     other = draw_lists(world, np.random.default_rng(7), users=5 * world.users)
-    x = other.x
-    return np.asarray(np.linalg.solve(x.T @ x, x.T @ _gamma(other, linear(other))))
+    return least_squares(other.x, _gamma(other, linear(other)))
 
 
 def _intervals(
-    name: str, drawn: Lists, values: NuisanceValues, *, rng: np.random.Generator
+    name: str, drawn: Drawn, values: NuisanceValues, *, rng: np.random.Generator
 ) -> dict[str, Interval]:
     scores = _scores(name, drawn)
     found = _differences(drawn, _gamma(drawn, values), scores, rng=rng)
@@ -158,7 +123,7 @@ def _intervals(
 
 
 def _differences(
-    drawn: Lists, gamma: Array, scores: dict[str, Array], *, rng: np.random.Generator
+    drawn: Drawn, gamma: Array, scores: dict[str, Array], *, rng: np.random.Generator
 ) -> dict[str, Interval]:
     """Estimate what the scores and their lists are worth, and how far apart they are."""
     second = None if drawn.unit is drawn.user else drawn.unit
@@ -201,7 +166,7 @@ def _differences(
 
 
 def _values(
-    world: World, drawn: Lists, scores: dict[str, Array], values: NuisanceValues
+    world: World, drawn: Drawn, scores: dict[str, Array], values: NuisanceValues
 ) -> dict[str, Interval]:
     """Estimate what showing the items of more than average effect would bring, per candidate."""
     shown = (scores["ours"] > world.regime.effect[0]).astype(np.float64)

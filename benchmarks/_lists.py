@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks._regimes import REGIMES, Regime
-from causal_ranker.uplift.base import Rows
+from benchmarks._regimes import REGIMES, Array, Drawn, Regime
 
-__all__ = ["CANDIDATES", "WORLDS", "Array", "Lists", "World", "draw_lists", "propensity"]
-
-Array = NDArray[np.float64]
+__all__ = ["CANDIDATES", "WORLDS", "World", "draw_lists", "propensity"]
 
 #: Candidates of one request.
 CANDIDATES: Final = 20
@@ -65,50 +61,6 @@ WORLDS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Lists:
-    """Candidates, and what nobody sees of real ones.
-
-    Parameters
-    ----------
-    x : ndarray of float64, shape (n, 4)
-        A column of ones, and the covariates.
-    treatment, outcome : ndarray of float64, shape (n,)
-        T and Y.
-    user, unit : ndarray of int64, shape (n,)
-        Users, who are the requests, and units of assignment.
-    tau : ndarray of float64, shape (n,)
-        True effects.
-    """
-
-    x: Array
-    treatment: Array
-    outcome: Array
-    user: NDArray[np.int64]
-    unit: NDArray[np.int64]
-    tau: Array
-
-    def as_rows(self) -> Rows:
-        """Hand the rows to a learner, without their propensities.
-
-        Returns
-        -------
-        Rows
-            The same rows.
-        """
-        n = len(self.tau)
-        return Rows(
-            features=self.x[:, 1:].astype(np.float32),
-            treatment=self.treatment.astype(np.int8),
-            outcome=self.outcome.astype(np.int8),
-            weight=np.ones(n),
-            user=self.user,
-            unit=self.unit,
-            propensity=np.full(n, np.nan),
-            names=("x0", "x1", "x2"),
-        )
-
-
 def propensity(world: World, x: Array) -> Array:
     """Return the true chance of T.
 
@@ -127,7 +79,7 @@ def propensity(world: World, x: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-(x @ world.regime.logit))))
 
 
-def draw_lists(world: World, rng: np.random.Generator, *, users: int | None = None) -> Lists:
+def draw_lists(world: World, rng: np.random.Generator, *, users: int | None = None) -> Drawn:
     """Draw the candidates of a world's users.
 
     Parameters
@@ -141,7 +93,7 @@ def draw_lists(world: World, rng: np.random.Generator, *, users: int | None = No
 
     Returns
     -------
-    Lists
+    Drawn
         Rows, a user's in a run.
     """
     count = users or world.users
@@ -161,4 +113,4 @@ def draw_lists(world: World, rng: np.random.Generator, *, users: int | None = No
     if world.by_item:
         luck = np.where(kind < _SHARED_LUCK / 2, by_unit[1], luck)
     outcome = (luck < chance).astype(np.float64)
-    return Lists(x, treatment.astype(np.float64), outcome, user, unit, tau)
+    return Drawn(x, treatment.astype(np.float64), outcome, user, unit, tau)

@@ -88,8 +88,8 @@ class Drawn:
         A column of ones, and the covariates.
     treatment, outcome : ndarray of float64, shape (n,)
         T and Y.
-    user : ndarray of int64, shape (n,)
-        Users, who are the units of assignment, too.
+    user, unit : ndarray of int64, shape (n,)
+        Users, and where T was assigned: one and the same array where it was by user.
     tau : ndarray of float64, shape (n,)
         True effects.
     """
@@ -98,6 +98,7 @@ class Drawn:
     treatment: Array
     outcome: Array
     user: NDArray[np.int64]
+    unit: NDArray[np.int64]
     tau: Array
 
     def as_rows(self) -> Rows:
@@ -115,7 +116,7 @@ class Drawn:
             outcome=self.outcome.astype(np.int8),
             weight=np.ones(n),
             user=self.user,
-            unit=self.user,
+            unit=self.unit,
             propensity=np.full(n, np.nan),
             names=("x0", "x1", "x2"),
         )
@@ -149,4 +150,4 @@ def draw(regime: Regime, rng: np.random.Generator, *, users: int | None = None) 
     assert 0 <= chance.min() <= chance.max() <= 1
     shared = rng.random(n) < _SHARED_LUCK
     luck = np.where(shared, rng.random(users)[user], rng.random(n))
-    return Drawn(x, treatment.astype(float), (luck < chance).astype(float), user, tau)
+    return Drawn(x, treatment.astype(float), (luck < chance).astype(float), user, user, tau)

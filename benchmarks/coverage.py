@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks import Result
-from benchmarks._list_coverage import (
-    FIGURES,
-    SNIPS,
-    boosted,
-    coverage_of,
-    linear,
-    type_one,
-)
+from benchmarks._coverage import boosted, linear
+from benchmarks._list_coverage import FIGURES, SNIPS, coverage_of, type_one
 from benchmarks._pool import each_on_a_core
 
 __all__ = ["DESCRIPTION", "run"]

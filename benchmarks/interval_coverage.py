@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks import Result
-from benchmarks._coverage import Coverage, boosted_scores, coverage, linear_scores
+from benchmarks._coverage import Coverage, boosted, coverage, linear
 from benchmarks._regimes import REGIMES
 
 __all__ = ["DESCRIPTION", "run"]
@@ -34,14 +34,14 @@ def run(*, quick: bool) -> Result:
     rows: list[tuple[object, ...]] = []
     ends: dict[str, list[float]] = {}
     inside = checked = 0
-    for kind, scores, draws in (
-        ("linear", linear_scores, 1000 // share),
-        ("LightGBM", boosted_scores, 200 // share),
+    for kind, fit, draws in (
+        ("linear", linear, 1000 // share),
+        ("LightGBM", boosted, 200 // share),
     ):
         low, high = BANDS[kind]
         ends[kind] = []
         for name in REGIMES:
-            found = coverage(name, scores, draws=draws)
+            found = coverage(name, fit, draws=draws)
             rows.append((kind, name, draws, *_cells(found)))
             shares = [found.average, *found.groups, found.difference]
             ends[kind] += shares

@@ -183,15 +183,7 @@ def histogram(
     return _draw(paint)
 
 
-def bars(
-    labels: Sequence[str],
-    values: ArrayLike,
-    *,
-    xlabel: str,
-    low: ArrayLike | None = None,
-    high: ArrayLike | None = None,
-    marks: Sequence[float] = (),
-) -> str:
+def bars(labels: Sequence[str], values: ArrayLike, *, xlabel: str) -> str:
     """Draw one lying bar for each label, the first on top, with a rule at zero.
 
     Parameters
@@ -202,10 +194,6 @@ def bars(
         The bars' lengths.
     xlabel : str
         The axis's name, with its unit.
-    low, high : array of shape (n,), optional
-        The ends of an interval around each value.
-    marks : sequence of float
-        Where to draw upright rules, such as the bounds of tolerable imbalance.
 
     Returns
     -------
@@ -217,12 +205,7 @@ def bars(
 
     def paint(figure: Figure, axes: Axes) -> None:
         axes.barh(places, length, height=0.6, color=_TONES[0], alpha=0.75)
-        if low is not None and high is not None:
-            ends = np.stack([length - np.asarray(low, float), np.asarray(high, float) - length])
-            axes.errorbar(length, places, xerr=ends, fmt="none", ecolor=_INK, capsize=3)
         _rule(axes, x=0.0)
-        for mark in marks:
-            _rule(axes, x=mark)
         axes.set_yticks(places, [fill(label, _LYING_NAME) for label in labels])
         axes.invert_yaxis()
         axes.set(xlabel=xlabel)

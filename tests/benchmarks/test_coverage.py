@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks import _list_coverage, coverage
-from benchmarks._list_coverage import FIGURES, coverage_of, linear
-from benchmarks._lists import CANDIDATES, WORLDS, Lists, draw_lists, propensity
+from benchmarks._coverage import linear
+from benchmarks._list_coverage import FIGURES, coverage_of
+from benchmarks._lists import CANDIDATES, WORLDS, draw_lists, propensity
+from benchmarks._regimes import Drawn
 from causal_ranker.uplift.nuisance import NuisanceValues
 
 
@@ -43,7 +45,7 @@ def test_intervals_hold_and_wrong_scores_are_seen() -> None:
     assert list(found) == list(FIGURES)
     assert min(found.values()) > 0.82  # 95 % - 3.5 binomial standard errors of 40 draws
 
-    def shifted(drawn: Lists) -> NuisanceValues:
+    def shifted(drawn: Drawn) -> NuisanceValues:
         found = linear(drawn)
         # Either alone would be forgiven by doubly robust scores.
         treated = found.outcome_treated + drawn.x[:, 3]

@@ -23,14 +23,7 @@ def curves() -> str:
 
 
 def bars() -> str:
-    return figures.bars(
-        ["price in $ of $5", "b & c"],
-        [0.1, -0.2],
-        xlabel="difference",
-        low=[0.0, -0.3],
-        high=[0.2, -0.1],
-        marks=(-0.1, 0.1),
-    )
+    return figures.bars(["price in $ of $5", "b & c"], [0.1, -0.2], xlabel="difference")
 
 
 def histogram() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks._coverage import boosted_scores, coverage, linear_scores
+from benchmarks._coverage import boosted, coverage, linear
 from benchmarks._regimes import REGIMES
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ FEW, LEAST = 200, 0.896  # the same of 200 draws; the upper end is above 1
 
 @pytest.mark.parametrize("name", list(REGIMES))
 def test_linear_nuisances(name: str) -> None:
-    found = coverage(name, linear_scores, draws=DRAWS)
+    found = coverage(name, linear, draws=DRAWS)
     assert LOW <= found.average <= HIGH
     assert LOW <= min(found.groups) <= max(found.groups) <= HIGH
     assert LOW <= found.difference <= HIGH
@@ -30,7 +30,7 @@ def test_linear_nuisances(name: str) -> None:
 
 
 def test_lightgbm_nuisances() -> None:
-    found = coverage("confounded", boosted_scores, draws=FEW)
+    found = coverage("confounded", boosted, draws=FEW)
     assert found.average >= LEAST
     assert min(found.groups) >= LEAST
     assert found.difference >= LEAST
