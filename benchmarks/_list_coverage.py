@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks._coverage import Fit, least_squares, linear
 from benchmarks._lists import CANDIDATES, WORLDS, World, draw_lists, propensity
 from benchmarks._regimes import Array, Drawn
+from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.compare import compare_policies
 from causal_ranker.evaluation.ope.evaluate import evaluate_policy
 from causal_ranker.evaluation.ope.slates import LoggedSlates
@@ -25,8 +26,10 @@ from causal_ranker.stats.curves import autoc, qini
 from causal_ranker.stats.intervals import Interval
 from causal_ranker.uplift.nuisance import NuisanceValues
 
-__all__ = ["FIGURES", "SNIPS", "coverage_of", "type_one"]
+__all__ = ["FIGURES", "REFUSED", "SNIPS", "coverage_of", "type_one"]
 
+#: Draws whose weights look as if the new policy lacked support.
+REFUSED: Final = "values refused"
 #: The one figure that no outcome model is behind.
 SNIPS: Final = "policy value, SNIPS"
 #: What is estimated in each draw; policy values with the propensities that were logged.
@@ -60,17 +63,20 @@ def coverage_of(name: str, fit: Fit, *, draws: int) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        For each of `FIGURES` the share of the draws.
+        For each of `FIGURES` the share of the draws that it was not refused in, and under
+        `REFUSED` the share in which values of policies were.
     """
     world, rng = WORLDS[name], np.random.default_rng(1)
     truth = _truth(name)
-    held = dict.fromkeys(FIGURES, 0)
+    held: dict[str, list[bool]] = {figure: [] for figure in FIGURES}
     for _ in range(draws):
         drawn = draw_lists(world, rng)
         found = _intervals(name, drawn, fit(drawn), rng=rng)
         for figure, interval in found.items():
-            held[figure] += interval.low <= truth[figure] <= interval.high
-    return {figure: times / draws for figure, times in held.items()}
+            held[figure].append(interval.low <= truth[figure] <= interval.high)
+    return {figure: float(np.mean(times)) for figure, times in held.items()} | {
+        REFUSED: 1 - len(held[SNIPS]) / draws
+    }
 
 
 def type_one(*, draws: int) -> dict[str, float]:
@@ -119,7 +125,10 @@ def _intervals(
 ) -> dict[str, Interval]:
     scores = _scores(name, drawn)
     found = _differences(drawn, _gamma(drawn, values), scores, rng=rng)
-    return found | _values(WORLDS[name], drawn, scores, values)
+    try:
+        return found | _values(WORLDS[name], drawn, scores, values)
+    except OverlapError:
+        return found
 
 
 def _differences(

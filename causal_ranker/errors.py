@@ -21,6 +21,9 @@ Each message has three parts: what was expected, what came, what to do.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 __all__ = [
     "BundleError",
     "CausalRankerError",
@@ -56,6 +59,10 @@ class CausalRankerError(Exception):
         self.came = came
         self.do = do
         super().__init__(f"expected {expected}; got {came}. {do}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error that another process raised must come home: what cannot breaks its whole pool.
+        return partial(type(self), expected=self.expected, came=self.came, do=self.do), ()
 
 
 class ConfigError(CausalRankerError):

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import _list_coverage, coverage
 from benchmarks._coverage import linear
-from benchmarks._list_coverage import FIGURES, coverage_of
+from benchmarks._list_coverage import FIGURES, REFUSED, coverage_of
 from benchmarks._lists import CANDIDATES, WORLDS, draw_lists, propensity
 from benchmarks._regimes import Drawn
 from causal_ranker.uplift.nuisance import NuisanceValues
@@ -42,7 +42,8 @@ def test_who_shares_luck() -> None:
 @pytest.mark.slow
 def test_intervals_hold_and_wrong_scores_are_seen() -> None:
     found = coverage_of("randomised", linear, draws=40)
-    assert list(found) == list(FIGURES)
+    assert list(found) == [*FIGURES, REFUSED]
+    assert found.pop(REFUSED) < 0.05
     assert min(found.values()) > 0.82  # 95 % - 3.5 binomial standard errors of 40 draws
 
     def shifted(drawn: Drawn) -> NuisanceValues:
