@@ -44,7 +44,7 @@ FIGURES: Final = (
     "uplift@10, ours minus base",
 )
 _K: Final = 10
-_HALVES: Final = 100
+_HALVES: Final = 400
 _MANY_USERS: Final = 60_000
 
 
@@ -66,12 +66,12 @@ def coverage_of(name: str, fit: Fit, *, draws: int) -> dict[str, float]:
         For each of `FIGURES` the share of the draws that it was not refused in, and under
         `REFUSED` the share in which values of policies were.
     """
-    world, rng = WORLDS[name], np.random.default_rng(1)
+    world, rng, halves = WORLDS[name], np.random.default_rng(1), np.random.default_rng(3)
     truth = _truth(name)
     held: dict[str, list[bool]] = {figure: [] for figure in FIGURES}
     for _ in range(draws):
         drawn = draw_lists(world, rng)
-        found = _intervals(name, drawn, fit(drawn), rng=rng)
+        found = _intervals(name, drawn, fit(drawn), rng=halves)
         for figure, interval in found.items():
             held[figure].append(interval.low <= truth[figure] <= interval.high)
     return {figure: float(np.mean(times)) for figure, times in held.items()} | {
@@ -92,12 +92,12 @@ def type_one(*, draws: int) -> dict[str, float]:
     dict of str to float
         Shares of draws whose 95 % interval of the difference leaves 0 out, 5 % expected.
     """
-    world, rng = WORLDS["even"], np.random.default_rng(2)
+    world, rng, halves = WORLDS["even"], np.random.default_rng(2), np.random.default_rng(4)
     wrong = {"uplift@10": 0, "AUTOC": 0}
     for _ in range(draws):
         drawn = draw_lists(world, rng)
         scores = {"ours": drawn.x[:, 2], "base": drawn.x[:, 3]}
-        found = _differences(drawn, _gamma(drawn, linear(drawn)), scores, rng=rng)
+        found = _differences(drawn, _gamma(drawn, linear(drawn)), scores, rng=halves)
         for figure in wrong:
             interval = found[f"{figure}, ours minus base"]
             wrong[figure] += not interval.low <= 0 <= interval.high
