@@ -62,7 +62,7 @@ def create_app(bundle: Bundle) -> Starlette:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from causal_ranker.serving.wire import read_request
+    from causal_ranker.serving.wire import RerankRequest, read
 
     encode = msgspec.json.Encoder().encode
 
@@ -71,7 +71,7 @@ def create_app(bundle: Bundle) -> Starlette:
 
     async def post_rerank(request: Request) -> Response:
         try:
-            asked = read_request(await request.body())
+            asked = read(RerankRequest, await request.body())
             given = asked.candidates
             # In a thread, so that health answers while a model works.
             ranked = await run_in_threadpool(

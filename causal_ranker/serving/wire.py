@@ -1,15 +1,49 @@
-"""The JSON of the service, decoded strictly."""
+"""The JSON of the service: what each request holds, decoded strictly, and what each answer does.
+
+Ids are integers or strings, and the two are different ids. Times are ISO 8601 with a time zone.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated, Final, TypeVar
+
 import msgspec
+from msgspec import Meta
 
 from causal_ranker.errors import SchemaError
 
-__all__ = ["Candidate", "RerankRequest", "read_request"]
+__all__ = [
+    "Candidate",
+    "Event",
+    "EventsAnswer",
+    "EventsRequest",
+    "ExplainAnswer",
+    "ExplainRequest",
+    "Influence",
+    "Play",
+    "RankedItem",
+    "RerankAnswer",
+    "RerankRequest",
+    "VersionAnswer",
+    "View",
+    "read",
+]
+
+#: A string id is held to this many characters, so that no log line or key grows without bound.
+ID_LENGTH: Final = 256
+Id = int | Annotated[str, Meta(min_length=1, max_length=ID_LENGTH)]
+#: A value of a feature or of a column: a number, a level, or missing.
+Value = float | str | None
+Time = Annotated[datetime, Meta(tz=True)]
+_Count = Annotated[int, Meta(ge=1)]
 
 
-class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A JSON object that refuses fields it does not know."""
+
+
+class Candidate(_Body):
     """One item of the base recommender's list.
 
     Parameters
@@ -20,55 +54,316 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Its base score, larger is better.
     """
 
-    item_id: int | str
+    item_id: Id
     base_score: float
 
 
-class RerankRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RerankRequest(_Body):
     """What ``POST /v1/rerank`` takes.
 
     Parameters
     ----------
     user_id : int or str
-        The user; integers and strings are different ids.
+        The user.
     candidates : list of Candidate, optional
         The base recommender's list. Without it the bundle's own candidates of the user, or every
         item for a user who is not known; either needs a base model in the bundle.
     k : int, optional
         Length of the answer; all candidates without it.
+    moment : dict of str to value
+        Features of the moment by name (hour, device, session so far), in place of the bundle's
+        defaults.
+    context : dict of str to value
+        Features of the user by name, where the caller knows better than the snapshot.
+    columns : dict of str to list of value
+        What rules of the policy read of the candidates: a value for each of them.
+    session_id, surface : int or str, str, optional
+        Written to the decision log, and from there to the impressions.
     """
 
-    user_id: int | str
+    user_id: Id
     candidates: list[Candidate] | None = None
-    k: int | None = None
+    k: _Count | None = None
+    moment: dict[str, Value] = {}
+    context: dict[str, Value] = {}
+    columns: dict[str, list[Value]] = {}
+    session_id: Id | None = None
+    surface: Annotated[str, Meta(max_length=ID_LENGTH)] | None = None
 
 
-_DECODER = msgspec.json.Decoder(RerankRequest)
+class RankedItem(_Body):
+    """One item of an answer.
+
+    Parameters
+    ----------
+    item_id : int or str
+        The item.
+    base_score : float or None
+        Base score; ``None`` where the base model failed.
+    base_rank : int
+        Rank by base score among all candidates, from 1.
+    uplift : float or None
+        Estimated uplift in plays per impression; ``None`` in a list that fell back.
+    score : float or None
+        What the list is sorted by, where no rule says otherwise.
+    rank : int
+        Rank in the answer, from 1.
+    propensity : float or None
+        Probability of this item in this slot given the items above; 1 where nothing was drawn,
+        ``None`` behind the slots that are drawn.
+    """
+
+    item_id: Id
+    base_score: float | None
+    base_rank: int
+    uplift: float | None
+    score: float | None
+    rank: int
+    propensity: float | None
 
 
-def read_request(body: bytes) -> RerankRequest:
+class RerankAnswer(_Body):
+    """What ``POST /v1/rerank`` answers.
+
+    Parameters
+    ----------
+    user_id : int or str
+        The user.
+    items : list of RankedItem
+        Best first.
+    decision_id : str or None
+        To send views and plays against. ``None`` where the decision could not be written down (no
+        log, or its disk is full): the list is good, but nothing will be learnt from it.
+    version : str
+        The one model that ordered the list (or that failed to).
+    fallback : str or None
+        Why the list is in base order; ``None`` where the policy ordered it.
+    explored, holdout : bool
+        Whether slots were drawn, and whether the user always gets the base list.
+    relaxed : list of str
+        Rules of the policy that could not be kept.
+    """
+
+    user_id: Id
+    items: list[RankedItem]
+    decision_id: str | None
+    version: str
+    fallback: str | None
+    explored: bool
+    holdout: bool
+    relaxed: list[str]
+
+
+class View(_Body, tag="view", tag_field="type"):
+    """An item of a list came into view.
+
+    Parameters
+    ----------
+    item_id : int or str
+        An item of the decision.
+    at : datetime
+        When.
+    viewable_ms : int, optional
+        For how long, in milliseconds.
+    clicked_at : datetime, optional
+        When it was clicked.
+    """
+
+    item_id: Id
+    at: Time
+    viewable_ms: Annotated[int, Meta(ge=0)] | None = None
+    clicked_at: Time | None = None
+
+
+class Play(_Body, tag="play", tag_field="type"):
+    """An item was played, on any surface.
+
+    Parameters
+    ----------
+    item_id : int or str
+        The item, of the decision or not: a play counts wherever it came from.
+    at : datetime
+        When it began.
+    play_id : int or str, optional
+        The play's id: sent again, it counts once. Without it, plays of one item by one user at one
+        time are one.
+    seconds : float, optional
+        How long it was played.
+    fraction : float, optional
+        Share of the item's length, in [0, 1].
+    """
+
+    item_id: Id
+    at: Time
+    play_id: Id | None = None
+    seconds: Annotated[float, Meta(ge=0)] | None = None
+    fraction: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+Event = View | Play
+
+
+class EventsRequest(_Body):
+    """What ``POST /v1/events`` takes.
+
+    Parameters
+    ----------
+    events : list of View or Play
+        What happened; at most 1,000.
+    decision_id : str, optional
+        The decision it happened to. Views need one.
+    user_id : int or str, optional
+        Who played, where there was no decision.
+    """
+
+    events: Annotated[list[Event], Meta(min_length=1, max_length=1000)]
+    decision_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    user_id: Id | None = None
+
+
+class EventsAnswer(_Body):
+    """What ``POST /v1/events`` answers: how many events are written down.
+
+    Parameters
+    ----------
+    accepted : int
+        Events that will survive this process: all of the request, or the answer is 503.
+    """
+
+    accepted: int
+
+
+class ExplainRequest(RerankRequest, kw_only=True):
+    """What ``POST /v1/explain`` takes: a request for a list, and an item of it.
+
+    Parameters
+    ----------
+    item_id : int or str
+        The item to explain; one of the candidates.
+    """
+
+    item_id: Id
+
+
+class Influence(_Body):
+    """What one feature does to one item's uplift.
+
+    Parameters
+    ----------
+    feature : str
+        The feature.
+    value : float, str or None
+        Its value for this user and item.
+    uplift : float
+        Its share of the uplift, in plays per impression (TreeSHAP).
+    """
+
+    feature: str
+    value: Value
+    uplift: float
+
+
+class ExplainAnswer(_Body):
+    """What ``POST /v1/explain`` answers.
+
+    Parameters
+    ----------
+    item : RankedItem
+        The item as the list has it; nothing is drawn and no decision is logged.
+    version : str
+        The model.
+    fallback : str or None
+        As in the list.
+    average : float or None
+        Uplift before any feature is looked at; with `influences` (all of them) it sums to the
+        item's.
+    influences : list of Influence
+        Largest first.
+    words : str
+        Why the item moved, in a sentence.
+    """
+
+    item: RankedItem
+    version: str
+    fallback: str | None
+    average: float | None
+    influences: list[Influence]
+    words: str
+
+
+class VersionAnswer(_Body):
+    """What ``GET /v1/version`` answers.
+
+    Parameters
+    ----------
+    version : str
+        The model that answers.
+    package_version : str
+        The package that published it.
+    created_at : str
+        When it was published.
+    training_window : list of str
+        First moment of its training rows, and the moment before which they end.
+    policy : dict
+        The policy.
+    shadow, canary : str or None
+        Models that score beside it, or answer a share of the users.
+    requests : int
+        Lists asked for, since this model began to answer.
+    fallbacks, relaxed : dict of str to int
+        Lists in base order by reason, and lists without one of their rules, by rule.
+    unknown_items : int
+        Candidates that its snapshot does not know.
+    """
+
+    version: str
+    package_version: str
+    created_at: str
+    training_window: tuple[str, str]
+    policy: dict[str, object]
+    shadow: str | None
+    canary: str | None
+    requests: int
+    fallbacks: dict[str, int]
+    unknown_items: int
+    relaxed: dict[str, int]
+
+
+_Request = TypeVar("_Request", bound=_Body)
+_EXAMPLE: Final = '{"user_id": 1, "candidates": [{"item_id": 2, "base_score": 0.5}]}'
+_DECODERS: Final = {
+    kind: msgspec.json.Decoder(kind) for kind in (RerankRequest, EventsRequest, ExplainRequest)
+}
+
+
+def read(kind: type[_Request], body: bytes) -> _Request:
     """Decode the body of a request.
 
     Parameters
     ----------
+    kind : type
+        `RerankRequest`, `EventsRequest` or `ExplainRequest`.
     body : bytes
         JSON.
 
     Returns
     -------
-    RerankRequest
-        The request, types checked.
+    RerankRequest, EventsRequest or ExplainRequest
+        The request, types and bounds checked.
 
     Raises
     ------
     SchemaError
-        If it is no JSON, a field is missing, unknown or of another type.
+        If it is no JSON, or a field is missing, unknown, of another type or out of its bounds.
     """
     try:
-        return _DECODER.decode(body)
+        found = _DECODERS[kind].decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        names = ", ".join(field.name for field in msgspec.structs.fields(kind))
         raise SchemaError(
-            expected="a JSON object with user_id, and optionally candidates and k",
+            expected=f"a JSON object with fields among {names}",
             came=str(error),
-            do='Example: {"user_id": 1, "candidates": [{"item_id": 2, "base_score": 0.5}]}.',
+            do=f"See /openapi.json. Example for /v1/rerank: {_EXAMPLE}.",
         ) from None
+    assert isinstance(found, kind)
+    return found
