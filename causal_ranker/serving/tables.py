@@ -6,7 +6,7 @@ exactly those that training would have seen. Looking an id up is one dictionary 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_ranker.errors import SchemaError
 from causal_ranker.serving.csr import check_csr, csr_from_rows
+from causal_ranker.serving.index import IdIndex, as_ids
 
 __all__ = ["FeatureTable", "PairTable"]
 
@@ -30,27 +31,29 @@ class FeatureTable:
         Names of the features.
     values : array_like, shape (rows, features)
         Values; categorical features as codes; NaN where a value is missing.
+    slots : ndarray of int32, optional
+        The index of the ids, where one was built before; else it is built here.
 
     Raises
     ------
     SchemaError
-        If the ids are of another type or repeated, or the shapes do not fit.
+        If the ids are of another type or repeated, the shapes do not fit, or the index is not that
+        of the ids.
     """
 
     ids: NDArray[Any]
     names: tuple[str, ...]
     values: NDArray[np.float64]
-    _row: dict[int | str, int] = field(init=False, repr=False)
+    slots: InitVar[NDArray[np.int32] | None] = None
+    index: IdIndex = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        ids = _as_ids(self.ids)
-        row = {key: place for place, key in enumerate(ids.tolist())}
-        if len(row) != ids.size:
-            raise _refuse("each id once", f"{ids.size - len(row)} repeated ids", "Keep one row.")
+    def __post_init__(self, slots: NDArray[np.int32] | None) -> None:
+        ids = as_ids(self.ids)
+        index = IdIndex.build(ids) if slots is None else IdIndex(ids, slots)
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "names", tuple(self.names))
         object.__setattr__(self, "values", _matrix(self.values, ids.size, len(self.names)))
-        object.__setattr__(self, "_row", row)
+        object.__setattr__(self, "index", index)
 
     def row(self, key: int | str) -> int:
         """Return the row of an id, or -1 where the id is not known.
@@ -65,7 +68,7 @@ class FeatureTable:
         int
             The row's number, from 0.
         """
-        return self._row.get(key, -1)
+        return int(self.index.rows((key,))[0])
 
     def key(self, text: str) -> int | str:
         """Read an id from text, as a command line gives it.
@@ -198,19 +201,6 @@ class PairTable:
             found = items[place] == item_rows
             out[found] = self.values[first:last][place[found]]
         return out
-
-
-def _as_ids(ids: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(ids)
-    if array.ndim == 1 and array.dtype.kind in "iu":
-        return array.astype(np.int64)
-    if array.ndim == 1 and array.dtype.kind in "OUT" and all(isinstance(i, str) for i in array):
-        return array.astype(np.str_)
-    raise _refuse(
-        "a vector of ids that are all integers or all strings",
-        f"an array of shape {array.shape} and type {array.dtype}",
-        "Convert the ids to one of the two.",
-    )
 
 
 def _matrix(values: ArrayLike, rows: int, columns: int) -> NDArray[np.float64]:
