@@ -16,7 +16,7 @@ from causal_ranker.errors import SchemaError
 from causal_ranker.serving.csr import check_csr, csr_from_rows
 from causal_ranker.serving.index import IdIndex, as_ids
 
-__all__ = ["FeatureTable", "PairTable"]
+__all__ = ["FeatureTable", "PairTable", "values_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,16 +191,45 @@ class PairTable:
         ndarray of float64, shape (n, features)
             Values of the pairs; the default row where a pair has no entry.
         """
-        out = np.tile(self.default, (item_rows.size, 1))
-        if user_row < 0:
-            return out
-        first, last = self.starts[user_row], self.starts[user_row + 1]
-        items = self.items[first:last]
-        if items.size:
-            place = np.minimum(np.searchsorted(items, item_rows), items.size - 1)
-            found = items[place] == item_rows
-            out[found] = self.values[first:last][place[found]]
-        return out
+        first, last = (
+            (self.starts[user_row], self.starts[user_row + 1]) if user_row >= 0 else (0, 0)
+        )
+        return values_of(
+            item_rows, self.items[first:last], self.values[first:last], default=self.default
+        )
+
+
+def values_of(
+    item_rows: NDArray[np.int64],
+    items: NDArray[np.int64],
+    values: NDArray[np.float64],
+    *,
+    default: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Find some items among the entries of one user.
+
+    Parameters
+    ----------
+    item_rows : ndarray of int64, shape (n,)
+        Rows of the items, -1 for an item that is not known.
+    items : ndarray of int64, shape (entries,)
+        Item rows of the entries, rising from 0 on.
+    values : ndarray of float64, shape (entries, features)
+        Values of the entries.
+    default : ndarray of float64, shape (features,)
+        Values where there is no entry.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, features)
+        Values of the pairs.
+    """
+    out = np.tile(default, (item_rows.size, 1))
+    if items.size:
+        place = np.minimum(np.searchsorted(items, item_rows), items.size - 1)
+        found = items[place] == item_rows
+        out[found] = values[place[found]]
+    return out
 
 
 def _matrix(values: ArrayLike, rows: int, columns: int) -> NDArray[np.float64]:
