@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from causal_ranker.errors import SchemaError
+from causal_ranker.errors import ConfigError, SchemaError
 
 __all__ = ["ClockFeature", "check_moment", "clock_reading"]
 
@@ -28,7 +28,18 @@ def clock_reading(feature: ClockFeature, *, at: datetime) -> float:
     -------
     float
         A whole number.
+
+    Raises
+    ------
+    ConfigError
+        If the moment has no time zone.
     """
+    if at.tzinfo is None:
+        raise ConfigError(
+            expected="a moment with a time zone",
+            came=str(at),
+            do="Localise the datetime, e.g. with tzinfo=UTC.",
+        )
     there = at.astimezone(UTC)
     return float(there.hour if feature == "hour_of_day" else there.weekday())
 
