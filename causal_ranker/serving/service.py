@@ -47,7 +47,14 @@ _log = logging.getLogger(__name__)
 
 #: Reasons that are a model's own fault.
 _FAULTS: Final = frozenset(
-    {"base_model_error", "model_error", "model_not_finite", "model_wrong_length", "deadline"}
+    {
+        "feature_store_error",
+        "base_model_error",
+        "model_error",
+        "model_not_finite",
+        "model_wrong_length",
+        "deadline",
+    }
 )
 
 
