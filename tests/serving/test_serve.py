@@ -159,9 +159,11 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
 
 
 def test_an_address_that_is_taken(published: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(ConfigError, match="a free address"):
-            serve(published, port=taken.getsockname()[1])
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ConfigError, match="a free address"),
+    ):
+        serve(published, port=taken.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
