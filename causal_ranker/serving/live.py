@@ -40,7 +40,7 @@ class ModelSource(Protocol):
         """Return the folder of a version."""
         ...
 
-    def verify(self, version: str) -> None:
+    def verify(self, version: str) -> object:
         """Raise `BundleError` unless a version loads in another process."""
         ...
 
