@@ -6,10 +6,12 @@ values of features without a name.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,10 @@ from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
 
 __all__ = ["forget", "forget_in_bundle"]
+
+#: An integer as Python writes it, and those that a log can hold.
+_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,19}", re.ASCII)
+_WRITABLE: Final = range(-(2**63), 2**64)
 
 Id = int | str
 IntArray = NDArray[np.int64]
@@ -70,7 +76,7 @@ def forget(
         If a file cannot be read or written.
     """
     users: set[Id] = {user}
-    if user.removeprefix("-").isdecimal() and str(int(user)) == user:
+    if _WHOLE.fullmatch(user) and int(user) in _WRITABLE:
         users.add(int(user))
     found: list[tuple[str, str, int]] = []
     decisions: list[str] = []

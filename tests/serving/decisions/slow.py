@@ -20,10 +20,10 @@ def softmax_chances(decision: Decision) -> dict[tuple[int, ...], float]:
     weight = [math.exp(score / temperature) for score in decision.score]
     found = {}
     for slate in permutations(range(len(weight)), len(decision.shown)):
-        left, chance = sum(weight), 1.0
+        chance, left = 1.0, dict(enumerate(weight))
         for place in slate:
-            chance *= weight[place] / left
-            left -= weight[place]
+            chance *= left[place] / sum(left.values())
+            del left[place]
         found[slate] = chance
     return found
 
@@ -116,7 +116,7 @@ def _add(
             "surface": decision.surface,
             "assignment_unit": decision.decision_id,
             "base_score": base[place],
-            "hour": decision.moment.get("hour"),
+            "hour": decision.moment.get("hour", decision.at_ms // 3_600_000 % 24),
         }
         inclusion = None if slates is None else sum(p for s, p in slates.items() if place in s)
         candidate = {

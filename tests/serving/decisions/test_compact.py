@@ -282,10 +282,13 @@ def test_ids_above_64_bits_are_refused_or_text(tmp_path: Path) -> None:
 
 
 def test_columns_that_nobody_told_are_not_there(tmp_path: Path) -> None:
-    log = write(tmp_path / "log", [decision("a", surface=None)])
+    late = decision("a", surface=None, at_ms=DAY + 20 * 3_600_000)
+    log = write(tmp_path / "log", [late])
     compact(log, out=tmp_path / "one")
     names = set(rows_of(tmp_path / "one", "candidates")[0])
-    assert not names & {"hour", "device", "session_so_far", "surface", "session_id"}
+    assert not names & {"device", "session_so_far", "surface", "session_id"}
+    row = rows_of(tmp_path / "one", "candidates")[0]
+    assert row["hour"] == row["t0"].hour == (EPOCH + timedelta(milliseconds=late.at_ms)).hour
     moment = {"hour": 3.0, "device": "tv", "session_so_far": 2.0, "other": "x"}
     log = write(tmp_path / "log2", [decision("a", moment=moment, session_id="s")])
     compact(log, out=tmp_path / "two")
