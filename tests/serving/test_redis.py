@@ -15,6 +15,7 @@ import pytest
 
 from causal_ranker.cli import main
 from causal_ranker.errors import ConfigError, UpstreamError
+from causal_ranker.serving import redis_push
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
 from causal_ranker.serving.config import BreakerConfig, ServeConfig
@@ -169,8 +170,6 @@ def test_settings_of_tls_may_be_in_the_url() -> None:
 def test_a_push_that_is_not_finished_is_not_there(
     bundle: Bundle, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from causal_ranker.serving import redis_push
-
     def full(*_: object) -> Iterator[Any]:
         yield {b"i100": b"\0" * 8}
         raise OSError(28, "No space left on device")
@@ -204,6 +203,9 @@ def damaged(client: Any, keys: VersionKeys, how: str) -> None:
         client.hset(keys.items, item, b"")
     elif how == "two items in one":
         client.hset(keys.items, item, client.hget(keys.items, item) * 2)
+    elif how == "two items in one, none in another":
+        client.hset(keys.items, item, client.hget(keys.items, item) * 2)
+        client.hset(keys.items, b"sitem-03", b"")
     elif how == "short pairs":
         client.hset(keys.pairs, user, b"\0" * 20)
     elif how == "another type":
@@ -221,6 +223,7 @@ def damaged(client: Any, keys: VersionKeys, how: str) -> None:
         "short item",
         "an item without numbers",
         "two items in one",
+        "two items in one, none in another",
         "short pairs",
         "another type",
     ],
@@ -232,6 +235,8 @@ def test_what_is_not_whole_is_an_error_and_not_a_list(
     there = behind(bundle, server.url)
     assert rerank(there, 105, candidates=SENT).fallback is None
     damaged(server.client(), keys_of(bundle), how)
+    with pytest.raises(UpstreamError):
+        store_of(bundle, server.url).read(105, ["item-03", "item-07"])
     assert_base_order(there)
     assert bundle.counts.fallbacks == {"feature_store_error": 1}
 
@@ -269,6 +274,29 @@ def test_versions_stand_side_by_side_and_older_ones_go(
     for hours in (0, -1):
         with pytest.raises(ConfigError, match="more than 0 hours"):
             push_features(server.url, bundle=bundle, keep_hours=hours)
+
+
+def test_two_pushes_at_once_leave_the_one_that_ends_last(
+    shop: Shop,
+    bundle: Bundle,
+    server: RedisServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = load_bundle(publish_bundle(tmp_path / "other", contents=shop.contents))
+    ours = redis_push._pair_values
+
+    def meanwhile(*tables: Any) -> Iterator[Any]:
+        monkeypatch.undo()
+        push_features(server.url, bundle=other)
+        yield from ours(*tables)
+
+    monkeypatch.setattr(redis_push, "_pair_values", meanwhile)
+    push_features(server.url, bundle=bundle)
+    client, keys = server.client(), keys_of(bundle)
+    assert {client.ttl(key) for key in (keys.users, keys.items, keys.pairs, keys.whole)} == {-1}
+    assert client.ttl(keys_of(other).whole) > 0
+    assert rerank(behind(bundle, server.url), 105, candidates=SENT).fallback is None
 
 
 def test_a_user_is_forgotten_in_every_version(
