@@ -53,7 +53,14 @@ from causal_ranker.serving.sides import SidePlan
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.store import FeatureRows, FeatureStore
 
-__all__ = ["Bundle", "BundleContents", "check_target", "load_bundle", "publish_bundle"]
+__all__ = [
+    "Bundle",
+    "BundleContents",
+    "check_target",
+    "load_bundle",
+    "publish_bundle",
+    "read_parts",
+]
 
 # A folder that is replaced while it is read is read again; nobody publishes this often.
 _ATTEMPTS: Final = 5
@@ -304,13 +311,7 @@ def _load(folder: Path) -> Bundle:
     sealed = _read(folder, MANIFEST)
     try:
         manifest = Manifest.from_bytes(sealed)
-        files, arrays = {}, {}
-        for name, digest in manifest.files.items():
-            if name.endswith(ARRAY):
-                arrays[name.removesuffix(ARRAY)] = _mapped(folder, name, digest)
-            else:
-                files[name] = _verified(folder, name, digest)
-        parts = decode(files, arrays)
+        parts = read_parts(folder, manifest.files)
         return Bundle(
             path=folder,
             version=sha256(sealed)[:12],
@@ -327,6 +328,37 @@ def _load(folder: Path) -> Bundle:
         raise BundleError(
             expected=f"{error.expected} (bundle {folder})", came=error.came, do=error.do
         ) from error
+
+
+def read_parts(folder: Path, digests: Mapping[str, str]) -> BundleParts:
+    """Read the parts of a bundle, each file hashed before it is parsed or mapped.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the bundle.
+    digests : Mapping of str to str
+        SHA-256 of each file, as the manifest has them.
+
+    Returns
+    -------
+    BundleParts
+        The parts; no model has been read from its text yet.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing or was changed, or cannot be read.
+    CausalRankerError
+        If the content of a file breaks its own rules.
+    """
+    files, arrays = {}, {}
+    for name, digest in digests.items():
+        if name.endswith(ARRAY):
+            arrays[name.removesuffix(ARRAY)] = _mapped(folder, name, digest)
+        else:
+            files[name] = _verified(folder, name, digest)
+    return decode(files, arrays)
 
 
 def _scorer(part: ModelPart, snapshot: FeatureSnapshot, *, name: str) -> Scorer:

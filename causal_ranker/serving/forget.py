@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.errors import BundleError
-from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.serving.bundle import load_bundle, read_parts
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.decisions.erase import Erased, erase_from_compacted, erase_from_log
-from causal_ranker.serving.files import decode, encode
+from causal_ranker.serving.files import encode
 from causal_ranker.serving.manifest import MANIFEST, sha256
+from causal_ranker.serving.redis_push import forget_features
 from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
@@ -42,6 +43,7 @@ def forget(
     log: Path,
     models: Path | None = None,
     compacted: Path | None = None,
+    redis: str | None = None,
     wait_s: float = 0.0,
 ) -> list[tuple[str, str, int]]:
     """Erase a user, and say what was erased where.
@@ -56,6 +58,8 @@ def forget(
         A published model.
     compacted : Path, optional
         Folder of compacted tables.
+    redis : str, optional
+        URL of a Redis server that features were pushed to.
     wait_s : float
         Seconds to wait for a segment that a running service writes.
 
@@ -72,6 +76,8 @@ def forget(
         If there is no such log or no such tables.
     BundleError
         If there is no such model, or it cannot be written.
+    UpstreamError
+        If the Redis server cannot be reached, or refuses.
     OSError
         If a file cannot be read or written.
     """
@@ -86,6 +92,8 @@ def forget(
     found += _lines(log, erase_from_log(log, users, also=decisions, wait_s=wait_s))
     if models is not None and forget_in_bundle(models, users):
         found.append((str(models), "rows of features", 1))
+    if redis is not None and (versions := sum(forget_features(redis, user=u) for u in users)):
+        found.append(("Redis", "rows of features", versions))
     return found
 
 
@@ -126,15 +134,14 @@ def forget_in_bundle(path: Path, users: Collection[Id]) -> bool:
         return False
     keep = np.ones(bundle.snapshot.users.ids.size, dtype=np.bool_)
     keep[rows] = False
-    files = {name: (path / name).read_bytes() for name in bundle.manifest.files}
-    parts = decode(files)
+    parts = read_parts(path, bundle.manifest.files)
     candidates = parts.candidates
     if candidates is not None:
         candidates = CandidateSource(*_without(keep, candidates.starts, candidates.items)[:2])
     fresh_parts = replace(
         parts, snapshot=_snapshot_without(parts.snapshot, keep), candidates=candidates
     )
-    files |= encode(fresh_parts)
+    files = encode(fresh_parts)
     hashes = {name: sha256(content) for name, content in files.items()}
     files[MANIFEST] = replace(bundle.manifest, files=hashes).to_bytes()
     target = path.resolve()

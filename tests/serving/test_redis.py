@@ -19,6 +19,7 @@ from causal_ranker.serving import redis_push
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
 from causal_ranker.serving.config import BreakerConfig, ServeConfig
+from causal_ranker.serving.decisions.log import DecisionLog
 from causal_ranker.serving.redis_keys import VersionKeys, connect, field
 from causal_ranker.serving.redis_push import forget_features, push_features
 from causal_ranker.serving.redis_store import RedisFeatureStore
@@ -80,15 +81,19 @@ def test_a_server_that_hangs_is_late_and_mixes_up_nothing(
     store = store_of(bundle, server.url, timeout_ms=300)
     for user in (105, 106):
         assert store.read(user, ["item-00"]).user is not None  # the connection is open
+    client = server.client()
+    before = client.info("stats")["total_connections_received"]
     server.hang()
     try:
         for user in (107, 108):
             began = time.monotonic()
             with pytest.raises(UpstreamError, match="TimeoutError"):
                 store.read(user, ["item-01"])
-            assert 0.25 < time.monotonic() - began < 0.55  # once, not twice
+            assert 0.25 < time.monotonic() - began < 10.0
     finally:
         server.go_on()
+    # Each was asked once: the second on a connection of its own, as the first one's was given up.
+    assert client.info("stats")["total_connections_received"] - before == 1
     # Answers to what was given up come late, on connections that nobody reads from any more.
     patient = replace(bundle, store=store_of(bundle, server.url))
     for user in range(100, 140):
@@ -336,21 +341,26 @@ def test_one_round_trip_a_request(bundle: Bundle, server: RedisServer) -> None:
 
 
 def test_the_command_line_pushes_and_forgets(
-    published: Path, bundle: Bundle, server: RedisServer, capsys: pytest.CaptureFixture[str]
+    published: Path,
+    bundle: Bundle,
+    server: RedisServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    where = ["--model", str(published), "--redis", server.url]
-    for words, said in (
-        (["push", *where], "40 users, 12 items"),
-        (["forget", *where, "--user", "105"], "Deleted from 1 versions"),
-    ):
+    DecisionLog(tmp_path / "log").close()
+    push = ["features", "push", "--model", str(published), "--redis", server.url]
+    forget = ["forget", "--log", str(tmp_path / "log"), "--user", "105", "--json"]
+    monkeypatch.setenv("CAUSAL_RANKER_REDIS", server.url)
+    for words, said in ((push, "40 users, 12 items"), (forget, '[["Redis","rows of features",1]]')):
         with pytest.raises(SystemExit) as left:
-            main(["features", *words])
+            main(words)
         assert left.value.code == 0
-        assert said in capsys.readouterr().out
+        assert said.replace(" ", "") in capsys.readouterr().out.replace(" ", "")
     assert rerank(behind(bundle, server.url), 105, candidates=SENT).fallback == "unknown_user"
     server.stop()
     with pytest.raises(SystemExit) as left:
-        main(["features", "push", *where])
+        main(push)
     assert left.value.code == 2
 
 
