@@ -23,6 +23,7 @@ from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.decisions.erase import Erased, erase_from_compacted, erase_from_log
 from causal_ranker.serving.files import BundleParts
 from causal_ranker.serving.promotions import is_registry
+from causal_ranker.serving.redis_push import forget_features
 from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.replace import put_in_place, sync_folder
 from causal_ranker.serving.snapshot import FeatureSnapshot
@@ -44,6 +45,7 @@ def forget(
     log: Path,
     models: Path | None = None,
     compacted: Path | None = None,
+    redis: str | None = None,
     wait_s: float = 0.0,
 ) -> list[tuple[str, str, int]]:
     """Erase a user, and say what was erased where.
@@ -58,6 +60,8 @@ def forget(
         A published model.
     compacted : Path, optional
         Folder of compacted tables.
+    redis : str, optional
+        URL of a Redis server that features were pushed to.
     wait_s : float
         Seconds to wait for a segment that a running service writes.
 
@@ -74,6 +78,8 @@ def forget(
         If there is no such log or no such tables.
     BundleError
         If there is no such model, or it cannot be written.
+    UpstreamError
+        If the Redis server cannot be reached, or refuses.
     OSError
         If a file cannot be read or written.
     """
@@ -88,6 +94,8 @@ def forget(
     found += _lines(log, erase_from_log(log, users, also=decisions, wait_s=wait_s))
     if models is not None and forget_in_bundle(models, users):
         found.append((str(models), "rows of features", 1))
+    if redis is not None and (versions := sum(forget_features(redis, user=u) for u in users)):
+        found.append(("Redis", "rows of features", versions))
     return found
 
 
