@@ -1,4 +1,4 @@
-"""``kill -9`` at random moments under load: what was acknowledged is in the next training log, once.
+"""``kill -9`` at random moments under load: what was acknowledged is in the next log, once.
 
 A process that writes decisions is killed again and again, each time at another moment. It says
 which decisions and plays were acknowledged. The log is compacted between some of the kills and in

@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from causal_ranker.errors import BundleError
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.candidates import CandidateSource
-from causal_ranker.serving.decisions.erase import Erased, erase_from_compacted, erase_from_log
+from causal_ranker.serving.decisions.erase import (
+    Erased,
+    decisions_of,
+    erase_from_compacted,
+    erase_from_log,
+)
 from causal_ranker.serving.files import decode, encode
 from causal_ranker.serving.manifest import MANIFEST, sha256
 from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
@@ -78,12 +83,10 @@ def forget(
     users: set[Id] = {user}
     if _WHOLE.fullmatch(user) and int(user) in _WRITABLE:
         users.add(int(user))
-    found: list[tuple[str, str, int]] = []
-    decisions: list[str] = []
+    also = [] if compacted is None else decisions_of(compacted, users)
+    found = _lines(log, erase_from_log(log, users, also=also, wait_s=wait_s))
     if compacted is not None:
-        erased, decisions = erase_from_compacted(compacted, users)
-        found += _lines(compacted, erased)
-    found += _lines(log, erase_from_log(log, users, also=decisions, wait_s=wait_s))
+        found += _lines(compacted, erase_from_compacted(compacted, users))
     if models is not None and forget_in_bundle(models, users):
         found.append((str(models), "rows of features", 1))
     return found
