@@ -16,12 +16,15 @@ from causal_ranker.cli import (
     attribute,
     decisions,
     experiment,
+    features,
     init,
+    keys,
     label,
     logs,
     models,
     monitor,
     runs,
+    serve,
 )
 from causal_ranker.cli.told import on_tables, tell
 from causal_ranker.errors import CausalRankerError, ConfigError
@@ -53,6 +56,7 @@ app = typer.Typer(
     help="Rank by uplift: the plays that happen because an item was shown.",
 )
 app.add_typer(models.app)
+app.add_typer(serve.app)
 app.add_typer(attribute.app)
 app.add_typer(label.app)
 app.add_typer(logs.app)
@@ -60,6 +64,8 @@ app.add_typer(monitor.app)
 app.add_typer(init.app)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
+app.add_typer(keys.app, name="keys")
+app.add_typer(features.app, name="features")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(decisions.forgetting)
 
