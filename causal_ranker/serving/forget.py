@@ -7,7 +7,6 @@ values of features without a name.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import BundleError
-from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.decisions.erase import (
     Erased,
@@ -25,13 +22,12 @@ from causal_ranker.serving.decisions.erase import (
     erase_from_compacted,
     erase_from_log,
 )
-from causal_ranker.serving.files import decode, encode
-from causal_ranker.serving.manifest import MANIFEST, sha256
-from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
+from causal_ranker.serving.files import BundleParts
+from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
 
-__all__ = ["forget", "forget_in_bundle"]
+__all__ = ["forget", "forget_in_models"]
 
 #: An integer as Python writes it, and those that a log can hold.
 _WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,19}", re.ASCII)
@@ -58,7 +54,8 @@ def forget(
     log : Path
         Folder of the decision log.
     models : Path, optional
-        A published model.
+        A registry of models. Copies of their features in Redis are deleted by
+        `causal-ranker features forget`.
     compacted : Path, optional
         Folder of compacted tables.
     wait_s : float
@@ -76,7 +73,7 @@ def forget(
     DataError
         If there is no such log or no such tables.
     BundleError
-        If there is no such model, or it cannot be written.
+        If there is no such registry, a version was damaged, or it cannot be written.
     OSError
         If a file cannot be read or written.
     """
@@ -87,8 +84,9 @@ def forget(
     found = _lines(log, erase_from_log(log, users, also=also, wait_s=wait_s))
     if compacted is not None:
         found += _lines(compacted, erase_from_compacted(compacted, users))
-    if models is not None and forget_in_bundle(models, users):
-        found.append((str(models), "rows of features", 1))
+    if models is not None:
+        changed = forget_in_models(models, users)
+        found += [(str(models), f"version {old}, now {new}", 1) for old, new in changed.items()]
     return found
 
 
@@ -101,63 +99,40 @@ def _lines(folder: Path, erased: Erased) -> list[tuple[str, str, int]]:
     return lines
 
 
-def forget_in_bundle(path: Path, users: Collection[Id]) -> bool:
-    """Write a bundle anew without the features and candidates of some users.
-
-    Its version is another one afterwards, as that is the hash of what is in it.
+def forget_in_models(root: Path, users: Collection[Id]) -> dict[str, str]:
+    """Replace every version of a registry that knows some users by one that does not.
 
     Parameters
     ----------
-    path : Path
-        Folder of the bundle.
+    root : Path
+        The registry.
     users : collection of int or str
         The users.
 
     Returns
     -------
-    bool
-        Whether it knew any of them.
+    dict of str to str
+        New version by old version: it is the hash of what is in it.
 
     Raises
     ------
     BundleError
-        If it is no bundle, was changed, or cannot be written.
+        If it is no registry, a version was damaged, or it cannot be written.
     """
-    bundle = load_bundle(path)
-    rows = [row for user in users if (row := bundle.snapshot.users.row(user)) >= 0]
+    return Registry(root).rewrite(lambda parts: _parts_without(parts, users))
+
+
+def _parts_without(parts: BundleParts, users: Collection[Id]) -> BundleParts | None:
+    rows = [row for user in users if (row := parts.snapshot.users.row(user)) >= 0]
     if not rows:
-        return False
-    keep = np.ones(bundle.snapshot.users.ids.size, dtype=np.bool_)
+        return None
+    keep = np.ones(parts.snapshot.users.ids.size, dtype=np.bool_)
     keep[rows] = False
-    files = {name: (path / name).read_bytes() for name in bundle.manifest.files}
-    parts = decode(files)
     candidates = parts.candidates
     if candidates is not None:
         candidates = CandidateSource(*_without(keep, candidates.starts, candidates.items)[:2])
-    fresh_parts = replace(
-        parts, snapshot=_snapshot_without(parts.snapshot, keep), candidates=candidates
-    )
-    files |= encode(fresh_parts)
-    hashes = {name: sha256(content) for name, content in files.items()}
-    files[MANIFEST] = replace(bundle.manifest, files=hashes).to_bytes()
-    target = path.resolve()
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
-            fresh = Path(aside) / "new"
-            fresh.mkdir()
-            for name, content in files.items():
-                write_synced(fresh / name, content)
-            sync_folder(fresh)
-            load_bundle(fresh)
-            put_in_place(fresh, target)
-            sync_folder(target.parent)
-    except OSError as error:
-        raise BundleError(
-            expected=f"a model that can be written anew at {target}",
-            came=str(error),
-            do="Check its permissions and the free space.",
-        ) from error
-    return True
+    snapshot = _snapshot_without(parts.snapshot, keep)
+    return replace(parts, snapshot=snapshot, candidates=candidates)
 
 
 def _snapshot_without(snapshot: FeatureSnapshot, keep: NDArray[np.bool_]) -> FeatureSnapshot:
