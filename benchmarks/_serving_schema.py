@@ -77,31 +77,36 @@ def hammer(app: Starlette, *, cases: int, headers: dict[str, str] | None = None)
         What came of them.
     """
     told = Told()
-    document = schemathesis.openapi.from_asgi("/openapi.json", app)
-    operations = [found.ok() for found in document.get_all_operations() if isinstance(found, Ok)]
-    application: Any = app  # Starlette names the messages of ASGI otherwise
-    with asgi.get_client(application) as client:
-        client.headers.update(headers or {})
-        client.trust_env = False  # no look at proxies, at each request
+    try:
+        document = schemathesis.openapi.from_asgi("/openapi.json", app)
+        operations = [
+            found.ok() for found in document.get_all_operations() if isinstance(found, Ok)
+        ]
+        application: Any = app  # Starlette names the messages of ASGI otherwise
+        with asgi.get_client(application) as client:
+            client.headers.update(headers or {})
+            client.trust_env = False  # no look at proxies, at each request
 
-        def send(case: _Case) -> None:
-            answer = case.call(session=client)
-            told.cases += 1
-            told.statuses[case.operation.path, answer.status_code] += 1
-            try:
-                case.validate_response(answer, excluded_checks=[positive_data_acceptance])
-            except FailureGroup as found:
-                told.failures.append(str(found))
+            def send(case: _Case) -> None:
+                answer = case.call(session=client)
+                told.cases += 1
+                told.statuses[case.operation.path, answer.status_code] += 1
+                try:
+                    case.validate_response(answer, excluded_checks=[positive_data_acceptance])
+                except FailureGroup as found:
+                    told.failures.append(str(found))
 
-        for operation in operations:
-            for case in _boundary_cases(operation):
-                send(case)
-        posts = [operation for operation in operations if operation.method == "post"]
-        turns = [(operation, mode) for mode in _TURNS for operation in posts]
-        left = max(cases - told.cases, 0)
-        for turn, (operation, mode) in enumerate(turns):
-            share = left // len(turns) + (turn < left % len(turns))
-            _random_cases(operation, mode, count=share, number=turn, send=send)
+            for operation in operations:
+                for case in _boundary_cases(operation):
+                    send(case)
+            posts = [operation for operation in operations if operation.method == "post"]
+            turns = [(operation, mode) for mode in _TURNS for operation in posts]
+            left = max(cases - told.cases, 0)
+            for turn, (operation, mode) in enumerate(turns):
+                share = left // len(turns) + (turn < left % len(turns))
+                _random_cases(operation, mode, count=share, number=turn, send=send)
+    finally:
+        asgi.shutdown_lifespans()  # or else it is found again by whoever has the same address
     return told
 
 
