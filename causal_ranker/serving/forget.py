@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.errors import BundleError
-from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.serving.bundle import load_bundle, rewrite_bundle
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.decisions.erase import Erased, erase_from_compacted, erase_from_log
-from causal_ranker.serving.files import decode, encode
-from causal_ranker.serving.manifest import MANIFEST, sha256
-from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
+from causal_ranker.serving.files import BundleParts
+from causal_ranker.serving.promotions import is_registry
+from causal_ranker.serving.registry import Registry
+from causal_ranker.serving.replace import put_in_place, sync_folder
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
 
@@ -106,7 +108,7 @@ def forget_in_bundle(path: Path, users: Collection[Id]) -> bool:
     Parameters
     ----------
     path : Path
-        Folder of the bundle.
+        Folder of the bundle, or of a registry, all of whose versions are written anew.
     users : collection of int or str
         The users.
 
@@ -120,31 +122,15 @@ def forget_in_bundle(path: Path, users: Collection[Id]) -> bool:
     BundleError
         If it is no bundle, was changed, or cannot be written.
     """
-    bundle = load_bundle(path)
-    rows = [row for user in users if (row := bundle.snapshot.users.row(user)) >= 0]
-    if not rows:
-        return False
-    keep = np.ones(bundle.snapshot.users.ids.size, dtype=np.bool_)
-    keep[rows] = False
-    files = {name: (path / name).read_bytes() for name in bundle.manifest.files}
-    parts = decode(files)
-    candidates = parts.candidates
-    if candidates is not None:
-        candidates = CandidateSource(*_without(keep, candidates.starts, candidates.items)[:2])
-    fresh_parts = replace(
-        parts, snapshot=_snapshot_without(parts.snapshot, keep), candidates=candidates
-    )
-    files |= encode(fresh_parts)
-    hashes = {name: sha256(content) for name, content in files.items()}
-    files[MANIFEST] = replace(bundle.manifest, files=hashes).to_bytes()
+    if is_registry(path):
+        return bool(Registry(path).rewrite(partial(_parts_without, users=users)))
     target = path.resolve()
+    load_bundle(target)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
             fresh = Path(aside) / "new"
-            fresh.mkdir()
-            for name, content in files.items():
-                write_synced(fresh / name, content)
-            sync_folder(fresh)
+            if not rewrite_bundle(target, fresh, change=partial(_parts_without, users=users)):
+                return False
             load_bundle(fresh)
             put_in_place(fresh, target)
             sync_folder(target.parent)
@@ -155,6 +141,19 @@ def forget_in_bundle(path: Path, users: Collection[Id]) -> bool:
             do="Check its permissions and the free space.",
         ) from error
     return True
+
+
+def _parts_without(parts: BundleParts, *, users: Collection[Id]) -> BundleParts | None:
+    rows = [row for user in users if (row := parts.snapshot.users.row(user)) >= 0]
+    if not rows:
+        return None
+    keep = np.ones(parts.snapshot.users.ids.size, dtype=np.bool_)
+    keep[rows] = False
+    candidates = parts.candidates
+    if candidates is not None:
+        candidates = CandidateSource(*_without(keep, candidates.starts, candidates.items)[:2])
+    snapshot = _snapshot_without(parts.snapshot, keep)
+    return replace(parts, snapshot=snapshot, candidates=candidates)
 
 
 def _snapshot_without(snapshot: FeatureSnapshot, keep: NDArray[np.bool_]) -> FeatureSnapshot:

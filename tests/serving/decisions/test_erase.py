@@ -10,7 +10,7 @@ import pytest
 
 from causal_ranker.errors import BundleError, ConfigError, DataError
 from causal_ranker.serving.adapter import rerank
-from causal_ranker.serving.bundle import load_bundle, publish_bundle
+from causal_ranker.serving.bundle import load_bundle, write_bundle
 from causal_ranker.serving.decisions.compact import compact
 from causal_ranker.serving.decisions.config import LogConfig
 from causal_ranker.serving.decisions.erase import erase_from_compacted, erase_from_log
@@ -125,7 +125,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_bundle_forgets_features_pairs_and_candidates(shop: Shop, tmp_path: Path) -> None:
-    model = publish_bundle(tmp_path / "model", contents=shop.contents)
+    model = write_bundle(tmp_path / "model", contents=shop.contents)
     before = load_bundle(model)
     user, other = int(USER_IDS[5]), int(USER_IDS[6])
     assert forget_in_bundle(model, {user})
