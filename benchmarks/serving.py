@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import pkgutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -71,10 +73,10 @@ def run(*, quick: bool, part: str | None = None) -> Result:
     figures: dict[str, object] = {}
     for name in parts() if part is None else [part]:
         module = cast(_Part, importlib.import_module(f"{benchmarks.__name__}.{_PREFIX}{name}"))
-        before = _load()
+        others = _Others()
         found = module.run(quick=quick)
         rows += [(name, key, value, _asked(key)) for key, value in found.items()]
-        rows.append((name, "load average before, after", f"{before}, {_load()}", ""))
+        rows.append((name, "cores that others kept busy meanwhile", others.cores(), ""))
         figures |= found
     return Result(
         columns=("part", "figure", "measured", "asked"),
@@ -91,7 +93,26 @@ def _asked(figure: str) -> str:
     return f"{words} {limit:g}"
 
 
-def _load() -> str:
-    """Return how many processes wanted to run in the last minute, ours included."""
-    path = Path("/proc/loadavg")
-    return path.read_text("ascii").split()[0] if path.is_file() else "unknown"
+class _Others:
+    """Measures, from its making on, what other processes (of other machines, too) took from us."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._before = self._busy()
+
+    def cores(self) -> float:
+        """Return how many cores they kept busy on average; NaN where Linux does not tell."""
+        return (self._busy() - self._before) / (time.monotonic() - self._start)
+
+    @staticmethod
+    def _busy() -> float:
+        path = Path("/proc/stat")
+        if not path.is_file():
+            return math.nan
+        user, nice, system, _, _, irq, soft, steal = (
+            int(word) for word in path.read_text("ascii").split("\n")[0].split()[1:9]
+        )
+        everybody = (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+        # Of the children, those that have ended: a part leaves none behind.
+        ours = os.times()
+        return everybody - sum(ours[:4])
