@@ -55,13 +55,20 @@ class Server:
     ----------
     process : Popen
         Its process, standard error a pipe.
+
+    Attributes
+    ----------
+    host, port : str, int
+        Where it listens, once `listens` is set by the line of its log that says so.
+    last_words : deque of str
+        The end of its log.
     """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.host, self.port = "", 0
         self.last_words: deque[str] = deque(maxlen=50)
-        self._listens = threading.Event()
+        self.listens = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -75,7 +82,7 @@ class Server:
         """
         end = time.monotonic() + _START_S
         while time.monotonic() < end and self.process.poll() is None:
-            if self._listens.wait(0.02) and self._answers():
+            if self.listens.wait(0.02) and self._answers():
                 return
             time.sleep(0.02)
         raise RuntimeError("the server did not start:\n" + "\n".join(self.last_words))
@@ -90,6 +97,11 @@ class Server:
         """
         processes = [self.process.pid, *_children(self.process.pid)]
         return [_memory(pid) for pid in processes]
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that it has used so far, its children's included."""
+        processes = [self.process.pid, *_children(self.process.pid)]
+        return sum(_cpu_seconds(pid) for pid in processes)
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""
@@ -121,7 +133,7 @@ class Server:
             found = _ADDRESS.search(line)
             if found and not self.port:
                 self.host, self.port = found[1], int(found[2])
-                self._listens.set()
+                self.listens.set()
 
     def _answers(self) -> bool:
         asked = http.client.HTTPConnection(self.host, self.port, timeout=5)
@@ -254,6 +266,12 @@ def _children(pid: int) -> list[int]:
             continue
         found += [*own, *(each for child in own for each in _children(child))]
     return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    # The name of the command comes second, in brackets, and may hold anything.
+    words = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> Memory:

@@ -39,10 +39,11 @@ def run(*, quick: bool) -> dict[str, object]:
     -------
     dict
         Of 3 runs each: the median and the worst p99 of the milliseconds from the moment that a
-        request was due to its whole answer, at each rate, with the median of the medians;
-        ``max_rps``: lists by the policy a second that waiting connections get (lists that fell back
-        do not count), the better of 4 and 8 connections; memory of the server (of the largest
-        worker) in MB at the end; what fell back, and what went wrong.
+        request was due to its whole answer, at each rate, with the median of the medians, and how
+        late the client was; ``max_rps``: lists by the policy a second that waiting connections get
+        (lists that fell back do not count), the better of 4 and 8 connections. The server's
+        processor time a request at both rates, which a busy machine changes little. Its memory (or
+        that of the largest worker) in MB at the end; what fell back, and what went wrong.
     """
     runs = 1 if quick else 3
     with tempfile.TemporaryDirectory() as folder:
@@ -53,13 +54,16 @@ def run(*, quick: bool) -> dict[str, object]:
             if not quick:
                 ask(questions.at_rate(server, 100, seconds=2, seed=99))  # until it is warm
             figures: dict[str, object] = {}
+            before = server.cpu_seconds()
             for rate in _RATES:
                 figures |= _latency(server, questions, rate, runs=runs, kept=everything)
+            cpu = (server.cpu_seconds() - before) / len(everything)
             figures |= _throughput(server, questions, runs=runs, kept=everything)
             memory = max(server.memory(), key=lambda each: each.rss)
     outcomes = Counter(each.outcome for each in everything)
     return {
         **figures,
+        "cpu_ms_per_request": cpu * 1e3,
         "rss_mb": memory.rss,
         "pss_mb": memory.pss,
         "uss_mb": memory.uss,
