@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import re
 import select
+import signal
 import socket
 import sys
 from collections import deque
@@ -214,7 +215,12 @@ class _Drive:
         self.busy: list[_Connection] = []
         self.waiting: deque[float] = deque()
         self.asked = 0
+        self.ended = False
         self.answers: list[Answer] = []
+
+    def end(self) -> None:
+        """Ask nothing more."""
+        self.ended = True
 
     def run(self) -> Told:
         plan = self.plan
@@ -226,6 +232,8 @@ class _Drive:
             due.extend([began] * plan.connections)
         while due or self.waiting or self.busy:
             now = monotonic()
+            if self.ended:
+                due.clear()
             while due and due[0] <= now:
                 self.waiting.append(due.popleft())
             self._send(now)
@@ -234,7 +242,7 @@ class _Drive:
             ready, _, _ = select.select([*self.busy, *self.idle], [], [], min(wait, 0.05))
             for connection in ready:
                 again = self._read(connection)
-                if again and not plan.due and monotonic() < end:
+                if again and not plan.due and not self.ended and monotonic() < end:
                     due.append(monotonic())
         for connection in self.idle:
             connection.socket.close()
@@ -309,13 +317,15 @@ def _message(plan: Plan, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def drive(plan: Plan) -> Told:
+def drive(plan: Plan, *, until: signal.Signals | None = None) -> Told:
     """Run a plan in this process.
 
     Parameters
     ----------
     plan : Plan
         The plan.
+    until : Signals, optional
+        A signal at which nothing more is asked; what was asked is waited for.
 
     Returns
     -------
@@ -327,14 +337,17 @@ def drive(plan: Plan) -> Told:
     OSError
         If the server cannot be reached at the start.
     """
+    run = _Drive(plan)
+    if until is not None:
+        signal.signal(until, lambda *_: run.end())
     gc.collect()
     gc.disable()  # a run is short, and a collection would be charged to the server
     try:
-        return _Drive(plan).run()
+        return run.run()
     finally:
         gc.enable()
 
 
 if __name__ == "__main__":
-    told = drive(msgspec.msgpack.decode(Path(sys.argv[1]).read_bytes(), type=Plan))
-    sys.stdout.buffer.write(msgspec.msgpack.encode(told))
+    plan = msgspec.msgpack.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
+    sys.stdout.buffer.write(msgspec.msgpack.encode(drive(plan, until=signal.SIGTERM)))

@@ -18,8 +18,7 @@ import numpy as np
 from benchmarks._asked import Questions, failures
 from benchmarks._load_client import POLICY, Answer
 from benchmarks._server import Server, ask, serving
-from benchmarks._shop import shop_contents
-from causal_ranker.serving.bundle import publish_bundle
+from benchmarks._shop import publish_shop
 
 __all__ = ["run"]
 
@@ -47,7 +46,7 @@ def run(*, quick: bool) -> dict[str, object]:
     """
     runs = 1 if quick else 3
     with tempfile.TemporaryDirectory() as folder:
-        model = publish_bundle(Path(folder) / "shop", contents=shop_contents())
+        model = publish_shop(Path(folder))
         questions = Questions([model])
         with serving(model) as server:
             everything: list[Answer] = []

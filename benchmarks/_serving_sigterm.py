@@ -11,8 +11,7 @@ from typing import Final
 from benchmarks._asked import Questions, answered
 from benchmarks._load_client import REFUSED
 from benchmarks._server import put_load, serving, told_by
-from benchmarks._shop import shop_contents
-from causal_ranker.serving.bundle import publish_bundle
+from benchmarks._shop import publish_shop
 
 __all__ = ["run"]
 
@@ -39,7 +38,7 @@ def run(*, quick: bool) -> dict[str, object]:
     totals = {"sigterm_in_flight": 0, "sigterm_lost": 0, "sigterm_cut": 0}
     slowest = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        model = publish_bundle(Path(folder) / "shop", contents=shop_contents())
+        model = publish_shop(Path(folder))
         questions = Questions([model])
         for _ in range(1 if quick else 5):
             found, took = _stop_once(model, questions, after=0.6 + rng.random() / 2)

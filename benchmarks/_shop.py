@@ -6,19 +6,20 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.reranking.policies import UpliftPolicy
-from causal_ranker.serving.bundle import BundleContents
+from causal_ranker.serving.bundle import BundleContents, publish_bundle
 from causal_ranker.serving.model import ModelPart
 from causal_ranker.serving.schema import Feature, FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
 
-__all__ = ["CANDIDATES", "Asked", "draw_requests", "shop_contents"]
+__all__ = ["CANDIDATES", "Asked", "draw_requests", "publish_shop", "shop_contents"]
 
 CANDIDATES: Final = 200
 _TREES: Final = 300
@@ -133,6 +134,22 @@ def shop_contents(*, seed: int = 0) -> BundleContents:
         training_window=_WINDOW,
         evaluation={},
     )
+
+
+def publish_shop(folder: Path) -> Path:
+    """Write the bundle below a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+
+    Returns
+    -------
+    Path
+        The bundle.
+    """
+    return publish_bundle(folder / "shop", contents=shop_contents())
 
 
 def _snapshot(rng: np.random.Generator) -> FeatureSnapshot:

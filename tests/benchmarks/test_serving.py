@@ -20,8 +20,7 @@ from benchmarks._asked import Questions
 from benchmarks._load_client import POLICY
 from benchmarks._server import Server, ask
 from benchmarks._server import serving as served
-from benchmarks._shop import CANDIDATES, draw_requests, shop_contents
-from causal_ranker.serving.bundle import publish_bundle
+from benchmarks._shop import CANDIDATES, draw_requests, publish_shop, shop_contents
 
 PLANTED = """
 def run(*, quick):
@@ -107,7 +106,7 @@ def test_requests_are_drawn_as_asked() -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return publish_bundle(tmp_path_factory.mktemp("shop") / "shop", contents=shop_contents())
+    return publish_shop(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.mark.slow
