@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +147,9 @@ class Server:
 
 
 @contextmanager
-def serving(model: Path, *options: str) -> Iterator[Server]:
+def serving(
+    model: Path, *options: str, program: Sequence[str] = ("causal_ranker",)
+) -> Iterator[Server]:
     """Run ``causal-ranker serve`` on a free port of this machine.
 
     Parameters
@@ -156,6 +158,8 @@ def serving(model: Path, *options: str) -> Iterator[Server]:
         The published bundle, or a registry of them.
     *options : str
         More of the command line.
+    program : sequence of str
+        The module that is run, and arguments before those of ``serve``.
 
     Yields
     ------
@@ -167,7 +171,7 @@ def serving(model: Path, *options: str) -> Iterator[Server]:
     RuntimeError
         If it does not start.
     """
-    command = [sys.executable, "-m", "causal_ranker", "serve", "--model", str(model)]
+    command = [sys.executable, "-m", *program, "serve", "--model", str(model)]
     with subprocess.Popen(
         [*command, "--port", "0", *options],
         stdout=subprocess.DEVNULL,
