@@ -96,6 +96,8 @@ class Answer(msgspec.Struct, array_like=True):
         connection ended first), "late" (beyond patience), "refused" (no connection to be had).
     version : str
         The version that the answer names; empty without one.
+    opened : float
+        When its connection was opened.
     """
 
     due: float
@@ -103,6 +105,7 @@ class Answer(msgspec.Struct, array_like=True):
     done: float
     outcome: str
     version: str = ""
+    opened: float = 0.0
 
 
 class Told(msgspec.Struct):
@@ -172,6 +175,7 @@ class _Connection:
     def __init__(self, plan: Plan) -> None:
         self.socket = socket.create_connection((plan.host, plan.port), timeout=plan.patience)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.opened = monotonic()
         self.received = bytearray()
         self.place = -1  # of the body that was asked for
         self.due = self.sent = 0.0
@@ -305,7 +309,8 @@ class _Drive:
         self, connection: _Connection, outcome: str, *, done: float = 0.0, version: str = ""
     ) -> None:
         done = done or monotonic()
-        self.answers.append(Answer(connection.due, connection.sent, done, outcome, version))
+        times = (connection.due, connection.sent, done)
+        self.answers.append(Answer(*times, outcome, version, connection.opened))
         connection.place = -1
 
 

@@ -31,8 +31,9 @@ def run(*, quick: bool) -> dict[str, object]:
     -------
     dict
         ``sigterm_in_flight``: requests on their way at the signal; ``sigterm_lost``: those of them
-        without a right list; ``sigterm_cut``: requests sent after it on a connection that was still
-        open, and not answered; ``sigterm_exit_s``: from signal to end, the slowest.
+        without a right list; ``sigterm_cut``: requests sent after it on connections from before it,
+        and not answered (who connects only after the signal is not counted); ``sigterm_exit_s``:
+        from signal to end, the slowest.
     """
     rng = random.Random(0)
     totals = {"sigterm_in_flight": 0, "sigterm_lost": 0, "sigterm_cut": 0}
@@ -61,9 +62,12 @@ def _stop_once(model: Path, questions: Questions, *, after: float) -> tuple[dict
     in_flight = [each for each in before if each.done > signalled]
     if len(before) - len(in_flight) < _CONNECTIONS:
         raise RuntimeError("the load had not begun when the server was stopped")
-    cut = [each for each in answers if each.sent > signalled and each.outcome != REFUSED]
     return {
         "sigterm_in_flight": len(in_flight),
         "sigterm_lost": sum(not answered(each) for each in before),
-        "sigterm_cut": sum(not answered(each) for each in cut),
+        "sigterm_cut": sum(
+            not answered(each)
+            for each in answers
+            if each.opened <= signalled < each.sent and each.outcome != REFUSED
+        ),
     }, took
