@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +48,11 @@ class FeaturePlan:
         self._columns = {group: _columns(schema, group, names) for group, names in tables.items()}
         self._moment = np.full(self._width, np.nan)
         self._base: dict[str, int] = {}
+        # What a request may say of the moment and of its user.
+        self._sendable: dict[str, int] = {}
         for place, feature in enumerate(schema.features):
+            if feature.group in ("moment", "user"):
+                self._sendable[feature.name] = place
             if feature.group == "moment":
                 if feature.name not in snapshot.moment:
                     raise _missing(feature.name, "moment", tuple(snapshot.moment))
@@ -61,6 +67,7 @@ class FeaturePlan:
         *,
         base_score: NDArray[np.float64] | None = None,
         base_rank: NDArray[np.int64] | None = None,
+        sent: Mapping[str, float | str | None] | None = None,
     ) -> NDArray[np.float64]:
         """Assemble the features of one user with some items.
 
@@ -76,6 +83,9 @@ class FeaturePlan:
             The base recommender's scores, in its own unit; NaN without it.
         base_rank : ndarray of int64, shape (n,), optional
             Ranks of those scores, from 1; NaN without it.
+        sent : mapping of str to value, optional
+            Features of the moment and of the user by name, raw, in place of what the snapshot
+            says; None where a value is missing. Names that the model does not read change nothing.
 
         Returns
         -------
@@ -97,7 +107,28 @@ class FeaturePlan:
         for name, values in ((C.BASE_SCORE, base_score), (C.BASE_RANK, base_rank)):
             if name in self._base and values is not None:
                 X[:, self._base[name]] = values
+        for name, value in (sent or {}).items():
+            if name in self._sendable:
+                place = self._sendable[name]
+                X[:, place] = np.nan if value is None else self.schema.features[place].code(value)
         return X
+
+    def count_missing(self, X: NDArray[np.float64]) -> int:
+        """Count the values that a matrix lacks, those of pairs without history aside.
+
+        Parameters
+        ----------
+        X : ndarray of float64, shape (n, features)
+            What :meth:`matrix` gave.
+
+        Returns
+        -------
+        int
+            NaN in features of users, items, the moment or the base.
+        """
+        absent = np.isnan(X)
+        pairs = self._columns["pair"][0]
+        return int(absent.sum()) - (int(absent[:, pairs].sum()) if pairs.size else 0)
 
 
 def _columns(

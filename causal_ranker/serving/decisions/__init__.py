@@ -1,0 +1,1 @@
+"""The decision log: written durably while serving, compacted into the next training log."""
