@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.reranking.policies import UpliftPolicy
-from causal_ranker.serving.bundle import BundleContents, publish_bundle
+from causal_ranker.serving.bundle import BundleContents, write_bundle
 from causal_ranker.serving.model import ModelPart
 from causal_ranker.serving.schema import Feature, FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
@@ -149,7 +149,7 @@ def publish_shop(folder: Path) -> Path:
     Path
         The bundle.
     """
-    return publish_bundle(folder / "shop", contents=shop_contents())
+    return write_bundle(folder / "shop", contents=shop_contents())
 
 
 def _snapshot(rng: np.random.Generator) -> FeatureSnapshot:

@@ -21,6 +21,7 @@ from causal_ranker.cli import (
     logs,
     models,
     monitor,
+    registry,
     runs,
     serve,
 )
@@ -63,6 +64,7 @@ app.add_typer(init.app)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
+app.add_typer(registry.app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
