@@ -1,4 +1,4 @@
-"""A real server whose model raises, hangs, says NaN or too little: always the base list, in time."""
+"""A real server whose model raises, hangs, says NaN or too little: the base list, in time."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[st
 def test_parts_are_found_by_their_files() -> None:
     assert isinstance(load("serving"), PartedBenchmark)
     assert not isinstance(load("import_time"), PartedBenchmark)
-    assert {"load", "predict", "sigterm"} <= set(serving.parts())
+    assert {"http_faults", "http_swaps", "load", "predict", "sigterm"} <= set(serving.parts())
 
 
 def test_all_parts_run_or_one(planted: list[str]) -> None:
@@ -136,6 +136,16 @@ def test_parts_measure() -> None:
     stopped: dict[str, Any] = dict(serving.run(quick=True, part="sigterm").figures)
     assert stopped["sigterm_in_flight"] > 0
     assert stopped["sigterm_lost"] == 0
+
+
+@pytest.mark.slow
+def test_faults_and_swaps_over_http() -> None:
+    found: dict[str, Any] = dict(serving.run(quick=True, part="http_faults").figures)
+    assert found["http_fault_ok_share"] == 1
+    assert "fallback: deadline" in found["http_fault_outcomes"]
+    found = dict(serving.run(quick=True, part="http_swaps").figures)
+    assert found["http_swap_failures"] == 0
+    assert min(found["http_swap_versions"]) > 0
 
 
 @pytest.mark.slow
