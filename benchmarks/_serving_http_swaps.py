@@ -15,8 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from benchmarks._asked import Questions, failures
-from benchmarks._load_client import POLICY
+from benchmarks._asked import Questions, answered, failures
 from benchmarks._server import Server, put_load, serving, told_by
 from benchmarks._shop import shop_contents
 from causal_ranker.serving.registry import Registry
@@ -63,7 +62,7 @@ def run(*, quick: bool) -> dict[str, object]:
         "http_swaps": swaps,
         "http_swap_requests": len(answers),
         "http_swap_versions": sorted(
-            Counter(each.version for each in answers if each.outcome == POLICY).values()
+            Counter(each.version for each in answers if answered(each)).values()
         ),
         "http_swap_fallbacks": {k: n for k, n in outcomes.items() if k.startswith("fallback: ")},
         "http_swap_failed": failures(answers),

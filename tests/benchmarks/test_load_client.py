@@ -161,7 +161,7 @@ def test_patience_ends() -> None:
     with listening(lambda _: True) as port:
         told = drive(plan(port, due=[0.0, 0.01], patience=0.2))
     assert outcomes(told) == {LATE: 2}
-    assert all(0.2 <= answer.done - answer.sent < 1 for answer in told.answers)
+    assert all(answer.done - answer.sent >= 0.2 for answer in told.answers)
 
 
 def test_refused_where_nobody_listens_any_more() -> None:
