@@ -98,6 +98,8 @@ class Answer(msgspec.Struct, array_like=True):
         The version that the answer names; empty without one.
     opened : float
         When its connection was opened.
+    logged : bool
+        Whether the answer names a decision, which is then safe in the log.
     """
 
     due: float
@@ -106,6 +108,7 @@ class Answer(msgspec.Struct, array_like=True):
     outcome: str
     version: str = ""
     opened: float = 0.0
+    logged: bool = False
 
 
 class Told(msgspec.Struct):
@@ -131,12 +134,13 @@ class _List(msgspec.Struct):
     items: list[_Item]
     version: str = ""
     fallback: str | None = None
+    decision_id: str | None = None
 
 
 _decode = msgspec.json.Decoder(_List).decode
 
 
-def outcome_of(status: int, content: bytes, expected: Expected) -> tuple[str, str]:
+def outcome_of(status: int, content: bytes, expected: Expected) -> tuple[str, str, bool]:
     """Judge one answer.
 
     Parameters
@@ -150,23 +154,24 @@ def outcome_of(status: int, content: bytes, expected: Expected) -> tuple[str, st
 
     Returns
     -------
-    tuple of str
-        The outcome, and the version that the answer names.
+    tuple of (str, str, bool)
+        The outcome, the version that the answer names, and whether it names a decision.
     """
     if status != 200:
-        return f"status: {status}", ""
+        return f"status: {status}", "", False
     try:
         told = _decode(content)
     except msgspec.DecodeError:
-        return "wrong: no list", ""
+        return "wrong: no list", "", False
     items = [item.item_id for item in told.items]
     if told.fallback is not None:
-        good = items == expected.base
-        return (f"fallback: {told.fallback}" if good else "wrong: base order"), told.version
-    if told.version not in expected.by_version:
-        return "wrong: version", told.version
-    good = items == expected.by_version[told.version]
-    return (POLICY if good else "wrong: order"), told.version
+        outcome = f"fallback: {told.fallback}" if items == expected.base else "wrong: base order"
+    elif told.version not in expected.by_version:
+        outcome = "wrong: version"
+    else:
+        good = items == expected.by_version[told.version]
+        outcome = POLICY if good else "wrong: order"
+    return outcome, told.version, told.decision_id is not None
 
 
 class _Connection:
@@ -282,8 +287,9 @@ class _Drive:
             return False
         done = monotonic()
         status, content, closes = whole
-        outcome, version = outcome_of(status, content, self.plan.expected[connection.place])
-        self._over(connection, outcome, done=done, version=version)
+        expected = self.plan.expected[connection.place]
+        outcome, version, logged = outcome_of(status, content, expected)
+        self._over(connection, outcome, done=done, version=version, logged=logged)
         self.busy.remove(connection)
         if closes:
             connection.socket.close()
@@ -306,11 +312,25 @@ class _Drive:
         return True
 
     def _over(
-        self, connection: _Connection, outcome: str, *, done: float = 0.0, version: str = ""
+        self,
+        connection: _Connection,
+        outcome: str,
+        *,
+        done: float | None = None,
+        version: str = "",
+        logged: bool = False,
     ) -> None:
-        done = done or monotonic()
-        times = (connection.due, connection.sent, done)
-        self.answers.append(Answer(*times, outcome, version, connection.opened))
+        self.answers.append(
+            Answer(
+                due=connection.due,
+                sent=connection.sent,
+                done=monotonic() if done is None else done,
+                outcome=outcome,
+                version=version,
+                opened=connection.opened,
+                logged=logged,
+            )
+        )
         connection.place = -1
 
 

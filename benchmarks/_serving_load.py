@@ -1,8 +1,8 @@
 """Latency at 100 and 200 requests a second, the most there can be, and memory.
 
-The server is ``causal-ranker serve`` in a process of its own, the client another one on the same
-cores. 200 candidates, 30 features, 300 trees. Every answer is checked: all 200 items in the very
-order that the version it names gives them, worked out beforehand.
+The server is ``causal-ranker serve`` with its decision log, in a process of its own, the client
+another one on the same cores. 200 candidates, 30 features, 300 trees. Every answer is checked: all
+200 items in the very order that the version it names gives them, worked out beforehand.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ def run(*, quick: bool) -> dict[str, object]:
         late the client was; ``max_rps``: lists by the policy a second that waiting connections get
         (lists that fell back do not count), the better of 4 and 8 connections. The server's
         processor time a request at both rates, which a busy machine changes little. Its memory (or
-        that of the largest worker) in MB at the end; what fell back, and what went wrong.
+        that of the largest worker) in MB at the end; answers whose decision could not be written
+        down; what fell back, and what went wrong.
     """
     runs = 1 if quick else 3
     with tempfile.TemporaryDirectory() as folder:
         model = publish_shop(Path(folder))
         questions = Questions([model])
-        with serving(model) as server:
+        with serving(model, "--log", str(Path(folder) / "decisions")) as server:
             everything: list[Answer] = []
             if not quick:
                 ask(questions.at_rate(server, 100, seconds=2, seed=99))  # until it is warm
@@ -67,6 +68,7 @@ def run(*, quick: bool) -> dict[str, object]:
         "pss_mb": memory.pss,
         "uss_mb": memory.uss,
         "requests": len(everything),
+        "unlogged": sum(not each.logged for each in everything),
         "fallbacks": {k: n for k, n in outcomes.items() if k.startswith("fallback: ")},
         "failures": failures(everything),
     }

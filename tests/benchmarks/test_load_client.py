@@ -29,26 +29,32 @@ from benchmarks._load_client import (
 EXPECTED = Expected(base=[1, 2, 3], by_version={"a": [3, 2, 1], "b": [2, 1, 3]})
 
 
-def body(items: list[int], version: str = "a", fallback: str | None = None) -> bytes:
+def body(
+    items: list[int],
+    version: str = "a",
+    fallback: str | None = None,
+    decision_id: str | None = None,
+) -> bytes:
     rows = [{"item_id": item, "rank": rank} for rank, item in enumerate(items, 1)]
-    return json.dumps({"items": rows, "version": version, "fallback": fallback}).encode()
+    told = {"version": version, "fallback": fallback, "decision_id": decision_id}
+    return json.dumps({"items": rows, **told}).encode()
 
 
 @pytest.mark.parametrize(
     ("status", "content", "outcome"),
     [
-        (200, body([3, 2, 1]), (POLICY, "a")),
-        (200, body([2, 1, 3], "b"), (POLICY, "b")),
-        (200, body([2, 1, 3], "a"), ("wrong: order", "a")),
-        (200, body([3, 2]), ("wrong: order", "a")),
-        (200, body([3, 2, 1], "c"), ("wrong: version", "c")),
-        (200, body([1, 2, 3], fallback="deadline"), ("fallback: deadline", "a")),
-        (200, body([3, 2, 1], fallback="deadline"), ("wrong: base order", "a")),
-        (200, b'{"items"', ("wrong: no list", "")),
-        (503, body([3, 2, 1]), ("status: 503", "")),
+        (200, body([3, 2, 1]), (POLICY, "a", False)),
+        (200, body([2, 1, 3], "b", decision_id="d"), (POLICY, "b", True)),
+        (200, body([2, 1, 3], "a"), ("wrong: order", "a", False)),
+        (200, body([3, 2]), ("wrong: order", "a", False)),
+        (200, body([3, 2, 1], "c"), ("wrong: version", "c", False)),
+        (200, body([1, 2, 3], "a", "deadline", "d"), ("fallback: deadline", "a", True)),
+        (200, body([3, 2, 1], "a", "deadline"), ("wrong: base order", "a", False)),
+        (200, b'{"items"', ("wrong: no list", "", False)),
+        (503, body([3, 2, 1]), ("status: 503", "", False)),
     ],
 )
-def test_answers_are_judged(status: int, content: bytes, outcome: tuple[str, str]) -> None:
+def test_answers_are_judged(status: int, content: bytes, outcome: tuple[str, str, bool]) -> None:
     assert outcome_of(status, content, EXPECTED) == outcome
 
 
