@@ -22,6 +22,7 @@ IntArray = NDArray[np.int64]
 
 #: Days until every horizon of a day's requests has ended.
 _LAG: Final = 2
+_ALONE, _CONTEXT = 6, 3
 #: Prior precision of each coefficient.
 _RIDGE: Final = 1.0
 
@@ -33,6 +34,11 @@ class Features:
     ----------
     world : LoopWorld
         For the covariates.
+
+    Attributes
+    ----------
+    width : int
+        How many features there are.
     """
 
     def __init__(self, world: LoopWorld) -> None:
@@ -51,6 +57,9 @@ class Features:
         shape = (world.config.users, world.config.items)
         self._plays, self._shown = np.zeros((2, *shape))
         self._later: list[tuple[IntArray, IntArray, IntArray]] = []
+        of_user, of_item = self._user.shape[1], self._item.shape[1]
+        crossed = 4 * of_user
+        self.width = _ALONE + of_user + of_item + self._genre.shape[1] + crossed + _CONTEXT
 
     def note(self, requests: Requests, slate: IntArray, *, served: Served) -> None:
         """Remember what was shown and played.
@@ -105,7 +114,7 @@ class Features:
                 of_item,
                 self._genre[item],
                 crossed,
-                np.broadcast_to(context[:, None], (*item.shape, 3)),
+                np.broadcast_to(context[:, None], (*item.shape, _CONTEXT)),
             ],
             axis=2,
         )
@@ -129,16 +138,21 @@ class Bandit:
         The world.
     reward : {"played", "clicked"}
         What counts: plays of the item shown, on any surface, or plays from the slate itself.
+
+    Attributes
+    ----------
+    features : Features
+        What it knows.
+    gram, moment : ndarray of float64, shape (features, features) and (features,)
+        Sums of the rows whose horizons have ended, prior included.
     """
 
     def __init__(self, world: LoopWorld, *, reward: Literal["played", "clicked"]) -> None:
-        self._slots = world.config.slate_size
-        self._features = Features(world)
+        self.features = Features(world)
+        self.gram = _RIDGE * np.eye(self.features.width)
+        self.moment = np.zeros(self.features.width)
         self._world = world
         self._reward = reward
-        # of the rows whose horizons have ended
-        self.gram: Array | None = None
-        self.moment: Array | None = None
         self._rows, self._squares = 0, 0.0
         self._waiting: deque[tuple[int, Array, Array]] = deque()
 
@@ -155,11 +169,28 @@ class Bandit:
         ndarray of int, shape (requests, slots)
             Places of the candidates shown, first slot first.
         """
-        X = self._features.of(requests)
-        self._learn(before=requests.day)
-        gram, moment = self._sums(X.shape[2])
-        score = self._score(X, gram, moment, day=requests.day)
-        return top(score, self._slots)
+        return top(self.score(requests), self._world.config.slate_size)
+
+    def score(self, requests: Requests) -> Array:
+        """Learn what is there to be learned on the day, and score its candidates.
+
+        Parameters
+        ----------
+        requests : Requests
+            The requests.
+
+        Returns
+        -------
+        ndarray, shape (requests, candidates)
+            What to rank by.
+        """
+        while self._waiting and self._waiting[0][0] <= requests.day - _LAG:
+            _, X, reward = self._waiting.popleft()
+            self.gram = self.gram + X.T @ X
+            self.moment = self.moment + X.T @ reward
+            self._rows += reward.size
+            self._squares += float(reward @ reward)
+        return self._score(self.features.of(requests), day=requests.day)
 
     def told(self, requests: Requests, slate: IntArray, *, served: Served) -> None:
         """Take in what slates did, whoever chose them.
@@ -173,53 +204,43 @@ class Bandit:
         served : Served
             What it did.
         """
-        X = np.take_along_axis(self._features.of(requests), slate[:, :, None], axis=1)
-        reward = np.take_along_axis(getattr(served, self._reward), slate, axis=1)
-        self._waiting.append(
-            (requests.day, X.reshape(-1, X.shape[2]), reward.ravel().astype(float))
-        )
-        self._features.note(requests, slate, served=served)
+        X = np.take_along_axis(self.features.of(requests), slate[:, :, None], axis=1)
+        reward = np.take_along_axis(getattr(served, self._reward), slate, axis=1).astype(float)
+        self._waiting.append((requests.day, X.reshape(-1, X.shape[2]), reward.ravel()))
+        self.features.note(requests, slate, served=served)
 
     @abstractmethod
-    def _score(self, X: Array, gram: Array, moment: Array, *, day: int) -> Array:
+    def _score(self, X: Array, *, day: int) -> Array:
         """Return what to rank by, shape (requests, candidates)."""
 
-    def _learn(self, *, before: int) -> None:
-        while self._waiting and self._waiting[0][0] <= before - _LAG:
-            _, X, reward = self._waiting.popleft()
-            gram, moment = self._sums(X.shape[1])
-            self.gram, self.moment = gram + X.T @ X, moment + X.T @ reward
-            self._rows += reward.size
-            self._squares += float(reward @ reward)
+    @property
+    def mean(self) -> Array:
+        """Coefficients, shape (features,)."""
+        coefficients: Array = np.linalg.solve(self.gram, self.moment)
+        return coefficients
 
-    def _sums(self, width: int) -> tuple[Array, Array]:
-        if self.gram is None or self.moment is None:
-            return _RIDGE * np.eye(width), np.zeros(width)
-        return self.gram, self.moment
-
-    def _noise(self, moment: Array, mean: Array) -> float:
-        """Variance of a reward around its prediction; that of a coin before there is any."""
+    @property
+    def noise(self) -> float:
+        """Variance of a reward around its prediction; a coin's before there is any."""
         if not self._rows:
             return 0.25
-        return max(self._squares - float(moment @ mean), 0.0) / self._rows
+        # y'y - b'm is the ridge objective at its minimum: squared residuals and the prior's part
+        return (self._squares - float(self.moment @ self.mean)) / self._rows
 
 
 class LinUCB(Bandit):
     """Optimism: what is shown has the largest upper end of a confidence interval.
 
     Li et al., 2010, "A contextual-bandit approach to personalized news article recommendation",
-    algorithm 1, with features in the place of disjoint models.
+    algorithm 1, with features that all items share in the place of a model for each.
     """
 
-    #: Widths added to the estimate: 1 + sqrt(log(2 / delta) / 2) at delta = 0.1, in units of the
-    #: reward's standard deviation.
+    #: Half width in standard errors: 1 + sqrt(log(2 / delta) / 2) at delta = 0.1, as there.
     _ALPHA: Final = 1 + np.sqrt(np.log(2 / 0.1) / 2)
 
-    def _score(self, X: Array, gram: Array, moment: Array, *, day: int) -> Array:
-        mean = np.linalg.solve(gram, moment)
-        spread = np.einsum("rcp,pq,rcq->rc", X, np.linalg.inv(gram), X, optimize=True)
-        scale = self._ALPHA * np.sqrt(self._noise(moment, mean))
-        score: Array = X @ mean + scale * np.sqrt(np.maximum(spread, 0))
+    def _score(self, X: Array, *, day: int) -> Array:
+        spread = np.einsum("rcp,pq,rcq->rc", X, np.linalg.inv(self.gram), X, optimize=True)
+        score: Array = X @ self.mean + self._ALPHA * np.sqrt(self.noise * spread)
         return score
 
 
@@ -227,17 +248,14 @@ class LinThompson(Bandit):
     """Posterior sampling: coefficients are drawn anew for each request.
 
     Agrawal and Goyal, 2013, "Thompson sampling for contextual bandits with linear payoffs",
-    algorithm 1.
+    algorithm 1, with the standard deviation of the rewards in the place of its bound.
     """
 
-    def _score(self, X: Array, gram: Array, moment: Array, *, day: int) -> Array:
-        mean = np.linalg.solve(gram, moment)
-        rng = self._world.rng(f"thompson/{day}")
-        normal = rng.standard_normal((len(X), mean.size))
-        # gram = L L', so inv(L)' z has covariance inv(gram)
-        drawn = np.linalg.solve(np.linalg.cholesky(gram).T, normal.T).T
-        coefficients = mean + np.sqrt(self._noise(moment, mean)) * drawn
-        score: Array = np.einsum("rcp,rp->rc", X, coefficients)
+    def _score(self, X: Array, *, day: int) -> Array:
+        normal = self._world.rng(f"thompson/{day}").standard_normal((len(X), X.shape[2]))
+        # gram = L L', so inv(L') z has covariance inv(gram)
+        drawn = np.linalg.solve(np.linalg.cholesky(self.gram).T, normal.T).T
+        score: Array = np.einsum("rcp,rp->rc", X, self.mean + np.sqrt(self.noise) * drawn)
         return score
 
 
