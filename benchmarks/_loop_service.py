@@ -28,7 +28,7 @@ from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig
 from causal_ranker.worlds.plays import SURFACES
 
-__all__ = ["LEARNER", "CausalService", "Logbook", "candidate_lists", "training"]
+__all__ = ["CausalService", "Logbook", "decision_ids", "training"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -180,6 +180,13 @@ class CausalService:
         Where bundles are published.
     config : ChainConfig
         Settings of the fits.
+
+    Attributes
+    ----------
+    log : Logbook
+        What was decided and what happened.
+    bundle : Bundle or None
+        The model in force; None in round 0.
     """
 
     def __init__(self, world: LoopWorld, *, folder: Path, config: ChainConfig) -> None:
@@ -214,6 +221,12 @@ class CausalService:
         self._drawn = drawn, score
         slate: IntArray = drawn.chosen % requests.item.shape[1]
         return slate
+
+    @property
+    def propensity(self) -> Array:
+        """Conditional propensities of what was drawn last, shape (requests, slots)."""
+        assert self._drawn is not None
+        return self._drawn[0].propensity
 
     def asked(self, requests: Requests) -> tuple[CandidateLists, ListPolicy, Exploration]:
         """Return the lists of one day as they are, and how they are drawn.

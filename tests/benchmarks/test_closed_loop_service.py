@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks._loop_service import CausalService, decision_ids, training
+from benchmarks._loop_world import DAY, Audience, LoopWorld, Requests
+from causal_ranker.columns import Columns as C
+from causal_ranker.reranking.explore import explore
+from causal_ranker.reranking.lists import CandidateLists
+from causal_ranker.serving.adapter import rerank
+from causal_ranker.stats.plackett_luce import conditional_propensities, inclusion_propensities
+from causal_ranker.worlds.config import WorldConfig
+
+K = 4
+
+
+@dataclass
+class Played:
+    world: LoopWorld
+    service: CausalService
+    days: list[tuple[Requests, NDArray[np.int64]]]
+    now: Requests
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    config = WorldConfig(
+        users=250, items=50, days=8, candidates=12, slate_size=K, discovery_rate=0.2, seed=5
+    )
+    world = LoopWorld(config)
+    audience = Audience(world)
+    folder = tmp_path_factory.mktemp("loop")
+    service = CausalService(world, folder=folder, config=training(choose_days=2))
+    days = []
+    for day in range(4):
+        requests = audience.requests(day)
+        slate = service.choose(requests)
+        service.told(requests, slate, served=audience.serve(requests, slate))
+        days.append((requests, slate))
+    service.retrain(day=4)
+    return Played(world, service, days, audience.requests(4))
+
+
+def test_a_day_at_once_is_one_request_after_the_other(played: Played) -> None:
+    bundle, requests = played.service.bundle, played.now
+    assert bundle is not None
+    assert len(requests) > 80
+    lists, policy, exploration = played.service.asked(requests)
+    assert policy == bundle.policy
+    slate = played.service.choose(requests)
+    given = played.service.propensity
+    ids, width = decision_ids(requests), requests.item.shape[1]
+    for row in range(0, len(requests), 11):
+        user = int(requests.visits.user[row])
+        offer = list(
+            zip(requests.item[row].tolist(), requests.base_score[row].tolist(), strict=True)
+        )
+        one = rerank(bundle, user, candidates=offer)
+        assert one.fallback is None
+        mine = slice(row * width, (row + 1) * width)
+        uplift = dict(zip(requests.item[row].tolist(), lists.uplift[mine], strict=True))
+        np.testing.assert_array_equal(one.uplift, [uplift[item] for item in one.items])
+        place = {item: number for number, item in enumerate(one.items)}
+        by_row = [place[item] for item in requests.item[row]]
+        alone = CandidateLists(
+            request=np.zeros(width, dtype=np.int64),
+            base_score=one.base_score[by_row],
+            base_rank=one.base_rank[by_row].astype(np.float64),
+            uplift=one.uplift[by_row],
+        )
+        drawn = explore(
+            policy,
+            alone,
+            exploration,
+            decisions=[ids[row]],
+            users=[user],
+            seed=played.world.config.seed,
+        )
+        np.testing.assert_array_equal(drawn.chosen[0], slate[row])
+        np.testing.assert_allclose(drawn.propensity[0], given[row], rtol=1e-9)
+
+
+def test_exploration_changes_lists_and_mostly_follows_them(played: Played) -> None:
+    lists, policy, _ = played.service.asked(played.now)
+    score = policy.score(lists.base_score, lists.uplift, request=lists.request)  # type: ignore[union-attr]
+    best = np.argsort(-score.reshape(played.now.item.shape), axis=1)[:, :K]
+    slate = played.service.choose(played.now)
+    kept = (slate[:, :, None] == best[:, None, :]).any(axis=2).mean()
+    assert 0.6 < kept < 0.98
+
+
+def test_the_log_says_what_was_done(played: Played) -> None:
+    until = played.world.start + 4 * DAY
+    tables = {
+        name: table if isinstance(table, pd.DataFrame) else pd.read_parquet(table)
+        for name, table in played.service.log.tables(until=until).items()
+    }
+    candidates = tables["candidates"].sort_values([C.T0, C.USER, C.ITEM])
+    at = pd.Timestamp(until, unit="s", tz="UTC")
+    assert tables["plays"][C.PLAYED_AT].max() < at
+    assert tables["plays"][C.PLAYED_AT].max() > at - pd.Timedelta(hours=1)
+    assert tables["plays"][C.PLAY].is_unique
+    asked = [requests for requests, _ in played.days]
+    assert len(candidates) == sum(each.item.size for each in asked)
+    assert candidates[C.SHOWN].sum() == K * sum(map(len, asked)) == len(tables["impressions"])
+    requests, slate = played.days[2]
+    for row in range(0, len(requests), 13):
+        user = int(requests.visits.user[row])
+        t0 = pd.Timestamp(int(requests.visits.t0[row]), unit="s", tz="UTC")
+
+        def of(table: pd.DataFrame, user: int = user, t0: pd.Timestamp = t0) -> pd.DataFrame:
+            return table[(table[C.USER] == user) & (table[C.T0] == t0)]
+
+        listed = of(candidates)
+        assert listed[C.ITEM].tolist() == requests.item[row].tolist()
+        assert listed[C.ASSIGNMENT_UNIT].nunique() == 1
+        shown = of(tables["impressions"]).sort_values(C.POSITION)
+        assert shown[C.ITEM].tolist() == requests.item[row, slate[row]].tolist()
+        assert sorted(listed[C.ITEM][listed[C.SHOWN]]) == sorted(shown[C.ITEM])
+        # round 0 draws by Plackett-Luce over base scores
+        score = requests.base_score[row]
+        np.testing.assert_allclose(
+            listed[C.PROPENSITY], inclusion_propensities(score, K), atol=1e-6
+        )
+        given = conditional_propensities(score[None], slate[row][None])[0]
+        np.testing.assert_allclose(shown[C.PROPENSITY], given, rtol=1e-9)
+
+
+def test_the_snapshot_knows_every_user_and_item(played: Played) -> None:
+    bundle = played.service.bundle
+    assert bundle is not None
+    assert bundle.snapshot.users.ids.tolist() == list(range(250))
+    assert bundle.snapshot.items.ids.tolist() == list(range(50))
+    assert bundle.snapshot.pairs.items.size > 100
+    assert Path(bundle.path).name == "day-4"
