@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks._loop_log import Logbook, decision_ids
 from benchmarks._loop_world import DAY, LoopWorld, Requests, Served
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain.config import ChainConfig
@@ -23,12 +23,10 @@ from causal_ranker.reranking.explore import Exploration, Explored, explore
 from causal_ranker.reranking.lists import CandidateLists
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy
 from causal_ranker.serving.bundle import Bundle, load_bundle
-from causal_ranker.stats.plackett_luce import slot_propensities
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig
-from causal_ranker.worlds.plays import SURFACES
 
-__all__ = ["CausalService", "Logbook", "decision_ids", "training"]
+__all__ = ["CausalService", "training"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -73,102 +71,6 @@ def training(*, choose_days: int) -> ChainConfig:
     )
 
 
-class Logbook:
-    """Decisions and events, and the tables of the logs' contract that they make."""
-
-    def __init__(self, world: LoopWorld) -> None:
-        self._world = world
-        self._candidates: list[pd.DataFrame] = []
-        self._impressions: list[pd.DataFrame] = []
-        self._plays: list[pd.DataFrame] = []
-
-    def write(
-        self,
-        requests: Requests,
-        slate: IntArray,
-        *,
-        conditional: Array,
-        inclusion: Array,
-        served: Served,
-    ) -> None:
-        """Write down one day.
-
-        Parameters
-        ----------
-        requests : Requests
-            The requests.
-        slate : ndarray of int, shape (requests, slots)
-            Places of the candidates shown, first slot first.
-        conditional : ndarray, shape (requests, slots)
-            Probability of each slot's item given those above.
-        inclusion : ndarray, shape (requests, candidates)
-            Probability of being shown.
-        served : Served
-            What the slates did.
-        """
-        visits, plays = requests.visits, served.plays
-        shown = np.zeros(requests.item.shape, dtype=bool)
-        np.put_along_axis(shown, slate, True, axis=1)
-        count, width = requests.item.shape
-        slots = slate.shape[1]
-        unit = len(self._candidates) * 10**6 + np.arange(count)
-        self._candidates.append(
-            pd.DataFrame(
-                {
-                    C.USER: np.repeat(visits.user, width),
-                    C.ITEM: requests.item.ravel(),
-                    C.T0: np.repeat(visits.t0, width),
-                    C.SHOWN: shown.ravel(),
-                    C.PROPENSITY: inclusion.ravel(),
-                    C.BASE_SCORE: requests.base_score.ravel(),
-                    C.BASE_RANK: _base_rank(requests).ravel(),
-                    C.ASSIGNMENT_UNIT: np.repeat(unit, width),
-                }
-            )
-        )
-        self._impressions.append(
-            pd.DataFrame(
-                {
-                    C.IMPRESSION: (unit[:, None] * 100 + np.arange(slots)).ravel(),
-                    C.USER: np.repeat(visits.user, slots),
-                    C.ITEM: np.take_along_axis(requests.item, slate, axis=1).ravel(),
-                    C.T0: np.repeat(visits.t0, slots),
-                    C.POSITION: np.tile(np.arange(1, slots + 1), count),
-                    C.PROPENSITY: conditional.ravel(),
-                    C.SURFACE: SURFACES[0],
-                    C.VIEWABLE: (np.arange(slots) < served.viewed_to[:, None]).ravel(),
-                }
-            )
-        )
-        self._plays.append(
-            pd.DataFrame({C.USER: plays.user, C.ITEM: plays.item, C.PLAYED_AT: plays.played_at})
-        )
-
-    def tables(self, *, until: int) -> dict[str, pd.DataFrame]:
-        """Return what is known at one moment.
-
-        Parameters
-        ----------
-        until : int
-            The moment, in seconds since 1970 (UTC); plays from then on have not happened yet.
-
-        Returns
-        -------
-        dict of str to pandas.DataFrame
-            Impressions, plays and candidates.
-        """
-        plays = pd.concat(self._plays, ignore_index=True)
-        plays = plays[plays[C.PLAYED_AT] < until]
-        plays = plays.assign(
-            **{C.PLAY: np.arange(len(plays)), C.PLAYED_AT: _utc(plays[C.PLAYED_AT])}
-        )
-        found = {"plays": plays}
-        for name, parts in (("impressions", self._impressions), ("candidates", self._candidates)):
-            table = pd.concat(parts, ignore_index=True)
-            found[name] = table.assign(**{C.T0: _utc(table[C.T0])})
-        return found
-
-
 class CausalService:
     """Our arm: one bundle a round, explored lists, and the log that the next bundle is made of.
 
@@ -191,7 +93,7 @@ class CausalService:
 
     def __init__(self, world: LoopWorld, *, folder: Path, config: ChainConfig) -> None:
         self._world, self._folder, self._config = world, folder, config
-        self.log = Logbook(world)
+        self.log = Logbook(folder)
         self.bundle: Bundle | None = None
         self._drawn: tuple[Explored, Array] | None = None
 
@@ -241,11 +143,14 @@ class CausalService:
         tuple of CandidateLists, Policy and Exploration
             What `explore` takes.
         """
-        policy, temperature = _FIRST if self.bundle is None else _LATER
-        exploration = Exploration(
-            draw=PlackettLuce(temperature=temperature), slots=self._world.config.slate_size
-        )
-        return candidate_lists(self.bundle, requests), policy, exploration
+        policy, _ = _FIRST if self.bundle is None else _LATER
+        return candidate_lists(self.bundle, requests), policy, self._exploration
+
+    @property
+    def _exploration(self) -> Exploration:
+        _, temperature = _FIRST if self.bundle is None else _LATER
+        draw = PlackettLuce(temperature=temperature)
+        return Exploration(draw=draw, slots=self._world.config.slate_size)
 
     def told(self, requests: Requests, slate: IntArray, *, served: Served) -> None:
         """Write down what `choose` drew last, and what it led to.
@@ -261,13 +166,13 @@ class CausalService:
         """
         assert self._drawn is not None
         drawn, score = self._drawn
-        _, temperature = _FIRST if self.bundle is None else _LATER
-        by_slot = slot_propensities(score, slate.shape[1], temperature=temperature)
         self.log.write(
             requests,
-            slate,
-            conditional=drawn.propensity,
-            inclusion=np.clip(by_slot.sum(axis=2), 1e-12, 1.0),
+            drawn,
+            score=score,
+            exploration=self._exploration,
+            version="base" if self.bundle is None else self.bundle.version,
+            seed=self._world.config.seed,
             served=served,
         )
 
@@ -290,26 +195,17 @@ class CausalService:
             config=self._config,
             seed=world.config.seed,
         )
-        tables: Mapping[str, Any] = self.log.tables(until=now)
-        ranker.fit(**tables, users=world.users, items=world.items, log_end=end)
+        logs = self.log.compacted(until=now)
+        ranker.fit(
+            logs["impressions"],
+            logs["plays"],
+            candidates=logs["candidates"],
+            users=world.users,
+            items=world.items,
+            log_end=end,
+        )
         path = ranker.save(self._folder / f"day-{day}", candidates=everything(world, end), at=end)
         self.bundle = load_bundle(path)
-
-
-def decision_ids(requests: Requests) -> list[str]:
-    """Name the decisions of one day.
-
-    Parameters
-    ----------
-    requests : Requests
-        The requests.
-
-    Returns
-    -------
-    list of str
-        The same in every run.
-    """
-    return [f"day-{requests.day}-{number}" for number in range(len(requests))]
 
 
 def everything(world: LoopWorld, at: datetime) -> pd.DataFrame:
@@ -387,7 +283,3 @@ def _base_rank(requests: Requests) -> IntArray:
     ranks = np.empty(order.shape, dtype=np.int64)
     np.put_along_axis(ranks, order, np.arange(1, order.shape[1] + 1)[None, :], axis=1)
     return ranks
-
-
-def _utc(seconds: pd.Series) -> pd.Series:
-    return pd.to_datetime(seconds, unit="s", utc=True).astype("datetime64[us, UTC]")
