@@ -14,6 +14,8 @@ The tree::
     ├── BundleError            a model folder that is not one, or was changed
     ├── UnknownUserError       a user the model has never seen
     ├── UpstreamError          another service that gave no answer
+    ├── OverloadedError        more requests than the service can answer
+    ├── LogUnavailableError    a decision log that cannot be written
     └── MissingExtraError      an optional package is not installed
 
 Each message has three parts: what was expected, what came, what to do.
@@ -31,9 +33,11 @@ __all__ = [
     "DataError",
     "EmptyError",
     "FidelityError",
+    "LogUnavailableError",
     "MissingExtraError",
     "NotFittedError",
     "OverlapError",
+    "OverloadedError",
     "RowError",
     "SchemaError",
     "UnknownUserError",
@@ -107,6 +111,14 @@ class UnknownUserError(CausalRankerError):
 
 class UpstreamError(CausalRankerError):
     """Another service gave no answer in time, or none that can be read."""
+
+
+class OverloadedError(CausalRankerError):
+    """More requests wait than can be answered in time, and there is no list to fall back to."""
+
+
+class LogUnavailableError(CausalRankerError):
+    """What must be written down could not be written to the decision log."""
 
 
 class MissingExtraError(CausalRankerError):

@@ -12,7 +12,18 @@ import typer
 from typer.core import TyperGroup
 
 from causal_ranker import __version__
-from causal_ranker.cli import attribute, experiment, init, label, logs, models, monitor, runs
+from causal_ranker.cli import (
+    attribute,
+    experiment,
+    init,
+    keys,
+    label,
+    logs,
+    models,
+    monitor,
+    runs,
+    serve,
+)
 from causal_ranker.cli.told import on_tables, tell
 from causal_ranker.errors import CausalRankerError, ConfigError
 
@@ -43,6 +54,7 @@ app = typer.Typer(
     help="Rank by uplift: the plays that happen because an item was shown.",
 )
 app.add_typer(models.app)
+app.add_typer(serve.app)
 app.add_typer(attribute.app)
 app.add_typer(label.app)
 app.add_typer(logs.app)
@@ -50,6 +62,7 @@ app.add_typer(monitor.app)
 app.add_typer(init.app)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
+app.add_typer(keys.app, name="keys")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

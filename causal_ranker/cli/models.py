@@ -1,4 +1,4 @@
-"""The commands on a published model: ``rerank`` and ``serve``."""
+"""The command on a published model: ``rerank``."""
 
 from __future__ import annotations
 
@@ -77,15 +77,3 @@ def _rerank(
         note += f" Fell back: {ranked.fallback}."
     columns = ("item", "base rank", "new rank", "base score", "uplift")
     Console().print(rich_table(Table(columns, rows, note)))
-
-
-@app.command("serve")
-def _serve(
-    model: _Model,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
-) -> None:
-    """Answer over HTTP until told to stop: /v1/rerank, /healthz, /v1/version."""
-    from causal_ranker.serving.app import serve
-
-    serve(model, host=host, port=port)

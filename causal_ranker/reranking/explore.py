@@ -24,7 +24,7 @@ from causal_ranker.reranking.policies import UpliftPolicy
 from causal_ranker.reranking.slots import Frame
 from causal_ranker.stats.hashing import uniform_hash, uniform_stream
 
-__all__ = ["Exploration", "Explored", "explore", "in_holdout"]
+__all__ = ["Exploration", "Explored", "check_exploration", "explore", "in_holdout"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -128,7 +128,7 @@ def explore(
         If there is not one decision and one user for each request, a score is not finite, or an
         interval has no width.
     """
-    _check(policy, exploration)
+    check_exploration(policy, exploration)
     order = BaseOrder.of(lists)
     score = score_lists(policy, lists, order=order)
     check_finite(score)
@@ -192,6 +192,50 @@ def explore(
     )
 
 
+def check_exploration(policy: ListPolicy, exploration: Exploration) -> None:
+    """Refuse exploration that does not go with a policy, before any request comes.
+
+    Parameters
+    ----------
+    policy : Policy or ChainedPolicy
+        Scores the candidates, and says which rules hold.
+    exploration : Exploration
+        How to draw.
+
+    Raises
+    ------
+    ConfigError
+        If the policy bounds the base loss, its rules hold in another number of slots, or Thompson
+        draws meet a policy that is not by uplift.
+    """
+    rules = policy.rules if isinstance(policy, ChainedPolicy) else ()
+    for rule in rules:
+        if not isinstance(rule, Constrained):
+            continue
+        if rule.max_base_loss is not None:
+            raise ConfigError(
+                expected="a policy without max_base_loss, which no drawn list can promise",
+                came=f"max_base_loss = {rule.max_base_loss}",
+                do="Bound max_moves instead, or do not explore.",
+            )
+        if rule.slots != exploration.slots:
+            raise ConfigError(
+                expected=f"exploration in the {rule.slots} slots in which the policy's rules hold",
+                came=f"slots = {exploration.slots}",
+                do="Give both the same number of slots.",
+            )
+    by_uplift = not rules and isinstance(policy, UpliftPolicy)
+    if isinstance(policy, ChainedPolicy):
+        by_uplift = isinstance(policy.scorer, UpliftPolicy) and len(policy.rules) == 1
+        by_uplift = by_uplift and isinstance(policy.rules[0], Constrained)
+    if isinstance(exploration.draw, Thompson) and not by_uplift:
+        raise ConfigError(
+            expected="the scorer 'uplift', and no rule but 'constrained', for the draw 'thompson'",
+            came=repr(policy),
+            do="Draw by 'plackett_luce' or 'uniform_swaps'.",
+        )
+
+
 def in_holdout(users: ArrayLike, exploration: Exploration) -> Mask:
     """Say which users always get the base list: the same ones in every process.
 
@@ -230,32 +274,3 @@ def _with_holdout(lists: CandidateLists, order: BaseOrder, drawn: Explored) -> E
     mine[order.rows] = np.repeat(drawn.holdout, order.counts)
     drawn.rank[mine] = place[mine]
     return drawn
-
-
-def _check(policy: ListPolicy, exploration: Exploration) -> None:
-    rules = policy.rules if isinstance(policy, ChainedPolicy) else ()
-    for rule in rules:
-        if not isinstance(rule, Constrained):
-            continue
-        if rule.max_base_loss is not None:
-            raise ConfigError(
-                expected="a policy without max_base_loss, which no drawn list can promise",
-                came=f"max_base_loss = {rule.max_base_loss}",
-                do="Bound max_moves instead, or do not explore.",
-            )
-        if rule.slots != exploration.slots:
-            raise ConfigError(
-                expected=f"exploration in the {rule.slots} slots in which the policy's rules hold",
-                came=f"slots = {exploration.slots}",
-                do="Give both the same number of slots.",
-            )
-    by_uplift = not rules and isinstance(policy, UpliftPolicy)
-    if isinstance(policy, ChainedPolicy):
-        by_uplift = isinstance(policy.scorer, UpliftPolicy) and len(policy.rules) == 1
-        by_uplift = by_uplift and isinstance(policy.rules[0], Constrained)
-    if isinstance(exploration.draw, Thompson) and not by_uplift:
-        raise ConfigError(
-            expected="the scorer 'uplift', and no rule but 'constrained', for the draw 'thompson'",
-            came=repr(policy),
-            do="Draw by 'plackett_luce' or 'uniform_swaps'.",
-        )

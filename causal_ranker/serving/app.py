@@ -1,175 +1,162 @@
-"""The HTTP service: lists by uplift, health, and which model answers.
+"""The HTTP service around a :class:`~causal_ranker.serving.service.Service`.
 
-========================= ======================================================
-``POST /v1/rerank``       a user's list (:class:`~causal_ranker.serving.wire.RerankRequest`)
-``GET /healthz``          the process is alive
-``GET /v1/version``       the bundle, its policy, and fall-backs since start, by reason
-========================= ======================================================
+======================= ======================================================
+``POST /v1/rerank``     a user's list (:class:`~causal_ranker.serving.wire.RerankRequest`)
+``POST /v1/events``     views and plays of a decision
+``POST /v1/explain``    why an item stands where it stands
+``GET /v1/version``     the model that answers, its policy, and fall-backs by reason
+``GET /metrics``        counts and times for Prometheus
+``GET /healthz``        the process is alive
+``GET /readyz``         lists may be asked for; 503 and the reason where not
+``GET /openapi.json``   all of this for machines
+``GET /``               the page
+======================= ======================================================
 
-An unknown user gets the base order: of the candidates that came, or else of every item, by the
-bundle's base model. Errors are ``{"error": "..."}``: 400 for a request that cannot be, 404 for an
-unknown user where there is neither; the version page counts that one among the fall-backs, too.
-A body above 1 MiB is refused before it is read (413, plain text).
+Errors are ``{"error": "..."}`` on one line: 400 for a request that cannot be, 401 without a valid
+key, 404 for an unknown user where there are neither candidates nor a base model, 408 and 431 for a
+request that is not whole in time or whose head is too long, 413 for a body above 1 MiB, 415 for
+one that is not JSON, 429 where too many wait, 503 where what it takes to answer is not there.
 """
 
 from __future__ import annotations
 
-import logging
-import socket
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from causal_ranker._extras import require
-from causal_ranker.errors import ConfigError, DataError, UnknownUserError
-from causal_ranker.reranking.description import policy_to_dict
-from causal_ranker.serving.adapter import rerank
-from causal_ranker.serving.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["create_app", "serve"]
+    from causal_ranker.recommenders.base import BaseRecommender
+    from causal_ranker.serving.http.keys import KeyRing
+    from causal_ranker.serving.service import Service
 
-_BODY_LIMIT: Final = 1 << 20  # bytes
+__all__ = ["create_app"]
 
 
-def create_app(bundle: Bundle) -> Starlette:
-    """Build the service around a loaded bundle.
+def create_app(
+    service: Service,
+    *,
+    keys: KeyRing | None = None,
+    upstream: BaseRecommender | None = None,
+) -> Starlette:
+    """Build the HTTP service.
 
     Parameters
     ----------
-    bundle : Bundle
-        The bundle that answers.
+    service : Service
+        What answers. The application starts it and stops it.
+    keys : KeyRing, optional
+        Keys that clients must send; without it everybody who can connect may ask.
+    upstream : BaseRecommender, optional
+        Who is asked for candidates where a request brings none.
 
     Returns
     -------
     starlette.applications.Starlette
-        An ASGI application.
+        An ASGI application. While ``app.state.stopping`` is true, it says that it is not ready.
 
     Raises
     ------
     MissingExtraError
         If the extra ``serve`` is not installed.
     """
-    for module in ("msgspec", "starlette"):
+    for module in ("msgspec", "prometheus_client", "starlette"):
         require(module, extra="serve")
-    import msgspec
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from causal_ranker.serving.wire import RerankRequest, read
-
-    encode = msgspec.json.Encoder().encode
-
-    def answer(content: Any, status: int = 200) -> Response:
-        return Response(encode(content), status_code=status, media_type="application/json")
-
-    async def post_rerank(request: Request) -> Response:
-        try:
-            asked = read(RerankRequest, await request.body())
-            given = asked.candidates
-            # In a thread, so that health answers while a model works.
-            ranked = await run_in_threadpool(
-                rerank,
-                bundle,
-                asked.user_id,
-                candidates=None if given is None else [(c.item_id, c.base_score) for c in given],
-                k=asked.k,
-            )
-        except UnknownUserError as error:
-            return answer({"error": str(error)}, 404)
-        except (ConfigError, DataError) as error:
-            return answer({"error": str(error)}, 400)
-        return answer(
-            {
-                "user_id": asked.user_id,
-                "items": ranked.records(),
-                "fallback": ranked.fallback,
-                "version": bundle.version,
-            }
-        )
-
-    async def get_health(_: Request) -> Response:
-        return answer({"status": "ok"})
-
-    async def get_version(_: Request) -> Response:
-        manifest, counts = bundle.manifest, bundle.counts
-        return answer(
-            {
-                "version": bundle.version,
-                "package_version": manifest.package_version,
-                "created_at": manifest.created_at,
-                "training_window": manifest.training_window,
-                "policy": policy_to_dict(bundle.policy),
-                "requests": counts.requests,
-                "fallbacks": counts.fallbacks,
-                "unknown_items": counts.unknown_items,
-                "relaxed": counts.relaxed,
-            }
-        )
-
-    async def refused(_: Request, error: Exception) -> Response:
-        if isinstance(error, HTTPException):  # no such path or method, or a body too large
-            return answer({"error": error.detail}, error.status_code)
-        return answer({"error": "the service failed; see its log"}, 500)
-
-    return Starlette(
-        routes=[
-            Route("/v1/rerank", post_rerank, methods=["POST"]),
-            Route("/healthz", get_health, methods=["GET"]),
-            Route("/v1/version", get_version, methods=["GET"]),
-        ],
-        exception_handlers={HTTPException: refused, Exception: refused},
-        max_body_size=_BODY_LIMIT,
+    from causal_ranker.errors import CausalRankerError
+    from causal_ranker.serving.http.answers import answer, refusal, refuse
+    from causal_ranker.serving.http.bodies import read_body
+    from causal_ranker.serving.http.guard import Guard
+    from causal_ranker.serving.http.offer import OfferedCandidates
+    from causal_ranker.serving.http.openapi import OPERATIONS, openapi_document
+    from causal_ranker.serving.http.reading import read
+    from causal_ranker.serving.wire import (
+        EventsRequest,
+        ExplainRequest,
+        RerankRequest,
+        Status,
     )
 
+    offered = None if upstream is None else OfferedCandidates(upstream)
+    registry = CollectorRegistry()
+    document = answer(openapi_document(with_keys=keys is not None))
 
-def serve(model_dir: str | Path, *, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Load a bundle and answer until the process is told to stop.
+    async def rerank(request: Request) -> Response:
+        asked = read(RerankRequest, await read_body(request))
+        if offered is not None:
+            return answer(await offered.ask(service.rerank, asked))
+        return answer(await service.rerank(asked))
 
-    Parameters
-    ----------
-    model_dir : str or Path
-        Folder of the bundle.
-    host : str
-        Address to listen on; only this machine by default.
-    port : int
-        Port to listen on; 0 takes a free one. The first lines of the log name the address.
+    async def explain(request: Request) -> Response:
+        asked = read(ExplainRequest, await read_body(request))
+        if offered is not None:
+            return answer(await offered.ask(service.explain, asked))
+        return answer(await service.explain(asked))
 
-    Raises
-    ------
-    BundleError
-        If the folder is no bundle, or was changed.
-    ConfigError
-        If the address cannot be listened on.
-    MissingExtraError
-        If the extra ``serve`` is not installed.
-    """
-    require("uvicorn", extra="serve")
-    import uvicorn
+    async def events(request: Request) -> Response:
+        return answer(await service.events(read(EventsRequest, await read_body(request))))
 
-    bundle = load_bundle(model_dir)
-    app = create_app(bundle)
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            expected=f"a free address {host}:{port} to listen on",
-            came=str(error),
-            do="Choose another port or host, or stop what listens there.",
-        ) from None
-    with listener:
-        # No access log: a line per request costs more than the answer.
-        config = uvicorn.Config(app, host=host, port=port, access_log=False, lifespan="off")
-        # Given a socket, uvicorn takes it that whoever opened it has told the address.
-        shown = f"[{host}]" if family is socket.AF_INET6 else host
-        logging.getLogger("uvicorn.error").info(
-            "Serving model %s on http://%s:%d", bundle.version, shown, listener.getsockname()[1]
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+    async def version(_: Request) -> Response:
+        return answer(service.version())
+
+    async def metrics(_: Request) -> Response:
+        text = generate_latest(service.metrics.registry) + generate_latest(registry)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def healthz(_: Request) -> Response:
+        return answer(Status(status="ok"))
+
+    async def readyz(request: Request) -> Response:
+        stopping = "the service is stopping" if request.app.state.stopping else None
+        reason = stopping or service.not_ready()
+        if reason is not None:
+            return refuse(503, reason, {"Retry-After": "1"})
+        return answer(Status(status="ok"))
+
+    async def openapi(_: Request) -> Response:
+        return document
+
+    handlers: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        handler.__name__: handler
+        for handler in (rerank, explain, events, version, metrics, healthz, readyz, openapi)
+    }
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            if offered is not None:
+                offered.close()
+            await service.stop()
+
+    app = Starlette(
+        routes=[
+            Route(each.path, handlers[each.name], methods=[each.method]) for each in OPERATIONS
+        ],
+        middleware=[
+            Middleware(
+                Guard,
+                keys=keys,
+                open_paths=[each.path for each in OPERATIONS if not each.needs_key],
+                known_paths=[each.path for each in OPERATIONS],
+                registry=registry,
+            )
+        ],
+        exception_handlers={HTTPException: refusal, CausalRankerError: refusal},
+        lifespan=lifespan,
+    )
+    app.state.stopping = False
+    return app

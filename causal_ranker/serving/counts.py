@@ -11,10 +11,14 @@ __all__ = ["Counts", "FallbackReason"]
 
 FallbackReason = Literal[
     "unknown_user",  # the snapshot does not know the user
+    "feature_store_error",  # the store of features elsewhere did not answer
     "base_model_error",  # the base model raised, or scored something not finite
     "model_error",  # the uplift model or the policy raised
     "model_not_finite",  # the uplift model said NaN or infinity
     "model_wrong_length",  # the uplift model scored another number of items
+    "deadline",  # the model did not answer in time
+    "circuit_open",  # the model failed so often that it is not asked for a while
+    "overload",  # too many requests wait for a model
 ]
 
 
@@ -25,6 +29,7 @@ class Counts:
         self._lock = threading.Lock()
         self._requests = 0
         self._unknown_items = 0
+        self._missing_features = 0
         self._fallbacks: Counter[FallbackReason] = Counter()
         self._relaxed: Counter[str] = Counter()
 
@@ -34,6 +39,7 @@ class Counts:
         unknown_items: int,
         fallback: FallbackReason | None,
         relaxed: Collection[str] = (),
+        missing_features: int = 0,
     ) -> None:
         """Count one list, or one unknown user for whom there was nothing to fall back to.
 
@@ -45,10 +51,13 @@ class Counts:
             Why the list is not the policy's, or ``None`` where it is.
         relaxed : collection of str
             Rules of the policy that the list does not keep.
+        missing_features : int
+            Values that the uplift model read as missing.
         """
         with self._lock:
             self._requests += 1
             self._unknown_items += unknown_items
+            self._missing_features += missing_features
             if fallback is not None:
                 self._fallbacks[fallback] += 1
             self._relaxed.update(relaxed)
@@ -62,6 +71,11 @@ class Counts:
     def unknown_items(self) -> int:
         """Candidates so far that the snapshot does not know."""
         return self._unknown_items
+
+    @property
+    def missing_features(self) -> int:
+        """Values so far that the uplift model read as missing."""
+        return self._missing_features
 
     @property
     def fallbacks(self) -> dict[str, int]:

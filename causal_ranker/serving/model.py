@@ -92,6 +92,22 @@ class TextModel:
         """
         return np.asarray(self._booster.predict(X, num_threads=1), dtype=np.float64)
 
+    def contributions(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Split predictions into what each feature adds (TreeSHAP; Lundberg et al., 2018).
+
+        Parameters
+        ----------
+        X : ndarray of float64, shape (n, features)
+            Features in the order of the schema.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, features + 1)
+            By feature, and last the average; each row sums to its prediction.
+        """
+        found = self._booster.predict(X, num_threads=1, pred_contrib=True)
+        return np.asarray(found, dtype=np.float64)
+
     def _check_features(self, schema: FeatureSchema, name: str) -> None:
         names = self._booster.feature_name()
         # A model trained on a bare array calls its features Column_0, Column_1, ...
@@ -146,32 +162,3 @@ class Scorer:
 
     model: TextModel
     plan: FeaturePlan
-
-    def score(
-        self,
-        user_row: int,
-        item_rows: NDArray[np.int64],
-        *,
-        base_score: NDArray[np.float64] | None = None,
-        base_rank: NDArray[np.int64] | None = None,
-    ) -> NDArray[np.float64]:
-        """Score one user's items.
-
-        Parameters
-        ----------
-        user_row : int
-            Row of the snapshot's user table, -1 for a user who is not known.
-        item_rows : ndarray of int64, shape (n,)
-            Rows of the item table, -1 for an item that is not known.
-        base_score : ndarray of float64, shape (n,), optional
-            The base recommender's scores.
-        base_rank : ndarray of int64, shape (n,), optional
-            Ranks of those scores, from 1.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            The model's predictions.
-        """
-        X = self.plan.matrix(user_row, item_rows, base_score=base_score, base_rank=base_rank)
-        return self.model.predict(X)

@@ -1,19 +1,20 @@
 """The JSON of the service: what each request holds, decoded strictly, and what each answer does.
 
 Ids are integers or strings, and the two are different ids. Times are ISO 8601 with a time zone.
+Every list, name and number has a bound, which stands in the OpenAPI document, too
+(:mod:`causal_ranker.serving.http.reading` decodes requests).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from causal_ranker.errors import SchemaError
-
 __all__ = [
+    "MOST_ITEMS",
     "Candidate",
     "Event",
     "EventsAnswer",
@@ -23,27 +24,43 @@ __all__ = [
     "Influence",
     "Play",
     "RankedItem",
+    "Refusal",
     "RerankAnswer",
     "RerankRequest",
+    "Status",
     "VersionAnswer",
     "View",
-    "read",
 ]
 
 #: A string id is held to this many characters, so that no log line or key grows without bound.
 ID_LENGTH: Final = 256
-Id = int | Annotated[str, Meta(min_length=1, max_length=ID_LENGTH)]
+#: Candidates, and events, of one request.
+MOST_ITEMS: Final = 1000
+#: Features of the moment or the user, and columns, of one request.
+_MOST_NAMES: Final = 256
+_INT64: Final = 2**63 - 1  # what the decision log and the snapshot can hold
+_DOUBLE: Final = 1.7976931348623157e308
+
+_Name = Annotated[str, Meta(max_length=ID_LENGTH)]
+Id = (
+    Annotated[int, Meta(ge=-_INT64 - 1, le=_INT64)]
+    | Annotated[str, Meta(min_length=1, max_length=ID_LENGTH)]
+)
+_Number = Annotated[float, Meta(ge=-_DOUBLE, le=_DOUBLE)]
 #: A value of a feature or of a column: a number, a level, or missing.
-Value = float | str | None
+Value = _Number | _Name | None
+_Values = Annotated[dict[_Name, Value], Meta(max_length=_MOST_NAMES)]
+_Column = Annotated[list[Value], Meta(max_length=MOST_ITEMS)]
+_Columns = Annotated[dict[_Name, _Column], Meta(max_length=_MOST_NAMES)]
 Time = Annotated[datetime, Meta(tz=True)]
-_Count = Annotated[int, Meta(ge=1)]
+_Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A JSON object that refuses fields it does not know."""
 
 
-class Candidate(_Body):
+class Candidate(_Body, frozen=True):
     """One item of the base recommender's list.
 
     Parameters
@@ -55,10 +72,13 @@ class Candidate(_Body):
     """
 
     item_id: Id
-    base_score: float
+    base_score: _Number
 
 
-class RerankRequest(_Body):
+_Candidates = Annotated[list[Candidate], Meta(min_length=1, max_length=MOST_ITEMS)]
+
+
+class RerankRequest(_Body, frozen=True):
     """What ``POST /v1/rerank`` takes.
 
     Parameters
@@ -66,8 +86,9 @@ class RerankRequest(_Body):
     user_id : int or str
         The user.
     candidates : list of Candidate, optional
-        The base recommender's list. Without it the bundle's own candidates of the user, or every
-        item for a user who is not known; either needs a base model in the bundle.
+        The base recommender's list: 1 to 1,000, each item once. Without it the bundle's own
+        candidates of the user, or every item for a user who is not known; either needs a base
+        model in the bundle.
     k : int, optional
         Length of the answer; all candidates without it.
     moment : dict of str to value
@@ -82,16 +103,16 @@ class RerankRequest(_Body):
     """
 
     user_id: Id
-    candidates: list[Candidate] | None = None
+    candidates: _Candidates | None = None
     k: _Count | None = None
-    moment: dict[str, Value] = {}
-    context: dict[str, Value] = {}
-    columns: dict[str, list[Value]] = {}
+    moment: _Values = {}
+    context: _Values = {}
+    columns: _Columns = {}
     session_id: Id | None = None
-    surface: Annotated[str, Meta(max_length=ID_LENGTH)] | None = None
+    surface: _Name | None = None
 
 
-class RankedItem(_Body):
+class RankedItem(_Body, frozen=True):
     """One item of an answer.
 
     Parameters
@@ -122,7 +143,7 @@ class RankedItem(_Body):
     propensity: float | None
 
 
-class RerankAnswer(_Body):
+class RerankAnswer(_Body, frozen=True):
     """What ``POST /v1/rerank`` answers.
 
     Parameters
@@ -154,7 +175,7 @@ class RerankAnswer(_Body):
     relaxed: list[str]
 
 
-class View(_Body, tag="view", tag_field="type"):
+class View(_Body, frozen=True, tag="view", tag_field="type"):
     """An item of a list came into view.
 
     Parameters
@@ -171,11 +192,11 @@ class View(_Body, tag="view", tag_field="type"):
 
     item_id: Id
     at: Time
-    viewable_ms: Annotated[int, Meta(ge=0)] | None = None
+    viewable_ms: Annotated[int, Meta(ge=0, le=_INT64)] | None = None
     clicked_at: Time | None = None
 
 
-class Play(_Body, tag="play", tag_field="type"):
+class Play(_Body, frozen=True, tag="play", tag_field="type"):
     """An item was played, on any surface.
 
     Parameters
@@ -196,14 +217,14 @@ class Play(_Body, tag="play", tag_field="type"):
     item_id: Id
     at: Time
     play_id: Id | None = None
-    seconds: Annotated[float, Meta(ge=0)] | None = None
+    seconds: Annotated[float, Meta(ge=0, le=_DOUBLE)] | None = None
     fraction: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 Event = View | Play
 
 
-class EventsRequest(_Body):
+class EventsRequest(_Body, frozen=True):
     """What ``POST /v1/events`` takes.
 
     Parameters
@@ -216,12 +237,12 @@ class EventsRequest(_Body):
         Who played, where there was no decision.
     """
 
-    events: Annotated[list[Event], Meta(min_length=1, max_length=1000)]
+    events: Annotated[list[Event], Meta(min_length=1, max_length=MOST_ITEMS)]
     decision_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     user_id: Id | None = None
 
 
-class EventsAnswer(_Body):
+class EventsAnswer(_Body, frozen=True):
     """What ``POST /v1/events`` answers: how many events are written down.
 
     Parameters
@@ -233,7 +254,7 @@ class EventsAnswer(_Body):
     accepted: int
 
 
-class ExplainRequest(RerankRequest, kw_only=True):
+class ExplainRequest(RerankRequest, frozen=True, kw_only=True):
     """What ``POST /v1/explain`` takes: a request for a list, and an item of it.
 
     Parameters
@@ -245,7 +266,7 @@ class ExplainRequest(RerankRequest, kw_only=True):
     item_id: Id
 
 
-class Influence(_Body):
+class Influence(_Body, frozen=True):
     """What one feature does to one item's uplift.
 
     Parameters
@@ -263,7 +284,7 @@ class Influence(_Body):
     uplift: float
 
 
-class ExplainAnswer(_Body):
+class ExplainAnswer(_Body, frozen=True):
     """What ``POST /v1/explain`` answers.
 
     Parameters
@@ -291,7 +312,31 @@ class ExplainAnswer(_Body):
     words: str
 
 
-class VersionAnswer(_Body):
+class Status(_Body, frozen=True):
+    """What ``GET /healthz`` and ``GET /readyz`` answer with status 200.
+
+    Parameters
+    ----------
+    status : str
+        "ok".
+    """
+
+    status: Literal["ok"]
+
+
+class Refusal(_Body, frozen=True):
+    """What every other status than 200 brings.
+
+    Parameters
+    ----------
+    error : str
+        What was expected, what came, and what to do, in one line.
+    """
+
+    error: str
+
+
+class VersionAnswer(_Body, frozen=True):
     """What ``GET /v1/version`` answers.
 
     Parameters
@@ -320,50 +365,10 @@ class VersionAnswer(_Body):
     package_version: str
     created_at: str
     training_window: tuple[str, str]
-    policy: dict[str, object]
+    policy: dict[str, Any]
     shadow: str | None
     canary: str | None
     requests: int
     fallbacks: dict[str, int]
     unknown_items: int
     relaxed: dict[str, int]
-
-
-_Request = TypeVar("_Request", bound=_Body)
-_EXAMPLE: Final = '{"user_id": 1, "candidates": [{"item_id": 2, "base_score": 0.5}]}'
-_DECODERS: Final = {
-    kind: msgspec.json.Decoder(kind) for kind in (RerankRequest, EventsRequest, ExplainRequest)
-}
-
-
-def read(kind: type[_Request], body: bytes) -> _Request:
-    """Decode the body of a request.
-
-    Parameters
-    ----------
-    kind : type
-        `RerankRequest`, `EventsRequest` or `ExplainRequest`.
-    body : bytes
-        JSON.
-
-    Returns
-    -------
-    RerankRequest, EventsRequest or ExplainRequest
-        The request, types and bounds checked.
-
-    Raises
-    ------
-    SchemaError
-        If it is no JSON, or a field is missing, unknown, of another type or out of its bounds.
-    """
-    try:
-        found = _DECODERS[kind].decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        names = ", ".join(field.name for field in msgspec.structs.fields(kind))
-        raise SchemaError(
-            expected=f"a JSON object with fields among {names}",
-            came=str(error),
-            do=f"See /openapi.json. Example for /v1/rerank: {_EXAMPLE}.",
-        ) from None
-    assert isinstance(found, kind)
-    return found

@@ -12,14 +12,18 @@ from typing import Any, Self
 
 import uvicorn
 
+from causal_ranker.serving.http.patience import PatientProtocol
+
 
 class Running:
     """Starts on entry and stops on exit; both waits are bounded."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, *, http: type[PatientProtocol] = PatientProtocol) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._server = uvicorn.Server(
-            uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
+            uvicorn.Config(
+                app, log_config=None, access_log=False, lifespan="on", http=http, ws="none"
+            )
         )
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._listener]}, daemon=True
@@ -27,9 +31,11 @@ class Running:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        for _ in range(300):
+        for _ in range(1500):
             if self._server.started:
                 return self
+            if not self._thread.is_alive():
+                break
             time.sleep(0.02)
         raise TimeoutError("uvicorn did not start")
 
@@ -49,10 +55,16 @@ class Running:
         host, port = self._listener.getsockname()
         return host, port
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
         connection = http.client.HTTPConnection(*self.address, timeout=20)
         try:
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             content = answer.read()
             assert answer.headers["content-type"] == "application/json"

@@ -1,0 +1,203 @@
+"""A request for a list, checked before any store or model is asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.errors import ConfigError, EmptyError, RowError, SchemaError
+from causal_ranker.serving.bundle import Bundle
+from causal_ranker.serving.moment import clock_reading
+from causal_ranker.serving.schema import FeatureGroup
+
+__all__ = ["Asked", "check_request"]
+
+Id = int | str
+Value = float | str | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Asked:
+    """One user's request, as a bundle can take it.
+
+    Parameters
+    ----------
+    user : int or str
+        The user.
+    items : list of int or str, or None
+        The candidates; ``None`` where the bundle's own are meant.
+    base_score : ndarray of float64, shape (n,), or None
+        Their base scores, finite.
+    k : int or None
+        Length of the list; ``None`` for all.
+    columns : dict of str to ndarray of float64, shape (n,)
+        What rules read of the candidates, encoded, in place of what the snapshot knows.
+    features : dict of str to float, str or None
+        Features of the moment and of the user by name, in place of what the snapshot knows.
+    """
+
+    user: Id
+    items: list[Id] | None
+    base_score: NDArray[np.float64] | None
+    k: int | None
+    columns: dict[str, NDArray[np.float64]]
+    features: dict[str, Value]
+
+
+def check_request(
+    bundle: Bundle,
+    user: Id,
+    *,
+    candidates: Sequence[tuple[Id, float]] | None,
+    k: int | None,
+    columns: Mapping[str, Sequence[Value]] | None,
+    moment: Mapping[str, Value] | None,
+    context: Mapping[str, Value] | None,
+    at: datetime | None = None,
+) -> Asked:
+    """Check a request against what a bundle reads.
+
+    Neither the snapshot's tables nor a model are asked.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The bundle that is to answer.
+    user : int or str
+        The user.
+    candidates : sequence of (item id, base score), or None
+        The base recommender's list.
+    k : int or None
+        Length of the list.
+    columns : mapping of str to sequence, or None
+        What rules read of the candidates.
+    moment, context : mapping of str to value, or None
+        Features of the moment, and of the user, by name.
+    at : datetime, optional
+        The moment, with a time zone, that features which follow the clock are of unless `moment`
+        says otherwise; now by default.
+
+    Returns
+    -------
+    Asked
+        The request.
+
+    Raises
+    ------
+    ConfigError
+        If `k` is below 1, `columns` come without candidates or hold one that no rule reads, a
+        feature has a name that no model of the bundle reads in its group, or `at` has no time zone.
+    EmptyError
+        If `candidates` is empty.
+    RowError
+        If a candidate comes twice, its base score is not finite, or a column does not fit.
+    SchemaError
+        If a feature is a number and its value is none, or is not finite.
+    """
+    if k is not None and k < 1:
+        raise ConfigError(
+            expected="k of 1 or more", came=str(k), do="Ask for at least one item, or leave k out."
+        )
+    items, base_score = (None, None) if candidates is None else _checked(candidates)
+    features: dict[str, Value] = {}
+    if bundle.snapshot.clock:
+        now = at or datetime.now(UTC)
+        features |= {name: clock_reading(of, at=now) for name, of in bundle.snapshot.clock.items()}
+    if moment:
+        features |= _features(bundle, moment, group="moment")
+    if context:
+        features |= _features(bundle, context, group="user")
+    return Asked(
+        user=user,
+        items=items,
+        base_score=base_score,
+        k=k,
+        columns=_columns(bundle, columns, n=None if items is None else len(items)),
+        features=features,
+    )
+
+
+def _columns(
+    bundle: Bundle, columns: Mapping[str, Sequence[Value]] | None, *, n: int | None
+) -> dict[str, NDArray[np.float64]]:
+    if not columns:
+        return {}
+    if n is None:
+        raise ConfigError(
+            expected="columns together with the candidates that they speak of",
+            came="columns alone",
+            do="Send candidates, too, or leave the columns out.",
+        )
+    return bundle.sides.encode(columns, n=n)
+
+
+def _features(
+    bundle: Bundle, sent: Mapping[str, Value], *, group: FeatureGroup
+) -> dict[str, Value]:
+    """Check that some model reads each feature, and that each that does can encode its value."""
+    scorers = (bundle.uplift, bundle.base)
+    schemas = [scorer.plan.schema for scorer in scorers if scorer is not None]
+    read = [f for schema in schemas for f in schema.features if f.group == group]
+    for name, value in sent.items():
+        readers = [feature for feature in read if feature.name == name]
+        if not readers:
+            known = ", ".join(dict.fromkeys(feature.name for feature in read))
+            raise ConfigError(
+                expected=f"{group} features that the model reads: {known or 'it reads none'}",
+                came=repr(name),
+                do="Leave it out, or check its name.",
+            )
+        if isinstance(value, float | int) and not _finite(value):
+            raise SchemaError(
+                expected=f"a finite number for '{name}'",
+                came=repr(value)[:40],
+                do="Send a number, or null where it is missing.",
+            )
+        if value is not None:
+            for feature in readers:
+                feature.code(value)
+    return dict(sent)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
+def _checked(candidates: Sequence[tuple[Id, float]]) -> tuple[list[Id], NDArray[np.float64]]:
+    if not len(candidates):
+        raise EmptyError(
+            expected="at least one candidate", came="an empty list", do="Send the base list."
+        )
+    try:
+        items = [item.item() if isinstance(item, np.generic) else item for item, _ in candidates]
+        scores = np.array([float(score) for _, score in candidates])
+        seen = len(set(items))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RowError(
+            expected="candidates as pairs of an item id and a base score",
+            came=str(error),
+            do="Send (item, base_score) pairs.",
+        ) from None
+    if seen != len(items):
+        twice = next(item for place, item in enumerate(items) if item in items[:place])
+        raise RowError(
+            expected="each candidate once",
+            came=f"{len(items) - seen} repeated, e.g. {twice!r}",
+            do="Remove the repeated items.",
+        )
+    if not np.isfinite(scores).all():
+        place = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise RowError(
+            expected="finite base scores",
+            came=f"{scores[place]} for item {items[place]!r}",
+            do="Leave the item out or give it a score.",
+        )
+    return items, scores

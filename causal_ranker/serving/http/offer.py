@@ -1,0 +1,109 @@
+"""Candidates of another service, for requests that bring none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from causal_ranker.errors import (
+    CausalRankerError,
+    EmptyError,
+    OverloadedError,
+    UnknownUserError,
+    UpstreamError,
+)
+from causal_ranker.recommenders.base import BaseRecommender
+from causal_ranker.serving.wire import MOST_ITEMS, Candidate, Id, RerankRequest
+
+__all__ = ["OfferedCandidates"]
+
+_log = logging.getLogger(__name__)
+_THREADS: Final = 16
+_MOST_WAITING: Final = 64
+_Asked = TypeVar("_Asked", bound=RerankRequest)
+_Said = TypeVar("_Said")
+
+
+class OfferedCandidates:
+    """Asks a base recommender before the service is asked.
+
+    Parameters
+    ----------
+    recommender : BaseRecommender
+        Who knows candidates; it is asked by several threads at once.
+    """
+
+    def __init__(self, recommender: BaseRecommender) -> None:
+        self._recommender = recommender
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="offer")
+        self._waiting = 0
+
+    async def ask(self, service: Callable[[_Asked], Awaitable[_Said]], asked: _Asked) -> _Said:
+        """Ask the service, with candidates of the recommender where the request has none.
+
+        Where the recommender fails or has none, the service may have candidates of its own.
+
+        Parameters
+        ----------
+        service : coroutine function
+            A method of the service.
+        asked : RerankRequest or ExplainRequest
+            The request.
+
+        Returns
+        -------
+        RerankAnswer or ExplainAnswer
+            What the service says.
+
+        Raises
+        ------
+        CausalRankerError
+            What the service raises; `UpstreamError` instead where it had nothing to answer with
+            because the recommender failed.
+        """
+        if asked.candidates is not None:
+            return await service(asked)
+        try:
+            offered = await self._offered(asked.user_id)
+        except CausalRankerError as failed:
+            _log.warning("the base recommender has no candidates: %s", type(failed).__name__)
+            try:
+                return await service(asked)
+            except (EmptyError, UnknownUserError):
+                raise UpstreamError(
+                    expected="candidates from the base recommender",
+                    came="none",
+                    do="Ask again, or send candidates.",
+                ) from None
+        if offered:
+            asked = msgspec.structs.replace(asked, candidates=offered)
+        return await service(asked)
+
+    def close(self) -> None:
+        """Leave the threads to themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _offered(self, user: Id) -> list[Candidate]:
+        if self._waiting >= _MOST_WAITING:
+            raise OverloadedError(
+                expected=f"at most {_MOST_WAITING} questions to the base recommender at a time",
+                came="one more",
+                do="Ask again later.",
+            )
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._fetch, user)
+        finally:
+            self._waiting -= 1
+
+    def _fetch(self, user: Id) -> list[Candidate]:
+        table: Any = self._recommender.candidates([user], at=datetime.now(UTC), k=MOST_ITEMS)
+        pairs = zip(table["item_id"].tolist(), table["base_score"].tolist(), strict=True)
+        return [Candidate(item_id=item, base_score=score) for item, score in pairs]

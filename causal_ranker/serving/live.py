@@ -1,0 +1,273 @@
+"""The models that a running service answers with, and how another version takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from causal_ranker.errors import CausalRankerError, ConfigError, RowError
+from causal_ranker.reranking.draws import Thompson
+from causal_ranker.reranking.explore import check_exploration
+from causal_ranker.serving.breaker import Breaker
+from causal_ranker.serving.bundle import Bundle, load_bundle
+from causal_ranker.serving.config import ServeConfig
+from causal_ranker.serving.deadline import Workers
+from causal_ranker.serving.metrics import ServiceMetrics
+from causal_ranker.stats.hashing import uniform_hash
+
+__all__ = ["LiveModel", "LiveModels", "ModelSource", "Role"]
+
+_log = logging.getLogger(__name__)
+
+Id = int | str
+Role = Literal["current", "canary", "shadow"]
+
+
+class ModelSource(Protocol):
+    """Where versions come from, as `causal_ranker.serving.registry.Registry` keeps them."""
+
+    def current(self) -> str:
+        """Return the current version."""
+        ...
+
+    def path_of(self, version: str) -> Path:
+        """Return the folder of a version."""
+        ...
+
+    def verify(self, version: str) -> object:
+        """Raise `BundleError` unless a version loads in another process."""
+        ...
+
+    def stamp(self) -> object:
+        """Return something that is another as soon as another version is current."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LiveModel:
+    """A loaded version, with threads and a circuit of its own.
+
+    Parameters
+    ----------
+    role : {"current", "canary", "shadow"}
+        What it does.
+    bundle : Bundle
+        The version.
+    workers : Workers
+        The threads that run it: one version that hangs takes none of another's.
+    explainers : Workers
+        A thread for what takes longer.
+    breaker : Breaker
+        Whether it is asked.
+    """
+
+    role: Role
+    bundle: Bundle
+    workers: Workers
+    explainers: Workers
+    breaker: Breaker
+
+
+class LiveModels:
+    """The current version, and perhaps a canary and a shadow; the current one follows its source.
+
+    Parameters
+    ----------
+    source : ModelSource or Bundle
+        A registry, or one bundle that never changes.
+    config : ServeConfig
+        Which versions, and how they are run.
+    metrics : ServiceMetrics
+        What is counted.
+
+    Raises
+    ------
+    ConfigError
+        If a canary or a shadow is asked for and `source` is one bundle, or exploration needs an
+        interval.
+    """
+
+    def __init__(
+        self, source: ModelSource | Bundle, *, config: ServeConfig, metrics: ServiceMetrics
+    ) -> None:
+        self._source, self._config, self._metrics = source, config, metrics
+        self._stamp: object = None
+        self._current: LiveModel | None = None
+        self._retired: list[Workers] = []
+        self.canary: LiveModel | None = None
+        self.shadow: LiveModel | None = None
+        if isinstance(source, Bundle) and (config.shadow is not None or config.canary is not None):
+            raise ConfigError(
+                expected="a registry, where there is to be a canary or a shadow",
+                came="one bundle",
+                do="Publish the versions into a registry and serve that.",
+            )
+        if config.exploration is not None and isinstance(config.exploration.draw, Thompson):
+            raise ConfigError(
+                expected="draws that need no interval of the uplift, because bundles hold none",
+                came="draw 'thompson'",
+                do="Draw by 'plackett_luce' or 'uniform_swaps'.",
+            )
+
+    @property
+    def current(self) -> LiveModel:
+        """The version that answers."""
+        if self._current is None:
+            raise ConfigError(
+                expected="a service that was started", came="none", do="Await start() first."
+            )
+        return self._current
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a version answers."""
+        return self._current is not None
+
+    def workers(self) -> Iterator[Workers]:
+        """Yield the threads of every version, those of earlier ones that hang included.
+
+        Yields
+        ------
+        Workers
+            Of a version.
+        """
+        loaded = (self._current, self.canary, self.shadow)
+        for model in loaded:
+            if model is not None:
+                yield from (model.workers, model.explainers)
+        yield from self._retired
+
+    def of(self, user: Id) -> LiveModel:
+        """Return the version that answers a user; it is taken once for each request.
+
+        Parameters
+        ----------
+        user : int or str
+            The user.
+
+        Returns
+        -------
+        LiveModel
+            The canary for its share of the users, else the current version.
+
+        Raises
+        ------
+        RowError
+            If the id has more than 64 bits or is no text.
+        """
+        if self.canary is None or self._config.canary is None:
+            return self.current
+        try:
+            drawn = float(uniform_hash([user], salt=f"canary-{self._config.canary.salt}")[0])
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise RowError(
+                expected="a user id of 64 bits, or text", came=str(error), do="Check the id."
+            ) from None
+        return self.canary if drawn < self._config.canary.share else self.current
+
+    async def open(self) -> None:
+        """Load all versions.
+
+        Raises
+        ------
+        BundleError
+            If one does not load.
+        ConfigError
+            If exploration does not go with a policy.
+        """
+        source, config = self._source, self._config
+        if isinstance(source, Bundle):
+            self._put(source)
+            return
+        self._stamp = await asyncio.to_thread(source.stamp)
+        self._put(await asyncio.to_thread(self._load, source, source.current()))
+        if config.canary is not None:
+            bundle = await asyncio.to_thread(self._load, source, config.canary.version)
+            self.canary = self._live(bundle, role="canary")
+        if config.shadow is not None:
+            bundle = await asyncio.to_thread(self._load, source, config.shadow)
+            self.shadow = self._live(bundle, role="shadow")
+
+    async def follow(self) -> None:
+        """Look for another current version for ever; a bad one leaves the one that answers."""
+        source = self._source
+        while not isinstance(source, Bundle):
+            await asyncio.sleep(self._config.poll_ms / 1e3)
+            await self._look(source)
+
+    async def _look(self, source: ModelSource) -> None:
+        try:
+            stamp = await asyncio.to_thread(source.stamp)
+        except Exception:  # asked again at the next look
+            _log.warning("the registry cannot be read", exc_info=True)
+            return
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp  # whatever comes of it, it is not tried again
+        try:
+            version = await asyncio.to_thread(source.current)
+            if version == self.current.bundle.version:
+                return
+            self._put(await asyncio.to_thread(self._load, source, version))
+        except Exception as error:  # whatever is wrong with it, the one that answers goes on
+            self._metrics.bad_versions.inc()
+            _log.error(
+                "version %s goes on answering, another one cannot: %s",
+                self.current.bundle.version,
+                error,
+                exc_info=not isinstance(error, CausalRankerError),
+            )
+            return
+        self._metrics.swaps.inc()
+        _log.info("version %s answers", version)
+
+    def close(self) -> None:
+        """Let all threads go home."""
+        for workers in self.workers():
+            workers.close()
+        gc.unfreeze()
+
+    def _load(self, source: ModelSource, version: str) -> Bundle:
+        # In another process first: a changed LightGBM text can end the one that reads it.
+        source.verify(version)
+        bundle = load_bundle(source.path_of(version))
+        if self._config.exploration is not None:
+            check_exploration(bundle.policy, self._config.exploration)
+        return bundle
+
+    def _put(self, bundle: Bundle) -> None:
+        if self._config.exploration is not None:
+            check_exploration(bundle.policy, self._config.exploration)
+        old, self._current = self._current, self._live(bundle, role="current")
+        if old is not None:
+            self._metrics.model.remove(old.role, old.bundle.version)
+            ended = (old.workers, old.explainers)
+            for workers in ended:
+                workers.close()
+            self._retired = [*(each for each in self._retired if each.abandoned), *ended]
+        # What was loaded stays; the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+
+    def _live(self, bundle: Bundle, *, role: Role) -> LiveModel:
+        config, name = self._config, f"{role}-{bundle.version}"
+        self._metrics.model.labels(role, bundle.version).set(1)
+        return LiveModel(
+            role=role,
+            bundle=bundle,
+            workers=Workers(
+                threads=1 if role == "shadow" else config.workers,
+                queue=config.queue,
+                abandoned=config.abandoned,
+                name=name,
+            ),
+            explainers=Workers(
+                threads=1, queue=config.queue, abandoned=config.abandoned, name=f"explain-{name}"
+            ),
+            breaker=Breaker(config.breaker),
+        )
