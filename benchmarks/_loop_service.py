@@ -79,7 +79,7 @@ class CausalService:
     world : LoopWorld
         The world.
     folder : Path
-        Where bundles are published.
+        Where decisions, tables and bundles lie.
     config : ChainConfig
         Settings of the fits.
 
@@ -204,8 +204,9 @@ class CausalService:
             items=world.items,
             log_end=end,
         )
-        path = ranker.save(self._folder / f"day-{day}", candidates=everything(world, end), at=end)
-        self.bundle = load_bundle(path)
+        models = self._folder / "models"
+        ranker.save(models, candidates=everything(world, end), at=end)
+        self.bundle = load_bundle(models)
 
 
 def everything(world: LoopWorld, at: datetime) -> pd.DataFrame:
@@ -253,14 +254,8 @@ def candidate_lists(bundle: Bundle | None, requests: Requests) -> CandidateLists
     rank = _base_rank(requests)
     uplift = np.zeros(count * width)
     if bundle is not None and count:
-        plan, known = bundle.uplift.plan, bundle.snapshot
         rows = [
-            plan.matrix(
-                known.users.row(user),
-                np.array([known.items.row(item) for item in items], dtype=np.int64),
-                base_score=score,
-                base_rank=place,
-            )
+            bundle.uplift.plan.matrix(bundle.read(user, items), base_score=score, base_rank=place)
             for user, items, score, place in zip(
                 requests.visits.user.tolist(),
                 requests.item.tolist(),

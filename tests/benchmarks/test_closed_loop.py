@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks import closed_loop
 from benchmarks._loop_bandits import Bandit, LinThompson, LinUCB
-from benchmarks._loop_world import DAY, Audience, LoopWorld, Requests, top
+from benchmarks._loop_world import DAY, Audience, LoopWorld, Requests, Served, top
 from benchmarks.closed_loop import ARMS, Job
 from causal_ranker.worlds.config import WorldConfig
 
@@ -34,45 +35,53 @@ def random_slates(requests: Requests, seed: int) -> IntArray:
     return top(rng.random(requests.item.shape), 4)
 
 
+def titles(world: LoopWorld, requests: Requests, served: Served) -> IntArray:
+    """Count the titles that each request's user plays within the horizon, by brute force."""
+    plays = served.plays
+    of_user = np.full(world.config.users, -1)
+    of_user[requests.visits.user] = np.arange(len(requests))
+    request = of_user[plays.user]
+    after = plays.played_at - requests.visits.t0[request]
+    inside = (after >= 0) & (after < DAY)
+    found = np.unique(np.stack([request, plays.item])[:, inside], axis=1)
+    return np.bincount(found[0], minlength=len(requests))
+
+
 def test_what_slates_are_expected_to_bring_is_what_users_play() -> None:
-    world = small_world(users=1_500, background_plays=0.0)
+    world = small_world(users=4_000, background_plays=0.0, discovery_rate=0.4)
     audience = Audience(world)
-    counted, expected, shown, gains = [], [], [], []
+    surplus: list[NDArray[np.float64]] = []
+    more: list[NDArray[np.float64]] = []
+    own: list[NDArray[np.int64]] = []
+    gains: list[NDArray[np.float64]] = []
     for day in range(world.config.days):
         requests = audience.requests(day)
         served = audience.serve(requests, random_slates(requests, 0))
-        plays = served.plays
-        # of a user's two requests in three days only one horizon holds the play
-        of_user = np.full(world.config.users, -1)
-        of_user[requests.visits.user] = np.arange(len(requests))
-        request = of_user[plays.user]
-        inside = (plays.played_at - requests.visits.t0[request] >= 0) & (
-            plays.played_at - requests.visits.t0[request] < DAY
-        )
-        titles = np.unique(np.stack([request, plays.item])[:, inside], axis=1)
-        counted.append(np.bincount(titles[0], minlength=len(requests)))
-        expected.append(served.total)
         # nothing shown, on the same draws
         nothing = world.serve(requests, np.empty((len(requests), 0), dtype=np.int64))
         assert (nothing.gain == 0).all()
         np.testing.assert_allclose(nothing.total, served.total - served.gain)
-        shown.append(served.played.sum(axis=1) - nothing.played.sum(axis=1))
+        counted, without = (titles(world, requests, each) for each in (served, nothing))
+        surplus.append(counted - served.total)
+        more.append(counted - without - served.gain)
+        own.append(served.played.sum(axis=1) - nothing.played.sum(axis=1))
         gains.append(served.gain)
-    surplus = np.concatenate(counted) - np.concatenate(expected)
-    assert surplus.size > 3_000
-    assert abs(surplus.mean()) < 4 * surplus.std() / np.sqrt(surplus.size)
-    # a fault of a tenth of the slates' part would show
-    assert 4 * surplus.std() / np.sqrt(surplus.size) < 0.35 * np.concatenate(gains).mean()
+    gain = np.concatenate(gains).mean()
+    for each in (surplus, more):
+        off = np.concatenate(each)
+        error = off.std() / np.sqrt(off.size)
+        assert abs(off.mean()) < 4 * error
+        assert 4 * error < (0.06 if each is more else 0.2) * gain
     # of the items themselves a slate brings more than of the total, as it takes from others
-    assert np.concatenate(shown).mean() > 1.1 * np.concatenate(gains).mean()
+    assert np.concatenate(own).mean() > 1.2 * gain
 
 
 def test_events_are_the_outcomes() -> None:
-    world = small_world()
+    world = small_world(negative_share=0.5, negative_strength=0.9)
     requests = Audience(world).requests(0)
     served = world.serve(requests, random_slates(requests, 1))
     plays = served.plays
-    for row in range(0, len(requests), 7):
+    for row in range(len(requests)):
         at = plays.played_at - requests.visits.t0[row]
         mine = (plays.user == requests.visits.user[row]) & (at >= 0) & (at < DAY)
         found = np.isin(requests.item[row], plays.item[mine])
@@ -149,18 +158,21 @@ def test_features_count_what_was_played_before_the_day() -> None:
     for day in range(4):
         requests = audience.requests(day)
         counted = np.expm1(bandit.features.of(requests)[:, :, 4])
-        before = [(u, i) for at, u, i in events if at < world.start + day * DAY]
-        for row in range(0, len(requests), 9):
-            user = int(requests.visits.user[row])
-            slow = [before.count((user, int(item))) for item in requests.item[row]]
-            np.testing.assert_allclose(counted[row], slow, atol=1e-9)
+        today = world.start + day * DAY
+        before = Counter((user, item) for at, user, item in events if at < today)
+        slow = [
+            [before[user, item] for item in listed]
+            for user, listed in zip(
+                requests.visits.user.tolist(), requests.item.tolist(), strict=True
+            )
+        ]
+        np.testing.assert_allclose(counted, slow, atol=1e-9)
         slate = random_slates(requests, 0)
         served = audience.serve(requests, slate)
         bandit.told(requests, slate, served=served)
         plays = served.plays
-        events += zip(
-            plays.played_at.tolist(), plays.user.tolist(), plays.item.tolist(), strict=True
-        )
+        columns = (plays.played_at.tolist(), plays.user.tolist(), plays.item.tolist())
+        events += zip(*columns, strict=True)
     assert len(events) > 300
 
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +16,10 @@ from benchmarks._loop_log import decision_ids
 from benchmarks._loop_service import CausalService, training
 from benchmarks._loop_world import DAY, Audience, LoopWorld, Requests
 from causal_ranker.columns import Columns as C
-from causal_ranker.reranking.explore import explore
-from causal_ranker.reranking.lists import CandidateLists
-from causal_ranker.serving.adapter import rerank
+from causal_ranker.reranking.chained import score_lists
+from causal_ranker.serving.config import ServeConfig
+from causal_ranker.serving.service import Service
+from causal_ranker.serving.wire import Candidate, RerankAnswer, RerankRequest
 from causal_ranker.stats.plackett_luce import conditional_propensities, inclusion_propensities
 from causal_ranker.worlds.config import WorldConfig
 
@@ -49,43 +54,67 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return Played(world, service, days, audience.requests(4), folder / "compacted")
 
 
-def test_a_day_at_once_is_one_request_after_the_other(played: Played) -> None:
+class Taken:
+    """A log that hands out the ids it was given, and keeps what is written."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.ids, self.records = ids, list[Any]()
+
+    def new_id(self) -> str:
+        return self.ids.pop(0)
+
+    def append(self, records: Sequence[Any]) -> Future[bool]:
+        self.records += records
+        written: Future[bool] = Future()
+        written.set_result(True)
+        return written
+
+    def flush(self, timeout_s: float) -> None:
+        del timeout_s
+
+
+def test_a_day_at_once_is_what_the_service_answers(played: Played) -> None:
     bundle, requests = played.service.bundle, played.now
     assert bundle is not None
     assert len(requests) > 80
     lists, policy, exploration = played.service.asked(requests)
     assert policy == bundle.policy
-    slate = played.service.choose(requests)
-    given = played.service.propensity
-    ids, width = decision_ids(requests), requests.item.shape[1]
-    for row in range(0, len(requests), 11):
-        user = int(requests.visits.user[row])
-        offer = list(
-            zip(requests.item[row].tolist(), requests.base_score[row].tolist(), strict=True)
-        )
-        one = rerank(bundle, user, candidates=offer)
-        assert one.fallback is None
-        mine = slice(row * width, (row + 1) * width)
-        uplift = dict(zip(requests.item[row].tolist(), lists.uplift[mine], strict=True))
-        np.testing.assert_array_equal(one.uplift, [uplift[item] for item in one.items])
-        place = {item: number for number, item in enumerate(one.items)}
-        by_row = [place[item] for item in requests.item[row]]
-        alone = CandidateLists(
-            request=np.zeros(width, dtype=np.int64),
-            base_score=one.base_score[by_row],
-            base_rank=one.base_rank[by_row].astype(np.float64),
-            uplift=one.uplift[by_row],
-        )
-        drawn = explore(
-            policy,
-            alone,
-            exploration,
-            decisions=[ids[row]],
-            users=[user],
-            seed=played.world.config.seed,
-        )
-        np.testing.assert_array_equal(drawn.chosen[0], slate[row])
-        np.testing.assert_allclose(drawn.propensity[0], given[row], rtol=1e-9)
+    slate, drawn = played.service.choose(requests), played.service.propensity
+    score = score_lists(policy, lists).reshape(requests.item.shape)
+    some = range(0, len(requests), 7)
+    ids = decision_ids(requests)
+    log = Taken([ids[row] for row in some])
+    config = ServeConfig(
+        exploration=exploration, seed=played.world.config.seed, deadline_ms=60_000, log_ms=1_000
+    )
+    service = Service(bundle, config=config, log=log)
+
+    async def ask() -> list[RerankAnswer]:
+        await service.start()
+        answers = []
+        for row in some:
+            pairs = zip(requests.item[row].tolist(), requests.base_score[row].tolist(), strict=True)
+            offer = [Candidate(item_id=item, base_score=base) for item, base in pairs]
+            user = int(requests.visits.user[row])
+            answers.append(await service.rerank(RerankRequest(user_id=user, candidates=offer, k=K)))
+        await service.stop()
+        return answers
+
+    for row, answer, record in zip(some, asyncio.run(ask()), log.records, strict=True):
+        assert answer.fallback is None
+        assert answer.explored
+        assert answer.decision_id == record.decision_id == ids[row]
+        shown = requests.item[row, slate[row]].tolist()
+        assert [each.item_id for each in answer.items] == shown
+        uplift = lists.uplift.reshape(requests.item.shape)[row, slate[row]]
+        np.testing.assert_array_equal([each.uplift for each in answer.items], uplift)
+        assert [each.propensity for each in answer.items] == pytest.approx(drawn[row].tolist())
+        assert record.items == requests.item[row].tolist()
+        assert record.shown == slate[row].tolist()
+        assert record.constrained is False
+        assert record.exploration == exploration.model_dump()
+        np.testing.assert_allclose(record.score, score[row], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(record.propensity, drawn[row])
 
 
 def test_exploration_changes_lists_and_mostly_follows_them(played: Played) -> None:
@@ -140,4 +169,3 @@ def test_the_snapshot_knows_every_user_and_item(played: Played) -> None:
     assert bundle.snapshot.users.ids.tolist() == list(range(250))
     assert bundle.snapshot.items.ids.tolist() == list(range(50))
     assert bundle.snapshot.pairs.items.size > 100
-    assert Path(bundle.path).name == "day-4"
