@@ -221,6 +221,7 @@ def test_optimism_and_draws_are_those_of_the_posterior() -> None:
     np.testing.assert_allclose(drawn.std(axis=0) / spread, 1, atol=0.06)
 
 
+@pytest.mark.slow
 def test_a_small_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(closed_loop, "_QUICK", (Job(1, users=250, days=4, rounds=1),))
     result = closed_loop.run(quick=True)
