@@ -14,13 +14,16 @@ from typer.core import TyperGroup
 from causal_ranker import __version__
 from causal_ranker.cli import (
     attribute,
+    decisions,
     experiment,
+    features,
     init,
     keys,
     label,
     logs,
     models,
     monitor,
+    registry,
     runs,
     serve,
 )
@@ -63,6 +66,10 @@ app.add_typer(init.app)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
+app.add_typer(features.app, name="features")
+app.add_typer(decisions.app, name="decisions")
+app.add_typer(decisions.forgetting)
+app.add_typer(registry.app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

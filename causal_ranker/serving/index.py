@@ -1,9 +1,10 @@
 """From an id to its row in a few steps, in one vector that can lie in a file.
 
 A table of open addressing with linear probing (Knuth, The Art of Computer Programming, vol. 3,
-section 6.4): a power of two of places, at most half of them taken, each holding a row or -1. An id
-is looked for from the place that its hash says on, up to the first free place. It is at home where
-the id of the row says so, never because the hash does: a wrong table loses ids, it mixes up none.
+section 6.4): a power of two of places, at most a quarter of them taken, each holding a row or -1.
+An id is looked for from the place that its hash says on, up to the first free place. It is at home
+where the id of the row says so, never because the hash does: a wrong table loses ids, it mixes up
+none.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _ROWS: Final = np.int32
 _LARGEST: Final = (1 << 63) - 1
 # Ids are hashed this many at a time, so that what is in a file is never all in memory.
 _CHUNK: Final = 1 << 17
+_FEW: Final = 256
 
 
 class IdIndex:
@@ -98,7 +100,7 @@ class IdIndex:
                 came=f"{ids.size - distinct} repeated ids",
                 do="Keep one row.",
             )
-        slots = np.full(1 << max(1, (2 * ids.size - 1).bit_length()), _FREE, dtype=_ROWS)
+        slots = np.full(1 << max(1, (4 * ids.size - 1).bit_length()), _FREE, dtype=_ROWS)
         mask = np.uint64(slots.size - 1)
         waiting = np.arange(ids.size, dtype=_ROWS)
         place = np.concatenate(
@@ -148,10 +150,18 @@ class IdIndex:
         place = _hashes(keys) & self._mask
         rows: NDArray[np.int64] = self.slots[place].astype(np.int64)
         left = np.flatnonzero(self._others(rows, keys))
-        while left.size:
+        while left.size > _FEW:
             place[left] = (place[left] + np.uint64(1)) & self._mask
             rows[left] = self.slots[place[left]]
             left = left[self._others(rows[left], [keys[i] for i in left.tolist()])]
+        # Those of one request are walked one by one: a vector of few costs more than they do.
+        ids, slots, mask = self._ids, self.slots, int(self._mask)
+        for i in left.tolist():
+            key, at, row = keys[i], int(place[i]), int(rows[i])
+            while row != _FREE and ids.item(row) != key:
+                at = (at + 1) & mask
+                row = slots.item(at)
+            rows[i] = row
         return rows
 
     def _others(self, rows: NDArray[np.int64], keys: list[Any]) -> NDArray[np.bool_]:

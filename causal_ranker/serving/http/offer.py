@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -18,8 +18,10 @@ from causal_ranker.errors import (
     UnknownUserError,
     UpstreamError,
 )
-from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.serving.wire import MOST_ITEMS, Candidate, Id, RerankRequest
+
+if TYPE_CHECKING:
+    from causal_ranker.recommenders.base import BaseRecommender
 
 __all__ = ["OfferedCandidates"]
 
