@@ -100,6 +100,9 @@ class RerankRequest(_Body, frozen=True):
         What rules of the policy read of the candidates: a value for each of them.
     session_id, surface : int or str, str, optional
         Written to the decision log, and from there to the impressions.
+    log : bool
+        Whether the list will be shown to the user. With false it is only looked at: nothing is
+        drawn, no decision is written down, and `decision_id` is ``None``.
     """
 
     user_id: Id
@@ -110,6 +113,7 @@ class RerankRequest(_Body, frozen=True):
     columns: _Columns = {}
     session_id: Id | None = None
     surface: _Name | None = None
+    log: bool = True
 
 
 class RankedItem(_Body, frozen=True):
