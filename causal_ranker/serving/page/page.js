@@ -5,7 +5,6 @@ import { startLive } from "./live.js";
 import { teller } from "./why.js";
 import { idText, make, readId, reason } from "./words.js";
 
-const SUGGESTED = 20;
 const at = (id) => document.getElementById(id);
 let known = []; // users suggested
 let asking = new AbortController();
@@ -13,7 +12,7 @@ let keyed = false;
 
 async function begin() {
   try {
-    known = (await ask(`v1/users?limit=${SUGGESTED}`)).users;
+    known = (await ask("v1/users")).users;
   } catch (error) {
     if (error.status === 401) return wantKey();
     known = []; // a model need not know whom it knows

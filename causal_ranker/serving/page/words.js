@@ -65,6 +65,7 @@ export const count = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? 
 
 const REASONS = {
   unknown_user: "the model does not know this user",
+  feature_store_error: "the feature store did not answer",
   base_model_error: "the base model failed, so that there is no base score either",
   model_error: "the model failed",
   model_not_finite: "the model said something that is no number",
