@@ -28,6 +28,8 @@ class Columns:
     # what the logs say
     POSITION: Final = "position"
     PROPENSITY: Final = "propensity"
+    INCLUSION_PROPENSITY: Final = "inclusion_propensity"
+    SLOT_PROPENSITY: Final = "slot_propensity"
     SHOWN: Final = "shown"
     SURFACE: Final = "surface"
     VIEWABLE: Final = "viewable"

@@ -52,6 +52,8 @@ class Answers(ABC):
         k: int | None = None,
         at: datetime | None = None,
         columns: Mapping[str, Sequence[float | str | None]] | None = None,
+        moment: Mapping[str, float | str | None] | None = None,
+        context: Mapping[str, float | str | None] | None = None,
     ) -> RerankedList:
         """Order one user's candidates by the frozen policy.
 
@@ -66,9 +68,14 @@ class Answers(ABC):
         k : int, optional
             Longest list to return.
         at : datetime, optional
-            The moment that `base` is asked about, with a time zone; now by default.
+            The moment that `base` is asked about, and that features of the clock are of, with a
+            time zone; now by default.
         columns : mapping of str to sequence, optional
             What rules of the policy read, where the request knows better than the snapshot.
+        moment : mapping of str to value, optional
+            Features of the moment by name, in place of the model's defaults and of the clock.
+        context : mapping of str to value, optional
+            Features of the user by name, in place of the snapshot's.
 
         Returns
         -------
@@ -93,6 +100,8 @@ class Answers(ABC):
             k=k,
             at=at,
             columns=columns,
+            moment=moment,
+            context=context,
         )
 
     def known_users(self) -> list[int | str]:

@@ -26,6 +26,8 @@ def rerank_offer(
     k: int | None,
     at: datetime | None,
     columns: Mapping[str, Sequence[float | str | None]] | None,
+    moment: Mapping[str, float | str | None] | None,
+    context: Mapping[str, float | str | None] | None,
 ) -> RerankedList:
     """Order a user's candidates by the bundle's policy; where none are sent, ask for them.
 
@@ -47,9 +49,12 @@ def rerank_offer(
     k : int or None
         Longest list to return.
     at : datetime or None
-        The moment that the recommender is asked about; now where it is None.
+        The moment that the recommender is asked about, and that features of the clock are of; now
+        where it is None.
     columns : mapping of str to sequence, or None
         What rules of the policy read, in the order of `candidates`.
+    moment, context : mapping of str to value, or None
+        Features of the moment and of the user by name.
 
     Returns
     -------
@@ -74,4 +79,13 @@ def rerank_offer(
             )
         candidates = zip(answer[C.ITEM].tolist(), answer[C.BASE_SCORE].tolist(), strict=True)
     offered = None if candidates is None else list(candidates)
-    return rerank(bundle, user, candidates=offered, k=k, columns=columns)
+    return rerank(
+        bundle,
+        user,
+        candidates=offered,
+        k=k,
+        columns=columns,
+        moment=moment,
+        context=context,
+        at=at,
+    )

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from causal_ranker.chain.train import Trained
 from causal_ranker.columns import Columns as C
-from causal_ranker.features.config import FeatureConfig
+from causal_ranker.features.config import DAY_OF_WEEK, HOUR_OF_DAY, FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
 from causal_ranker.serving.bundle import BundleContents
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.model import ModelPart
+from causal_ranker.serving.moment import ClockFeature
 from causal_ranker.serving.schema import Feature, FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
@@ -56,6 +57,7 @@ def bundle_contents(
     users, user_row = np.unique(latest.user, return_inverse=True)
     items, item_row = np.unique(latest.item, return_inverse=True)
     groups = _groups(latest, config, user_row=user_row, item_row=item_row)
+    levels = trained.levels.by_feature
     values = {name: latest.features[:, place] for place, name in enumerate(config.names)}
     by_group = {
         group: tuple(name for name in config.names if groups[name] == group)
@@ -71,10 +73,19 @@ def bundle_contents(
         return FeatureTable(ids=ids, names=by_group[group], values=matrix.astype(np.float64))
 
     pairs = _pairs(by_group["pair"], values, user_row, item_row, n_users=len(users))
+    one_row = np.unique(user_row, return_index=True)[1]  # of each request
+    clock: dict[str, ClockFeature] = {HOUR_OF_DAY: "hour_of_day", DAY_OF_WEEK: "day_of_week"}
     snapshot = FeatureSnapshot(
-        users=table("user", users, user_row), items=table("item", items, item_row), pairs=pairs
+        users=table("user", users, user_row),
+        items=table("item", items, item_row),
+        pairs=pairs,
+        moment={
+            name: _default(values[name][one_row], levels.get(name))
+            for name in (*config.row_numbers, *config.row_categories)
+            if groups[name] == "moment"
+        },
+        clock={name: clock[name] for name in config.clock_names},
     )
-    levels = trained.levels.by_feature
     features = tuple(
         Feature(name=name, group=groups[name], levels=levels.get(name)) for name in config.names
     )
@@ -114,14 +125,22 @@ def _groups(
     user_row: NDArray[np.int64],
     item_row: NDArray[np.int64],
 ) -> dict[str, Any]:
-    """Keep a feature with the user or the item where it depends on nothing else."""
+    """Keep a feature with the user or the item where it depends on nothing else.
+
+    What the log says of each request, and the same for all its candidates, is of the moment: the
+    next request may say otherwise.
+    """
     groups: dict[str, Any] = {}
+    context = {*config.row_numbers, *config.row_categories}
     for place, name in enumerate(config.names):
         column = latest.features[:, place]
         if name in (C.BASE_SCORE, C.BASE_RANK):
             groups[name] = "base"
+        elif name in config.clock_names:
+            groups[name] = "moment"
         elif _depends_only_on(user_row, column):
-            groups[name] = "user"
+            # The block holds one request of each user.
+            groups[name] = "moment" if name in context else "user"
         elif _depends_only_on(item_row, column):
             groups[name] = "item"
         else:
@@ -159,6 +178,14 @@ def _pairs(
         default=default,
         n_users=n_users,
     )
+
+
+def _default(column: NDArray[np.float32], levels: tuple[Any, ...] | None) -> float | str | None:
+    """Say what most requests say, as a request would; None where most say nothing."""
+    value = _commonest(column)
+    if not np.isfinite(value):
+        return None
+    return value if levels is None else levels[int(value)]
 
 
 def _commonest(column: NDArray[np.float32]) -> float:

@@ -33,9 +33,11 @@ class FeatureConfig(FrozenConfig):
     user_numbers, user_categories : tuple of str
         Columns of the user table used as features.
     row_numbers : tuple of str
-        Numeric columns of the candidate log known before t0 (context).
+        Numeric columns of the candidate log known before t0 (context). One that is the same for all
+        candidates of a request (the device, say) is of the moment in a published model: a request
+        says it by name, and otherwise the commonest value of the last requests holds.
     row_categories : tuple of str
-        Categorical columns of the candidate log known before t0.
+        Categorical columns of the candidate log known before t0; likewise.
     item_vectors, user_vectors : dict of str to int
         Columns that hold a list of numbers (an embedding), and its length: each number is a
         feature. They have to be known before the first t0 as all covariates of these tables.
@@ -43,8 +45,8 @@ class FeatureConfig(FrozenConfig):
         Dose and recency: how often the item was shown to the user in the trailing windows, and
         days since it last was.
     clock : bool
-        Hour of the day and day of the week (Monday is 0) of t0, in UTC. A published model keeps
-        those of the moment it was published for.
+        Hour of the day and day of the week (Monday is 0) of t0, in UTC. A published model reads
+        them from the clock at each request, unless the request says them.
     prior_rows : float
         Rows of the overall rate mixed into an item's play rates (shrinkage).
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ def rerank(
     columns: Mapping[str, Sequence[float | str | None]] | None = None,
     moment: Mapping[str, float | str | None] | None = None,
     context: Mapping[str, float | str | None] | None = None,
+    at: datetime | None = None,
     strict: bool = False,
 ) -> RerankedList:
     """Order a user's candidates by the bundle's policy.
@@ -111,10 +113,12 @@ def rerank(
         What rules of the policy read of the candidates, in place of what the snapshot knows: by
         column a value for each of `candidates`, a level or a number; None where it is missing.
     moment : mapping of str to value, optional
-        Features of the moment by name, a level or a number, in place of the bundle's defaults;
-        None where a value is missing.
+        Features of the moment by name, a level or a number, in place of the bundle's defaults and
+        of the clock; None where a value is missing.
     context : mapping of str to value, optional
         Features of the user by name, where the caller knows better than the snapshot.
+    at : datetime, optional
+        The moment, with a time zone, of features that follow the clock; now by default.
     strict : bool
         Raise for an unknown user instead of falling back.
 
@@ -126,8 +130,9 @@ def rerank(
     Raises
     ------
     ConfigError
-        If `k` is below 1, `columns` come without candidates or hold one that no rule reads, or a
-        feature of `moment` or `context` has a name that no model of the bundle reads.
+        If `k` is below 1, `columns` come without candidates or hold one that no rule reads, a
+        feature of `moment` or `context` has a name that no model of the bundle reads, or `at` has
+        no time zone.
     EmptyError
         If `candidates` is empty, or is not given for a known user and the bundle has no base model.
     RowError
@@ -146,6 +151,7 @@ def rerank(
         columns=columns,
         moment=moment,
         context=context,
+        at=at,
     )
     if strict and bundle.snapshot.users.row(user) < 0:
         raise UnknownUserError(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.errors import ConfigError, EmptyError, RowError, SchemaError
 from causal_ranker.serving.bundle import Bundle
+from causal_ranker.serving.moment import clock_reading
 from causal_ranker.serving.schema import FeatureGroup
 
 __all__ = ["Asked", "check_request"]
@@ -56,6 +58,7 @@ def check_request(
     columns: Mapping[str, Sequence[Value]] | None,
     moment: Mapping[str, Value] | None,
     context: Mapping[str, Value] | None,
+    at: datetime | None = None,
 ) -> Asked:
     """Check a request against what a bundle reads.
 
@@ -75,6 +78,9 @@ def check_request(
         What rules read of the candidates.
     moment, context : mapping of str to value, or None
         Features of the moment, and of the user, by name.
+    at : datetime, optional
+        The moment, with a time zone, that features which follow the clock are of unless `moment`
+        says otherwise; now by default.
 
     Returns
     -------
@@ -84,8 +90,8 @@ def check_request(
     Raises
     ------
     ConfigError
-        If `k` is below 1, `columns` come without candidates or hold one that no rule reads, or a
-        feature has a name that no model of the bundle reads in its group.
+        If `k` is below 1, `columns` come without candidates or hold one that no rule reads, a
+        feature has a name that no model of the bundle reads in its group, or `at` has no time zone.
     EmptyError
         If `candidates` is empty.
     RowError
@@ -99,6 +105,9 @@ def check_request(
         )
     items, base_score = (None, None) if candidates is None else _checked(candidates)
     features: dict[str, Value] = {}
+    if bundle.snapshot.clock:
+        now = at or datetime.now(UTC)
+        features |= {name: clock_reading(of, at=now) for name, of in bundle.snapshot.clock.items()}
     if moment:
         features |= _features(bundle, moment, group="moment")
     if context:

@@ -1,4 +1,4 @@
-"""From a snapshot to the feature matrix of one request."""
+"""From what a store knows to the feature matrix of one request."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.errors import SchemaError
 from causal_ranker.serving.schema import FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
+from causal_ranker.serving.store import FeatureRows
 
 __all__ = ["FeaturePlan"]
 
@@ -23,7 +24,7 @@ class FeaturePlan:
     schema : FeatureSchema
         The model's features, in order.
     snapshot : FeatureSnapshot
-        The tables that hold them.
+        Its layout is that of the rows to come, and its moment fills in what no request says.
 
     Attributes
     ----------
@@ -38,13 +39,9 @@ class FeaturePlan:
 
     def __init__(self, schema: FeatureSchema, snapshot: FeatureSnapshot) -> None:
         self.schema = schema
-        self._snapshot = snapshot
         self._width = len(schema.features)
-        tables = {
-            "user": snapshot.users.names,
-            "item": snapshot.items.names,
-            "pair": snapshot.pairs.names,
-        }
+        layout = snapshot.layout
+        tables = {"user": layout.users, "item": layout.items, "pair": layout.pairs}
         self._columns = {group: _columns(schema, group, names) for group, names in tables.items()}
         self._moment = np.full(self._width, np.nan)
         self._base: dict[str, int] = {}
@@ -53,17 +50,17 @@ class FeaturePlan:
         for place, feature in enumerate(schema.features):
             if feature.group in ("moment", "user"):
                 self._sendable[feature.name] = place
-            if feature.group == "moment":
+            if feature.group == "moment" and feature.name not in snapshot.clock:
                 if feature.name not in snapshot.moment:
                     raise _missing(feature.name, "moment", tuple(snapshot.moment))
-                self._moment[place] = feature.code(snapshot.moment[feature.name])
+                default = snapshot.moment[feature.name]
+                self._moment[place] = np.nan if default is None else feature.code(default)
             elif feature.group == "base":
                 self._base[feature.name] = place
 
     def matrix(
         self,
-        user_row: int,
-        item_rows: NDArray[np.int64],
+        rows: FeatureRows,
         *,
         base_score: NDArray[np.float64] | None = None,
         base_rank: NDArray[np.int64] | None = None,
@@ -73,40 +70,34 @@ class FeaturePlan:
 
         Parameters
         ----------
-        user_row : int
-            Row of the user table; -1 for a user the snapshot does not know, who gets NaN for the
-            user's own features and the default of every pair.
-        item_rows : ndarray of int64, shape (n,)
-            Rows of the item table; -1 for an item the snapshot does not know, which gets NaN (the
-            model's missing path) for the item's own features.
+        rows : FeatureRows
+            What the store knows of the user and of n items, in the snapshot's layout. A user or an
+            item that is not known has NaN (the model's missing path) for its own features.
         base_score : ndarray of float64, shape (n,), optional
             The base recommender's scores, in its own unit; NaN without it.
         base_rank : ndarray of int64, shape (n,), optional
             Ranks of those scores, from 1; NaN without it.
         sent : mapping of str to value, optional
-            Features of the moment and of the user by name, raw, in place of what the snapshot
+            Features of the moment and of the user by name, raw, in place of what the store
             says; None where a value is missing. Names that the model does not read change nothing.
+            What follows the clock is missing unless it is sent.
 
         Returns
         -------
         ndarray of float64, shape (n, features)
             The matrix, columns in the order of the schema.
         """
-        snapshot = self._snapshot
-        X = np.tile(self._moment, (item_rows.size, 1))
+        X = np.tile(self._moment, (rows.known.size, 1))
         target, source = self._columns["user"]
-        if user_row >= 0:
-            X[:, target] = snapshot.users.values[user_row, source]
-        target, source = self._columns["item"]
-        if target.size:
-            known = item_rows >= 0
-            X[np.ix_(known, target)] = snapshot.items.values[np.ix_(item_rows[known], source)]
-        target, source = self._columns["pair"]
-        if target.size:
-            X[:, target] = snapshot.pairs.lookup(user_row, item_rows)[:, source]
-        for name, values in ((C.BASE_SCORE, base_score), (C.BASE_RANK, base_rank)):
-            if name in self._base and values is not None:
-                X[:, self._base[name]] = values
+        if rows.user is not None:
+            X[:, target] = rows.user[source]
+        for group, values in (("item", rows.items), ("pair", rows.pairs)):
+            target, source = self._columns[group]
+            if target.size:
+                X[:, target] = values[:, source]
+        for name, known in ((C.BASE_SCORE, base_score), (C.BASE_RANK, base_rank)):
+            if name in self._base and known is not None:
+                X[:, self._base[name]] = known
         for name, value in (sent or {}).items():
             if name in self._sendable:
                 place = self._sendable[name]

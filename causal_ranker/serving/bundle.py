@@ -1,6 +1,6 @@
 """A published model: one folder of plain files that is whole or not there at all.
 
-The files of format 1:
+The files of format 2:
 
 =================== =============================================================
 manifest.json       versions, training window, evaluation, SHA-256 of each file
@@ -9,32 +9,36 @@ uplift_golden.npz   a few feature rows and the uplift the model gave them
 base.txt            the base model (with base_golden.npz), where there is one
 policy.json         the policy
 schema.json         features of each model, in order
-snapshot.npz        features of users, items and pairs
-moment.json         defaults of the features of the moment
-candidates.npz      each user's candidates; without it, every item is one
+snapshot.json       names of the features in the store, and defaults of the moment
+users_*.npy         ids, their index, and features of the users; likewise items_*.npy
+pairs_*.npy         features of users and items together
+candidates_*.npy    each user's candidates; without them, every item is one
 =================== =============================================================
 
-Nothing is pickled. Every file is read once and hashed before anything parses it, because a
-changed LightGBM text can crash the process or silently score wrong.
+Nothing is pickled. Every file is hashed before anything parses it, because a changed LightGBM text
+can crash the process or silently score wrong. The arrays are mapped into memory and not read: a
+published folder may be replaced or deleted, and its files never change.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from numpy.typing import NDArray
+
 from causal_ranker import __version__
-from causal_ranker.errors import BundleError, CausalRankerError, ConfigError
+from causal_ranker.errors import BundleError, CausalRankerError, ConfigError, SchemaError
 from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.counts import Counts
-from causal_ranker.serving.files import BundleParts, decode, encode
+from causal_ranker.serving.files import ARRAY, BundleParts, decode, encode
 from causal_ranker.serving.manifest import (
     FORMAT_VERSION,
     MANIFEST,
@@ -42,10 +46,12 @@ from causal_ranker.serving.manifest import (
     is_manifest,
     sha256,
 )
+from causal_ranker.serving.mapped import map_array
 from causal_ranker.serving.model import ModelPart, Scorer, TextModel
 from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
 from causal_ranker.serving.sides import SidePlan
 from causal_ranker.serving.snapshot import FeatureSnapshot
+from causal_ranker.serving.store import FeatureRows, FeatureStore
 
 __all__ = ["Bundle", "BundleContents", "check_target", "load_bundle", "publish_bundle"]
 
@@ -95,13 +101,16 @@ class Bundle:
     policy : Policy or ChainedPolicy
         The policy that orders the candidates.
     snapshot : FeatureSnapshot
-        Features of users, items and pairs.
+        Features of users, items and pairs, mapped into memory.
     uplift : Scorer
         The uplift model and where its features come from.
     base : Scorer, optional
         The base model and where its features come from, where there is one.
     candidates : CandidateSource, optional
         Each user's candidates; ``None``: every item.
+    store : FeatureStore, optional
+        Where the features of a request are read; by default, and in every bundle that was just
+        loaded, the snapshot.
     counts : Counts
         Lists given and fall-backs by reason, since loading.
 
@@ -113,7 +122,8 @@ class Bundle:
     Raises
     ------
     SchemaError
-        If the policy reads a column that is no feature of the uplift model.
+        If the policy reads a column that is no feature of the uplift model, or the store holds
+        other features than the snapshot.
     ConfigError
         If it names a level that its column does not have.
     """
@@ -126,6 +136,7 @@ class Bundle:
     uplift: Scorer
     base: Scorer | None
     candidates: CandidateSource | None
+    store: FeatureStore | None = None
     counts: Counts = field(default_factory=Counts)
     sides: SidePlan = field(init=False, repr=False)
 
@@ -133,6 +144,30 @@ class Bundle:
         schema = self.uplift.plan.schema
         sides = SidePlan(self.policy, schema=schema, snapshot=self.snapshot)
         object.__setattr__(self, "sides", sides)
+        mine = self.snapshot.layout.digest
+        if self.store is not None and self.store.layout.digest != mine:
+            raise SchemaError(
+                expected=f"a feature store in the layout {mine} of the bundle",
+                came=f"one in the layout {self.store.layout.digest}",
+                do="Push the features of this bundle to the store.",
+            )
+
+    def read(self, user: int | str, items: Sequence[int | str]) -> FeatureRows:
+        """Look up the features of one request where this bundle reads them.
+
+        Parameters
+        ----------
+        user : int or str
+            The user's id.
+        items : sequence of int or str
+            Item ids, each once.
+
+        Returns
+        -------
+        FeatureRows
+            What the store knows.
+        """
+        return (self.snapshot if self.store is None else self.store).read(user, items)
 
 
 def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
@@ -269,8 +304,13 @@ def _load(folder: Path) -> Bundle:
     sealed = _read(folder, MANIFEST)
     try:
         manifest = Manifest.from_bytes(sealed)
-        files = {name: _verified(folder, name, digest) for name, digest in manifest.files.items()}
-        parts = decode(files)
+        files, arrays = {}, {}
+        for name, digest in manifest.files.items():
+            if name.endswith(ARRAY):
+                arrays[name.removesuffix(ARRAY)] = _mapped(folder, name, digest)
+            else:
+                files[name] = _verified(folder, name, digest)
+        parts = decode(files, arrays)
         return Bundle(
             path=folder,
             version=sha256(sealed)[:12],
@@ -297,11 +337,22 @@ def _read(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise BundleError(
-            expected=f"the file {name} of a model bundle in {folder}",
-            came=error.strerror or str(error),
-            do="Give the folder that publish wrote, or publish it again.",
-        ) from None
+        raise _unreadable(folder, name, error) from None
+
+
+def _mapped(folder: Path, name: str, digest: str) -> NDArray[Any]:
+    try:
+        return map_array(folder / name, digest=digest)
+    except OSError as error:
+        raise _unreadable(folder, name, error) from None
+
+
+def _unreadable(folder: Path, name: str, error: OSError) -> BundleError:
+    return BundleError(
+        expected=f"the file {name} of a model bundle in {folder}",
+        came=error.strerror or str(error),
+        do="Give the folder that publish wrote, or publish it again.",
+    )
 
 
 def _verified(folder: Path, name: str, digest: str) -> bytes:

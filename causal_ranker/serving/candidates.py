@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Self
 
@@ -99,37 +98,3 @@ class CandidateSource:
                 came=f"candidates of {self.starts.size - 1} users, item rows up to {last}",
                 do="Build the candidates with the row numbers of the snapshot.",
             )
-
-    def to_bytes(self) -> bytes:
-        """Write the source as an ``.npz`` file that needs no pickle.
-
-        Returns
-        -------
-        bytes
-            The file's content.
-        """
-        file = io.BytesIO()
-        np.savez(file, allow_pickle=False, starts=self.starts, items=self.items)
-        return file.getvalue()
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> Self:
-        """Read what :meth:`to_bytes` wrote.
-
-        Parameters
-        ----------
-        content : bytes
-            The file's content.
-
-        Returns
-        -------
-        CandidateSource
-            The source.
-
-        Raises
-        ------
-        SchemaError
-            If the vectors are no such index.
-        """
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return cls(file["starts"], file["items"])

@@ -11,6 +11,7 @@ __all__ = ["Counts", "FallbackReason"]
 
 FallbackReason = Literal[
     "unknown_user",  # the snapshot does not know the user
+    "feature_store_error",  # the store of features elsewhere did not answer
     "base_model_error",  # the base model raised, or scored something not finite
     "model_error",  # the uplift model or the policy raised
     "model_not_finite",  # the uplift model said NaN or infinity

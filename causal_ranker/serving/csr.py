@@ -39,14 +39,14 @@ def check_csr(starts: ArrayLike, items: ArrayLike) -> tuple[NDArray[np.int64], N
             came=f"shapes {first.shape} and {rows.shape}, types {first.dtype} and {rows.dtype}",
             do="Build the index with csr_from_rows.",
         )
-    first, rows = first.astype(np.int64), rows.astype(np.int64)
-    if first[0] != 0 or first[-1] != rows.size or (np.diff(first) < 0).any():
+    first, rows = first.astype(np.int64, copy=False), rows.astype(np.int64, copy=False)
+    if first[0] != 0 or first[-1] != rows.size or (first[1:] < first[:-1]).any():
         raise SchemaError(
             expected=f"starts that rise from 0 to {rows.size}",
             came=f"starts from {first[0]} to {first[-1]}",
             do="Build the index with csr_from_rows.",
         )
-    rising = np.diff(rows) > 0
+    rising = rows[1:] > rows[:-1]
     borders = first[1:-1]
     rising[borders[(borders > 0) & (borders < rows.size)] - 1] = True
     if not rising.all() or (rows < 0).any():

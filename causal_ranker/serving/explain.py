@@ -12,6 +12,7 @@ from causal_ranker.reranking.chained import ChainedPolicy, ListPolicy
 from causal_ranker.reranking.policies import BlendPolicy, UpliftPolicy
 from causal_ranker.reranking.ranks import rank_within
 from causal_ranker.serving.bundle import Bundle
+from causal_ranker.serving.counts import FallbackReason
 from causal_ranker.serving.ranking import Ranked
 from causal_ranker.serving.schema import Feature
 from causal_ranker.serving.slate import Slate
@@ -23,6 +24,17 @@ _log = logging.getLogger(__name__)
 
 Id = int | str
 
+_REASONS: Final[dict[FallbackReason, str]] = {
+    "unknown_user": "the model does not know the user",
+    "feature_store_error": "the features could not be read",
+    "base_model_error": "the base model failed",
+    "model_error": "the model failed",
+    "model_not_finite": "the model gave no number for an item",
+    "model_wrong_length": "the model scored another number of items",
+    "deadline": "the model did not answer in time",
+    "circuit_open": "the model failed too often of late",
+    "overload": "too many requests wait for the model",
+}
 #: Features named in the sentence.
 _NAMED: Final = 3
 
@@ -107,7 +119,10 @@ def _words(
     if holdout:
         return f"It stays at rank {rank} of {n}: this user always gets the base list."
     if ranked.fallback is not None:
-        return f"It stays at rank {rank} of {n}: the list is in base order ({ranked.fallback})."
+        return (
+            f"It stays at rank {rank} of {n}: the list is in base order, because "
+            f"{_REASONS[ranked.fallback]}."
+        )
     sentences = [f"{_moved(before, rank)} of {n}: the list is ordered by {_order(policy)}."]
     uplift = ranked.uplift[place]
     below = float((ranked.uplift < uplift).mean())

@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causal_ranker.errors import BundleError, SchemaError
 from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.reranking.description import policy_from_dict, policy_to_dict
 from causal_ranker.serving.candidates import CandidateSource
+from causal_ranker.serving.mapped import array_bytes, release
 from causal_ranker.serving.model import ModelPart
 from causal_ranker.serving.schema import FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
 
-__all__ = ["BundleParts", "decode", "encode"]
+__all__ = ["ARRAY", "BundleParts", "decode", "encode"]
+
+#: How the names of files end that are mapped, not read.
+ARRAY: Final = ".npy"
 
 _REQUIRED: Final = frozenset(
     {
@@ -27,8 +32,7 @@ _REQUIRED: Final = frozenset(
         "uplift_golden.npz",
         "policy.json",
         "schema.json",
-        "snapshot.npz",
-        "moment.json",
+        "snapshot.json",
     }
 )
 
@@ -86,25 +90,30 @@ def encode(parts: BundleParts) -> dict[str, bytes]:
                 "base": None if parts.base is None else parts.base.schema.to_dict(),
             }
         ),
-        "snapshot.npz": parts.snapshot.to_bytes(),
-        "moment.json": _json(dict(parts.snapshot.moment)),
+        "snapshot.json": _json(parts.snapshot.description()),
         **_model_files("uplift", parts.uplift),
     }
     if parts.base is not None:
         _refuse_circle(parts.base.schema)
         files.update(_model_files("base", parts.base))
+    arrays = parts.snapshot.arrays()
     if parts.candidates is not None:
-        files["candidates.npz"] = parts.candidates.to_bytes()
-    return files
+        arrays |= {
+            "candidates_starts": parts.candidates.starts,
+            "candidates_items": parts.candidates.items,
+        }
+    return files | {f"{name}{ARRAY}": array_bytes(array) for name, array in arrays.items()}
 
 
-def decode(files: Mapping[str, bytes]) -> BundleParts:
+def decode(files: Mapping[str, bytes], arrays: Mapping[str, NDArray[Any]]) -> BundleParts:
     """Read each part from its file.
 
     Parameters
     ----------
     files : Mapping of str to bytes
-        Content by file name, hashes already checked.
+        Content by file name, hashes already checked; of all but the arrays.
+    arrays : Mapping of str to ndarray
+        The mapped arrays by file name without its end, hashes already checked.
 
     Returns
     -------
@@ -126,15 +135,16 @@ def decode(files: Mapping[str, bytes]) -> BundleParts:
         schemas = json.loads(files[name])
         uplift_schema = FeatureSchema.from_dict(schemas["uplift"])
         base_schema = None if schemas["base"] is None else FeatureSchema.from_dict(schemas["base"])
-        name = "moment.json"
-        moment = json.loads(files[name])
-        name = "snapshot.npz with moment.json"
-        snapshot = FeatureSnapshot.from_bytes(files["snapshot.npz"], moment=moment)
+        name = "snapshot.json with its arrays"
+        snapshot = FeatureSnapshot.from_arrays(
+            arrays, description=json.loads(files["snapshot.json"])
+        )
         name = "policy.json"
         policy = policy_from_dict(json.loads(files[name]))
-        name = "candidates.npz"
-        candidates = CandidateSource.from_bytes(files[name]) if name in files else None
-        if candidates is not None:
+        name = "candidates_starts.npy and candidates_items.npy"
+        candidates = None
+        if arrays.keys() & {"candidates_starts", "candidates_items"}:
+            candidates = CandidateSource(arrays["candidates_starts"], arrays["candidates_items"])
             candidates.check(n_users=snapshot.users.ids.size, n_items=snapshot.items.ids.size)
         name = "the uplift model's files"
         uplift = _model_part("uplift", files, uplift_schema)
@@ -145,6 +155,8 @@ def decode(files: Mapping[str, bytes]) -> BundleParts:
             base = _model_part("base", files, base_schema)
     except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(name, f"{type(error).__name__}: {error}") from None
+    for array in arrays.values():
+        release(array)  # the checks have read through all of them
     return BundleParts(
         uplift=uplift, base=base, policy=policy, snapshot=snapshot, candidates=candidates
     )

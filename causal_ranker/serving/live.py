@@ -39,7 +39,7 @@ class ModelSource(Protocol):
         """Return the folder of a version."""
         ...
 
-    def verify(self, version: str) -> None:
+    def verify(self, version: str) -> object:
         """Raise `BundleError` unless a version loads in another process."""
         ...
 
@@ -230,6 +230,7 @@ class LiveModels:
         """Let all threads go home."""
         for workers in self.workers():
             workers.close()
+        gc.unfreeze()
 
     def _load(self, source: ModelSource, version: str) -> Bundle:
         # In another process first: a changed LightGBM text can end the one that reads it.

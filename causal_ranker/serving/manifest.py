@@ -19,7 +19,7 @@ from causal_ranker.errors import BundleError, ConfigError
 __all__ = ["FORMAT_VERSION", "MANIFEST", "Manifest", "is_manifest", "sha256"]
 
 MANIFEST: Final = "manifest.json"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 _FORMAT: Final = "causal-ranker bundle"
 _OWN_HASH: Final = "sha256_of_this_manifest"
 
@@ -106,7 +106,7 @@ class Manifest:
         Raises
         ------
         BundleError
-            If it is no manifest, was changed, or is of a newer format.
+            If it is no manifest, was changed, or is of another format.
         """
         description = _parse(content)
         if description is None:
@@ -125,9 +125,15 @@ class Manifest:
         version = settings.get("format_version")
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise BundleError(
-                expected=f"a bundle of format {FORMAT_VERSION} or older",
+                expected=f"a bundle of format {FORMAT_VERSION}",
                 came=f"format {version}, of package {settings.get('package_version')}",
                 do="Install a newer version of causal-ranker.",
+            )
+        if isinstance(version, int) and version < FORMAT_VERSION:
+            raise BundleError(
+                expected=f"a bundle of format {FORMAT_VERSION}",
+                came=f"format {version}, of package {settings.get('package_version')}",
+                do="Publish the model again with this version.",
             )
         try:
             start, end = settings.pop("training_window")

@@ -17,6 +17,7 @@ from causal_ranker.serving.asked import Asked
 from causal_ranker.serving.bundle import Bundle
 from causal_ranker.serving.counts import FallbackReason
 from causal_ranker.serving.model import Scorer
+from causal_ranker.serving.store import FeatureRows
 
 __all__ = ["Ranked", "base_list", "rank_request", "snapshot_list"]
 
@@ -152,8 +153,8 @@ def rank_request(
     Returns
     -------
     Ranked
-        All candidates; in base order, with the reason, where the user is not known, or a model
-        raises, says something not finite or scores another number of items.
+        All candidates; in base order, with the reason, where the user is not known, the feature
+        store fails, or a model raises, says something not finite or scores another number of items.
 
     Raises
     ------
@@ -169,25 +170,35 @@ def rank_request(
             came=f"user {asked.user!r}",
             do="Check the id, or send candidates with base scores to get them in base order.",
         )
-    reason: FallbackReason | None = None if user_row >= 0 else "unknown_user"
-    item_table = bundle.snapshot.items
     if asked.items is not None and asked.base_score is not None:
         items, base_score = asked.items, asked.base_score
-        item_rows = np.fromiter(map(item_table.row, items), dtype=np.int64, count=len(items))
+        rows, reason = _read(bundle, asked.user, items)
     else:
-        item_rows = _candidates_of(bundle, user_row)
-        items = item_table.ids[item_rows].tolist()
-        base_score, failed = _base_scores(_base_of(bundle), user_row, item_rows, asked=asked)
+        base = _base_of(bundle)
+        items = bundle.snapshot.items.ids[_candidates_of(bundle, user_row)].tolist()
+        rows, reason = _read(bundle, asked.user, items)
+        base_score, failed = _base_scores(base, rows, asked=asked, n=len(items))
         reason = failed or reason  # without base scores the order is not even the base's
     listed = replace(
         base_list(items, base_score, fallback=reason),
-        unknown_items=int((item_rows < 0).sum()),
+        unknown_items=0 if rows is None else int((~rows.known).sum()),
     )
     if at_hand is not None:
         at_hand(listed)
-    if reason is not None or not items or not by_policy:
+    if rows is None or reason is not None or not items or not by_policy:
         return listed
-    return _by_policy(bundle, user_row, item_rows, asked=asked, listed=listed)
+    return _by_policy(bundle, rows, asked=asked, listed=listed)
+
+
+def _read(
+    bundle: Bundle, user: Id, items: list[Id]
+) -> tuple[FeatureRows | None, FallbackReason | None]:
+    try:
+        rows = bundle.read(user, items)
+    except Exception:  # whatever a store does, the user gets a list
+        _log.warning("the feature store failed; the list is in base order", exc_info=True)
+        return None, "feature_store_error"
+    return rows, "unknown_user" if rows.user is None else None
 
 
 def _candidates_of(bundle: Bundle, user_row: int) -> IntArray:
@@ -207,13 +218,15 @@ def _base_of(bundle: Bundle) -> Scorer:
 
 
 def _base_scores(
-    base: Scorer, user_row: int, item_rows: IntArray, *, asked: Asked
+    base: Scorer, rows: FeatureRows | None, *, asked: Asked, n: int
 ) -> tuple[Array, FallbackReason | None]:
-    missing = np.full(item_rows.size, np.nan)
-    if not item_rows.size:
+    missing = np.full(n, np.nan)
+    if not n:
         return missing, None
+    if rows is None:
+        return missing, "feature_store_error"
     try:
-        scores = base.model.predict(base.plan.matrix(user_row, item_rows, sent=asked.features))
+        scores = base.model.predict(base.plan.matrix(rows, sent=asked.features))
     except Exception:  # whatever a model does, the user gets a list
         _log.warning("the base model failed; the list keeps the snapshot's order", exc_info=True)
         return missing, "base_model_error"
@@ -222,16 +235,13 @@ def _base_scores(
     return scores, None
 
 
-def _by_policy(
-    bundle: Bundle, user_row: int, item_rows: IntArray, *, asked: Asked, listed: Ranked
-) -> Ranked:
+def _by_policy(bundle: Bundle, rows: FeatureRows, *, asked: Asked, listed: Ranked) -> Ranked:
     base_score, base_rank = listed.base_score, listed.base_rank
     scorer = bundle.uplift
     features = None
     try:
         features = scorer.plan.matrix(
-            user_row,
-            item_rows,
+            rows,
             base_score=base_score,
             base_rank=base_rank,
             sent=asked.features,
@@ -247,8 +257,7 @@ def _by_policy(
             base_rank=base_rank.astype(np.float64),
             uplift=uplift,
             columns=bundle.sides.columns(
-                user_row,
-                item_rows,
+                rows,
                 base_score=base_score,
                 base_rank=base_rank,
                 sent=asked.columns,

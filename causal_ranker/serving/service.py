@@ -47,9 +47,16 @@ __all__ = ["Service"]
 
 _log = logging.getLogger(__name__)
 
-#: Reasons that are a model's own fault.
+#: Reasons that are the fault of the model, or of what it reads.
 _FAULTS: Final = frozenset(
-    {"base_model_error", "model_error", "model_not_finite", "model_wrong_length", "deadline"}
+    {
+        "base_model_error",
+        "deadline",
+        "feature_store_error",
+        "model_error",
+        "model_not_finite",
+        "model_wrong_length",
+    }
 )
 
 
@@ -272,9 +279,9 @@ class Service:
             If the user is not known, and there are neither candidates nor a base model.
         """
         with _Busy(self):
-            check_ids([*_ids(asked), asked.item_id])
             model = self._models.of(asked.user_id)
             taken = take(model.bundle, asked)
+            check_ids([*_ids(asked), asked.item_id])
             holdout = self._in_holdout(asked)
             if model.breaker.state == "open":
                 ranked = self._base(model, taken, reason="circuit_open", at_hand=[])
@@ -288,17 +295,24 @@ class Service:
                 return await model.explainers.run(call, within=self._config.explain_ms / 1e3)
             except QueueFullError:
                 raise _overloaded() from None
-            except CallLateError:
-                ranked = self._base(model, taken, reason="deadline", at_hand=[])
+            except (UnknownUserError, ConfigError, EmptyError):
+                raise
+            except Exception as error:  # late, or whatever a model does
+                reason: FallbackReason = "model_error"
+                if isinstance(error, CallLateError):
+                    reason = "deadline"
+                else:
+                    _log.warning("the model failed at an explanation", exc_info=True)
+                ranked = self._base(model, taken, reason=reason, at_hand=[])
                 return explain_item(model.bundle, ranked, asked.item_id, holdout=holdout)
 
     async def _rerank(self, asked: RerankRequest) -> RerankAnswer:
-        arrived = asyncio.get_running_loop().time()
+        arrived = time.monotonic()
         log, config = self._log, self._config
         by = arrived + config.deadline_ms / 1e3
-        check_ids(_ids(asked))
         model = self._models.of(asked.user_id)
         taken = take(model.bundle, asked)
+        check_ids(_ids(asked))
         decision_id = None if log is None or not asked.log else log.new_id()
         draws = None
         if config.exploration is not None and decision_id is not None:
@@ -319,15 +333,13 @@ class Service:
                 bundle=model.bundle,
                 canary=model.role == "canary",
             )
-            written = await is_written(
-                log.append([decision]), within=by - asyncio.get_running_loop().time()
-            )
+            written = await is_written(log.append([decision]), within=by - time.monotonic())
             self.metrics.decisions.labels(_outcome(written)).inc()
             if not written:  # an id that was handed out must be one that events can refer to
                 decision_id = None
         answer = slate.answer(asked.user_id, version=model.bundle.version, decision_id=decision_id)
         self._count(model, slate)
-        self.metrics.latency.observe(asyncio.get_running_loop().time() - arrived)
+        self.metrics.latency.observe(time.monotonic() - arrived)
         if self._shadow is not None and slate.ranked.lists is not None:
             if slate.ranked.fallback is None and not model.workers.waiting:
                 self._shadow.offer(asked, slate.ranked)
@@ -356,7 +368,7 @@ class Service:
                 at_hand=at_hand.append,
             )
             try:
-                slate = await model.workers.run(call, within=by - asyncio.get_running_loop().time())
+                slate = await model.workers.run(call, within=by - time.monotonic())
             except QueueFullError:
                 model.breaker.skipped()
                 self.metrics.shed.inc()

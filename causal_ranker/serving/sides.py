@@ -13,6 +13,7 @@ from causal_ranker.reranking.lists import SideColumn
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.schema import FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
+from causal_ranker.serving.store import FeatureRows
 
 __all__ = ["SidePlan"]
 
@@ -49,8 +50,7 @@ class SidePlan:
 
     def columns(
         self,
-        user_row: int,
-        item_rows: NDArray[np.int64],
+        rows: FeatureRows,
         *,
         base_score: NDArray[np.float64],
         base_rank: NDArray[np.int64],
@@ -60,10 +60,8 @@ class SidePlan:
 
         Parameters
         ----------
-        user_row : int
-            Row of the snapshot's user table.
-        item_rows : ndarray of int64, shape (n,)
-            Rows of the item table, -1 for an item that is not known, which has no value (NaN).
+        rows : FeatureRows
+            What the store knows; an item that is not known has no value (NaN).
         base_score, base_rank : ndarray, shape (n,)
             What the base recommender says.
         sent : mapping of str to ndarray of float64, shape (n,)
@@ -76,7 +74,7 @@ class SidePlan:
         """
         if self._plan is None:
             return {}
-        found = self._plan.matrix(user_row, item_rows, base_score=base_score, base_rank=base_rank)
+        found = self._plan.matrix(rows, base_score=base_score, base_rank=base_rank)
         return {
             name: SideColumn(sent.get(name, found[:, place]), feature.levels)
             for place, (name, feature) in enumerate(self._features.items())

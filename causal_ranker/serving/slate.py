@@ -199,19 +199,20 @@ class Slate:
             The record.
         """
         ranked = self.ranked
+        drawn = draws if self.explored else None
         return Decision(
             decision_id=decision_id,
             user_id=request.user_id,
             at_ms=at_ms,
             version=bundle.version,
-            exploration=None if draws is None else draws.exploration.model_dump(),
+            exploration=None if drawn is None else drawn.exploration.model_dump(),
             seed=0 if draws is None else draws.seed,
             items=ranked.items,
             base_score=ranked.base_score.tolist(),
             score=None if ranked.fallback else ranked.score.tolist(),
             shown=self.shown.tolist(),
             propensity=self.propensity.tolist(),
-            slots=draws.exploration.slots if draws is not None and self.explored else 0,
+            slots=0 if drawn is None else drawn.exploration.slots,
             fallback=ranked.fallback,
             holdout=self.holdout,
             explored=self.explored,

@@ -1,10 +1,8 @@
-"""The features of every user and item at one moment, held in memory and in one file."""
+"""The features of every user and item at one moment: the store that lies in the bundle."""
 
 from __future__ import annotations
 
-import io
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.errors import SchemaError
+from causal_ranker.serving.moment import ClockFeature, check_moment
+from causal_ranker.serving.store import FeatureLayout, FeatureRows
 from causal_ranker.serving.tables import FeatureTable, PairTable
 
 __all__ = ["FeatureSnapshot"]
@@ -29,20 +29,26 @@ class FeatureSnapshot:
         One row per item.
     pairs : PairTable
         History of user and item together.
-    moment : Mapping of str to float or str
-        Default of each feature of the moment, raw (a level, not its code).
+    moment : Mapping of str to float, str or None
+        Default of each feature of the moment, raw (a level, not its code); ``None`` where it is
+        missing unless the request says it.
+    clock : Mapping of str to {"hour_of_day", "day_of_week"}
+        Features of the moment that, unless the request says them, are those of the request's time
+        in UTC (Monday is 0), not those of publishing.
 
     Raises
     ------
     SchemaError
-        If the pair table speaks of users or items that the other tables do not have, or a default
-        is a number that is not finite.
+        If the pair table speaks of users or items that the other tables do not have, a default
+        is a number that is not finite, or a clock is none of the two or has a default as well.
     """
 
     users: FeatureTable
     items: FeatureTable
     pairs: PairTable
-    moment: Mapping[str, float | str] = field(default_factory=dict)
+    moment: Mapping[str, float | str | None] = field(default_factory=dict)
+    clock: Mapping[str, ClockFeature] = field(default_factory=dict)
+    _layout: FeatureLayout = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.pairs.starts.size != self.users.ids.size + 1:
@@ -57,47 +63,93 @@ class FeatureSnapshot:
                 str(self.pairs.items.max()),
                 "Use row numbers of the item table.",
             )
-        moment = {k: v if isinstance(v, str) else float(v) for k, v in self.moment.items()}
-        odd = [k for k, v in moment.items() if not isinstance(v, str) and not math.isfinite(v)]
-        if odd:
-            raise _refuse("a finite default of each moment feature", f"{odd}", "Choose a value.")
-        object.__setattr__(self, "moment", moment)
+        check_moment(self.moment, self.clock)
+        names = self.users.names, self.items.names, self.pairs.names
+        object.__setattr__(self, "_layout", FeatureLayout(*names, self.pairs.default))
 
-    def to_bytes(self) -> bytes:
-        """Write all tables, without the moment, as an ``.npz`` file that needs no pickle.
+    @property
+    def layout(self) -> FeatureLayout:
+        """What the columns of the tables are."""
+        return self._layout
 
-        Returns
-        -------
-        bytes
-            The file's content.
-        """
-        file = io.BytesIO()
-        arrays: dict[str, NDArray[Any]] = {
-            "user_ids": self.users.ids,
-            "user_names": _names(self.users.names),
-            "user_values": self.users.values,
-            "item_ids": self.items.ids,
-            "item_names": _names(self.items.names),
-            "item_values": self.items.values,
-            "pair_names": _names(self.pairs.names),
-            "pair_starts": self.pairs.starts,
-            "pair_items": self.pairs.items,
-            "pair_values": self.pairs.values,
-            "pair_default": self.pairs.default,
-        }
-        np.savez(file, allow_pickle=False, **arrays)
-        return file.getvalue()
-
-    @classmethod
-    def from_bytes(cls, content: bytes, *, moment: Mapping[str, float | str]) -> Self:
-        """Read what :meth:`to_bytes` wrote.
+    def read(self, user: int | str, items: Sequence[int | str]) -> FeatureRows:
+        """Look up all that one request needs.
 
         Parameters
         ----------
-        content : bytes
-            The file's content.
-        moment : Mapping of str to float or str
-            Default of each feature of the moment.
+        user : int or str
+            The user's id.
+        items : sequence of int or str
+            Item ids, each once.
+
+        Returns
+        -------
+        FeatureRows
+            What is known; a user or an item that is not known is no error.
+        """
+        user_row, item_rows = self.users.row(user), self.items.index.rows(items)
+        known = item_rows >= 0
+        if known.all():
+            values = self.items.values[item_rows]
+        else:
+            values = np.full((item_rows.size, len(self.items.names)), np.nan)
+            values[known] = self.items.values[item_rows[known]]
+        return FeatureRows(
+            user=None if user_row < 0 else self.users.values[user_row],
+            items=values,
+            pairs=self.pairs.lookup(user_row, item_rows),
+            known=known,
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that the snapshot is made of, the indexes of the ids among them.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Integers, float64 and strings by name; with :meth:`description` all there is.
+        """
+        return {
+            "users_ids": self.users.ids,
+            "users_index": self.users.index.slots,
+            "users_values": self.users.values,
+            "items_ids": self.items.ids,
+            "items_index": self.items.index.slots,
+            "items_values": self.items.values,
+            "pairs_starts": self.pairs.starts,
+            "pairs_items": self.pairs.items,
+            "pairs_values": self.pairs.values,
+            "pairs_default": self.pairs.default,
+        }
+
+    def description(self) -> dict[str, Any]:
+        """Return what the arrays do not say.
+
+        Returns
+        -------
+        dict
+            A JSON object: names of the features, and the moment.
+        """
+        return {
+            "users": list(self.users.names),
+            "items": list(self.items.names),
+            "pairs": list(self.pairs.names),
+            "moment": dict(self.moment),
+            "clock": dict(self.clock),
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], *, description: Mapping[str, Any]
+    ) -> Self:
+        """Put a snapshot together again.
+
+        Parameters
+        ----------
+        arrays : Mapping of str to ndarray
+            What :meth:`arrays` returned, kept as they are: they may be mapped files.
+        description : Mapping
+            What :meth:`description` returned.
 
         Returns
         -------
@@ -107,26 +159,45 @@ class FeatureSnapshot:
         Raises
         ------
         SchemaError
-            If the tables do not fit together.
+            If the tables do not fit together, or the description is not of this form.
         """
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            a = dict(file)
-        return cls(
-            users=FeatureTable(a["user_ids"], tuple(a["user_names"].tolist()), a["user_values"]),
-            items=FeatureTable(a["item_ids"], tuple(a["item_names"].tolist()), a["item_values"]),
-            pairs=PairTable(
-                tuple(a["pair_names"].tolist()),
-                a["pair_starts"],
-                a["pair_items"],
-                a["pair_values"],
-                a["pair_default"],
-            ),
-            moment=moment,
+        keys = {"users", "items", "pairs", "moment", "clock"}
+        if not isinstance(description, dict) or set(description) != keys:
+            raise _refuse(
+                f"a description of {', '.join(sorted(keys))}",
+                str(sorted(description) if isinstance(description, dict) else description)[:100],
+                "Publish the snapshot again.",
+            )
+        for table in ("users", "items", "pairs"):
+            names = description[table]
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise _refuse(
+                    f"names of the features of {table}",
+                    str(names)[:100],
+                    "Publish the snapshot again.",
+                )
+        users, items = (
+            FeatureTable(
+                arrays[f"{table}_ids"],
+                tuple(description[table]),
+                arrays[f"{table}_values"],
+                slots=arrays[f"{table}_index"],
+            )
+            for table in ("users", "items")
         )
-
-
-def _names(names: tuple[str, ...]) -> NDArray[np.str_]:
-    return np.array(names, dtype=np.str_)
+        return cls(
+            users=users,
+            items=items,
+            pairs=PairTable(
+                tuple(description["pairs"]),
+                arrays["pairs_starts"],
+                arrays["pairs_items"],
+                arrays["pairs_values"],
+                arrays["pairs_default"],
+            ),
+            moment=description["moment"],
+            clock=description["clock"],
+        )
 
 
 def _refuse(expected: str, came: str, do: str) -> SchemaError:

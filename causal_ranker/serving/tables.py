@@ -6,7 +6,7 @@ exactly those that training would have seen. Looking an id up is one dictionary 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_ranker.errors import SchemaError
 from causal_ranker.serving.csr import check_csr, csr_from_rows
+from causal_ranker.serving.index import IdIndex, as_ids
 
-__all__ = ["FeatureTable", "PairTable"]
+__all__ = ["FeatureTable", "PairTable", "values_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,27 +31,29 @@ class FeatureTable:
         Names of the features.
     values : array_like, shape (rows, features)
         Values; categorical features as codes; NaN where a value is missing.
+    slots : ndarray of int32, optional
+        The index of the ids, where one was built before; else it is built here.
 
     Raises
     ------
     SchemaError
-        If the ids are of another type or repeated, or the shapes do not fit.
+        If the ids are of another type or repeated, the shapes do not fit, or the index is not that
+        of the ids.
     """
 
     ids: NDArray[Any]
     names: tuple[str, ...]
     values: NDArray[np.float64]
-    _row: dict[int | str, int] = field(init=False, repr=False)
+    slots: InitVar[NDArray[np.int32] | None] = None
+    index: IdIndex = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        ids = _as_ids(self.ids)
-        row = {key: place for place, key in enumerate(ids.tolist())}
-        if len(row) != ids.size:
-            raise _refuse("each id once", f"{ids.size - len(row)} repeated ids", "Keep one row.")
+    def __post_init__(self, slots: NDArray[np.int32] | None) -> None:
+        ids = as_ids(self.ids)
+        index = IdIndex.build(ids) if slots is None else IdIndex(ids, slots)
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "names", tuple(self.names))
         object.__setattr__(self, "values", _matrix(self.values, ids.size, len(self.names)))
-        object.__setattr__(self, "_row", row)
+        object.__setattr__(self, "index", index)
 
     def row(self, key: int | str) -> int:
         """Return the row of an id, or -1 where the id is not known.
@@ -65,7 +68,7 @@ class FeatureTable:
         int
             The row's number, from 0.
         """
-        return self._row.get(key, -1)
+        return int(self.index.rows((key,))[0])
 
     def key(self, text: str) -> int | str:
         """Read an id from text, as a command line gives it.
@@ -188,29 +191,45 @@ class PairTable:
         ndarray of float64, shape (n, features)
             Values of the pairs; the default row where a pair has no entry.
         """
-        out = np.tile(self.default, (item_rows.size, 1))
-        if user_row < 0:
-            return out
-        first, last = self.starts[user_row], self.starts[user_row + 1]
-        items = self.items[first:last]
-        if items.size:
-            place = np.minimum(np.searchsorted(items, item_rows), items.size - 1)
-            found = items[place] == item_rows
-            out[found] = self.values[first:last][place[found]]
-        return out
+        first, last = (
+            (self.starts[user_row], self.starts[user_row + 1]) if user_row >= 0 else (0, 0)
+        )
+        return values_of(
+            item_rows, self.items[first:last], self.values[first:last], default=self.default
+        )
 
 
-def _as_ids(ids: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(ids)
-    if array.ndim == 1 and array.dtype.kind in "iu":
-        return array.astype(np.int64)
-    if array.ndim == 1 and array.dtype.kind in "OUT" and all(isinstance(i, str) for i in array):
-        return array.astype(np.str_)
-    raise _refuse(
-        "a vector of ids that are all integers or all strings",
-        f"an array of shape {array.shape} and type {array.dtype}",
-        "Convert the ids to one of the two.",
-    )
+def values_of(
+    item_rows: NDArray[np.int64],
+    items: NDArray[np.int64],
+    values: NDArray[np.float64],
+    *,
+    default: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Find some items among the entries of one user.
+
+    Parameters
+    ----------
+    item_rows : ndarray of int64, shape (n,)
+        Rows of the items, -1 for an item that is not known.
+    items : ndarray of int64, shape (entries,)
+        Item rows of the entries, rising from 0 on.
+    values : ndarray of float64, shape (entries, features)
+        Values of the entries.
+    default : ndarray of float64, shape (features,)
+        Values where there is no entry.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, features)
+        Values of the pairs.
+    """
+    out = np.tile(default, (item_rows.size, 1))
+    if items.size:
+        place = np.minimum(np.searchsorted(items, item_rows), items.size - 1)
+        found = items[place] == item_rows
+        out[found] = values[place[found]]
+    return out
 
 
 def _matrix(values: ArrayLike, rows: int, columns: int) -> NDArray[np.float64]:

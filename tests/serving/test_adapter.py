@@ -202,7 +202,7 @@ def test_an_unknown_user_has_no_features_not_those_of_somebody_else(
     expected = shop.base_features(0, np.arange(ITEMS))
     expected[:, 1], expected[:, 2] = 0.0, np.nan
     np.testing.assert_array_equal(seen, [expected])
-    X = bundle.uplift.plan.matrix(-1, np.arange(ITEMS))
+    X = bundle.uplift.plan.matrix(bundle.read(99, ITEM_IDS.tolist()))
     assert np.isnan(X[:, [1, 5]]).all()  # age, and the days since a play that never was
     assert (X[:, 0] == 0).all()
 

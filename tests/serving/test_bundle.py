@@ -31,9 +31,11 @@ FILES = {
     "base_golden.npz",
     "policy.json",
     "schema.json",
-    "snapshot.npz",
-    "moment.json",
-    "candidates.npz",
+    "snapshot.json",
+    *(f"users_{part}.npy" for part in ("ids", "index", "values")),
+    *(f"items_{part}.npy" for part in ("ids", "index", "values")),
+    *(f"pairs_{part}.npy" for part in ("starts", "items", "values", "default")),
+    *(f"candidates_{part}.npy" for part in ("starts", "items")),
 }
 
 
@@ -57,7 +59,7 @@ def test_a_bundle_comes_back_as_it_went(shop: Shop, folder: Path) -> None:
     assert bundle.policy == BlendPolicy(0.25)
     assert len(bundle.version) == 12
     manifest = bundle.manifest
-    assert manifest.format_version == 1
+    assert manifest.format_version == 2
     assert manifest.training_window == ("2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00")
     assert manifest.evaluation == shop.contents.evaluation
     assert set(manifest.files) == FILES - {MANIFEST}
@@ -97,7 +99,7 @@ def test_a_changed_file_is_refused(folder: Path, name: str, how: str) -> None:
     rng = np.random.default_rng([len(name), len(how)])
     file = folder / name
     whole = file.read_bytes()
-    for _ in range(1 if how == "longer" else 40):
+    for _ in range(1 if how == "longer" else 10 if name.endswith(".npy") else 40):
         file.write_bytes(damaged(whole, how, rng))
         with pytest.raises(BundleError) as caught:
             load_bundle(folder)
@@ -142,9 +144,12 @@ def rewrite(folder: Path, **changes: object) -> None:
     (folder / MANIFEST).write_bytes(replace(manifest, **changes).to_bytes())  # type: ignore[arg-type]
 
 
-def test_a_newer_format_is_refused(folder: Path) -> None:
-    rewrite(folder, format_version=2, package_version="9.0")
-    with pytest.raises(BundleError, match=r"format 1 or older.*format 2, of package 9\.0.*newer"):
+@pytest.mark.parametrize(
+    ("version", "do"), [(1, "Publish the model again"), (3, "a newer version")]
+)
+def test_another_format_is_refused(folder: Path, version: int, do: str) -> None:
+    rewrite(folder, format_version=version, package_version="9.0")
+    with pytest.raises(BundleError, match=rf"format 2 .*format {version}, of package 9\.0.*{do}"):
         load_bundle(folder)
 
 
@@ -159,7 +164,7 @@ def test_a_manifest_that_lists_too_little_or_strange_files(folder: Path) -> None
         load_bundle(folder)
     (folder / MANIFEST).write_bytes(sealed)
     rewrite(folder, training_window=("2026",))
-    with pytest.raises(BundleError, match="the keys of format 1"):
+    with pytest.raises(BundleError, match="the keys of format 2"):
         load_bundle(folder)
 
 
@@ -170,12 +175,12 @@ def test_a_manifest_that_lists_too_little_or_strange_files(folder: Path) -> None
         ("policy.json", b"{", "policy.json"),
         ("schema.json", b'{"uplift": {"features": []}, "base": null}', "at least one feature"),
         ("schema.json", b"null", "schema.json"),
-        ("snapshot.npz", b"PK", "snapshot.npz"),
-        ("moment.json", b"{}", "the moment feature 'week'"),
-        ("moment.json", b'{"week": null, "device": "tv"}', "snapshot.npz with moment.json"),
+        ("snapshot.json", b"PK", "snapshot.json"),
+        ("snapshot.json", b"[]", "a description of clock, items"),
+        ("users_ids.npy", b"PK", r"users_ids\.npy"),
         ("uplift.txt", b"tree\nversion=v4\n", "uplift.txt"),
         ("uplift.txt", b"\xff\xfe", "uplift model's files"),
-        ("candidates.npz", b"PK", "candidates.npz"),
+        ("candidates_items.npy", b"PK", r"candidates_items\.npy"),
     ],
 )
 def test_wrong_content_under_a_right_hash_is_a_bundle_error(
@@ -275,7 +280,9 @@ def test_a_bundle_is_replaced_even_a_damaged_one(shop: Shop, folder: Path) -> No
     publish_bundle(folder, contents=shop.contents)
     assert load_bundle(folder).policy == shop.contents.policy
     assert list(folder.parent.iterdir()) == [folder]
-    assert {file.name for file in folder.iterdir()} == FILES - {"candidates.npz"}
+    assert {file.name for file in folder.iterdir()} == {
+        name for name in FILES if not name.startswith("candidates")
+    }
 
 
 @pytest.mark.parametrize("moment", ["write", "verify", "place"])

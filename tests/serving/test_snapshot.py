@@ -15,10 +15,11 @@ from causal_ranker.errors import SchemaError
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.csr import check_csr
+from causal_ranker.serving.mapped import array_bytes
 from causal_ranker.serving.schema import Feature, FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
-from tests.serving.shop import BASE_SCHEMA, UPLIFT_SCHEMA, Shop
+from tests.serving.shop import BASE_SCHEMA, ITEM_IDS, UPLIFT_SCHEMA, USER_IDS, Shop
 
 
 def test_the_matrix_equals_the_dense_tables(shop: Shop) -> None:
@@ -27,21 +28,21 @@ def test_the_matrix_equals_the_dense_tables(shop: Shop) -> None:
     rng = np.random.default_rng(0)
     for user in range(40):
         items = rng.permutation(12)[: rng.integers(1, 13)]
+        rows = snapshot.read(int(USER_IDS[user]), ITEM_IDS[items].tolist())
         score, rank = rng.normal(size=items.size), np.arange(items.size) + 1
         np.testing.assert_array_equal(
-            uplift.matrix(user, items, base_score=score, base_rank=rank),
+            uplift.matrix(rows, base_score=score, base_rank=rank),
             shop.uplift_features(user, items, score, rank),
         )
-        np.testing.assert_array_equal(base.matrix(user, items), shop.base_features(user, items))
+        np.testing.assert_array_equal(base.matrix(rows), shop.base_features(user, items))
 
 
 def test_the_matrix_is_the_callers_to_change(shop: Shop) -> None:
     plan = FeaturePlan(BASE_SCHEMA, shop.contents.snapshot)
-    first = plan.matrix(2, np.arange(12))
+    rows = shop.contents.snapshot.read(102, ITEM_IDS.tolist())
+    first = plan.matrix(rows)
     first[:] = -1
-    np.testing.assert_array_equal(
-        plan.matrix(2, np.arange(12)), shop.base_features(2, np.arange(12))
-    )
+    np.testing.assert_array_equal(plan.matrix(rows), shop.base_features(2, np.arange(12)))
 
 
 pairs = st.dictionaries(
@@ -90,17 +91,22 @@ def test_ids_survive_the_file_and_are_found(ids: list[Any]) -> None:
             (), np.zeros(len(ids) + 1, int), np.empty(0, int), np.empty((0, 0)), np.empty(0)
         ),
     )
-    again = FeatureSnapshot.from_bytes(snapshot.to_bytes(), moment={})
+    again = FeatureSnapshot.from_arrays(
+        {
+            name: np.load(io.BytesIO(array_bytes(array)), allow_pickle=False)
+            for name, array in snapshot.arrays().items()
+        },
+        description=snapshot.description(),
+    )
     assert again.users.ids.tolist() == ids
     assert [again.users.row(key) for key in ids] == list(range(len(ids)))
     assert again.users.row("absent-user") == -1
     assert again.users.ids.dtype.kind in "iU"
 
 
-def test_the_file_holds_no_pickle(shop: Shop) -> None:
-    with np.load(io.BytesIO(shop.contents.snapshot.to_bytes()), allow_pickle=False) as file:
-        kinds = {file[name].dtype.kind for name in file.files}
-    assert kinds <= {"i", "f", "U"}
+def test_arrays_are_what_needs_no_pickle(shop: Shop) -> None:
+    arrays = shop.contents.snapshot.arrays()
+    assert {array.dtype.kind for array in arrays.values()} == {"i", "f", "U"}
 
 
 def test_ids_from_a_command_line() -> None:

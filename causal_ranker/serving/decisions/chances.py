@@ -1,0 +1,184 @@
+"""With which chance each candidate of a decision was to be shown, or why nobody can say.
+
+*Inclusion*: to be anywhere in the list that was answered. *Slot*: to stand exactly where it stands,
+whatever stands above. Both are exact for lists drawn by `PlackettLuce` (an integral over an
+exponential race, error below 1e-6) and `UniformSwaps` without rules. They are not known
+
+* where nothing was drawn (a fall-back, a holdout user, no exploration): what was shown had the
+  chance 1 and everything else 0, so that these rows have nothing to be compared with;
+* under rules, or for Thompson draws, where the chance of a list has no closed form. It could be
+  simulated from the bundle and every side column of the request, which no log holds;
+* of a list that goes on behind its drawn slots;
+* if the scores of the record do not give the conditional chances that it holds, so that it is not
+  the record of such a draw.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.errors import CausalRankerError
+from causal_ranker.reranking.draws import PlackettLuce, UniformSwaps
+from causal_ranker.reranking.explore import Exploration
+from causal_ranker.serving.decisions.record import Decision
+from causal_ranker.stats.plackett_luce import (
+    conditional_propensities,
+    inclusion_propensities,
+    slot_propensities,
+)
+from causal_ranker.stats.uniform_swaps import swapped_slot_propensities
+
+__all__ = ["Chances", "chances"]
+
+Array = NDArray[np.float64]
+
+# A slot's chance is given by float64 on both sides; what differs by more is of another draw.
+_CLOSE: Final = 1e-6
+# Requests that race together, by cells of one array; above so many slots each is raced alone.
+_CELLS, _MOST_SLOTS = 2_000_000, 20
+
+
+@dataclass(frozen=True, eq=False)
+class Chances:
+    """Chances of one decision.
+
+    Parameters
+    ----------
+    inclusion : ndarray of float64, shape (n,)
+        Of each candidate, to be anywhere in the list.
+    slot : ndarray of float64, shape (k,)
+        Of each shown item, to stand where it stands; NaN behind the drawn slots, and where more
+        than 20 are drawn.
+    """
+
+    inclusion: Array
+    slot: Array
+
+
+def chances(decisions: Sequence[Decision]) -> list[Chances | str]:
+    """Return the chances of some decisions.
+
+    Parameters
+    ----------
+    decisions : sequence of Decision
+        A block of them.
+
+    Returns
+    -------
+    list of Chances or str
+        For each its chances, or why there are none.
+    """
+    found: list[Chances | str] = [""] * len(decisions)
+    softmax: dict[tuple[int, float], list[int]] = defaultdict(list)
+    for place, decision in enumerate(decisions):
+        draw = _draw(decision)
+        if isinstance(draw, str):
+            found[place] = draw
+        elif isinstance(draw, PlackettLuce):
+            softmax[_drawn(decision), draw.temperature].append(place)
+        else:
+            found[place] = _of_swaps(decision, draw.epsilon)
+    for (slots, temperature), places in softmax.items():
+        width = max(len(decisions[place].items) for place in places)
+        at_once = max(1, _CELLS // (width * slots)) if slots <= _MOST_SLOTS else 1
+        for start in range(0, len(places), at_once):
+            some = places[start : start + at_once]
+            block = [decisions[place] for place in some]
+            raced = _of_softmax(block, slots, temperature=temperature)
+            for place, each in zip(some, raced, strict=True):
+                found[place] = each
+    return found
+
+
+def _drawn(decision: Decision) -> int:
+    return min(decision.slots, len(decision.shown))
+
+
+def _draw(decision: Decision) -> PlackettLuce | UniformSwaps | str:
+    if decision.fallback is not None:
+        return "fallback"
+    if decision.holdout:
+        return "holdout"
+    if decision.exploration is None or not decision.explored or not decision.slots:
+        return "nothing drawn"
+    try:
+        draw = Exploration(**decision.exploration).draw
+    except (CausalRankerError, TypeError):
+        return "unknown draw"
+    if not isinstance(draw, PlackettLuce | UniformSwaps):
+        return draw.kind
+    if decision.constrained is not False:
+        return "rules"
+    shown = len(decision.shown)
+    if decision.slots < shown < len(decision.items):
+        return "longer than what is drawn"
+    score = decision.score
+    if score is None or len(score) != len(decision.items) or not np.isfinite(score).all():
+        return "scores missing"
+    if len(decision.propensity) < _drawn(decision):
+        return "chances missing"
+    return draw
+
+
+def _of_softmax(
+    decisions: Sequence[Decision], slots: int, *, temperature: float
+) -> list[Chances | str]:
+    scores = np.full((len(decisions), max(len(each.items) for each in decisions)), -np.inf)
+    for row, each in enumerate(decisions):
+        scores[row, : len(each.items)] = each.score
+    top = np.array([each.shown[:slots] for each in decisions], dtype=np.int64)
+    given = conditional_propensities(scores, top, temperature=temperature)
+    slot = np.full(top.shape, np.nan)
+    if slots <= _MOST_SLOTS:
+        by_slot = slot_propensities(scores, slots, temperature=temperature)
+        inclusion = by_slot.sum(axis=2)
+        slot = np.take_along_axis(by_slot, top[:, :, None], axis=1)[:, range(slots), range(slots)]
+    else:
+        inclusion = np.stack(
+            [inclusion_propensities(row, slots, temperature=temperature) for row in scores]
+        )
+    return [
+        _checked(each, given[row], inclusion[row, : len(each.items)], slot[row])
+        for row, each in enumerate(decisions)
+    ]
+
+
+def _of_swaps(decision: Decision, epsilon: float) -> Chances | str:
+    n, slots = len(decision.items), _drawn(decision)
+    base = np.argsort(-np.asarray(decision.base_score), kind="stable")
+    order = base[np.argsort(-np.asarray(decision.score)[base], kind="stable")]
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    # Who stands where when a slot is filled, to see that the record is of such a draw.
+    standing, given = order.copy(), np.empty(slots)
+    for slot, item in enumerate(decision.shown[:slots]):
+        here = int(np.flatnonzero(standing == item)[0])
+        given[slot] = epsilon / (n - slot) + (1 - epsilon) * (here == slot)
+        standing[slot], standing[here] = standing[here], standing[slot]
+    by_slot = _swapped(n, slots, epsilon)[rank]
+    at_place = by_slot[decision.shown[:slots], np.arange(slots)]
+    return _checked(decision, given, by_slot.sum(axis=1), at_place)
+
+
+def _checked(decision: Decision, given: Array, inclusion: Array, slot: Array) -> Chances | str:
+    """Refuse a record whose conditional chances are not those of its scores."""
+    told = np.array(decision.propensity[: given.size])
+    if not np.allclose(given, told, rtol=_CLOSE, atol=_CLOSE):
+        return "other chances"
+    shown = len(decision.shown)
+    if shown == len(decision.items):  # everything is shown, however far was drawn
+        inclusion = np.ones(shown)
+    behind = np.full(shown - slot.size, np.nan)
+    return Chances(np.minimum(inclusion, 1.0), np.concatenate([slot, behind]))
+
+
+@lru_cache(maxsize=64)
+def _swapped(n: int, slots: int, epsilon: float) -> Array:
+    return swapped_slot_propensities(n, slots, epsilon=epsilon)

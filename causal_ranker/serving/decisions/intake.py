@@ -1,0 +1,255 @@
+"""A segment on its way into a compacted folder: what is new in it, and what cannot go in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from causal_ranker.errors import SchemaError
+from causal_ranker.serving.decisions.frames import Damage
+from causal_ranker.serving.decisions.index import CompactionIndex, Known
+from causal_ranker.serving.decisions.record import Decision, EventRecord, event_id
+from causal_ranker.serving.decisions.segments import read_segment
+from causal_ranker.serving.decisions.tables import Layout, told_columns
+
+__all__ = ["Intake", "fault_of", "take_in"]
+
+Id = int | str
+
+_INT64: Final = range(-(2**63), 2**63)
+_KINDS: Final = ("user", "item", "session")
+
+
+@dataclass(eq=False)
+class Intake:
+    """What a segment brings, but for the decisions themselves, which may be many.
+
+    Parameters
+    ----------
+    segment : str
+        Its name.
+    kinds : dict of str to str
+        Types of user, item and session ids, as far as they are known.
+    text : bool
+        Ids are text, whatever they were.
+
+    Attributes
+    ----------
+    moments : dict of str to int
+        Decisions that are new, with their moments in microseconds since 1970.
+    views : dict of str to dict
+        Views that are new, by segment of the decision and by decision.
+    plays : list of (play id, user, EventRecord)
+        Plays that are new.
+    aside : list of (reason, EventRecord)
+        Events that belong to no decision, or cannot be.
+    events : int
+        Views and plays read.
+    duplicates, repeated : int
+        Decisions and events that were in already, and those of them that are events.
+    unsound : int
+        Decisions that contradict themselves.
+    damage : list of Damage
+        What could not be read.
+    told : set of str
+        Optional columns with a value.
+    """
+
+    segment: str
+    kinds: dict[str, str]
+    text: bool
+    moments: dict[str, int] = field(default_factory=dict)
+    views: dict[str, dict[str, list[EventRecord]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    plays: list[tuple[str, Id, EventRecord]] = field(default_factory=list)
+    aside: list[tuple[str, EventRecord]] = field(default_factory=list)
+    events: int = 0
+    duplicates: int = 0
+    repeated: int = 0
+    unsound: int = 0
+    damage: list[Damage] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
+
+    @property
+    def layout(self) -> Layout:
+        """What the columns of this segment's rows look like."""
+        return Layout({name: self.kinds.get(name, "str") for name in _KINDS}, frozenset(self.told))
+
+    def fits(self, name: str, values: Sequence[Id]) -> bool:
+        """Say whether ids are of the type of their column, which the first of them decides.
+
+        Parameters
+        ----------
+        name : {"user", "item", "session"}
+            Which ids.
+        values : sequence of int or str
+            The ids, at least one.
+
+        Returns
+        -------
+        bool
+            Whether all of them are.
+        """
+        if self.text:
+            return True
+        kinds = {type(value).__name__ for value in values}
+        whole = kinds == {"int"} and min(values) in _INT64 and max(values) in _INT64
+        if not whole and kinds != {"str"}:
+            return False
+        return self.kinds.setdefault(name, *kinds) in kinds
+
+    def alike(self, one: Id, other: Id) -> bool:
+        """Say whether two ids are the same.
+
+        Parameters
+        ----------
+        one, other : int or str
+            Ids.
+
+        Returns
+        -------
+        bool
+            Whether they are; 5 and "5" only where ids are text.
+        """
+        return str(one) == str(other) if self.text else one == other
+
+
+def take_in(file: Path, index: CompactionIndex) -> Intake:
+    """Read a segment for the first time, and add what is new in it to the index.
+
+    Parameters
+    ----------
+    file : Path
+        The segment.
+    index : CompactionIndex
+        The index, in a transaction.
+
+    Returns
+    -------
+    Intake
+        What there is.
+
+    Raises
+    ------
+    SchemaError
+        If ids of decisions are of another type than those before.
+    """
+    kinds = {name: kind for name in _KINDS if (kind := index.setting(name)) is not None}
+    intake = Intake(file.stem, kinds, text=index.setting("ids") == "text")
+    for found in read_segment(file):
+        if isinstance(found, Damage):
+            intake.damage.append(found)
+        elif isinstance(found[1], Decision):
+            _add_decision(found[1], intake, index)
+        else:
+            _add_event(found[1], intake, index)
+    for name, kind in intake.kinds.items():
+        index.set(name, kind)
+    return intake
+
+
+def fault_of(decision: Decision) -> str | None:
+    """Say how a decision contradicts itself.
+
+    Parameters
+    ----------
+    decision : Decision
+        The record.
+
+    Returns
+    -------
+    str or None
+        What is wrong; None for a sound one.
+    """
+    n, shown = len(decision.items), decision.shown
+    drawn = min(decision.slots, len(shown)) if decision.explored else 0
+    if not n or len(decision.base_score) != n or len(set(decision.items)) != n:
+        return "candidates that are none, repeated, or without base scores"
+    if len(set(shown)) != len(shown) or any(not 0 <= place < n for place in shown):
+        return "a list of other items, or of one twice"
+    if len(decision.propensity) < drawn or not all(0 < p <= 1 for p in decision.propensity):
+        return "chances that are missing or none"
+    return None
+
+
+def _add_decision(decision: Decision, intake: Intake, index: CompactionIndex) -> None:
+    if fault_of(decision) is not None:
+        intake.unsound += 1
+        return
+    _check_kind(intake, "user", [decision.user_id])
+    _check_kind(intake, "item", decision.items)
+    if decision.session_id is not None:
+        _check_kind(intake, "session", [decision.session_id])
+    moment = index.add_decision(
+        decision.decision_id,
+        decision.user_id,
+        decision.at_ms * 1000,
+        segment=intake.segment,
+    )
+    if moment is None:
+        intake.duplicates += 1
+        return
+    intake.moments[decision.decision_id] = moment
+    intake.told |= told_columns(decision)
+
+
+def _add_event(event: EventRecord, intake: Intake, index: CompactionIndex) -> None:
+    intake.events += 1
+    known = None if event.decision_id is None else index.find(event.decision_id)
+    user = event.user_id if known is None else known.user
+    reason, name = _judge(event, known, user, intake)
+    if reason is None and not intake.fits("item", [event.item_id]):
+        reason = "item id of another type"
+    if reason is None and user is not None and not intake.fits("user", [user]):
+        reason = "user id of another type"
+    if not index.add_event(name, user):
+        intake.duplicates += 1
+        intake.repeated += 1
+    elif reason is not None:
+        intake.aside.append((reason, event))
+    elif event.kind == "view":
+        assert known is not None
+        assert event.decision_id is not None
+        intake.views[known.segment][event.decision_id].append(event)
+    else:
+        assert user is not None
+        intake.plays.append((name, user, event))
+
+
+def _judge(
+    event: EventRecord, known: Known | None, user: Id | None, intake: Intake
+) -> tuple[str | None, str]:
+    """Say why an event cannot go in, and by which name it counts once."""
+    if event.kind == "view":
+        if known is None:
+            return "no such decision", event.event_id
+        clicked = event.clicked_at_ms
+        if clicked is not None and clicked * 1000 + 999 < known.t0:
+            return "clicked before the list", event.event_id
+        return None, event.event_id
+    if user is None:
+        return "no such decision", event.event_id
+    if event.user_id is not None and not intake.alike(event.user_id, user):
+        return "another user's decision", event.event_id
+    if event.play_id is not None:
+        return None, event.event_id
+    # Sent once with the decision and once with the user, it is one play all the same.
+    if intake.text:
+        return None, event_id("play", str(event.item_id), at_ms=event.at_ms, user_id=str(user))
+    return None, event_id("play", event.item_id, at_ms=event.at_ms, user_id=user)
+
+
+def _check_kind(intake: Intake, name: str, values: Sequence[Id]) -> None:
+    if not intake.fits(name, values):
+        kind = intake.kinds.get(name, "int or str")
+        odd = next((v for v in values if type(v).__name__ != kind or v not in _INT64), values[0])
+        raise SchemaError(
+            expected=f"{name} ids that are all {kind} of 64 bits at most in a compacted log",
+            came=f"{odd!r:.60} in segment {intake.segment}",
+            do="Compact into a new folder with ids as text (--ids text), where 5 and '5' are "
+            "the same; or find out who sends ids of another type.",
+        )
