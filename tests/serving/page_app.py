@@ -17,6 +17,7 @@ from starlette.routing import Route
 from causal_ranker.reranking.description import policy_to_dict
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.bundle import Bundle
+from causal_ranker.serving.http.reading import read
 from causal_ranker.serving.page.routes import page_routes
 from causal_ranker.serving.wire import (
     ExplainAnswer,
@@ -26,7 +27,6 @@ from causal_ranker.serving.wire import (
     RerankAnswer,
     RerankRequest,
     VersionAnswer,
-    read,
 )
 
 Answer = tuple[int, Any]

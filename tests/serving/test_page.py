@@ -1,4 +1,4 @@
-"""The page at ``/`` in a real browser, before a stub that says what a test wants it to say.
+"""The page at ``/`` in a real browser: before a stub that says what a test wants, and the service.
 
 Screenshots lie in pytest's own folder, or in that of ``CAUSAL_RANKER_SCREENSHOTS``.
 """
@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,36 @@ from typing import Any
 import msgspec
 import pytest
 
+from causal_ranker.reranking.draws import UniformSwaps
+from causal_ranker.reranking.explore import Exploration
+from causal_ranker.serving.app import create_app
 from causal_ranker.serving.bundle import Bundle
+from causal_ranker.serving.config import ServeConfig
+from causal_ranker.serving.http.keys import KeyRing, new_key
+from causal_ranker.serving.service import Service
 from causal_ranker.serving.wire import ExplainAnswer, RerankAnswer
 from tests.reporting.browser import Page, browsing, find_browser
+from tests.serving.fakes import MemoryLog
 from tests.serving.page_app import Answer, Stub
+from tests.serving.page_use import (
+    DASH,
+    MINUS,
+    SIZES,
+    TIMES,
+    address,
+    column,
+    figures,
+    opened,
+    pick,
+    said,
+)
 from tests.serving.running import Running
 
 PROGRAM = find_browser()
 MEASURE = (Path(__file__).parents[1] / "reporting" / "measure.js").read_text("utf-8")
-SIZES = {"phone": (360, 780), "desk": (1280, 900)}
 SCHEMES = ("light", "dark")
 SCRIPT = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 LONG = "part-00000-c000.snappy.parquet/" * 4
-MINUS, DASH, TIMES = "\u2212", "\u2013", "\u00d7"
 
 in_browser = pytest.mark.skipif(
     PROGRAM is None, reason="no Chromium: install the package chromium to look at pages"
@@ -53,43 +69,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 @pytest.fixture
 def stub(bundle: Bundle) -> Stub:
     return Stub(bundle)
-
-
-def address(running: Running) -> str:
-    return "http://{}:{}/".format(*running.address)
-
-
-@contextmanager
-def opened(browser: Page, stub: Stub) -> Iterator[Running]:
-    """Serve the page and open it; when the test is over nothing may have gone wrong on it."""
-    with Running(stub.app()) as running:
-        browser.wrong.clear()
-        browser.asked.clear()
-        width, height = SIZES["desk"]
-        browser.open(address(running), width=width, height=height, scheme="light")
-        yield running
-        browser.tell("Page.navigate", url="about:blank")
-        assert [line for line in browser.wrong if "Failed to load resource" not in line] == []
-
-
-def pick(browser: Page, user: str) -> None:
-    browser.wait_for("document.getElementById('user-note').textContent")
-    browser.ask(f"document.getElementById('user').value = {json.dumps(user)}")
-    browser.ask("document.getElementById('ask').requestSubmit()")
-
-
-def said(browser: Page, words: str) -> str:
-    """Wait until the page says it, and return all that it says."""
-    state = "document.getElementById('state').textContent"
-    return str(browser.wait_for(f"{state}.includes({json.dumps(words)}) && {state}"))
-
-
-def column(browser: Page, where: str) -> list[str]:
-    return list(browser.ask(f"[...document.querySelectorAll({where!r})].map(e => e.textContent)"))
-
-
-def figures(browser: Page, where: str) -> list[float]:
-    return [float(text.replace(MINUS, "-")) for text in column(browser, where)]
 
 
 def heads(running: Running, path: str) -> tuple[int, dict[str, str], bytes]:
@@ -153,7 +132,7 @@ def test_every_file_of_the_page_is_served_and_may_load_nothing_else(stub: Stub) 
 
 @in_browser
 def test_both_lists_are_those_of_the_api_in_its_order(browser: Page, stub: Stub) -> None:
-    with opened(browser, stub) as running:
+    with opened(browser, stub.app()) as running:
         ours = address(running)
         pick(browser, "117")
         words = said(browser, "12 candidates")
@@ -197,7 +176,7 @@ def test_both_lists_are_those_of_the_api_in_its_order(browser: Page, stub: Stub)
 @in_browser
 def test_it_is_used_by_keyboard_alone(browser: Page, stub: Stub) -> None:
     focus = "document.activeElement"
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         browser.wait_for("document.querySelector('#user-note button')")
 
         def tab_to(what: str) -> None:
@@ -253,7 +232,7 @@ def test_nothing_overlaps_nothing_is_cut_off_and_all_can_be_read(
     browser: Page, stub: Stub, folder: Path, name: str
 ) -> None:
     words = prepared(name, stub)
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         if name != "key":
             pick(browser, "100")
         said(browser, words)
@@ -294,7 +273,7 @@ def test_what_the_server_says_is_text(browser: Page, stub: Stub) -> None:
     stub.users, stub.lists = [SCRIPT], lists
     stub.version = {"version": SCRIPT, "policy": {"kind": SCRIPT}, "fallbacks": {SCRIPT: 1}}
     stub.post_explain = lambda body: (500, {"error": SCRIPT})  # type: ignore[method-assign]
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         pick(browser, "100")
         assert said(browser, "12 candidates").count(SCRIPT) == 3
         assert column(browser, "#causal bdi")[0] == SCRIPT
@@ -316,7 +295,7 @@ def test_ids_beyond_a_double_stay_what_they_are(browser: Page, stub: Stub) -> No
     stub.users = [whole, "12"]
     stub.lists = with_items(lambda at: {"item_id": whole + 2 * at})
     stub.explains = lambda answer: (404, {"error": "no"})
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         pick(browser, str(whole))
         said(browser, f"User {whole}")
         assert column(browser, "#causal bdi")[:2] == [str(whole), str(whole + 2)]
@@ -337,7 +316,7 @@ def test_ids_beyond_a_double_stay_what_they_are(browser: Page, stub: Stub) -> No
 @in_browser
 def test_a_key_is_asked_for_kept_in_memory_and_forgotten(browser: Page, stub: Stub) -> None:
     stub.key = "s3cret"
-    with opened(browser, stub) as running:
+    with opened(browser, stub.app()) as running:
         for words, key in (("asks for an API key", "wrong"), ("does not accept", "s3cret")):
             said(browser, words)
             assert browser.ask("document.activeElement.id") == "key"
@@ -355,7 +334,7 @@ def test_a_key_is_asked_for_kept_in_memory_and_forgotten(browser: Page, stub: St
     assert [a for a in browser.asked if "s3cret" in a] == []
 
 
-SAYS = {
+SAYS: dict[str, tuple[Callable[[RerankAnswer], Answer], str]] = {
     "empty": (changed(items=[]), "has no candidates"),
     "fallback": (changed(fallback="deadline"), "the model did not answer in time (deadline)"),
     "another fallback": (changed(fallback="eclipse"), "Both lists are in base order: eclipse"),
@@ -369,20 +348,20 @@ SAYS = {
 
 
 @in_browser
-@pytest.mark.parametrize("name", SAYS)
-def test_what_is_not_a_plain_list_is_told_in_words(browser: Page, stub: Stub, name: str) -> None:
-    stub.lists, words = SAYS[name]  # type: ignore[assignment]
-    with opened(browser, stub):
-        pick(browser, "100")
-        said(browser, words)
-        lists = name in {"fallback", "another fallback", "holdout", "relaxed"}
-        assert browser.ask("document.getElementById('lists').hidden") is not lists
-        assert len(column(browser, "#causal bdi")) == (12 if lists else 0)
+def test_what_is_not_a_plain_list_is_told_in_words(browser: Page, stub: Stub) -> None:
+    with opened(browser, stub.app()):
+        for name, (answer, words) in SAYS.items():
+            stub.lists = answer
+            pick(browser, "100")
+            said(browser, words)
+            lists = name in {"fallback", "another fallback", "holdout", "relaxed"}
+            assert browser.ask("document.getElementById('lists').hidden") is not lists, name
+            assert len(column(browser, "#causal bdi")) == (12 if lists else 0), name
 
 
 @in_browser
 def test_an_unknown_user_gets_the_base_order_and_no_bars(browser: Page, stub: Stub) -> None:
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         pick(browser, "nobody")
         assert "(unknown_user)" in said(browser, "the model does not know this user")
         assert column(browser, "#causal bdi") == column(browser, "#base bdi")
@@ -395,7 +374,7 @@ def test_waiting_is_told_and_only_the_last_user_asked_for_is_shown(
     browser: Page, stub: Stub
 ) -> None:
     stub.wait = 0.4
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         pick(browser, "100")
         said(browser, "Asking for the lists of user 100")
         assert browser.ask("document.getElementById('main').ariaBusy") == "true"
@@ -409,7 +388,7 @@ def test_waiting_is_told_and_only_the_last_user_asked_for_is_shown(
 
 @in_browser
 def test_a_server_that_is_gone_is_told(browser: Page, stub: Stub) -> None:
-    with opened(browser, stub) as running:
+    with opened(browser, stub.app()) as running:
         browser.wait_for("document.getElementById('user-note').textContent")
         running.__exit__(None, None, None)
         pick(browser, "100")
@@ -420,7 +399,7 @@ def test_a_server_that_is_gone_is_told(browser: Page, stub: Stub) -> None:
 @in_browser
 def test_candidates_of_ones_own_are_ranked(browser: Page, stub: Stub) -> None:
     box = "document.getElementById('candidates').value"
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         browser.ask(f"{box} = 'item-03 0.2\\nitem-07'")
         pick(browser, "100")
         said(browser, "Line 2 of your candidates is no item and base score: item-07")
@@ -446,7 +425,7 @@ def test_why_an_item_moved(browser: Page, stub: Stub) -> None:
         return 200, told[-1]
 
     stub.explains = explains
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         pick(browser, "100")
         said(browser, "12 candidates")
         browser.ask("document.querySelectorAll('#causal button')[3].click()")
@@ -484,7 +463,7 @@ def test_intervals_are_drawn_where_the_answer_has_them(browser: Page, stub: Stub
         return 200, plain
 
     stub.lists = lists
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         pick(browser, "100")
         said(browser, "12 candidates")
         assert column(browser, "#causal .ends")[:2] == [
@@ -516,7 +495,7 @@ def test_rates_are_those_of_the_last_minute(browser: Page, stub: Stub) -> None:
     stub.version = {"requests": 1000, "fallbacks": {"deadline": 100}}
     stub.metrics = metrics([900, 900, 900, 1000])
     text = "document.getElementById({!r}).textContent"
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         browser.wait_for(text.format("requests") + ".startsWith('1,000 lists')")
         stub.version = {"requests": 1200, "fallbacks": {"deadline": 100, "model_error": 5}}
         stub.metrics = metrics([950, 1050, 1100, 1200])  # +50, +100, +50, none late
@@ -545,7 +524,7 @@ def test_nobody_is_asked_while_nobody_looks(browser: Page, stub: Stub) -> None:
     def wait(seconds: int) -> None:
         browser.ask(f"new Promise((done) => setTimeout(done, {1000 * seconds}))")  # the page's
 
-    with opened(browser, stub):
+    with opened(browser, stub.app()):
         browser.wait_for("document.getElementById('about').textContent")
         wait(20)
         assert 2 <= polls() <= 6
@@ -560,3 +539,78 @@ def test_nobody_is_asked_while_nobody_looks(browser: Page, stub: Stub) -> None:
             go()
             wait(10)
             assert polls() > before
+
+
+SWAPS = Exploration(draw=UniformSwaps(epsilon=1.0), slots=5)
+PATIENT = ServeConfig(deadline_ms=20_000, explain_ms=20_000, exploration=SWAPS, seed=3)
+
+
+def test_a_list_that_nobody_will_see_is_neither_drawn_nor_logged(bundle: Bundle) -> None:
+    log = MemoryLog()
+    with Running(create_app(Service(bundle, config=PATIENT, log=log))) as running:
+        seen = [running.post({"user_id": 117, "log": False})[1] for _ in range(3)]
+        assert (log.given, log.records) == (0, [])
+        logged = running.post({"user_id": 117})[1]
+        assert [each.decision_id for each in log.decisions] == [logged["decision_id"]]
+        assert running.ask("POST", "/v1/rerank", b'{"user_id": 117, "log": 0}')[0] == 400
+    assert logged["explored"]
+    assert seen[0] == seen[1] == seen[2]
+    assert (seen[0]["decision_id"], seen[0]["explored"]) == (None, False)
+    uplifts = [item["uplift"] for item in seen[0]["items"]]
+    assert uplifts == sorted(uplifts, reverse=True)
+    assert [item["propensity"] for item in seen[0]["items"]] == [1.0] * len(uplifts)
+
+
+def test_some_users_are_named_to_whoever_has_a_key(bundle: Bundle, tmp_path: Path) -> None:
+    key = new_key(tmp_path / "keys.json")
+    app = create_app(Service(bundle), keys=KeyRing(tmp_path / "keys.json"))
+    with Running(app) as running:
+        assert running.get("/v1/users")[0] == 401
+        good = {"Authorization": f"Bearer {key}"}
+        named = running.ask("GET", "/v1/users", headers=good)
+        assert named == (200, {"users": list(range(100, 120))})  # of 40
+        assert heads(running, "/")[0] == heads(running, "/page/page.js")[0] == 200
+        assert heads(running, "/page/nothing.js")[0] == 401
+
+
+@in_browser
+def test_the_service_itself_with_a_key_and_a_log(
+    browser: Page, bundle: Bundle, tmp_path: Path, folder: Path
+) -> None:
+    log, file = MemoryLog(), tmp_path / "keys.json"
+    key = new_key(file)
+    app = create_app(Service(bundle, config=PATIENT, log=log), keys=KeyRing(file))
+    good = {"Authorization": f"Bearer {key}"}
+    with opened(browser, app) as running:
+        said(browser, "asks for an API key")
+        browser.tell("Input.insertText", text=key)
+        browser.press("Enter")
+        said(browser, "Pick a user")
+        options = "[...document.querySelectorAll('#users option')].map(e => e.value)"
+        assert browser.ask(options) == [str(user) for user in range(100, 120)]
+        pick(browser, "117")
+        said(browser, "12 candidates")
+        asked = {"user_id": 117, "log": False}
+        sent = json.dumps(asked).encode()
+        listed = running.ask("POST", "/v1/rerank", sent, good)[1]["items"]
+        assert column(browser, "#causal bdi") == [item["item_id"] for item in listed]
+        browser.ask("document.querySelector('#causal button').click()")
+        browser.wait_for("document.querySelector('.influences')")
+        sent = json.dumps({**asked, "item_id": listed[0]["item_id"]}).encode()
+        why = running.ask("POST", "/v1/explain", sent, good)[1]
+        assert column(browser, "#causal .why:not([hidden]) p")[0] == why["words"]
+        adds = figures(browser, ".influences .figure")
+        assert sum(adds) == pytest.approx(100 * listed[0]["uplift"], abs=0.05 * len(adds))
+        assert (log.given, log.records) == (0, [])
+        # what others ask for shows in the rates
+        for user in (100, 101, "nobody"):
+            running.ask("POST", "/v1/rerank", json.dumps({"user_id": user}).encode(), good)
+        text = "document.getElementById({!r}).textContent"
+        browser.wait_for(text.format("requests") + ".startsWith('5 lists')")
+        assert float(browser.ask(text.format("fallback")).split()[0]) >= 20.0
+        assert browser.ask(text.format("slow")).endswith(" ms")
+        assert "(unknown_user)" in browser.ask(text.format("reasons"))
+        assert browser.ask(text.format("model")) == bundle.version
+        browser.picture(folder / "page-service.png")
+    assert browser.wrong == ["Failed to load resource: the server responded with a status of 401 "
+                             "(Unauthorized)"]  # fmt: skip
