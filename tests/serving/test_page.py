@@ -307,8 +307,10 @@ def test_ids_beyond_a_double_stay_what_they_are(browser: Page, stub: Stub) -> No
         said(browser, "User 77,")
         pick(browser, "77")
         said(browser, 'type "77" for the text')
+        pick(browser, str(whole + 2))
+        said(browser, f"User {whole + 2}")
     sent = [body["user_id"] for path, body in stub.asked if path == "/v1/rerank"]
-    assert sent == [whole, "12", "77", 77]
+    assert sent == [whole, "12", "77", 77, whole + 2]
     explained = [body["item_id"] for path, body in stub.asked if path == "/v1/explain"]
     assert explained == [whole]
 
@@ -320,7 +322,10 @@ def test_a_key_is_asked_for_kept_in_memory_and_forgotten(browser: Page, stub: St
         for words, key in (("asks for an API key", "wrong"), ("does not accept", "s3cret")):
             said(browser, words)
             assert browser.ask("document.activeElement.id") == "key"
-            browser.tell("Input.insertText", text=key)
+            browser.tell("Input.insertText", text=f"{key} {key}")
+            assert browser.ask("document.getElementById('key').checkValidity()") is False
+            browser.ask("document.getElementById('key').select()")
+            browser.tell("Input.insertText", text=f" {key} ")
             browser.press("Enter")
         browser.wait_for("document.getElementById('key-form').hidden")
         pick(browser, "100")
@@ -375,15 +380,19 @@ def test_waiting_is_told_and_only_the_last_user_asked_for_is_shown(
 ) -> None:
     stub.wait = 0.4
     with opened(browser, stub.app()):
-        pick(browser, "100")
-        said(browser, "Asking for the lists of user 100")
-        assert browser.ask("document.getElementById('main').ariaBusy") == "true"
-        stub.wait = 0.0
+        pick(browser, "Ann")
+        said(browser, "Asking for the lists of user Ann")
+        assert browser.ask("document.getElementById('result').ariaBusy") == "true"
         pick(browser, "101")
-        said(browser, "User 101, model")
-        browser.ask("new Promise((done) => setTimeout(done, 25000))")  # of the page's seconds
-        said(browser, "User 101, model")
-        assert browser.ask("document.getElementById('main').ariaBusy") == "false"
+        browser.ask("new Promise((done) => setTimeout(done, 2500))")  # of the page's seconds
+        state = "document.getElementById('state').textContent"
+        assert browser.ask(state).startswith("Asking for the lists of user 101")
+        stub.wait = 0.0
+        pick(browser, "102")
+        said(browser, "User 102, model")
+        browser.ask("new Promise((done) => setTimeout(done, 25000))")
+        assert browser.ask(state).startswith("User 102, model")
+        assert browser.ask("document.getElementById('result').ariaBusy") == "false"
 
 
 @in_browser

@@ -81,7 +81,7 @@ async function show() {
   } catch (error) {
     return say(error.message, true);
   }
-  say(`Asking for the lists of ${name.toLowerCase()} …`);
+  say(`Asking for the lists of user ${idText(user)} …`);
   busy(true);
   try {
     const answer = await ask("v1/rerank", { body, signal: mine.signal });
@@ -96,7 +96,7 @@ async function show() {
 }
 
 function busy(now) {
-  at("main").setAttribute("aria-busy", String(now));
+  at("result").setAttribute("aria-busy", String(now));
 }
 
 function present(answer, body, name) {
@@ -133,7 +133,7 @@ at("ask").addEventListener("submit", (event) => {
 });
 at("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  useKey(at("key").value);
+  useKey(at("key").value.trim());
   keyed = true;
   at("key").value = "";
   say("Asking with this key …");
