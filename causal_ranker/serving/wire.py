@@ -384,7 +384,7 @@ class VersionAnswer(_Body, frozen=True):
     version: str
     package_version: str
     created_at: str
-    training_window: tuple[str, str]
+    training_window: Annotated[tuple[str, ...], Meta(min_length=2, max_length=2)]
     policy: dict[str, Any]
     shadow: str | None
     canary: str | None

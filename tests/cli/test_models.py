@@ -87,7 +87,8 @@ def test_the_service_answers_and_stops(model: Path, tmp_path: Path) -> None:
         assert ask(port, "GET", "/v1/version")[1]["version"] == version
         status, answer = ask(port, "POST", "/v1/rerank", {"user_id": USER, "k": 3})
         assert status == 200
-        assert answer["items"] == rerank(load_bundle(model), USER, k=3).records()
+        expected = rerank(load_bundle(model), USER, k=3).records()
+        assert answer["items"] == [row | {"propensity": 1.0} for row in expected]
         # to the service an unknown user is no error: the base order, and a count
         given = [{"item_id": f"item-{i:02d}", "base_score": float(i)} for i in range(3)]
         asked = {"user_id": 9999, "candidates": given}
@@ -96,7 +97,7 @@ def test_the_service_answers_and_stops(model: Path, tmp_path: Path) -> None:
         assert [row[C.ITEM] for row in answer["items"]] == ["item-02", "item-01", "item-00"]
         assert ask(port, "GET", "/v1/version")[1]["fallbacks"] == {"unknown_user": 1}
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) in {0, 130}
+        assert process.wait(timeout=20) == 0
         assert "Traceback" not in log.read_text("utf-8")
     finally:
         process.kill()
