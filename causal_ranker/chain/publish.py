@@ -59,8 +59,14 @@ def bundle_contents(
     groups = _groups(latest, config, user_row=user_row, item_row=item_row)
     levels = trained.levels.by_feature
     values = {name: latest.features[:, place] for place, name in enumerate(config.names)}
+    of_requests = {name for name in _context(config) if groups[name] == "moment"}
     by_group = {
-        group: tuple(name for name in config.names if groups[name] == group)
+        group: tuple(
+            name
+            for name in config.names
+            # Unless a request says otherwise, a user's last one goes on.
+            if groups[name] == group or (group == "user" and name in of_requests)
+        )
         for group in ("user", "item", "pair")
     }
 
@@ -80,9 +86,7 @@ def bundle_contents(
         items=table("item", items, item_row),
         pairs=pairs,
         moment={
-            name: _default(values[name][one_row], levels.get(name))
-            for name in (*config.row_numbers, *config.row_categories)
-            if groups[name] == "moment"
+            name: _default(values[name][one_row], levels.get(name)) for name in sorted(of_requests)
         },
         clock={name: clock[name] for name in config.clock_names},
     )
@@ -131,7 +135,7 @@ def _groups(
     next request may say otherwise.
     """
     groups: dict[str, Any] = {}
-    context = {*config.row_numbers, *config.row_categories}
+    context = _context(config)
     for place, name in enumerate(config.names):
         column = latest.features[:, place]
         if name in (C.BASE_SCORE, C.BASE_RANK):
@@ -146,6 +150,11 @@ def _groups(
         else:
             groups[name] = "pair"
     return groups
+
+
+def _context(config: FeatureConfig) -> tuple[str, ...]:
+    """Name what a request says of itself, in the log."""
+    return (*config.row_numbers, *config.row_categories)
 
 
 def _depends_only_on(row: NDArray[np.int64], column: NDArray[np.float32]) -> bool:

@@ -15,6 +15,7 @@ from causal_ranker import __version__
 from causal_ranker.cli import (
     attribute,
     experiment,
+    features,
     init,
     keys,
     label,
@@ -63,6 +64,7 @@ app.add_typer(init.app)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
+app.add_typer(features.app, name="features")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -35,7 +35,7 @@ class FeatureConfig(FrozenConfig):
     row_numbers : tuple of str
         Numeric columns of the candidate log known before t0 (context). One that is the same for all
         candidates of a request (the device, say) is of the moment in a published model: a request
-        says it by name, and otherwise the commonest value of the last requests holds.
+        says it by name; otherwise that of the user's last request holds.
     row_categories : tuple of str
         Categorical columns of the candidate log known before t0; likewise.
     item_vectors, user_vectors : dict of str to int

@@ -43,6 +43,7 @@ class FeaturePlan:
         layout = snapshot.layout
         tables = {"user": layout.users, "item": layout.items, "pair": layout.pairs}
         self._columns = {group: _columns(schema, group, names) for group, names in tables.items()}
+        self._last = _last_moment(schema, layout.users)
         self._moment = np.full(self._width, np.nan)
         self._base: dict[str, int] = {}
         # What a request may say of the moment and of its user.
@@ -88,9 +89,9 @@ class FeaturePlan:
             The matrix, columns in the order of the schema.
         """
         X = np.tile(self._moment, (rows.known.size, 1))
-        target, source = self._columns["user"]
         if rows.user is not None:
-            X[:, target] = rows.user[source]
+            for target, source in (self._columns["user"], self._last):
+                X[:, target] = rows.user[source]
         for group, values in (("item", rows.items), ("pair", rows.pairs)):
             target, source = self._columns[group]
             if target.size:
@@ -130,6 +131,19 @@ def _columns(
     for place in target:
         if schema.features[place].name not in names:
             raise _missing(schema.features[place].name, group, names)
+    source = [names.index(schema.features[place].name) for place in target]
+    return np.array(target, dtype=np.intp), np.array(source, dtype=np.intp)
+
+
+def _last_moment(
+    schema: FeatureSchema, names: tuple[str, ...]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Places of the features of the moment that the table of users has, too."""
+    target = [
+        place
+        for place, feature in enumerate(schema.features)
+        if feature.group == "moment" and feature.name in names
+    ]
     source = [names.index(schema.features[place].name) for place in target]
     return np.array(target, dtype=np.intp), np.array(source, dtype=np.intp)
 

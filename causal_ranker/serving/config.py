@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import ConfigError
 from causal_ranker.reranking.explore import Exploration
 
 __all__ = ["BreakerConfig", "CanaryConfig", "ServeConfig"]
@@ -83,13 +84,18 @@ class ServeConfig(FrozenConfig):
         Deadline of an explanation.
     events_ms : float
         How long events may take to be written down.
+    store : str or None
+        A Redis server that features were pushed to (``causal-ranker features push``), by its URL;
+        without it they are read from the bundle. It may hold a password, and is in no message.
+    store_ms : float
+        How long the store may take to connect, and to answer; what is late is the base order.
     drain_s : float
         How long `stop` waits for requests in flight, and then for the log, in seconds.
 
     Raises
     ------
     ConfigError
-        If nothing of the deadline is left for the model.
+        If nothing of the deadline is left for the model, or for it behind the store.
     """
 
     deadline_ms: _Milliseconds = 50.0
@@ -105,10 +111,19 @@ class ServeConfig(FrozenConfig):
     poll_ms: _Milliseconds = 1_000.0
     explain_ms: _Milliseconds = 2_000.0
     events_ms: _Milliseconds = 1_000.0
+    store: Annotated[str | None, Field(repr=False)] = None
+    store_ms: _Milliseconds = 20.0
     drain_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 4.0
 
     @model_validator(mode="after")
     def _leaves_time_for_the_model(self) -> Self:
-        if self.log_ms >= self.deadline_ms:
-            raise ValueError("log_ms must leave some of deadline_ms to the model")
+        # Not a ValueError: pydantic would quote all settings, the password of a store among them.
+        taken = self.log_ms + (0.0 if self.store is None else self.store_ms)
+        if taken >= self.deadline_ms:
+            raise ConfigError(
+                expected="log_ms, and store_ms of a store, that leave some of deadline_ms to the "
+                "model",
+                came=f"{taken} of {self.deadline_ms} ms",
+                do="Shorten them, or lengthen the deadline.",
+            )
         return self

@@ -26,7 +26,7 @@ Id = int | str
 
 _REASONS: Final[dict[FallbackReason, str]] = {
     "unknown_user": "the model does not know the user",
-    "feature_store_error": "the features could not be read",
+    "feature_store_error": "the feature store did not answer",
     "base_model_error": "the base model failed",
     "model_error": "the model failed",
     "model_not_finite": "the model gave no number for an item",

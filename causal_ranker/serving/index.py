@@ -25,6 +25,7 @@ _ROWS: Final = np.int32
 _LARGEST: Final = (1 << 63) - 1
 # Ids are hashed this many at a time, so that what is in a file is never all in memory.
 _CHUNK: Final = 1 << 17
+_FEW: Final = 256
 
 
 class IdIndex:
@@ -148,10 +149,18 @@ class IdIndex:
         place = _hashes(keys) & self._mask
         rows: NDArray[np.int64] = self.slots[place].astype(np.int64)
         left = np.flatnonzero(self._others(rows, keys))
-        while left.size:
+        while left.size > _FEW:
             place[left] = (place[left] + np.uint64(1)) & self._mask
             rows[left] = self.slots[place[left]]
             left = left[self._others(rows[left], [keys[i] for i in left.tolist()])]
+        # Those of one request are walked one by one: a vector of few costs more than they do.
+        ids, slots, mask = self._ids, self.slots, int(self._mask)
+        for i in left.tolist():
+            key, at, row = keys[i], int(place[i]), int(rows[i])
+            while row != _FREE and ids[row].item() != key:
+                at = (at + 1) & mask
+                row = int(slots[at])
+            rows[i] = row
         return rows
 
     def _others(self, rows: NDArray[np.int64], keys: list[Any]) -> NDArray[np.bool_]:

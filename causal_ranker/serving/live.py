@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,6 +18,7 @@ from causal_ranker.serving.bundle import Bundle, load_bundle
 from causal_ranker.serving.config import ServeConfig
 from causal_ranker.serving.deadline import Workers
 from causal_ranker.serving.metrics import ServiceMetrics
+from causal_ranker.serving.redis_store import RedisFeatureStore
 from causal_ranker.stats.hashing import uniform_hash
 
 __all__ = ["LiveModel", "LiveModels", "ModelSource", "Role"]
@@ -256,6 +257,14 @@ class LiveModels:
 
     def _live(self, bundle: Bundle, *, role: Role) -> LiveModel:
         config, name = self._config, f"{role}-{bundle.version}"
+        if config.store is not None:
+            store = RedisFeatureStore(
+                config.store,
+                version=bundle.version,
+                layout=bundle.snapshot.layout,
+                timeout_ms=config.store_ms,
+            )
+            bundle = replace(bundle, store=store)
         self._metrics.model.labels(role, bundle.version).set(1)
         return LiveModel(
             role=role,

@@ -47,15 +47,15 @@ __all__ = ["Service"]
 
 _log = logging.getLogger(__name__)
 
-#: Reasons that are the fault of the model, or of what it reads.
+#: Reasons that are a model's own fault.
 _FAULTS: Final = frozenset(
     {
-        "base_model_error",
-        "deadline",
         "feature_store_error",
+        "base_model_error",
         "model_error",
         "model_not_finite",
         "model_wrong_length",
+        "deadline",
     }
 )
 

@@ -31,7 +31,8 @@ class FeatureSnapshot:
         History of user and item together.
     moment : Mapping of str to float, str or None
         Default of each feature of the moment, raw (a level, not its code); ``None`` where it is
-        missing unless the request says it.
+        missing unless the request says it. Where the table of users has a column of that name, the
+        user's own value goes before the default.
     clock : Mapping of str to {"hour_of_day", "day_of_week"}
         Features of the moment that, unless the request says them, are those of the request's time
         in UTC (Monday is 0), not those of publishing.

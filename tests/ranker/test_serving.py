@@ -52,7 +52,8 @@ def served_as_judged(ranker: CausalRanker, folder: Path) -> tuple[pd.DataFrame, 
 
 
 @pytest.mark.parametrize(
-    ("base", "features"), [(None, {}), ("boosted", {}), ("boosted", {"exposures": True})]
+    ("base", "features"),
+    [(None, {}), ("boosted", {}), ("boosted", {"exposures": True, "clock": True})],
 )
 def test_uplift_and_order_are_served_as_they_were_judged(
     base: Any, features: dict[str, bool], tmp_path: Path
@@ -68,7 +69,7 @@ def test_uplift_and_order_are_served_as_they_were_judged(
         offered = None
         if base is None:
             offered = list(zip(rows["item_id"], rows["base_score"], strict=True))
-        found = served.rerank(user, offered)
+        found = served.rerank(user, offered, at=small()[0].log_end)
         assert found.fallback is None
         mine = rows.set_index("item_id").loc[list(found.items)]
         np.testing.assert_allclose(found.uplift, mine["uplift"], rtol=1e-9)
