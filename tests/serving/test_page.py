@@ -346,6 +346,7 @@ SAYS: dict[str, tuple[Callable[[RerankAnswer], Answer], str]] = {
     "holdout": (changed(holdout=True), "held out"),
     "relaxed": (changed(relaxed=["floors", "caps"]), "could not be kept: floors, caps"),
     "404": (lambda _: (404, {"error": "user 100"}), "User 100 is not known"),
+    "400": (lambda _: (400, {"error": "no base model."}), "model. Or send some of your own"),
     "429": (lambda _: (429, {"error": "come back"}), "too busy or not ready: come back"),
     "500": (lambda _: (500, {"error": "see its log"}), "refuses (500): see its log"),
     "proxy": (lambda _: (502, "<html>"), "refuses (502): "),
@@ -458,9 +459,16 @@ def test_why_an_item_moved(browser: Page, stub: Stub) -> None:
             f".find(b => b.textContent === {item!r}).click()"
         )
         browser.wait_for("document.querySelectorAll('.influences').length === 2")
+        stub.lists = changed(fallback="deadline")
+        pick(browser, "100")
+        said(browser, "(deadline)")
+        browser.ask("document.querySelectorAll('#causal button')[3].click()")
+        browser.wait_for("document.querySelector('.influences')")
+        notes = column(browser, "#causal .why:not([hidden]) p")
+        assert notes[2].startswith("The lists on this page were made without the model")
     assert [b for path, b in stub.asked if path == "/v1/explain"] == [
         {"user_id": 100, "log": False, "item_id": item}
-    ]
+    ] * 2
 
 
 @in_browser

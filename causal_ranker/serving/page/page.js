@@ -89,7 +89,7 @@ async function show() {
   } catch (error) {
     if (mine.signal.aborted) return; // another user is asked for
     if (error.status === 401) wantKey();
-    else if (error instanceof Refused) say(refusal(error, name), true);
+    else if (error instanceof Refused) say(refusal(error, name, body), true);
     else say(`The page failed: ${error.message}`, true);
   }
   busy(false);
@@ -101,7 +101,7 @@ function busy(now) {
 
 function present(answer, body, name) {
   if (!answer.items.length) return say(`${name} has no candidates: there is nothing to rank.`);
-  const told = drawLists(answer, Number(at("rows").value), teller(body, answer.version));
+  const told = drawLists(answer, Number(at("rows").value), teller(body, answer));
   const notes = [`${name}, model ${answer.version}: ${told}`];
   if (answer.fallback !== null) {
     notes.push(`Both lists are in base order: ${reason(answer.fallback)}.`);
@@ -114,11 +114,12 @@ function present(answer, body, name) {
   say(notes.filter(Boolean).join(" "), answer.fallback !== null);
 }
 
-function refusal({ status, message }, name) {
+function refusal({ status, message }, name, { candidates }) {
   if (status === 0) return `The server does not answer: ${message}.`;
-  if (status === 404) return `${name} is not known, and no candidates came: ${message}`;
+  if (status === 404) return `${name} is not known: ${message}`;
   if (status === 429 || status === 503) return `The server is too busy or not ready: ${message}`;
-  return `The server refuses (${status}): ${message}`;
+  const hint = status === 400 && !candidates ? " Or send some of your own, above." : "";
+  return `The server refuses (${status}): ${message}${hint}`;
 }
 
 // 12 and "12" are two ids, and which of them a server knows is easily mistaken.

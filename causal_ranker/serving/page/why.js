@@ -6,7 +6,7 @@ import { count, make, reason, score, short } from "./words.js";
 const SHOWN = 6; // influences; the others are summed up
 
 /** Make the function that fills a cell with why an item moved, asking once per item. */
-export function teller(body, version) {
+export function teller(body, list) {
   const told = new Map(); // an item's place -> the promise of its explanation
   return async (item, cell) => {
     cell.replaceChildren(make("p", {}, "Asking why …"));
@@ -14,7 +14,7 @@ export function teller(body, version) {
       told.set(item.place, ask("v1/explain", { body: { ...body, item_id: item.item_id } }));
     }
     try {
-      cell.replaceChildren(...explained(await told.get(item.place), version));
+      cell.replaceChildren(...explained(await told.get(item.place), list));
     } catch (error) {
       told.delete(item.place); // the next try asks again
       cell.replaceChildren(make("p", { class: "wrong" }, `No explanation: ${error.message}.`));
@@ -22,14 +22,17 @@ export function teller(body, version) {
   };
 }
 
-function explained(answer, version) {
+function explained(answer, list) {
   const { item, influences, average } = answer;
   const all = [make("p", {}, answer.words)];
-  if (answer.version !== version) {
+  if (answer.version !== list.version) {
     all.push(make("p", { class: "note" }, `Explained by model ${answer.version}, which has taken `
       + "over since the lists were made."));
   }
-  if (answer.fallback !== null) {
+  if (answer.fallback === null && list.fallback !== null) {
+    all.push(make("p", { class: "note" }, "The lists on this page were made without the model; this "
+      + "is where it would put the item."));
+  } else if (answer.fallback !== null) {
     all.push(make("p", { class: "note" }, `Base order: ${reason(answer.fallback)}.`));
   }
   if (influences.length) all.push(influenceTable(influences, average));
