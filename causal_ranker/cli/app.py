@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from causal_ranker import __version__
 from causal_ranker.cli import (
     attribute,
+    decisions,
     experiment,
     features,
     init,
@@ -65,6 +66,8 @@ app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(features.app, name="features")
+app.add_typer(decisions.app, name="decisions")
+app.add_typer(decisions.forgetting)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

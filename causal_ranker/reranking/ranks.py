@@ -150,8 +150,9 @@ def standardise_within(request: ArrayLike, values: ArrayLike) -> NDArray[np.floa
     blocks = _blocks(requests)
     u = x if blocks.order is None else x[blocks.order]
 
-    def spread(per_block: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.repeat(per_block, blocks.counts)
+    def spread(per_block: NDArray[Any]) -> NDArray[Any]:
+        # Of one request, the one value goes with every row as it is.
+        return per_block if blocks.counts.size == 1 else np.repeat(per_block, blocks.counts)
 
     # Dividing by the largest value first keeps squares of 1e200 from overflowing.
     largest = np.maximum.reduceat(np.abs(u), blocks.starts)
@@ -161,7 +162,8 @@ def standardise_within(request: ArrayLike, values: ArrayLike) -> NDArray[np.floa
     sd = np.sqrt(np.add.reduceat(u * u, blocks.starts) / blocks.counts)
     constant = extent <= _CONSTANT
     z = u / spread(np.where(constant, 1.0, sd))
-    z[np.repeat(constant, blocks.counts)] = 0.0
+    if constant.any():
+        z[np.repeat(constant, blocks.counts)] = 0.0
     if blocks.order is None:
         return z
     out = np.empty_like(z)
@@ -181,6 +183,14 @@ class _Blocks:
 
 
 def _blocks(request: NDArray[Any]) -> _Blocks:
+    if request.dtype.kind in "iu" and request.size and (request == request[0]).all():
+        return _Blocks(
+            codes=np.zeros(request.size, dtype=np.int64),
+            order=None,
+            starts=np.zeros(1, dtype=np.int64),
+            counts=np.array([request.size]),
+            length=request.size,
+        )
     if request.dtype.kind in "iu" and bool((request[1:] >= request[:-1]).all()):
         starts = np.concatenate([[0], np.flatnonzero(request[1:] != request[:-1]) + 1])
         counts = np.diff(np.append(starts, request.size))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 __all__ = ["CallLateError", "QueueFullError", "Workers"]
 
 T = TypeVar("T")
+
+#: A call that waited for more of its time than this is not begun. Behind one that hangs many wait:
+#: each would be begun for a moment, left behind, and taken for one that hangs as well.
+_LAST_START: Final = 0.9
 
 
 class CallLateError(Exception):
@@ -40,9 +45,12 @@ class _Thread:
 
 
 class _Job(Generic[T]):
-    def __init__(self, call: Callable[[], T], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, call: Callable[[], T], loop: asyncio.AbstractEventLoop, *, begin_by: float
+    ) -> None:
         self.call: Callable[[], T] | None = call
         self.loop = loop
+        self.begin_by = begin_by
         self.future: asyncio.Future[T] = loop.create_future()
         self.thread: _Thread | None = None
         self.over = False
@@ -127,7 +135,7 @@ class Workers:
         Exception
             What the call raised.
         """
-        job = self._submit(call)
+        job = self._submit(call, begin_by=time.monotonic() + _LAST_START * within)
         timer = job.loop.call_later(max(within, 0.0), self._give_up, job)
         try:
             return await job.future
@@ -143,12 +151,12 @@ class Workers:
         for _ in range(threads):
             self._jobs.put(None)
 
-    def _submit(self, call: Callable[[], T]) -> _Job[T]:
+    def _submit(self, call: Callable[[], T], *, begin_by: float) -> _Job[T]:
         with self._lock:
             if self._closed or not self._working or self._waiting >= self._queue:
                 raise QueueFullError
             self._waiting += 1
-        job = _Job(call, asyncio.get_running_loop())
+        job = _Job(call, asyncio.get_running_loop(), begin_by=begin_by)
         self._jobs.put(job)
         return job
 
@@ -197,8 +205,8 @@ class Workers:
                     self._working -= 1
                 return
             with self._lock:
-                if job.over:
-                    continue  # given up while it waited
+                if job.over or time.monotonic() >= job.begin_by:
+                    continue  # given up while it waited, or about to be
                 self._waiting -= 1
                 job.thread = thread
                 call, job.call = job.call, None

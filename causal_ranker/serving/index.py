@@ -1,9 +1,10 @@
 """From an id to its row in a few steps, in one vector that can lie in a file.
 
 A table of open addressing with linear probing (Knuth, The Art of Computer Programming, vol. 3,
-section 6.4): a power of two of places, at most half of them taken, each holding a row or -1. An id
-is looked for from the place that its hash says on, up to the first free place. It is at home where
-the id of the row says so, never because the hash does: a wrong table loses ids, it mixes up none.
+section 6.4): a power of two of places, at most a quarter of them taken, each holding a row or -1.
+An id is looked for from the place that its hash says on, up to the first free place. It is at home
+where the id of the row says so, never because the hash does: a wrong table loses ids, it mixes up
+none.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class IdIndex:
                 came=f"{ids.size - distinct} repeated ids",
                 do="Keep one row.",
             )
-        slots = np.full(1 << max(1, (2 * ids.size - 1).bit_length()), _FREE, dtype=_ROWS)
+        slots = np.full(1 << max(1, (4 * ids.size - 1).bit_length()), _FREE, dtype=_ROWS)
         mask = np.uint64(slots.size - 1)
         waiting = np.arange(ids.size, dtype=_ROWS)
         place = np.concatenate(
@@ -157,9 +158,9 @@ class IdIndex:
         ids, slots, mask = self._ids, self.slots, int(self._mask)
         for i in left.tolist():
             key, at, row = keys[i], int(place[i]), int(rows[i])
-            while row != _FREE and ids[row].item() != key:
+            while row != _FREE and ids.item(row) != key:
                 at = (at + 1) & mask
-                row = int(slots[at])
+                row = slots.item(at)
             rows[i] = row
         return rows
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from causal_ranker.errors import EmptyError, UnknownUserError
 from causal_ranker.reranking.chained import rank_lists
 from causal_ranker.reranking.lists import CandidateLists
-from causal_ranker.reranking.ranks import rank_within
 from causal_ranker.serving.asked import Asked
 from causal_ranker.serving.bundle import Bundle
 from causal_ranker.serving.counts import FallbackReason
@@ -90,12 +89,15 @@ def base_list(
     Ranked
         The base order.
     """
-    base_rank = rank_within(_one_request(base_score.size), np.nan_to_num(base_score))
+    n = base_score.size
+    base_rank = np.empty(n, dtype=np.int64)
+    # Stable: equal scores, and missing ones, keep the order they came in.
+    base_rank[np.argsort(-base_score, kind="stable")] = np.arange(1, n + 1)
     return Ranked(
         items=items,
         base_score=base_score,
         base_rank=base_rank,
-        uplift=np.full(len(items), np.nan),
+        uplift=np.full(n, np.nan),
         score=base_score,
         rank=base_rank,
         fallback=fallback,

@@ -18,6 +18,7 @@ from causal_ranker.errors import (
 )
 from causal_ranker.evaluation.report import Report
 from causal_ranker.ranker import CausalRanker
+from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.distill import DistillConfig, distill
 from tests.ranker.season import (
@@ -65,6 +66,8 @@ def test_uplift_and_order_are_served_as_they_were_judged(
     ranker = fit(small()[0], base=base, config=wide)
     offline, served = served_as_judged(ranker, tmp_path / "model")
     assert offline["user_id"].nunique() == 40
+    clock = {"hour_of_day", "day_of_week"} if features.get("clock") else set()
+    assert set(load_bundle(tmp_path / "model").snapshot.clock) == clock
     for user, rows in offline.groupby("user_id"):
         offered = None
         if base is None:
@@ -99,6 +102,36 @@ def test_a_published_folder_serves_what_the_ranker_serves(
         list(loaded.rerank(user, offer(later.candidates, user)).base_rank) != list(range(1, 21))
         for user in users
     )
+    assert_context_is_of_the_moment(folder, later.candidates)
+
+
+def assert_context_is_of_the_moment(folder: Path, candidates: pd.DataFrame) -> None:
+    """What all candidates of a request share is the request's to say; the last one goes on."""
+    bundle = load_bundle(folder)
+    plan, snapshot = bundle.uplift.plan, bundle.snapshot
+    group = {feature.name: feature.group for feature in plan.schema.features}
+    assert {name for name in group if group[name] == "moment"} == {
+        "hour",
+        "session_so_far",
+        "device",
+    }
+    last = candidates.sort_values("t0").groupby("user_id").last()
+    assert snapshot.moment["device"] == last["device"].mode()[0]
+    assert snapshot.moment["hour"] == last["hour"].mode()[0]
+    column = {name: plan.schema.names.index(name) for name in group}
+    levels = plan.schema.features[column["device"]].levels
+    assert levels is not None
+    items = snapshot.items.ids[:5].tolist()
+    for user in last.index[:20]:
+        rows = bundle.read(int(user), items)
+        X = plan.matrix(rows)
+        for name in ("hour", "session_so_far"):
+            assert set(X[:, column[name]]) == {float(np.float32(last.loc[user, name]))}
+        assert {levels[int(code)] for code in X[:, column["device"]]} == {last.loc[user, "device"]}
+        for level in levels:
+            sent = plan.matrix(rows, sent={"device": level, "hour": 3})
+            assert set(sent[:, column["device"]]) == {levels.index(level)}
+            assert set(sent[:, column["hour"]]) == {3.0}
 
 
 def test_a_student_is_published_in_the_place_of_the_learner(

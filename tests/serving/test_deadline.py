@@ -94,7 +94,25 @@ def test_a_call_that_waited_too_long_never_begins() -> None:
         assert await first
         assert await some.run(lambda: "next", within=5) == "next"
         assert ran == []
+        assert some.waiting == 0
         assert some.abandoned == 0
+        some.close()
+
+    asyncio.run(run())
+
+
+def test_those_who_wait_behind_one_that_hangs_do_not_hang_as_well() -> None:
+    async def run() -> None:
+        release = threading.Event()
+        some = workers(queue=20, abandoned=2)
+        calls = [some.run(release.wait, within=0.1) for _ in range(20)]
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert [each.started for each in found if isinstance(each, CallLateError)] == [
+            True,
+            *[False] * 19,
+        ]
+        assert some.abandoned == 1
+        release.set()
         some.close()
 
     asyncio.run(run())

@@ -76,16 +76,16 @@ def test_a_server_that_hangs_is_late_and_mixes_up_nothing(
     bundle: Bundle, server: RedisServer
 ) -> None:
     push_features(server.url, bundle=bundle)
-    store = store_of(bundle, server.url, timeout_ms=50)
+    store = store_of(bundle, server.url, timeout_ms=300)
     for user in (105, 106):
         assert store.read(user, ["item-00"]).user is not None  # the connection is open
     server.hang()
     try:
-        for user in (107, 108, 109):
+        for user in (107, 108):
             began = time.monotonic()
             with pytest.raises(UpstreamError, match="TimeoutError"):
                 store.read(user, ["item-01"])
-            assert 0.04 < time.monotonic() - began < 1.0
+            assert 0.25 < time.monotonic() - began < 0.55  # once, not twice
     finally:
         server.go_on()
     # Answers to what was given up come late, on connections that nobody reads from any more.
@@ -101,7 +101,7 @@ def _patiently(store: Any, user: int) -> Any:
     for _ in range(100):
         try:
             rows = store.read(user, ["item-02"])
-        except UpstreamError:  # 50 ms may be short on a busy machine
+        except UpstreamError:  # 300 ms may be short on a busy machine
             continue
         assert rows.user is not None
         return rows.user
@@ -303,6 +303,8 @@ def test_one_round_trip_a_request(bundle: Bundle, server: RedisServer) -> None:
         store.read(user, ITEM_IDS.tolist())
     # A read of the server's is at most a round trip of ours; the info itself is one.
     assert client.info("stats")["total_reads_processed"] - before == 11
+    # In a transaction: a version that is deleted meanwhile is there as a whole or not at all.
+    assert client.info("commandstats")["cmdstat_exec"]["calls"] == 11
 
 
 def test_the_command_line_pushes_and_forgets(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -209,6 +210,42 @@ def test_a_hanging_model_is_late_once_and_then_left_alone(bundle: Bundle) -> Non
     asyncio.run(run())
 
 
+def test_those_who_wait_behind_one_that_hangs_are_not_held_against_the_model(
+    bundle: Bundle,
+) -> None:
+    hang = Hang()
+    config = ServeConfig(deadline_ms=200, breaker=BreakerConfig(failures=2))
+
+    async def run() -> None:
+        async with running(Service(stubbed(bundle, hang), config=config)) as service:
+            found = await asyncio.gather(*(service.rerank(request()) for _ in range(8)))
+            hang.released.set()
+            assert [each.fallback for each in found] == ["deadline"] + ["overload"] * 7
+            assert value(service, "circuit") == 0
+
+    asyncio.run(run())
+
+
+def test_time_is_kept_to_write_a_late_list_down(bundle: Bundle) -> None:
+    class Slow(MemoryLog):
+        def append(self, records: Any) -> Future[bool]:
+            future: Future[bool] = Future()
+            threading.Timer(0.05, future.set_result, (True,)).start()
+            return future
+
+    hang = Hang()
+    config = ServeConfig(deadline_ms=3_000, log_ms=2_900)
+
+    async def run() -> None:
+        async with running(Service(stubbed(bundle, hang), config=config, log=Slow())) as service:
+            got = await service.rerank(request())
+            hang.released.set()
+            assert got.fallback == "deadline"
+            assert got.decision_id is not None
+
+    asyncio.run(run())
+
+
 def test_the_loop_goes_on_while_a_model_works(bundle: Bundle) -> None:
     hang = Hang()
 
@@ -251,16 +288,17 @@ def test_overload_is_shed_at_once(bundle: Bundle) -> None:
 
 def test_without_candidates_the_base_models_order_is_at_hand(shop: Shop, bundle: Bundle) -> None:
     hang = Hang()
-    base = np.asarray(shop.base.predict(shop.base_features(5, np.arange(ITEMS)), num_threads=1))
+    base = np.asarray(shop.base.predict(shop.base_features(9, np.arange(ITEMS)), num_threads=1))
 
     async def run(answering: Bundle, release: Hang) -> RerankAnswer:
         async with running(Service(answering, config=QUICK)) as service:
-            got = await service.rerank(request(105, sent=None))
+            got = await service.rerank(request(109, sent=None))
             release.released.set()
             return got
 
     got = asyncio.run(run(stubbed(bundle, hang), hang))
     assert got.fallback == "deadline"
+    assert np.unique(base).size > 3
     assert ids(got) == ITEM_IDS[np.lexsort((np.arange(ITEMS), -base))].tolist()
     # where it hangs itself, the snapshot's order is what there is
     hang = Hang()

@@ -21,7 +21,7 @@ from causal_ranker.errors import ConfigError, DataError
 from causal_ranker.serving.decisions.segments import FolderLock
 from causal_ranker.serving.replace import sync_folder
 
-__all__ = ["CompactionIndex", "Known", "key_of"]
+__all__ = ["CompactionIndex", "Known", "is_compacted", "key_of"]
 
 Id = int | str
 
@@ -55,6 +55,22 @@ class Known(msgspec.Struct, frozen=True):
     user: Id
     t0: int
     segment: str
+
+
+def is_compacted(folder: Path) -> bool:
+    """Say whether a folder holds a compacted log.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    bool
+        Whether there is an index in it.
+    """
+    return (folder / _FILE).is_file()
 
 
 def key_of(value: Id) -> bytes:
@@ -174,10 +190,10 @@ class CompactionIndex:
         self._db.execute("BEGIN IMMEDIATE")
 
     def rollback(self) -> None:
-        """Forget everything since :meth:`begin`."""
+        """Forget everything since :meth:`begin`, unless it was committed already."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        shutil.rmtree(self._aside, ignore_errors=True)
+            shutil.rmtree(self._aside, ignore_errors=True)
 
     def add_decision(self, decision: str, user: Id, at_us: int, *, segment: str) -> int | None:
         """Add a decision.

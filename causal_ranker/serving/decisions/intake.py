@@ -186,7 +186,7 @@ def _add_decision(decision: Decision, intake: Intake, index: CompactionIndex) ->
         _check_kind(intake, "session", [decision.session_id])
     moment = index.add_decision(
         decision.decision_id,
-        decision.user_id,
+        str(decision.user_id) if intake.text else decision.user_id,
         decision.at_ms * 1000,
         segment=intake.segment,
     )

@@ -34,6 +34,7 @@ __all__ = [
 REASON: Final = "reason"
 #: The reason of a row that could never be shown, though its list was drawn.
 IMPOSSIBLE: Final = "chance of 0"
+_HOUR_US: Final = 3_600_000_000
 
 Id = int | str
 Array = NDArray[np.float64]
@@ -311,9 +312,14 @@ def _request(block: Sequence[Listed], sizes: Sequence[int], layout: Layout) -> d
     }
     if C.SURFACE in layout.told:
         columns[C.SURFACE] = pa.array([each.surface for each in made], pa.string())
-    for name in (C.HOUR, C.SESSION_SO_FAR):
-        if name in layout.told:
-            columns[name] = pa.array([_told_number(each, name) for each in made], pa.float64())
+    # As the service takes it, where nobody says which hour it is for the user.
+    told = [_told_number(each, C.HOUR) for each in made]
+    clock = [each.t0 // _HOUR_US % 24 for each in block]
+    hours = [hour if one is None else one for one, hour in zip(told, clock, strict=True)]
+    columns[C.HOUR] = pa.array(hours, pa.float64())
+    if C.SESSION_SO_FAR in layout.told:
+        so_far = [_told_number(each, C.SESSION_SO_FAR) for each in made]
+        columns[C.SESSION_SO_FAR] = pa.array(so_far, pa.float64())
     if C.DEVICE in layout.told:
         columns[C.DEVICE] = pa.array([_told_text(each) for each in made], pa.string())
     places = pa.array(np.repeat(np.arange(len(sizes)), sizes))
@@ -337,7 +343,6 @@ def told_columns(decision: Decision) -> set[str]:
     told = {
         C.SESSION: decision.session_id,
         C.SURFACE: decision.surface,
-        C.HOUR: _told_number(decision, C.HOUR),
         C.SESSION_SO_FAR: _told_number(decision, C.SESSION_SO_FAR),
         C.DEVICE: _told_text(decision),
     }

@@ -54,7 +54,7 @@ def decision(
         "version": "abc",
         "exploration": exploration.model_dump(),
         "seed": seed,
-        "items": [int(item) for item in rng.permutation(100)[:n]],
+        "items": [int(item) for item in rng.permutation(n + 90)[:n]],
         "base_score": base.tolist(),
         "score": uplift.tolist(),
         "shown": shown,

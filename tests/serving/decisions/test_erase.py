@@ -1,0 +1,155 @@
+"""A user who leaves: nothing of them is left, and nothing of anybody else's is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from causal_ranker.errors import BundleError, ConfigError, DataError
+from causal_ranker.serving.adapter import rerank
+from causal_ranker.serving.bundle import load_bundle, publish_bundle
+from causal_ranker.serving.decisions.compact import compact
+from causal_ranker.serving.decisions.config import LogConfig
+from causal_ranker.serving.decisions.erase import erase_from_compacted, erase_from_log
+from causal_ranker.serving.decisions.frames import MAGIC, Damage
+from causal_ranker.serving.decisions.log import DecisionLog
+from causal_ranker.serving.decisions.record import Record
+from causal_ranker.serving.decisions.segments import read_segment, segments
+from causal_ranker.serving.forget import forget, forget_in_bundle
+from tests.serving.decisions.making import decision, play, view, write
+from tests.serving.decisions.test_compact import CHECKS, DAY, TABLES, assert_same, rows_of
+from tests.serving.shop import USER_IDS, Shop
+
+MINE = [decision("a", user=7), decision("c", user=7, holdout=True, explored=False)]
+OTHERS = [decision("b", user=1), decision("d", user="7"), decision("e", user=77)]
+
+
+def day() -> list[list[Record]]:
+    a, b = MINE[0], OTHERS[0]
+    return [
+        [*MINE[:1], OTHERS[0], view(a, 0), view(b, 0), play(1, DAY, user_id=7)],
+        [OTHERS[2], play(2, DAY, user_id=1)],
+        [*MINE[1:], view(a, 1), play(3, DAY, decision_id="a"), play(4, DAY, decision_id="b")],
+    ]
+
+
+def rest() -> list[Record]:
+    b = OTHERS[0]
+    return [b, view(b, 0), OTHERS[2], play(2, DAY, user_id=1), play(4, DAY, decision_id="b")]
+
+
+def read(folder: Path) -> list[Record]:
+    found = [each for file in segments(folder) for each in read_segment(file)]
+    return [each[1] for each in found if not isinstance(each, Damage)]
+
+
+def test_nothing_of_the_user_is_left_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    log = write(tmp_path / "log", *day())
+    untouched = segments(log)[1]
+    before = untouched.stat().st_ino
+    compact(log, out=tmp_path / "out")
+    found = {what: count for _, what, count in forget("7", log=log, compacted=tmp_path / "out")}
+    assert found["decisions"] == 2
+    assert found["events"] == 4
+    assert found["impressions"] == 4
+    assert found["candidates"] == found["candidates_without_propensity"] == 6
+    assert read(log) == rest()
+    assert untouched.stat().st_ino == before, "a segment without the user stays as it is"
+    assert_same(tmp_path / "out", rest())
+    left = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    for name in (b'"a"', b"decision_id\xa1a"):
+        assert name not in left
+    # what is compacted afterwards goes on as if they had never been there
+    write(log, [decision("f", user=7)])
+    assert compact(log, out=tmp_path / "out").decisions == 1
+    assert_same(tmp_path / "out", [*rest(), decision("f", user=7)])
+    for nobody in ("8", "9" * 40, "07", "x"):
+        assert forget(nobody, log=log, compacted=tmp_path / "out") == []
+
+
+def test_an_integer_and_a_text_are_two_users_where_it_is_said(tmp_path: Path) -> None:
+    log = write(tmp_path / "log", MINE, OTHERS)
+    assert erase_from_log(log, {"7"}).rows == {"decisions": 1}
+    assert read(log) == [*MINE, OTHERS[0], OTHERS[2]]
+    compact(log, out=tmp_path / "out", ids="text")
+    erased, decisions = erase_from_compacted(tmp_path / "out", {7, "7", 2**63})
+    assert erased.rows["impressions"] == 4
+    assert decisions == ["a", "c"]
+    assert {row["user_id"] for row in rows_of(tmp_path / "out", "impressions")} == {"1", "77"}
+
+
+def test_what_cannot_be_read_goes_too(tmp_path: Path) -> None:
+    log = write(tmp_path / "log", MINE, [OTHERS[0], OTHERS[2]])
+    damaged = segments(log)[1]
+    data = bytearray(damaged.read_bytes())
+    data[len(MAGIC) + 300] ^= 1
+    damaged.write_bytes(bytes(data))
+    erased = erase_from_log(log, {7})
+    assert erased.unreadable > 300
+    assert erased.files == [file.name for file in segments(log)]
+    assert read(log) == [OTHERS[2]]
+    assert not any(isinstance(each, Damage) for each in read_segment(damaged))
+
+
+def test_events_are_known_by_decisions_whose_records_are_gone(tmp_path: Path) -> None:
+    log = write(tmp_path / "log", MINE, [view(MINE[0], 0), view(OTHERS[0], 0)])
+    compact(log, out=tmp_path / "out")
+    segments(log)[0].unlink()
+    forget("7", log=log, compacted=tmp_path / "out")
+    assert read(log) == [view(OTHERS[0], 0)]
+
+
+def test_while_a_service_writes_it_is_refused_or_waited_for(tmp_path: Path) -> None:
+    config = LogConfig(segment_seconds=0.7)
+    with DecisionLog(tmp_path, config=config) as log:
+        assert log.append(MINE).result(10)
+        with pytest.raises(ConfigError, match=r"which a service is writing.*--wait"):
+            erase_from_log(tmp_path, {7})
+        assert read(tmp_path) == MINE
+        waited = threading.Thread(target=lambda: erase_from_log(tmp_path, {7}, wait_s=20))
+        waited.start()
+        while waited.is_alive():
+            assert log.append([OTHERS[0]]).result(10)
+            time.sleep(0.05)
+    assert {each.user_id for each in read(tmp_path)} == {1}
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="decision log"):
+        erase_from_log(tmp_path / "nowhere", {7})
+    with pytest.raises(DataError, match="compacted tables"):
+        erase_from_compacted(tmp_path, {7})
+
+
+def test_a_bundle_forgets_features_pairs_and_candidates(shop: Shop, tmp_path: Path) -> None:
+    model = publish_bundle(tmp_path / "model", contents=shop.contents)
+    before = load_bundle(model)
+    user, other = int(USER_IDS[5]), int(USER_IDS[6])
+    assert forget_in_bundle(model, {user})
+    after = load_bundle(model)
+    assert after.version != before.version
+    assert after.manifest.created_at == before.manifest.created_at
+    assert user not in after.snapshot.users.ids
+    assert after.snapshot.users.ids.size == before.snapshot.users.ids.size - 1
+    for each in (int(USER_IDS[0]), other, int(USER_IDS[-1])):
+        assert rerank(after, each).records() == rerank(before, each).records()
+    assert rerank(after, user, candidates=[("item-01", 1.0)]).fallback == "unknown_user"
+    assert not forget_in_bundle(model, {user, "nobody"})
+    assert load_bundle(model).version == after.version
+    with pytest.raises(BundleError):
+        forget_in_bundle(tmp_path, {user})
+
+
+def test_the_contract_holds_afterwards(tmp_path: Path) -> None:
+    from causal_ranker.logs.sources import connect, read_table
+
+    log = write(tmp_path / "log", *day())
+    compact(log, out=tmp_path / "out")
+    forget("7", log=log, compacted=tmp_path / "out")
+    connection = connect()
+    for table in TABLES[:3]:
+        CHECKS[table](read_table(str(tmp_path / "out" / table), connection, name=table))
+    assert not list((tmp_path / "out" / "candidates_without_propensity").glob("*"))
