@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from causal_ranker.serving.registry import Registry
 
 from causal_ranker.errors import BundleError, ConfigError, DataError
 from causal_ranker.reranking.policies import BlendPolicy
@@ -22,6 +21,7 @@ from causal_ranker.serving.decisions.log import DecisionLog
 from causal_ranker.serving.decisions.record import Record
 from causal_ranker.serving.decisions.segments import read_segment, segments
 from causal_ranker.serving.forget import forget, forget_in_models
+from causal_ranker.serving.registry import Registry
 from tests.serving.decisions.making import decision, play, view, write
 from tests.serving.decisions.test_compact import CHECKS, DAY, TABLES, assert_same, rows_of
 from tests.serving.shop import USER_IDS, Shop
