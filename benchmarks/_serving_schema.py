@@ -181,11 +181,10 @@ def run(*, quick: bool) -> dict[str, object]:
     RuntimeError
         If there were failures: with the first of them.
     """
-    from causal_ranker.serving.decisions.log import DecisionLog
-    from causal_ranker.serving.registry import Registry
-
     from benchmarks._small_shop import small_contents
     from causal_ranker.serving.app import create_app
+    from causal_ranker.serving.decisions.log import DecisionLog
+    from causal_ranker.serving.registry import Registry
     from causal_ranker.serving.service import Service
 
     with tempfile.TemporaryDirectory() as folder:

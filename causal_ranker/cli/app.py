@@ -23,6 +23,7 @@ from causal_ranker.cli import (
     logs,
     models,
     monitor,
+    registry,
     runs,
     serve,
 )
@@ -68,6 +69,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(features.app, name="features")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(decisions.forgetting)
+app.add_typer(registry.app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -150,7 +150,7 @@ def standardise_within(request: ArrayLike, values: ArrayLike) -> NDArray[np.floa
     blocks = _blocks(requests)
     u = x if blocks.order is None else x[blocks.order]
 
-    def spread(per_block: NDArray[Any]) -> NDArray[Any]:
+    def spread(per_block: NDArray[np.float64]) -> NDArray[np.float64]:
         # Of one request, the one value goes with every row as it is.
         return per_block if blocks.counts.size == 1 else np.repeat(per_block, blocks.counts)
 
@@ -161,7 +161,7 @@ def standardise_within(request: ArrayLike, values: ArrayLike) -> NDArray[np.floa
     u = u - spread(np.add.reduceat(u, blocks.starts) / blocks.counts)
     sd = np.sqrt(np.add.reduceat(u * u, blocks.starts) / blocks.counts)
     constant = extent <= _CONSTANT
-    z = u / spread(np.where(constant, 1.0, sd))
+    z: NDArray[np.float64] = u / spread(np.where(constant, 1.0, sd))
     if constant.any():
         z[np.repeat(constant, blocks.counts)] = 0.0
     if blocks.order is None:

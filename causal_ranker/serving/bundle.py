@@ -1,4 +1,4 @@
-"""A published model: one folder of plain files that is whole or not there at all.
+"""A model as one folder of plain files.
 
 The files of format 2:
 
@@ -22,13 +22,11 @@ published folder may be replaced or deleted, and its files never change.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -39,24 +37,23 @@ from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.counts import Counts
 from causal_ranker.serving.files import ARRAY, BundleParts, decode, encode
-from causal_ranker.serving.manifest import (
-    FORMAT_VERSION,
-    MANIFEST,
-    Manifest,
-    is_manifest,
-    sha256,
-)
+from causal_ranker.serving.manifest import FORMAT_VERSION, MANIFEST, Manifest, sha256
 from causal_ranker.serving.mapped import map_array
 from causal_ranker.serving.model import ModelPart, Scorer, TextModel
-from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
+from causal_ranker.serving.promotions import VERSIONS, is_registry, is_version, read_promotions
+from causal_ranker.serving.replace import make_folder, sync_folder, write_synced
 from causal_ranker.serving.sides import SidePlan
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.store import FeatureRows, FeatureStore
 
-__all__ = ["Bundle", "BundleContents", "check_target", "load_bundle", "publish_bundle"]
-
-# A folder that is replaced while it is read is read again; nobody publishes this often.
-_ATTEMPTS: Final = 5
+__all__ = [
+    "Bundle",
+    "BundleContents",
+    "load_bundle",
+    "rewrite_bundle",
+    "version_of",
+    "write_bundle",
+]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -170,17 +167,16 @@ class Bundle:
         return (self.snapshot if self.store is None else self.store).read(user, items)
 
 
-def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
-    """Write a bundle, check that it loads, and put it in place in one step.
+def write_bundle(path: str | Path, *, contents: BundleContents) -> Path:
+    """Write a bundle into a folder of its own, unchecked.
 
-    The files are written and synced in a temporary folder beside `path`, which is loaded once
-    (golden rows included) before it changes places with what stood there. A reader, or a publisher
-    that is killed, leaves or finds the old bundle or the new one.
+    To publish one, give it to a :class:`~causal_ranker.serving.registry.Registry`, which writes it
+    aside, verifies it, and puts it in place in one step.
 
     Parameters
     ----------
     path : str or Path
-        Folder of the bundle. It may not exist, be empty, or be a bundle that is replaced.
+        The folder, which may not exist yet.
     contents : BundleContents
         What goes into it.
 
@@ -192,11 +188,11 @@ def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
     Raises
     ------
     BundleError
-        If `path` is something else than a bundle, cannot be written, or the bundle would not load.
+        If `path` exists, or cannot be written.
     ConfigError
         If the training window has no time zone, or the evaluation summary is not JSON.
     """
-    target = check_target(path)
+    folder = Path(path).absolute()
     start, end = (_utc(moment) for moment in contents.training_window)
     files = encode(contents)
     manifest = Manifest(
@@ -207,61 +203,42 @@ def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
         evaluation=contents.evaluation,
         files={name: sha256(content) for name, content in files.items()},
     )
-    files[MANIFEST] = manifest.to_bytes()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
-            fresh = Path(aside) / "new"
-            fresh.mkdir()
-            for name, content in files.items():
-                write_synced(fresh / name, content)
-            sync_folder(fresh)
-            load_bundle(fresh)
-            put_in_place(fresh, target)
-            sync_folder(target.parent)
-    except OSError as error:
-        raise BundleError(
-            expected=f"a place to publish a model at {target}",
-            came=str(error),
-            do="Check the path, its permissions and the free space.",
-        ) from error
-    return target
+    _write(folder, {**files, MANIFEST: manifest.to_bytes()})
+    return folder
 
 
-def check_target(path: str | Path) -> Path:
-    """Refuse a place that something else than a bundle has taken.
-
-    Publishing asks this first; whoever works long before publishing may ask it earlier.
+def rewrite_bundle(
+    source: Path, target: Path, *, change: Callable[[BundleParts], BundleParts | None]
+) -> bool:
+    """Write a bundle again with other parts; its manifest says the same of where it came from.
 
     Parameters
     ----------
-    path : str or Path
-        Folder that a bundle is to be published in.
+    source : Path
+        Folder of the bundle.
+    target : Path
+        Folder of the new one, which may not exist yet.
+    change : callable
+        Makes the new parts of the old ones; None where there is nothing to change.
 
     Returns
     -------
-    Path
-        The folder, absolute.
+    bool
+        Whether there was something to change; if not, nothing was written.
 
     Raises
     ------
     BundleError
-        If it exists, and is neither an empty folder nor a bundle.
+        If the bundle was changed, or the new one cannot be written.
     """
-    target = Path(path).resolve()
-    if not os.path.lexists(target):
-        return target
-    came = "a file"
-    if target.is_dir():
-        manifest = target / MANIFEST
-        if not any(target.iterdir()) or (manifest.is_file() and is_manifest(manifest.read_bytes())):
-            return target
-        came = "a folder with other things in it"
-    raise BundleError(
-        expected=f"no file, an empty folder or a model bundle at {target}",
-        came=came,
-        do="Choose another path; nothing was overwritten.",
-    )
+    manifest = Manifest.from_bytes(_read(source, MANIFEST))
+    parts = change(_parts(source, manifest))
+    if parts is None:
+        return False
+    files = encode(parts)
+    hashes = {name: sha256(content) for name, content in files.items()}
+    _write(target, {**files, MANIFEST: replace(manifest, files=hashes).to_bytes()})
+    return True
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -270,7 +247,7 @@ def load_bundle(path: str | Path) -> Bundle:
     Parameters
     ----------
     path : str or Path
-        Folder of the bundle.
+        Folder of a registry, whose current version is read, or of one bundle.
 
     Returns
     -------
@@ -280,18 +257,35 @@ def load_bundle(path: str | Path) -> Bundle:
     Raises
     ------
     BundleError
-        If `path` is not a folder or no bundle, a file is missing or was changed, the format is
-        newer than this package, or the model does not score its golden rows.
+        If `path` is neither, nothing was promoted, a file is missing or was changed, a version is
+        not the one that its folder is named after, the format is newer than this package, or the
+        model does not score its golden rows.
     """
-    folder = Path(path)
-    for _ in range(_ATTEMPTS - 1):
-        before = _identity(folder)
-        try:
-            return _load(folder)
-        except BundleError:
-            if _identity(folder) == before:
-                raise
+    folder = Path(path).absolute()
+    if is_registry(folder):
+        folder = folder / VERSIONS / read_promotions(folder)[-1].version
     return _load(folder)
+
+
+def version_of(folder: Path) -> str:
+    """Read the version of a bundle, and nothing else of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the bundle.
+
+    Returns
+    -------
+    str
+        First 12 hexadecimal digits of the manifest's hash.
+
+    Raises
+    ------
+    BundleError
+        If there is no manifest.
+    """
+    return sha256(_read(folder, MANIFEST))[:12]
 
 
 def _load(folder: Path) -> Bundle:
@@ -299,21 +293,24 @@ def _load(folder: Path) -> Bundle:
         raise BundleError(
             expected=f"a model folder at {folder}",
             came="a file" if folder.exists() else "nothing",
-            do="Give the folder that publish wrote.",
+            do="Give the folder of a registry, or of one bundle.",
         )
     sealed = _read(folder, MANIFEST)
+    version = sha256(sealed)[:12]
+    named = folder.parent.name == VERSIONS and is_version(folder.name)
+    if named and version != folder.name:
+        # Whoever changes a file and seals the manifest again has made another version.
+        raise BundleError(
+            expected=f"{MANIFEST} of version {folder.name} in {folder}",
+            came=f"that of version {version}, or a changed one",
+            do="Publish the bundle again, or restore the file.",
+        )
     try:
         manifest = Manifest.from_bytes(sealed)
-        files, arrays = {}, {}
-        for name, digest in manifest.files.items():
-            if name.endswith(ARRAY):
-                arrays[name.removesuffix(ARRAY)] = _mapped(folder, name, digest)
-            else:
-                files[name] = _verified(folder, name, digest)
-        parts = decode(files, arrays)
+        parts = _parts(folder, manifest)
         return Bundle(
             path=folder,
-            version=sha256(sealed)[:12],
+            version=version,
             manifest=manifest,
             policy=parts.policy,
             snapshot=parts.snapshot,
@@ -326,6 +323,22 @@ def _load(folder: Path) -> Bundle:
     except CausalRankerError as error:
         raise BundleError(
             expected=f"{error.expected} (bundle {folder})", came=error.came, do=error.do
+        ) from error
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    try:
+        make_folder(folder.parent)
+        folder.mkdir()
+        for name, content in files.items():
+            write_synced(folder / name, content)
+        sync_folder(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise BundleError(
+            expected=f"a place to write a model at {folder}",
+            came=str(error),
+            do="Check the path, its permissions and the free space.",
         ) from error
 
 
@@ -351,8 +364,18 @@ def _unreadable(folder: Path, name: str, error: OSError) -> BundleError:
     return BundleError(
         expected=f"the file {name} of a model bundle in {folder}",
         came=error.strerror or str(error),
-        do="Give the folder that publish wrote, or publish it again.",
+        do="Give the folder of a registry or of a bundle, or publish it again.",
     )
+
+
+def _parts(folder: Path, manifest: Manifest) -> BundleParts:
+    files, arrays = {}, {}
+    for name, digest in manifest.files.items():
+        if name.endswith(ARRAY):
+            arrays[name.removesuffix(ARRAY)] = _mapped(folder, name, digest)
+        else:
+            files[name] = _verified(folder, name, digest)
+    return decode(files, arrays)
 
 
 def _verified(folder: Path, name: str, digest: str) -> bytes:
@@ -365,14 +388,6 @@ def _verified(folder: Path, name: str, digest: str) -> bytes:
             do="Publish the bundle again, or restore the file.",
         )
     return content
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _utc(moment: datetime) -> str:

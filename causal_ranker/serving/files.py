@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import BundleError, SchemaError
+from causal_ranker.errors import BundleError, CausalRankerError, SchemaError
 from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.reranking.description import policy_from_dict, policy_to_dict
 from causal_ranker.serving.candidates import CandidateSource
@@ -153,7 +152,9 @@ def decode(files: Mapping[str, bytes], arrays: Mapping[str, NDArray[Any]]) -> Bu
             name = "the base model's files"
             _refuse_circle(base_schema)
             base = _model_part("base", files, base_schema)
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except CausalRankerError:
+        raise
+    except Exception as error:  # what zipfile, zlib and NumPy raise of damage is listed nowhere
         raise _unreadable(name, f"{type(error).__name__}: {error}") from None
     for array in arrays.values():
         release(array)  # the checks have read through all of them

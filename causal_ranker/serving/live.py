@@ -236,14 +236,9 @@ class LiveModels:
     def _load(self, source: ModelSource, version: str) -> Bundle:
         # In another process first: a changed LightGBM text can end the one that reads it.
         source.verify(version)
-        bundle = load_bundle(source.path_of(version))
-        if self._config.exploration is not None:
-            check_exploration(bundle.policy, self._config.exploration)
-        return bundle
+        return load_bundle(source.path_of(version))
 
     def _put(self, bundle: Bundle) -> None:
-        if self._config.exploration is not None:
-            check_exploration(bundle.policy, self._config.exploration)
         old, self._current = self._current, self._live(bundle, role="current")
         if old is not None:
             self._metrics.model.remove(old.role, old.bundle.version)
@@ -257,6 +252,8 @@ class LiveModels:
 
     def _live(self, bundle: Bundle, *, role: Role) -> LiveModel:
         config, name = self._config, f"{role}-{bundle.version}"
+        if config.exploration is not None:
+            check_exploration(bundle.policy, config.exploration)
         if config.store is not None:
             store = RedisFeatureStore(
                 config.store,

@@ -1,4 +1,4 @@
-"""Write a folder durably and put it where another may stand: readers see the old or the new."""
+"""Write files and folders durably and put them where others stand: readers see old or new."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["put_in_place", "sync_folder", "write_synced"]
+__all__ = ["make_folder", "put_in_place", "replace_synced", "sync_folder", "write_synced"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, durable; one that exists is left alone.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, absolute.
+    """
+    fresh = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in fresh:
+        sync_folder(place.parent)
 
 
 def put_in_place(fresh: Path, target: Path) -> None:
@@ -74,6 +88,23 @@ def write_synced(file: Path, content: bytes) -> None:
         handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())
+
+
+def replace_synced(file: Path, content: bytes) -> None:
+    """Replace a file in one step: readers, and whoever comes after a crash, see the old or the new.
+
+    Parameters
+    ----------
+    file : Path
+        The file, which may not exist yet; nobody else may be replacing it.
+    content : bytes
+        What it shall hold.
+    """
+    aside = file.with_name(f".{file.name}.new")
+    aside.unlink(missing_ok=True)  # of somebody who was killed
+    write_synced(aside, content)
+    os.replace(aside, file)
+    sync_folder(file.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -17,7 +17,7 @@ from causal_ranker.reranking.constrained import Constrained
 from causal_ranker.reranking.draws import PlackettLuce
 from causal_ranker.reranking.explore import Exploration
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy
-from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.config import CanaryConfig, ServeConfig
 from causal_ranker.serving.intake import take
 from causal_ranker.serving.ranking import rank_request
@@ -46,15 +46,13 @@ def folders(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     root = tmp_path_factory.mktemp("versions")
     found = {}
     for name, policy in (("uplift", shop.contents.policy), ("base", BasePolicy())):
-        path = publish_bundle(root / name, contents=replace(shop.contents, policy=policy))
+        path = write_bundle(root / name, contents=replace(shop.contents, policy=policy))
         found[name] = path
-    changed = publish_bundle(root / "changed", contents=shop.contents)
+    changed = write_bundle(root / "changed", contents=shop.contents)
     text = (changed / "uplift.txt").read_bytes()
     (changed / "uplift.txt").write_bytes(text.replace(b"leaf_value=", b"leaf_value=9", 1))
     limits = ChainedPolicy(BlendPolicy(0.5), (Constrained(slots=4, max_moves=1),))
-    found["limits"] = publish_bundle(
-        root / "limits", contents=replace(shop.contents, policy=limits)
-    )
+    found["limits"] = write_bundle(root / "limits", contents=replace(shop.contents, policy=limits))
     return {**found, "changed": changed}
 
 

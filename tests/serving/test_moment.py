@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from causal_ranker.errors import BundleError, ConfigError, SchemaError
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.assembly import FeaturePlan
-from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.model import Scorer
 from causal_ranker.serving.moment import clock_reading
 from causal_ranker.serving.schema import Feature, FeatureSchema
@@ -132,7 +132,7 @@ def test_it_survives_the_file(shop: Shop, tmp_path: Any) -> None:
     own = shop.contents.snapshot
     moment = {"week": None, "device": "tv"}
     changed = replace(own, moment=moment, clock={"hour": "hour_of_day"})
-    folder = publish_bundle(tmp_path / "m", contents=replace(shop.contents, snapshot=changed))
+    folder = write_bundle(tmp_path / "m", contents=replace(shop.contents, snapshot=changed))
     again = load_bundle(folder).snapshot
     assert dict(again.moment) == moment
     assert dict(again.clock) == {"hour": "hour_of_day"}
@@ -155,4 +155,4 @@ def test_a_moment_that_cannot_be_is_refused(moment: Any, clock: Any, message: st
 def test_a_feature_of_the_moment_needs_a_default(shop: Shop, tmp_path: Any) -> None:
     bare = replace(shop.contents.snapshot, moment={"device": "tv"})
     with pytest.raises(BundleError, match="the moment feature 'week'"):
-        publish_bundle(tmp_path / "m", contents=replace(shop.contents, snapshot=bare))
+        load_bundle(write_bundle(tmp_path / "m", contents=replace(shop.contents, snapshot=bare)))

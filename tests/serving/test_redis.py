@@ -16,7 +16,7 @@ import pytest
 from causal_ranker.cli import main
 from causal_ranker.errors import ConfigError, UpstreamError
 from causal_ranker.serving.adapter import rerank
-from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.config import BreakerConfig, ServeConfig
 from causal_ranker.serving.redis_keys import VersionKeys, connect, field
 from causal_ranker.serving.redis_push import forget_features, push_features
@@ -242,7 +242,7 @@ def test_versions_stand_side_by_side_and_older_ones_go(
     snapshot = shop.contents.snapshot
     users = replace(snapshot.users, values=snapshot.users.values + 100)
     contents = replace(shop.contents, snapshot=replace(snapshot, users=users))
-    newer = load_bundle(publish_bundle(tmp_path / "newer", contents=contents))
+    newer = load_bundle(write_bundle(tmp_path / "newer", contents=contents))
     assert push_features(server.url, bundle=bundle).expiring == ()
     done = push_features(server.url, bundle=newer, keep_hours=1)
     assert (done.users, done.items, done.expiring) == (40, 12, (bundle.version,))
@@ -274,7 +274,7 @@ def test_versions_stand_side_by_side_and_older_ones_go(
 def test_a_user_is_forgotten_in_every_version(
     shop: Shop, bundle: Bundle, server: RedisServer, tmp_path: Path
 ) -> None:
-    again = load_bundle(publish_bundle(tmp_path / "again", contents=shop.contents))
+    again = load_bundle(write_bundle(tmp_path / "again", contents=shop.contents))
     for each in (bundle, again):
         push_features(server.url, bundle=each)
     assert forget_features(server.url, user="105") == 0  # another user

@@ -13,7 +13,7 @@ import pytest
 from causal_ranker.errors import SchemaError
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.assembly import FeaturePlan
-from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.redis_push import push_features
 from causal_ranker.serving.redis_store import RedisFeatureStore
 from causal_ranker.serving.schema import Feature, FeatureSchema
@@ -103,7 +103,7 @@ def opened(request: pytest.FixtureRequest, shop: Shop, tmp_path: Path) -> Opened
         contents = replace(
             shop.contents, snapshot=snapshot, base=None, uplift=tiny(snapshot)[1], candidates=None
         )
-        return load_bundle(publish_bundle(tmp_path / "model", contents=contents))
+        return load_bundle(write_bundle(tmp_path / "model", contents=contents))
 
     def open_it(snapshot: FeatureSnapshot) -> FeatureStore:
         if request.param == "in memory":

@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from causal_ranker.serving.registry import Registry
 
 from causal_ranker.errors import BundleError, ConfigError, DataError
 from causal_ranker.reranking.policies import BlendPolicy
 from causal_ranker.serving.adapter import rerank
-from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.serving.bundle import load_bundle, write_bundle
 from causal_ranker.serving.decisions.compact import compact
 from causal_ranker.serving.decisions.config import LogConfig
 from causal_ranker.serving.decisions.erase import decisions_of, erase_from_compacted, erase_from_log
@@ -22,6 +21,7 @@ from causal_ranker.serving.decisions.log import DecisionLog
 from causal_ranker.serving.decisions.record import Record
 from causal_ranker.serving.decisions.segments import read_segment, segments
 from causal_ranker.serving.forget import forget, forget_in_models
+from causal_ranker.serving.registry import Registry
 from tests.serving.decisions.making import decision, play, view, write
 from tests.serving.decisions.test_compact import CHECKS, DAY, TABLES, assert_same, rows_of
 from tests.serving.shop import USER_IDS, Shop
@@ -164,6 +164,18 @@ def test_models_forget_features_pairs_and_candidates(shop: Shop, tmp_path: Path)
     assert [what.split()[0] for _, what, _ in said] == ["version", "version"]
     with pytest.raises(BundleError):
         forget_in_models(tmp_path, {user})
+
+
+def test_a_single_bundle_forgets(shop: Shop, tmp_path: Path) -> None:
+    model = write_bundle(tmp_path / "model", contents=shop.contents)
+    before = load_bundle(model)
+    user = int(USER_IDS[5])
+    (change,) = forget_in_models(model, {user}).items()
+    after = load_bundle(model)
+    assert change == (before.version, after.version)
+    assert user not in after.snapshot.users.ids
+    assert list(tmp_path.iterdir()) == [model]
+    assert forget_in_models(model, {user}) == {}
 
 
 def test_the_contract_holds_afterwards(tmp_path: Path) -> None:
