@@ -1,9 +1,9 @@
 """``kill -9`` at random moments under load: what was acknowledged is in the next log, once.
 
 The server is killed again and again while four clients ask for lists and tell views and plays, each
-time at another moment; then a process that only writes decisions, far faster than a server does. What
-they were promised is looked for in the tables: a decision by the id in its answer, views and plays
-by the answer to `/v1/events`. The log is compacted between some of the kills and in the end.
+time at another moment; then a process that only writes decisions, far faster than a server does.
+What they were promised is looked for in the tables: a decision by the id in its answer, views and
+plays by the answer to `/v1/events`. The log is compacted between some of the kills and in the end.
 """
 
 from __future__ import annotations
