@@ -28,6 +28,7 @@ from causal_ranker.serving.decisions.erase import (
 )
 from causal_ranker.serving.files import BundleParts
 from causal_ranker.serving.promotions import is_registry
+from causal_ranker.serving.redis_push import forget_features
 from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.replace import put_in_place, sync_folder
 from causal_ranker.serving.snapshot import FeatureSnapshot
@@ -49,6 +50,7 @@ def forget(
     log: Path,
     models: Path | None = None,
     compacted: Path | None = None,
+    redis: str | None = None,
     wait_s: float = 0.0,
 ) -> list[tuple[str, str, int]]:
     """Erase a user, and say what was erased where.
@@ -60,10 +62,11 @@ def forget(
     log : Path
         Folder of the decision log.
     models : Path, optional
-        A registry of models, or one bundle. Copies of their features in Redis are deleted by
-        `causal-ranker features forget`.
+        A registry of models, or one bundle.
     compacted : Path, optional
         Folder of compacted tables.
+    redis : str, optional
+        URL of a Redis server that features were pushed to.
     wait_s : float
         Seconds to wait for a segment that a running service writes.
 
@@ -80,6 +83,8 @@ def forget(
         If there is no such log or no such tables.
     BundleError
         If there is no such model, one was damaged, or it cannot be written.
+    UpstreamError
+        If the Redis server cannot be reached, or refuses.
     OSError
         If a file cannot be read or written.
     """
@@ -93,6 +98,8 @@ def forget(
     if models is not None:
         changed = forget_in_models(models, users)
         found += [(str(models), f"version {old}, now {new}", 1) for old, new in changed.items()]
+    if redis is not None and (versions := sum(forget_features(redis, user=u) for u in users)):
+        found.append(("Redis", "rows of features", versions))
     return found
 
 
