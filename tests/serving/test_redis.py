@@ -288,7 +288,7 @@ def test_two_pushes_at_once_leave_the_one_that_ends_last(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    other = load_bundle(publish_bundle(tmp_path / "other", contents=shop.contents))
+    other = load_bundle(write_bundle(tmp_path / "other", contents=shop.contents))
     ours = redis_push._pair_values
 
     def meanwhile(*tables: Any) -> Iterator[Any]:
