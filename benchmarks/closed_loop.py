@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks import Result
 from benchmarks._loop_bandits import LinThompson, LinUCB
-from benchmarks._loop_service import CausalService, training
+from benchmarks._loop_service import CausalService
 from benchmarks._loop_world import Audience, LoopWorld, Requests, Served, top
 from benchmarks._pool import each_on_a_core
 from causal_ranker.worlds.config import WorldConfig
@@ -200,7 +200,7 @@ def play_out(job: Job) -> NDArray[np.float64]:
         )
     )
     with tempfile.TemporaryDirectory() as folder:
-        ours = CausalService(world, folder=Path(folder), config=training(choose_days=2))
+        ours = CausalService(world, folder=Path(folder))
         arms: dict[str, _Arm] = {
             _BASE: _Fixed(world, knows=False),
             OURS: ours,

@@ -7,14 +7,18 @@ values of features without a name.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.errors import BundleError
+from causal_ranker.serving.bundle import load_bundle, rewrite_bundle
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.decisions.erase import (
     Erased,
@@ -23,8 +27,10 @@ from causal_ranker.serving.decisions.erase import (
     erase_from_log,
 )
 from causal_ranker.serving.files import BundleParts
+from causal_ranker.serving.promotions import is_registry
 from causal_ranker.serving.redis_push import forget_features
 from causal_ranker.serving.registry import Registry
+from causal_ranker.serving.replace import put_in_place, sync_folder
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
 
@@ -56,7 +62,7 @@ def forget(
     log : Path
         Folder of the decision log.
     models : Path, optional
-        A registry of models.
+        A registry of models, or one bundle.
     compacted : Path, optional
         Folder of compacted tables.
     redis : str, optional
@@ -76,7 +82,7 @@ def forget(
     DataError
         If there is no such log or no such tables.
     BundleError
-        If there is no such registry, a version was damaged, or it cannot be written.
+        If there is no such model, one was damaged, or it cannot be written.
     UpstreamError
         If the Redis server cannot be reached, or refuses.
     OSError
@@ -106,13 +112,13 @@ def _lines(folder: Path, erased: Erased) -> list[tuple[str, str, int]]:
     return lines
 
 
-def forget_in_models(root: Path, users: Collection[Id]) -> dict[str, str]:
-    """Replace every version of a registry that knows some users by one that does not.
+def forget_in_models(path: Path, users: Collection[Id]) -> dict[str, str]:
+    """Replace every model that knows some users by one that does not.
 
     Parameters
     ----------
-    root : Path
-        The registry.
+    path : Path
+        A registry, all of whose versions are looked at, or the folder of one bundle.
     users : collection of int or str
         The users.
 
@@ -124,12 +130,31 @@ def forget_in_models(root: Path, users: Collection[Id]) -> dict[str, str]:
     Raises
     ------
     BundleError
-        If it is no registry, a version was damaged, or it cannot be written.
+        If it is neither, a model was damaged, or it cannot be written.
     """
-    return Registry(root).rewrite(lambda parts: _parts_without(parts, users))
+    change = partial(_parts_without, users=users)
+    if is_registry(path):
+        return Registry(path).rewrite(change)
+    target = path.resolve()
+    before = load_bundle(target).version
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
+            fresh = Path(aside) / "new"
+            if not rewrite_bundle(target, fresh, change=change):
+                return {}
+            after = load_bundle(fresh).version
+            put_in_place(fresh, target)
+            sync_folder(target.parent)
+    except OSError as error:
+        raise BundleError(
+            expected=f"a model that can be written anew at {target}",
+            came=str(error),
+            do="Check its permissions and the free space.",
+        ) from error
+    return {before: after}
 
 
-def _parts_without(parts: BundleParts, users: Collection[Id]) -> BundleParts | None:
+def _parts_without(parts: BundleParts, *, users: Collection[Id]) -> BundleParts | None:
     rows = [row for user in users if (row := parts.snapshot.users.row(user)) >= 0]
     if not rows:
         return None

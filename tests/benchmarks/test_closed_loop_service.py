@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks._loop_log import decision_ids
-from benchmarks._loop_service import CausalService, training
+from benchmarks._loop_service import CausalService
 from benchmarks._loop_world import DAY, Audience, LoopWorld, Requests
 from causal_ranker.columns import Columns as C
 from causal_ranker.reranking.chained import score_lists
@@ -43,7 +43,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     world = LoopWorld(config)
     audience = Audience(world)
     folder = tmp_path_factory.mktemp("loop")
-    service = CausalService(world, folder=folder, config=training(choose_days=2))
+    service = CausalService(world, folder=folder)
     days = []
     for day in range(4):
         requests = audience.requests(day)

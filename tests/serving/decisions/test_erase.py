@@ -12,7 +12,7 @@ import pytest
 from causal_ranker.errors import BundleError, ConfigError, DataError
 from causal_ranker.reranking.policies import BlendPolicy
 from causal_ranker.serving.adapter import rerank
-from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.serving.bundle import load_bundle, write_bundle
 from causal_ranker.serving.decisions.compact import compact
 from causal_ranker.serving.decisions.config import LogConfig
 from causal_ranker.serving.decisions.erase import decisions_of, erase_from_compacted, erase_from_log
@@ -164,6 +164,18 @@ def test_models_forget_features_pairs_and_candidates(shop: Shop, tmp_path: Path)
     assert [what.split()[0] for _, what, _ in said] == ["version", "version"]
     with pytest.raises(BundleError):
         forget_in_models(tmp_path, {user})
+
+
+def test_a_single_bundle_forgets(shop: Shop, tmp_path: Path) -> None:
+    model = write_bundle(tmp_path / "model", contents=shop.contents)
+    before = load_bundle(model)
+    user = int(USER_IDS[5])
+    (change,) = forget_in_models(model, {user}).items()
+    after = load_bundle(model)
+    assert change == (before.version, after.version)
+    assert user not in after.snapshot.users.ids
+    assert list(tmp_path.iterdir()) == [model]
+    assert forget_in_models(model, {user}) == {}
 
 
 def test_the_contract_holds_afterwards(tmp_path: Path) -> None:
