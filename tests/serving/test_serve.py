@@ -24,8 +24,10 @@ import uvicorn
 
 from causal_ranker.errors import BundleError, ConfigError, MissingExtraError
 from causal_ranker.serving.http.keys import new_key
+from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.serve import serve
 from tests.recommenders.certificate import CERTIFICATE, KEY
+from tests.serving.shop import Shop
 
 ROOT = Path(__file__).parents[2]
 BODY = {"user_id": 100, "candidates": [{"item_id": "item-03", "base_score": 0.5}]}
@@ -156,6 +158,21 @@ def test_tls(published: Path, tmp_path: Path, files: tuple[Path, Path]) -> None:
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="got nothing"):
         serve(tmp_path / "absent")
+
+
+def test_a_registry_in_which_nothing_is_current(shop: Shop, tmp_path: Path) -> None:
+    Registry(tmp_path).publish(shop.contents, promote=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "causal_ranker", "serve", "--port", "0", "--model", tmp_path],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    assert "promote" in done.stderr.splitlines()[-1]
 
 
 def test_an_address_that_is_taken(published: Path) -> None:

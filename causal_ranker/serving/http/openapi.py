@@ -18,6 +18,7 @@ from causal_ranker.serving.wire import (
     RerankAnswer,
     RerankRequest,
     Status,
+    UsersAnswer,
     VersionAnswer,
 )
 
@@ -58,6 +59,7 @@ class Operation:
     needs_key: bool = True
 
 
+_OF_ANY: Final = (408, 431)
 _OF_A_LIST: Final = (400, 404, 413, 415, 429, 503)
 
 OPERATIONS: Final = (
@@ -87,6 +89,13 @@ OPERATIONS: Final = (
         takes=ExplainRequest,
         answers=ExplainAnswer,
         refuses=_OF_A_LIST,
+    ),
+    Operation(
+        name="users",
+        method="GET",
+        path="/v1/users",
+        summary="Some users that the model knows, to begin with",
+        answers=UsersAnswer,
     ),
     Operation(
         name="version",
@@ -133,9 +142,11 @@ _MEANING: Final = {
     400: "The request cannot be",
     401: "No valid key",
     404: "An unknown user, and neither candidates nor a base model",
+    408: "A request that was not whole in time",
     413: "A body above 1 MiB",
-    415: "A body that says it is not JSON",
+    415: "A body that is not said to be JSON",
     429: "Too many requests wait, and there is no base order to answer with",
+    431: "A head above 64 KiB",
     503: "Not ready; or what it takes to answer (decision log, base recommender) is not there",
 }
 _RETRY: Final = {
@@ -203,7 +214,7 @@ def _described(operation: Operation, *, with_keys: bool) -> dict[str, Any]:
         content = {"application/json": {"schema": _schema(answers)}}
     responses: dict[str, Any] = {"200": {"description": "The answer", "content": content}}
     asks = with_keys and operation.needs_key
-    for status in sorted((*operation.refuses, *((401,) if asks else ()))):
+    for status in sorted((*_OF_ANY, *operation.refuses, *((401,) if asks else ()))):
         refused: dict[str, Any] = {
             "description": _MEANING[status],
             "content": {"application/json": {"schema": _schema(Refusal)}},

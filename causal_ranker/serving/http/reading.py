@@ -108,6 +108,7 @@ def read(kind: type[_Request], body: bytes) -> _Request:
 _BOUND: Final = re.compile(r"Expected `(\w+)` (of length )?(>=|<=) (\S+) - at `\$\.?(.*)`")
 _OTHER_TYPE: Final = re.compile(r"Expected `(.+)`, got `(\w+)`(?: - at `\$\.?(.*)`)?")
 _OUT_OF_RANGE: Final = re.compile(r"(?:Number|Integer value) out of range - at `\$\.?(.*)`")
+_LONG: Final = 200  # characters of a message
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -128,4 +129,6 @@ def _in_words(error: Exception, kind: type[msgspec.Struct], body: bytes) -> tupl
         message = "JSON that is not UTF-8"
     elif not isinstance(error, msgspec.ValidationError) and _SURROGATE.search(body):
         message += ", or half a pair of surrogates in a string, which is no character"
+    if len(message) > _LONG:  # it quotes the name of a field that nobody knows
+        message = f"{message[:_LONG]}..."
     return f"a JSON object with fields among {names}", message

@@ -41,6 +41,7 @@ BAD = {
     "a byte order mark": (b'\xef\xbb\xbf{"user_id": 100}', "JSON"),
     "no user": (b"{}", "user_id"),
     "unknown field": (b'{"user_id": 100, "users": 1}', "users"),
+    "unknown field of 10 kB": (f'{{"user_id": 100, "{LONG}": 1}}'.encode(), "unknown field"),
     "unknown inner field": (candidates('{"item_id": 1, "base_score": 1, "x": 1}'), "`x`"),
     "user of another type": (b'{"user_id": 1.5}', "user_id to be int | str; got float"),
     "user is true": (b'{"user_id": true}', "bool"),

@@ -114,6 +114,7 @@ def test_a_body_in_chunks_is_counted(running: Running) -> None:
     ("kind", "status"),
     [
         (None, 200),
+        ("none, from a browser", 415),
         ("application/json", 200),
         ("Application/JSON; charset=utf-8", 200),
         ("text/plain", 415),
@@ -125,6 +126,8 @@ def test_a_form_of_another_site_is_no_request(
     running: Running, kind: str | None, status: int
 ) -> None:
     headers = {} if kind is None else {"Content-Type": kind}
+    if kind and "browser" in kind:
+        headers = {"Origin": "https://example.com"}
     body = rerank_body(2)
     assert running.ask("POST", "/v1/rerank", body, headers)[0] == status
 
