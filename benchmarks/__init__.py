@@ -3,6 +3,9 @@
 ``python -m benchmarks --list`` names them; ``python -m benchmarks NAME`` prints a table and, last,
 one line of JSON. To add one, put a module here: it is found by its file. Times are printed, never
 asserted, because a shared machine would fail them for its neighbours' load.
+
+A benchmark that measures many things may have parts, each of which runs alone with ``--part``
+(`PartedBenchmark`).
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
-__all__ = ["Benchmark", "Result", "load", "names"]
+__all__ = ["Benchmark", "PartedBenchmark", "Result", "load", "names"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,40 @@ class Benchmark(Protocol):
         ...
 
 
+@runtime_checkable
+class PartedBenchmark(Protocol):
+    """The form of a benchmark whose parts run alone, too."""
+
+    DESCRIPTION: str
+
+    def parts(self) -> Sequence[str]:
+        """Name the parts.
+
+        Returns
+        -------
+        sequence of str
+            In the order in which they run.
+        """
+        ...
+
+    def run(self, *, quick: bool, part: str | None = None) -> Result:
+        """Measure.
+
+        Parameters
+        ----------
+        quick : bool
+            Do the least that still exercises everything.
+        part : str, optional
+            One of `parts`; all of them by default.
+
+        Returns
+        -------
+        Result
+            What was found.
+        """
+        ...
+
+
 def names() -> list[str]:
     """List the benchmarks by their modules' names.
 
@@ -71,7 +108,7 @@ def names() -> list[str]:
     return sorted(name for name in found if not name.startswith("_"))
 
 
-def load(name: str) -> Benchmark:
+def load(name: str) -> Benchmark | PartedBenchmark:
     """Import one benchmark.
 
     Parameters
@@ -81,7 +118,7 @@ def load(name: str) -> Benchmark:
 
     Returns
     -------
-    Benchmark
+    Benchmark or PartedBenchmark
         Its module.
 
     Raises
@@ -91,4 +128,4 @@ def load(name: str) -> Benchmark:
     """
     if name not in names():
         raise KeyError(name)
-    return cast(Benchmark, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Benchmark | PartedBenchmark, importlib.import_module(f"{__name__}.{name}"))

@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks NAME [--quick]`` or ``--list``."""
+"""The command line: ``python -m benchmarks NAME [--part PART] [--quick]`` or ``--list``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from benchmarks import load, names
+from benchmarks import PartedBenchmark, load, names
 from causal_ranker.reporting.blocks import Table
 from causal_ranker.reporting.console import rich_table
 from causal_ranker.reporting.json import to_line
@@ -27,10 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 2 where the name is not one of a benchmark.
+        The exit code: 0, or 2 where the name is not one of a benchmark, or not of its parts.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run a benchmark.")
     parser.add_argument("name", nargs="?", metavar="NAME", help="which one (see --list)")
+    parser.add_argument("--part", metavar="PART", help="of a benchmark that has parts: one of them")
     parser.add_argument("--quick", action="store_true", help="the least that exercises everything")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, one per line")
     chosen = parser.parse_args(arguments)
@@ -41,19 +42,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{name:<{width}}  {load(name).DESCRIPTION}")
         return 0
     if chosen.name not in known:
-        print(
-            f"expected the name of a benchmark; got {chosen.name!r}. "
-            f"Give one of: {', '.join(known)}.",
-            file=sys.stderr,
-        )
-        return 2
+        return _refused("the name of a benchmark", chosen.name, known)
     benchmark = load(chosen.name)
-    result = benchmark.run(quick=chosen.quick)
+    part = {}
+    if chosen.part is not None:
+        parts = benchmark.parts() if isinstance(benchmark, PartedBenchmark) else ()
+        if chosen.part not in parts:
+            return _refused(f"a part of {chosen.name}", chosen.part, parts)
+        part = {"part": chosen.part}
+    result = benchmark.run(quick=chosen.quick, **part)
     console = Console()
     console.print(benchmark.DESCRIPTION)
     console.print(rich_table(Table(result.columns, result.rows, result.note)))
-    print(to_line({"benchmark": chosen.name, "quick": chosen.quick, **result.figures}))
+    print(to_line({"benchmark": chosen.name, **part, "quick": chosen.quick, **result.figures}))
     return 0
+
+
+def _refused(expected: str, came: str | None, known: Sequence[str]) -> int:
+    do = f"Give one of: {', '.join(known)}." if known else "It has none: leave --part out."
+    print(f"expected {expected}; got {came!r}. {do}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

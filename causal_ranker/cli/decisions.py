@@ -99,13 +99,19 @@ def _forget(
         Path | None, typer.Option(help="Registry of models, whose snapshots hold features.")
     ] = None,
     compacted: Annotated[Path | None, typer.Option(help="Folder of compacted tables.")] = None,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            help="A Redis server that features were pushed to.", envvar="CAUSAL_RANKER_REDIS"
+        ),
+    ] = None,
     wait: Annotated[
         float,
         typer.Option(help="Seconds to wait for the segment that a running service writes."),
     ] = 0.0,
     as_json: _Json = False,
 ) -> None:
-    """Erase a user from the log, compacted tables and snapshots of models."""
+    """Erase a user from the log, compacted tables, snapshots of models, and Redis."""
     from rich.console import Console
 
     from causal_ranker._extras import require
@@ -116,7 +122,7 @@ def _forget(
     require("msgspec", extra="serve")
     from causal_ranker.serving.forget import forget
 
-    lines = forget(user, log=log, models=models, compacted=compacted, wait_s=wait)
+    lines = forget(user, log=log, models=models, compacted=compacted, redis=redis, wait_s=wait)
     if as_json:
         typer.echo(to_line({"user_id": user, "erased": [list(line) for line in lines]}))
         return

@@ -1,4 +1,4 @@
-"""The commands on features that lie in Redis, beside the bundle they were published in."""
+"""The command on features that lie in Redis, beside the bundle they were published in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ import typer
 __all__ = ["app"]
 
 app = typer.Typer(help="Features of a published model in Redis.", no_args_is_help=True)
+
+
+@app.callback()
+def _features() -> None:
+    # Without it a sole command would take the name of the group.
+    pass
+
 
 _Redis = Annotated[
     str,
@@ -42,18 +49,3 @@ def _push(
     )
     if done.expiring:
         typer.echo(f"To be gone in {keep_hours:g} hours or less: {', '.join(done.expiring)}.")
-
-
-@app.command("forget")
-def _forget(
-    model: _Model,
-    user: Annotated[str, typer.Option(help="The user's id.")],
-    redis: _Redis,
-) -> None:
-    """Delete a user's features from Redis, in every version there."""
-    from causal_ranker.serving.bundle import load_bundle
-    from causal_ranker.serving.redis_push import forget_features
-
-    # The model says whether ids are numbers: 7 and "7" are two users.
-    key = load_bundle(model).snapshot.users.key(user)
-    typer.echo(f"Deleted from {forget_features(redis, user=key)} versions.")

@@ -4,6 +4,7 @@
 ``POST /v1/rerank``     a user's list (:class:`~causal_ranker.serving.wire.RerankRequest`)
 ``POST /v1/events``     views and plays of a decision
 ``POST /v1/explain``    why an item stands where it stands
+``GET /v1/users``       some users that the model knows, to begin with
 ``GET /v1/version``     the model that answers, its policy, and fall-backs by reason
 ``GET /metrics``        counts and times for Prometheus
 ``GET /healthz``        the process is alive
@@ -83,6 +84,7 @@ def create_app(
     from causal_ranker.serving.http.offer import OfferedCandidates
     from causal_ranker.serving.http.openapi import OPERATIONS, openapi_document
     from causal_ranker.serving.http.reading import read
+    from causal_ranker.serving.page.routes import page_routes
     from causal_ranker.serving.wire import (
         EventsRequest,
         ExplainRequest,
@@ -90,6 +92,7 @@ def create_app(
         Status,
     )
 
+    page = page_routes()
     offered = None if upstream is None else OfferedCandidates(upstream)
     registry = CollectorRegistry()
     document = answer(openapi_document(with_keys=keys is not None))
@@ -108,6 +111,9 @@ def create_app(
 
     async def events(request: Request) -> Response:
         return answer(await service.events(read(EventsRequest, await read_body(request))))
+
+    async def users(_: Request) -> Response:
+        return answer(service.users())
 
     async def version(_: Request) -> Response:
         return answer(service.version())
@@ -131,7 +137,7 @@ def create_app(
 
     handlers: dict[str, Callable[[Request], Awaitable[Response]]] = {
         handler.__name__: handler
-        for handler in (rerank, explain, events, version, metrics, healthz, readyz, openapi)
+        for handler in (rerank, explain, events, users, version, metrics, healthz, readyz, openapi)
     }
 
     @asynccontextmanager
@@ -146,13 +152,15 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route(each.path, handlers[each.name], methods=[each.method]) for each in OPERATIONS
+            *(Route(each.path, handlers[each.name], methods=[each.method]) for each in OPERATIONS),
+            *page,
         ],
         middleware=[
             Middleware(
                 Guard,
                 keys=keys,
-                open_paths=[each.path for each in OPERATIONS if not each.needs_key],
+                open_paths=[each.path for each in OPERATIONS if not each.needs_key]
+                + [each.path for each in page],
                 known_paths=[each.path for each in OPERATIONS],
                 registry=registry,
             )

@@ -20,15 +20,21 @@ from numpy.typing import NDArray
 from causal_ranker.errors import BundleError
 from causal_ranker.serving.bundle import load_bundle, rewrite_bundle
 from causal_ranker.serving.candidates import CandidateSource
-from causal_ranker.serving.decisions.erase import Erased, erase_from_compacted, erase_from_log
+from causal_ranker.serving.decisions.erase import (
+    Erased,
+    decisions_of,
+    erase_from_compacted,
+    erase_from_log,
+)
 from causal_ranker.serving.files import BundleParts
 from causal_ranker.serving.promotions import is_registry
+from causal_ranker.serving.redis_push import forget_features
 from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.replace import put_in_place, sync_folder
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
 
-__all__ = ["forget", "forget_in_bundle"]
+__all__ = ["forget", "forget_in_models"]
 
 #: An integer as Python writes it, and those that a log can hold.
 _WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,19}", re.ASCII)
@@ -44,6 +50,7 @@ def forget(
     log: Path,
     models: Path | None = None,
     compacted: Path | None = None,
+    redis: str | None = None,
     wait_s: float = 0.0,
 ) -> list[tuple[str, str, int]]:
     """Erase a user, and say what was erased where.
@@ -55,9 +62,11 @@ def forget(
     log : Path
         Folder of the decision log.
     models : Path, optional
-        A published model.
+        A registry of models, or one bundle.
     compacted : Path, optional
         Folder of compacted tables.
+    redis : str, optional
+        URL of a Redis server that features were pushed to.
     wait_s : float
         Seconds to wait for a segment that a running service writes.
 
@@ -73,21 +82,24 @@ def forget(
     DataError
         If there is no such log or no such tables.
     BundleError
-        If there is no such model, or it cannot be written.
+        If there is no such model, one was damaged, or it cannot be written.
+    UpstreamError
+        If the Redis server cannot be reached, or refuses.
     OSError
         If a file cannot be read or written.
     """
     users: set[Id] = {user}
     if _WHOLE.fullmatch(user) and int(user) in _WRITABLE:
         users.add(int(user))
-    found: list[tuple[str, str, int]] = []
-    decisions: list[str] = []
+    also = [] if compacted is None else decisions_of(compacted, users)
+    found = _lines(log, erase_from_log(log, users, also=also, wait_s=wait_s))
     if compacted is not None:
-        erased, decisions = erase_from_compacted(compacted, users)
-        found += _lines(compacted, erased)
-    found += _lines(log, erase_from_log(log, users, also=decisions, wait_s=wait_s))
-    if models is not None and forget_in_bundle(models, users):
-        found.append((str(models), "rows of features", 1))
+        found += _lines(compacted, erase_from_compacted(compacted, users))
+    if models is not None:
+        changed = forget_in_models(models, users)
+        found += [(str(models), f"version {old}, now {new}", 1) for old, new in changed.items()]
+    if redis is not None and (versions := sum(forget_features(redis, user=u) for u in users)):
+        found.append(("Redis", "rows of features", versions))
     return found
 
 
@@ -100,38 +112,37 @@ def _lines(folder: Path, erased: Erased) -> list[tuple[str, str, int]]:
     return lines
 
 
-def forget_in_bundle(path: Path, users: Collection[Id]) -> bool:
-    """Write a bundle anew without the features and candidates of some users.
-
-    Its version is another one afterwards, as that is the hash of what is in it.
+def forget_in_models(path: Path, users: Collection[Id]) -> dict[str, str]:
+    """Replace every model that knows some users by one that does not.
 
     Parameters
     ----------
     path : Path
-        Folder of the bundle, or of a registry, all of whose versions are written anew.
+        A registry, all of whose versions are looked at, or the folder of one bundle.
     users : collection of int or str
         The users.
 
     Returns
     -------
-    bool
-        Whether it knew any of them.
+    dict of str to str
+        New version by old version: it is the hash of what is in it.
 
     Raises
     ------
     BundleError
-        If it is no bundle, was changed, or cannot be written.
+        If it is neither, a model was damaged, or it cannot be written.
     """
+    change = partial(_parts_without, users=users)
     if is_registry(path):
-        return bool(Registry(path).rewrite(partial(_parts_without, users=users)))
+        return Registry(path).rewrite(change)
     target = path.resolve()
-    load_bundle(target)
+    before = load_bundle(target).version
     try:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
             fresh = Path(aside) / "new"
-            if not rewrite_bundle(target, fresh, change=partial(_parts_without, users=users)):
-                return False
-            load_bundle(fresh)
+            if not rewrite_bundle(target, fresh, change=change):
+                return {}
+            after = load_bundle(fresh).version
             put_in_place(fresh, target)
             sync_folder(target.parent)
     except OSError as error:
@@ -140,7 +151,7 @@ def forget_in_bundle(path: Path, users: Collection[Id]) -> bool:
             came=str(error),
             do="Check its permissions and the free space.",
         ) from error
-    return True
+    return {before: after}
 
 
 def _parts_without(parts: BundleParts, *, users: Collection[Id]) -> BundleParts | None:

@@ -33,19 +33,53 @@ class ModelSource(Protocol):
     """Where versions come from, as `causal_ranker.serving.registry.Registry` keeps them."""
 
     def current(self) -> str:
-        """Return the current version."""
+        """Return the version that is to answer.
+
+        Returns
+        -------
+        str
+            The version.
+        """
         ...
 
     def path_of(self, version: str) -> Path:
-        """Return the folder of a version."""
+        """Return the folder of a version.
+
+        Parameters
+        ----------
+        version : str
+            The version.
+
+        Returns
+        -------
+        Path
+            Its folder.
+        """
         ...
 
     def verify(self, version: str) -> object:
-        """Raise `BundleError` unless a version loads in another process."""
+        """Raise `BundleError` unless a version loads in another process.
+
+        Parameters
+        ----------
+        version : str
+            The version.
+
+        Returns
+        -------
+        object
+            What was checked.
+        """
         ...
 
     def stamp(self) -> object:
-        """Return something that is another as soon as another version is current."""
+        """Return something that is another as soon as another version is current.
+
+        Returns
+        -------
+        object
+            To be compared with what came before.
+        """
         ...
 
 

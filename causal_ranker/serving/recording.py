@@ -24,15 +24,43 @@ class RecordSink(Protocol):
     """Where records go, as `causal_ranker.serving.decisions.log.DecisionLog` takes them."""
 
     def new_id(self) -> str:
-        """Return an id that no decision has had."""
+        """Return an id for a decision.
+
+        Returns
+        -------
+        str
+            One that no decision has had.
+        """
         ...
 
     def append(self, records: Sequence[Decision | EventRecord]) -> Future[bool]:
-        """Write records; True once they survive the process, False if they cannot be written."""
+        """Write records, without waiting for the disk.
+
+        Parameters
+        ----------
+        records : sequence of Decision or EventRecord
+            The records.
+
+        Returns
+        -------
+        Future of bool
+            True once they survive the process, False if they cannot be written.
+        """
         ...
 
     def flush(self, timeout_s: float) -> bool | None:
-        """Wait until everything appended is written."""
+        """Wait until everything appended is written.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Seconds to wait at most.
+
+        Returns
+        -------
+        bool or None
+            Whether it is.
+        """
         ...
 
 

@@ -150,9 +150,9 @@ def connect(url: str, *, timeout_s: float) -> Any:
             url,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            # A connection that the server has closed meanwhile is opened again, once; who does not
-            # answer in time is not asked again.
-            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+            # Nobody is asked twice. A connection that the server has closed meanwhile is found to
+            # be, and opened again, before it is used.
+            retry=Retry(NoBackoff(), 0),
             protocol=2,
             driver_info=None,
         )

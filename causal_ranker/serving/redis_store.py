@@ -81,9 +81,11 @@ class RedisFeatureStore:
         layout = self._layout
         own, pairs, found = self._ask(field(user), [field(item) for item in items])
         known = np.array([value is not None for value in found], dtype=np.bool_)
-        stored = _matrix(b"".join(v for v in found if v is not None), 1 + len(layout.items))
-        if len(stored) != known.sum():
-            raise _other(f"{len(stored)} rows of {int(known.sum())} items")
+        told, width = [value for value in found if value is not None], 1 + len(layout.items)
+        # One by one: two wrong lengths may add up to a right one.
+        if {len(value) for value in told} - {width * FLOAT.itemsize}:
+            raise _other(f"other than {width} numbers for each item")
+        stored = _matrix(b"".join(told), width)
         item_rows = np.full(known.size, -1, dtype=np.int64)
         item_rows[known] = stored[:, 0].view(ROW)
         values = np.full((known.size, len(layout.items)), np.nan)

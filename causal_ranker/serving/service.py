@@ -31,6 +31,7 @@ from causal_ranker.serving.recording import RecordSink, event_records, is_writte
 from causal_ranker.serving.shadow import Shadow
 from causal_ranker.serving.slate import Draws, Slate, make_slate
 from causal_ranker.serving.wire import (
+    MOST_USERS,
     EventsAnswer,
     EventsRequest,
     ExplainAnswer,
@@ -38,6 +39,7 @@ from causal_ranker.serving.wire import (
     Play,
     RerankAnswer,
     RerankRequest,
+    UsersAnswer,
     VersionAnswer,
 )
 
@@ -177,6 +179,17 @@ class Service:
             relaxed=counts.relaxed,
         )
 
+    def users(self) -> UsersAnswer:
+        """Name some users that the current version knows.
+
+        Returns
+        -------
+        UsersAnswer
+            The first of its snapshot.
+        """
+        ids = self._models.current.bundle.snapshot.users.ids
+        return UsersAnswer(users=ids[:MOST_USERS].tolist())
+
     async def rerank(self, asked: RerankRequest) -> RerankAnswer:
         """Answer a user's list within the deadline, in base order where nothing better is ready.
 
@@ -300,7 +313,7 @@ class Service:
         model = self._models.of(asked.user_id)
         taken = take(model.bundle, asked)
         check_ids(_ids(asked))
-        decision_id = None if log is None else log.new_id()
+        decision_id = None if log is None or not asked.log else log.new_id()
         draws = None
         if config.exploration is not None and decision_id is not None:
             draws = Draws(exploration=config.exploration, seed=config.seed, decision_id=decision_id)

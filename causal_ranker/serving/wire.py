@@ -15,6 +15,7 @@ from msgspec import Meta
 
 __all__ = [
     "MOST_ITEMS",
+    "MOST_USERS",
     "Candidate",
     "Event",
     "EventsAnswer",
@@ -28,6 +29,7 @@ __all__ = [
     "RerankAnswer",
     "RerankRequest",
     "Status",
+    "UsersAnswer",
     "VersionAnswer",
     "View",
 ]
@@ -36,6 +38,8 @@ __all__ = [
 ID_LENGTH: Final = 256
 #: Candidates, and events, of one request.
 MOST_ITEMS: Final = 1000
+#: Users that are named for a start.
+MOST_USERS: Final = 20
 #: Features of the moment or the user, and columns, of one request.
 _MOST_NAMES: Final = 256
 _INT64: Final = 2**63 - 1  # what the decision log and the snapshot can hold
@@ -100,6 +104,9 @@ class RerankRequest(_Body, frozen=True):
         What rules of the policy read of the candidates: a value for each of them.
     session_id, surface : int or str, str, optional
         Written to the decision log, and from there to the impressions.
+    log : bool
+        Whether the list will be shown to the user. With false it is only looked at: nothing is
+        drawn, no decision is written down, and `decision_id` is ``None``.
     """
 
     user_id: Id
@@ -110,6 +117,7 @@ class RerankRequest(_Body, frozen=True):
     columns: _Columns = {}
     session_id: Id | None = None
     surface: _Name | None = None
+    log: bool = True
 
 
 class RankedItem(_Body, frozen=True):
@@ -334,6 +342,18 @@ class Refusal(_Body, frozen=True):
     """
 
     error: str
+
+
+class UsersAnswer(_Body, frozen=True):
+    """What ``GET /v1/users`` answers: some users to begin with.
+
+    Parameters
+    ----------
+    users : list of int or str
+        At most 20 users that the model knows.
+    """
+
+    users: Annotated[list[Id], Meta(max_length=MOST_USERS)]
 
 
 class VersionAnswer(_Body, frozen=True):

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.worlds.outcomes import Draws, Outcomes
+from causal_ranker.worlds.outcomes import Draws
 from causal_ranker.worlds.tastes import NEW, Population, Rates
 from causal_ranker.worlds.visits import HOUR, Visits
 
@@ -69,7 +69,7 @@ def candidate_plays(
     state: NDArray[np.int8],
     rates: Rates,
     draws: Draws,
-    outcomes: Outcomes,
+    examined: NDArray[np.bool_],
     horizon: int,
     repeat_rate: float,
     rng: np.random.Generator,
@@ -92,8 +92,8 @@ def candidate_plays(
         Says which pairs are negative.
     draws : Draws
         Everything random about the rows.
-    outcomes : Outcomes
-        Says which rows were examined.
+    examined : ndarray of bool, shape (requests, candidates)
+        Placed and examined in fact.
     horizon : int
         h in seconds.
     repeat_rate : float
@@ -106,7 +106,7 @@ def candidate_plays(
     Plays
         A row has at least one play exactly if its ``Y(T)`` is 1.
     """
-    responded = outcomes.examined & draws.responds
+    responded = examined & draws.responds
     kept = np.where(responded & rates.negative, 0, draws.organic_plays)
     row = np.repeat(np.arange(kept.size), kept.ravel())
     organic_at = rng.integers(0, horizon, row.size)

@@ -192,7 +192,7 @@ class StreamingWorld:
             state=before,
             rates=rates,
             draws=draws,
-            outcomes=result,
+            examined=result.examined,
             horizon=self._horizon,
             repeat_rate=config.repeat_rate,
             rng=streams.plays,
@@ -205,7 +205,7 @@ class StreamingWorld:
             instead = substitute_plays(
                 visits,
                 substitutes,
-                outcomes=result,
+                examined=result.examined,
                 horizon=self._horizon,
                 rng=streams.substitutes,
             )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.stats._arrays import Array
 from causal_ranker.worlds.config import WorldConfig
-from causal_ranker.worlds.outcomes import Draws, Outcomes
+from causal_ranker.worlds.outcomes import Draws
 from causal_ranker.worlds.plays import SEARCH, Plays
 from causal_ranker.worlds.tastes import Rates
 from causal_ranker.worlds.visits import Visits
@@ -112,7 +112,7 @@ def substitute_plays(
     visits: Visits,
     substitutes: Substitutes,
     *,
-    outcomes: Outcomes,
+    examined: NDArray[np.bool_],
     horizon: int,
     rng: np.random.Generator,
 ) -> Plays:
@@ -124,8 +124,8 @@ def substitute_plays(
         The requests.
     substitutes : Substitutes
         The titles.
-    outcomes : Outcomes
-        Says which rows were examined.
+    examined : ndarray of bool, shape (requests, candidates)
+        Placed and examined in fact.
     horizon : int
         h in seconds.
     rng : numpy.random.Generator
@@ -137,7 +137,7 @@ def substitute_plays(
         At any time of the horizon, through search.
     """
     # what is wanted responds: examined, it is played itself
-    left = substitutes.wanted & ~outcomes.examined
+    left = substitutes.wanted & ~examined
     request = np.nonzero(left)[0]
     return Plays(
         user=visits.user[request],

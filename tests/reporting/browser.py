@@ -1,4 +1,4 @@
-"""Chromium without a window, told what to do over two pipes: no driver, no port, no network."""
+"""Chromium without a window, told what to do over two pipes: no driver, no port of its own."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ _FLAGS: Final = (
     "--remote-debugging-pipe",
 )
 _PATIENCE: Final = 60.0  # seconds; shared machines stall
+# What Windows numbers them, and what they write.
+_KEYS: Final = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " ")}
 
 
 def find_browser() -> str | None:
@@ -40,7 +42,7 @@ def find_browser() -> str | None:
 
 @dataclass
 class Page:
-    """One tab. Every address that it asks for is kept in `asked`."""
+    """One tab. What it asks for is kept in `asked`, what its console says is wrong in `wrong`."""
 
     _into: int
     _out: int
@@ -49,6 +51,7 @@ class Page:
     _number: int = 0
     _rest: bytes = b""
     asked: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
     _seen: list[str] = field(default_factory=list)
 
     def tell(self, method: str, **words: Any) -> Any:
@@ -78,10 +81,12 @@ class Page:
         self._seen.append(came.get("method", ""))
         if came.get("method") == "Network.requestWillBeSent":
             self.asked.append(came["params"]["request"]["url"])
+        if (complaint := _complaint(came)) is not None:
+            self.wrong.append(complaint)
         return came
 
-    def open(self, path: Path, *, width: int, height: int, scheme: str) -> None:
-        """Show a file in a window of this width, in a light or a dark colour scheme."""
+    def look(self, *, width: int, height: int, scheme: str) -> None:
+        """Make the window this large, in a light or a dark colour scheme."""
         self.tell(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -91,16 +96,41 @@ class Page:
         )
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.tell("Emulation.setEmulatedMedia", media="", features=features)
+
+    def open(self, where: Path | str, *, width: int, height: int, scheme: str) -> None:
+        """Show a file or an address in such a window."""
+        self.look(width=width, height=height, scheme=scheme)
         self._seen.clear()
-        self.tell("Page.navigate", url=path.resolve().as_uri())
+        address = where.resolve().as_uri() if isinstance(where, Path) else where
+        self.tell("Page.navigate", url=address)
         while "Page.loadEventFired" not in self._seen:
             self._next()
 
     def ask(self, expression: str) -> Any:
         """Return the value of an expression in JavaScript; the page's own policy allows none."""
-        came = self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
+        words = {"returnByValue": True, "awaitPromise": True}
+        came = self.tell("Runtime.evaluate", expression=expression, **words)
         assert "exceptionDetails" not in came, came["exceptionDetails"]
         return came["result"].get("value")
+
+    def wait_for(self, expression: str) -> Any:
+        """Ask again until the value is something (an element counts), and return it."""
+        told = f"(found => found instanceof Node ? true : found)({expression})"
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if found := self.ask(told):
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"in {_PATIENCE:.0f} s there was no {expression}")
+
+    def press(self, key: str) -> None:
+        """Press a key and let go of it: Tab, Enter or Space."""
+        number, text = _KEYS[key]
+        name = " " if key == "Space" else key
+        words = {"key": name, "code": key, "windowsVirtualKeyCode": number}
+        kind = "keyDown" if text else "rawKeyDown"
+        self.tell("Input.dispatchKeyEvent", type=kind, text=text, **words)
+        self.tell("Input.dispatchKeyEvent", type="keyUp", **words)
 
     @contextmanager
     def inside_frame(self, *, holding: str) -> Iterator[None]:
@@ -135,6 +165,18 @@ class Page:
         path.write_bytes(base64.b64decode(came["data"]))
 
 
+def _complaint(came: Any) -> str | None:
+    """What an event of the browser says is wrong with the page."""
+    told = came.get("params", {})
+    if came.get("method") == "Runtime.exceptionThrown":
+        details = told["exceptionDetails"]
+        return str(details.get("exception", {}).get("description", details["text"]))
+    if came.get("method") == "Runtime.consoleAPICalled" and told["type"] in {"error", "warning"}:
+        return str(told["args"])
+    entry = told.get("entry", {}) if came.get("method") == "Log.entryAdded" else {}
+    return str(entry["text"]) if entry.get("level") in {"error", "warning"} else None
+
+
 @contextmanager
 def browsing(program: str, folder: Path) -> Iterator[Page]:
     """Start a browser with a profile of its own, and end it."""
@@ -166,6 +208,8 @@ def browsing(program: str, folder: Path) -> Iterator[Page]:
         page._session = session["sessionId"]
         page.tell("Page.enable")
         page.tell("Network.enable")
+        page.tell("Runtime.enable")
+        page.tell("Log.enable")
         yield page
     finally:
         os.close(into)

@@ -30,7 +30,7 @@
   while (lines.nextNode()) {
     const node = lines.currentNode, parent = node.parentElement;
     if (!node.data.trim() || parent.closest("svg, style")) continue;
-    if (getComputedStyle(parent).visibility !== "visible") continue;
+    if (!parent.checkVisibility({ visibilityProperty: true })) continue; // in closed details, too
     const range = document.createRange();
     range.selectNodeContents(node);
     for (let rect of range.getClientRects()) {

@@ -358,12 +358,12 @@ def test_a_bundle_of_a_newer_version_is_not_promoted(registry: Registry, shop: S
     version = publish(registry, shop, 0.1)
     folder = registry.path_of(version)
     copy = shutil.copytree(folder, folder.with_name("copy"))
-    newer = sealed_with(copy, format_version=2, package_version="9.0")
+    newer = sealed_with(copy, format_version=3, package_version="9.0")
     copy.rename(folder.with_name(newer))
-    with pytest.raises(BundleError, match=r"format 1 or older.*format 2, of package 9\.0"):
+    with pytest.raises(BundleError, match=r"format 2.*format 3, of package 9\.0"):
         registry.promote(newer)
     assert registry.current() == version
-    assert "format 2" in str(registry.versions()[-1].fault)
+    assert "format 3" in str(registry.versions()[-1].fault)
 
 
 def test_a_registry_of_a_newer_version_is_left_alone(registry: Registry, shop: Shop) -> None:
@@ -462,6 +462,22 @@ def test_rewriting_goes_on_where_it_was_interrupted(
     assert load_bundle(registry.root).policy == BlendPolicy(0.2)
     assert inside(registry)[1] == {one, registry.current()}
     assert registry.current() != two
+
+
+def test_a_version_that_goes_while_it_is_verified_is_not_promoted(
+    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = publish(registry, shop, 0.1), publish(registry, shop, 0.2)
+
+    def slow(path: Path, timeout_s: float) -> list[tuple[str, str]]:
+        told = probe(path)
+        shutil.rmtree(path)
+        return told
+
+    monkeypatch.setattr(registry_module, "verify_bundle", slow)
+    with pytest.raises(BundleError, match="a version of the registry"):
+        registry.promote(one)
+    assert registry.current() == two
 
 
 def test_a_damaged_version_is_not_rewritten_and_none_is_lost(

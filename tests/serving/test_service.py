@@ -49,7 +49,7 @@ from tests.serving.shop import ITEM_IDS, ITEMS, USER_IDS, Shop
 
 #: The deadline of tests is long, where nothing hangs: the machine may be busy.
 PATIENT = ServeConfig(deadline_ms=20_000)
-QUICK = ServeConfig(deadline_ms=60, log_ms=10)
+QUICK = ServeConfig(deadline_ms=250, log_ms=10)
 
 
 def ids(answer: RerankAnswer) -> list[Any]:
@@ -214,7 +214,7 @@ def test_those_who_wait_behind_one_that_hangs_are_not_held_against_the_model(
     bundle: Bundle,
 ) -> None:
     hang = Hang()
-    config = ServeConfig(deadline_ms=200, breaker=BreakerConfig(failures=2))
+    config = ServeConfig(deadline_ms=400, breaker=BreakerConfig(failures=2))
 
     async def run() -> None:
         async with running(Service(stubbed(bundle, hang), config=config)) as service:

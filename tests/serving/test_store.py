@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from causal_ranker.errors import SchemaError
+from causal_ranker.errors import BundleError, SchemaError
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
+from causal_ranker.serving.manifest import MANIFEST, Manifest, sha256
 from causal_ranker.serving.redis_push import push_features
 from causal_ranker.serving.redis_store import RedisFeatureStore
 from causal_ranker.serving.schema import Feature, FeatureSchema
@@ -205,3 +206,36 @@ def test_a_layout_is_told_apart_from_every_other() -> None:
     ]
     assert len({each.digest for each in (one, *others)}) == 5
     assert replace(one, default=one.default.copy()).digest == one.digest
+
+
+@pytest.mark.parametrize("name", ["users_ids", "users_index", "items_ids", "items_index"])
+def test_a_changed_index_under_right_hashes_gives_nobody_another_users_features(
+    shop: Shop, tmp_path: Path, name: str
+) -> None:
+    """Whoever recomputes the hashes is still refused, or has changed nothing that is read."""
+    folder = write_bundle(tmp_path / "model", contents=shop.contents)
+    snapshot, file = load_bundle(folder).snapshot, folder / f"{name}.npy"
+    manifest, whole = Manifest.from_bytes((folder / MANIFEST).read_bytes()), file.read_bytes()
+    rng = np.random.default_rng(len(name))
+    refused = 0
+    for _ in range(25):
+        changed = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            changed[int(rng.integers(128, len(whole)))] = int(rng.integers(256))
+        file.write_bytes(changed)
+        sealed = replace(manifest, files={**manifest.files, file.name: sha256(bytes(changed))})
+        (folder / MANIFEST).write_bytes(sealed.to_bytes())
+        try:
+            other = load_bundle(folder).snapshot
+        except BundleError:
+            refused += 1
+            continue
+        for user in snapshot.users.ids.tolist():
+            mine, theirs = (
+                each.read(user, snapshot.items.ids.tolist()) for each in (snapshot, other)
+            )
+            assert theirs.user is not None
+            assert mine.user is not None
+            np.testing.assert_array_equal(mine.user, theirs.user)
+            np.testing.assert_array_equal(mine.items, theirs.items)
+    assert refused >= 20  # others write a byte that stood there, or one that is not looked at

@@ -25,7 +25,7 @@ from causal_ranker.serving.decisions.segments import (
 )
 from causal_ranker.serving.replace import sync_folder, write_synced
 
-__all__ = ["Erased", "erase_from_compacted", "erase_from_log"]
+__all__ = ["Erased", "decisions_of", "erase_from_compacted", "erase_from_log"]
 
 Id = int | str
 
@@ -160,10 +160,8 @@ def _closed(folder: Path, wait_s: float) -> Iterator[list[Path]]:
             lock.release()
 
 
-def erase_from_compacted(folder: Path, users: Collection[Id]) -> tuple[Erased, list[str]]:
-    """Write every file of compacted tables that speaks of some users anew, without them.
-
-    All files change in one step, with the folder's index.
+def decisions_of(folder: Path, users: Collection[Id]) -> list[str]:
+    """List the decisions of some users that are in compacted tables.
 
     Parameters
     ----------
@@ -174,10 +172,47 @@ def erase_from_compacted(folder: Path, users: Collection[Id]) -> tuple[Erased, l
 
     Returns
     -------
-    erased : Erased
+    list of str
+        Ids.
+
+    Raises
+    ------
+    ConfigError
+        If another process works on the folder.
+    DataError
+        If it holds no compacted log.
+    """
+    with _index(folder) as index:
+        return [each for user in users for each in index.decisions_of(user)]
+
+
+def _index(folder: Path) -> CompactionIndex:
+    if not is_compacted(folder):
+        raise DataError(
+            expected=f"a folder of compacted tables at {folder}",
+            came="one without an index" if folder.is_dir() else "no such folder",
+            do="Give the folder that decisions were compacted into, or leave it out.",
+        )
+    return CompactionIndex(folder)
+
+
+def erase_from_compacted(folder: Path, users: Collection[Id]) -> Erased:
+    """Write every file of compacted tables that speaks of some users anew, without them.
+
+    All files change in one step, with the folder's index. The log comes first, or what is still in
+    it could be compacted again.
+
+    Parameters
+    ----------
+    folder : Path
+        What `causal_ranker.serving.decisions.compact.compact` wrote.
+    users : collection of int or str
+        The users.
+
+    Returns
+    -------
+    Erased
         What was taken out.
-    decisions : list of str
-        The decisions that were theirs.
 
     Raises
     ------
@@ -188,14 +223,8 @@ def erase_from_compacted(folder: Path, users: Collection[Id]) -> tuple[Erased, l
     OSError
         If a file cannot be read or written; nothing has changed then.
     """
-    if not is_compacted(folder):
-        raise DataError(
-            expected=f"a folder of compacted tables at {folder}",
-            came="one without an index" if folder.is_dir() else "no such folder",
-            do="Give the folder that decisions were compacted into, or leave it out.",
-        )
     erased = Erased()
-    with CompactionIndex(folder) as index:
+    with _index(folder) as index:
         index.begin()
         try:
             decisions = [each for user in users for each in index.decisions_of(user)]
@@ -210,7 +239,7 @@ def erase_from_compacted(folder: Path, users: Collection[Id]) -> tuple[Erased, l
         except BaseException:
             index.rollback()
             raise
-    return erased, decisions
+    return erased
 
 
 def _without(

@@ -162,9 +162,8 @@ def closed_segments(folder: Path) -> list[Path]:
     DataError
         If there is no such folder.
     """
-    written = _has_writer(folder)
-    found = segments(folder)
-    return found[:-1] if written else found
+    found = segments(folder)  # before the look at the writer, who may start in between
+    return found[:-1] if _has_writer(folder) else found
 
 
 def _has_writer(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from causal_ranker.serving.wire import (
     RerankAnswer,
     RerankRequest,
     Status,
+    UsersAnswer,
     VersionAnswer,
 )
 
@@ -88,6 +89,13 @@ OPERATIONS: Final = (
         takes=ExplainRequest,
         answers=ExplainAnswer,
         refuses=_OF_A_LIST,
+    ),
+    Operation(
+        name="users",
+        method="GET",
+        path="/v1/users",
+        summary="Some users that the model knows, to begin with",
+        answers=UsersAnswer,
     ),
     Operation(
         name="version",

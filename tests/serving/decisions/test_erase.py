@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from causal_ranker.errors import BundleError, ConfigError, DataError
+from causal_ranker.reranking.policies import BlendPolicy
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.bundle import load_bundle, write_bundle
 from causal_ranker.serving.decisions.compact import compact
 from causal_ranker.serving.decisions.config import LogConfig
-from causal_ranker.serving.decisions.erase import erase_from_compacted, erase_from_log
+from causal_ranker.serving.decisions.erase import decisions_of, erase_from_compacted, erase_from_log
 from causal_ranker.serving.decisions.frames import MAGIC, Damage
 from causal_ranker.serving.decisions.log import DecisionLog
 from causal_ranker.serving.decisions.record import Record
 from causal_ranker.serving.decisions.segments import read_segment, segments
-from causal_ranker.serving.forget import forget, forget_in_bundle
+from causal_ranker.serving.forget import forget, forget_in_models
+from causal_ranker.serving.registry import Registry
 from tests.serving.decisions.making import decision, play, view, write
 from tests.serving.decisions.test_compact import CHECKS, DAY, TABLES, assert_same, rows_of
 from tests.serving.shop import USER_IDS, Shop
@@ -59,9 +62,6 @@ def test_nothing_of_the_user_is_left_and_nothing_else_is_lost(tmp_path: Path) ->
     assert read(log) == rest()
     assert untouched.stat().st_ino == before, "a segment without the user stays as it is"
     assert_same(tmp_path / "out", rest())
-    left = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
-    for name in (b'"a"', b"decision_id\xa1a"):
-        assert name not in left
     # what is compacted afterwards goes on as if they had never been there
     write(log, [decision("f", user=7)])
     assert compact(log, out=tmp_path / "out").decisions == 1
@@ -70,14 +70,30 @@ def test_nothing_of_the_user_is_left_and_nothing_else_is_lost(tmp_path: Path) ->
         assert forget(nobody, log=log, compacted=tmp_path / "out") == []
 
 
+def test_no_byte_of_the_user_is_left(tmp_path: Path) -> None:
+    mine = [decision(f"gone-{number}", user="leaver@here") for number in range(40)]
+    log = write(tmp_path / "log", [decision("stays", user="stayer@here"), *mine])
+    write(log, [play(1, DAY, user_id="leaver@here"), play(2, DAY, decision_id="gone-3")])
+    compact(log, out=tmp_path / "out")
+
+    def everything() -> bytes:
+        return b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+    assert b"leaver" in everything()
+    assert b"gone-" in everything()
+    forget("leaver@here", log=log, compacted=tmp_path / "out")
+    assert b"stayer" in everything()
+    assert b"leaver" not in everything()
+    assert b"gone-" not in everything()
+
+
 def test_an_integer_and_a_text_are_two_users_where_it_is_said(tmp_path: Path) -> None:
     log = write(tmp_path / "log", MINE, OTHERS)
     assert erase_from_log(log, {"7"}).rows == {"decisions": 1}
     assert read(log) == [*MINE, OTHERS[0], OTHERS[2]]
     compact(log, out=tmp_path / "out", ids="text")
-    erased, decisions = erase_from_compacted(tmp_path / "out", {7, "7", 2**63})
-    assert erased.rows["impressions"] == 4
-    assert decisions == ["a", "c"]
+    assert decisions_of(tmp_path / "out", {7, "7"}) == ["a", "c"]
+    assert erase_from_compacted(tmp_path / "out", {7, "7", 2**63}).rows["impressions"] == 4
     assert {row["user_id"] for row in rows_of(tmp_path / "out", "impressions")} == {"1", "77"}
 
 
@@ -124,23 +140,42 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         erase_from_compacted(tmp_path, {7})
 
 
-def test_a_bundle_forgets_features_pairs_and_candidates(shop: Shop, tmp_path: Path) -> None:
-    model = write_bundle(tmp_path / "model", contents=shop.contents)
-    before = load_bundle(model)
+def test_models_forget_features_pairs_and_candidates(shop: Shop, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models")
+    older = registry.publish(shop.contents)
+    newer = registry.publish(replace(shop.contents, policy=BlendPolicy(0.5)))
+    before = load_bundle(registry.root)
     user, other = int(USER_IDS[5]), int(USER_IDS[6])
-    assert forget_in_bundle(model, {user})
-    after = load_bundle(model)
-    assert after.version != before.version
-    assert after.manifest.created_at == before.manifest.created_at
+    changed = forget_in_models(registry.root, {user})
+    assert set(changed) == {older, newer}
+    assert {each.version for each in registry.versions()} == set(changed.values())
+    assert registry.current() == changed[newer]
+    after = load_bundle(registry.root)
+    assert after.manifest.training_window == before.manifest.training_window
     assert user not in after.snapshot.users.ids
     assert after.snapshot.users.ids.size == before.snapshot.users.ids.size - 1
     for each in (int(USER_IDS[0]), other, int(USER_IDS[-1])):
         assert rerank(after, each).records() == rerank(before, each).records()
     assert rerank(after, user, candidates=[("item-01", 1.0)]).fallback == "unknown_user"
-    assert not forget_in_bundle(model, {user, "nobody"})
-    assert load_bundle(model).version == after.version
+    assert forget_in_models(registry.root, {user, "nobody"}) == {}
+    assert registry.rollback() == changed[older]
+    log = write(tmp_path / "log", OTHERS)
+    said = forget(str(other), log=log, models=registry.root)
+    assert [what.split()[0] for _, what, _ in said] == ["version", "version"]
     with pytest.raises(BundleError):
-        forget_in_bundle(tmp_path, {user})
+        forget_in_models(tmp_path, {user})
+
+
+def test_a_single_bundle_forgets(shop: Shop, tmp_path: Path) -> None:
+    model = write_bundle(tmp_path / "model", contents=shop.contents)
+    before = load_bundle(model)
+    user = int(USER_IDS[5])
+    (change,) = forget_in_models(model, {user}).items()
+    after = load_bundle(model)
+    assert change == (before.version, after.version)
+    assert user not in after.snapshot.users.ids
+    assert list(tmp_path.iterdir()) == [model]
+    assert forget_in_models(model, {user}) == {}
 
 
 def test_the_contract_holds_afterwards(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from causal_ranker.errors import ConfigError, DataError
 from causal_ranker.serving.decisions import alarm, appender
+from causal_ranker.serving.decisions import segments as segments_module
 from causal_ranker.serving.decisions.config import LogConfig
 from causal_ranker.serving.decisions.frames import Damage
 from causal_ranker.serving.decisions.log import DecisionLog
@@ -75,6 +76,26 @@ def test_segments_rotate_by_size_and_by_age_and_never_change_again(tmp_path: Pat
         assert [found[1] for found in read_segment(aged)] == [event(100)]  # type: ignore[index]
     assert {file: file.read_bytes() for file in by_size} == by_size
     assert read(tmp_path) == [event(number) for number in [*range(60), 100, 101]]
+
+
+def test_a_segment_of_a_writer_who_starts_just_now_is_not_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with DecisionLog(tmp_path) as log:
+        assert log.append([event(0)]).result(10)
+    started = []
+
+    def start(folder: Path) -> bool:
+        log = DecisionLog(folder)
+        assert log.append([event(1)]).result(10)
+        started.append(log)
+        return False  # as it was a moment ago
+
+    monkeypatch.setattr(segments_module, "_has_writer", start)
+    found = closed_segments(tmp_path)
+    monkeypatch.undo()
+    assert segments(tmp_path)[-1] not in found
+    started[0].close()
 
 
 def test_one_writer_and_a_clear_word_for_the_second(

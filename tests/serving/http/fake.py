@@ -17,6 +17,7 @@ from causal_ranker.serving.wire import (
     RankedItem,
     RerankAnswer,
     RerankRequest,
+    UsersAnswer,
     VersionAnswer,
 )
 
@@ -86,6 +87,9 @@ class FakeService:
             influences=[],
             words="It stands where it stood.",
         )
+
+    def users(self) -> UsersAnswer:
+        return UsersAnswer(users=[1, "two"])
 
     def version(self) -> VersionAnswer:
         return VersionAnswer(
