@@ -19,6 +19,7 @@ from causal_ranker.serving.bundle import Bundle, load_bundle
 from causal_ranker.serving.config import ServeConfig
 from causal_ranker.serving.deadline import Workers
 from causal_ranker.serving.metrics import ServiceMetrics
+from causal_ranker.serving.redis_keys import connect
 from causal_ranker.serving.redis_store import RedisFeatureStore
 from causal_ranker.stats.hashing import uniform_hash
 
@@ -136,6 +137,10 @@ class LiveModels:
         self, source: ModelSource | Bundle, *, config: ServeConfig, metrics: ServiceMetrics
     ) -> None:
         self._source, self._config, self._metrics = source, config, metrics
+        # Its connections outlast the versions, whose last requests may be in flight on them.
+        self._redis = None
+        if config.store is not None:
+            self._redis = connect(config.store, timeout_s=config.store_ms / 1e3)
         self._stamp: object = None
         self._interval_s = sys.getswitchinterval()
         self._current: LiveModel | None = None
@@ -269,9 +274,11 @@ class LiveModels:
         _log.info("version %s answers", version)
 
     def close(self) -> None:
-        """Let all threads go home."""
+        """Let all threads go home, and hang up on the store."""
         for workers in self.workers():
             workers.close()
+        if self._redis is not None:
+            self._redis.close()
         gc.unfreeze()
         sys.setswitchinterval(self._interval_s)
 
@@ -296,12 +303,9 @@ class LiveModels:
         config, name = self._config, f"{role}-{bundle.version}"
         if config.exploration is not None:
             check_exploration(bundle.policy, config.exploration)
-        if config.store is not None:
+        if self._redis is not None:
             store = RedisFeatureStore(
-                config.store,
-                version=bundle.version,
-                layout=bundle.snapshot.layout,
-                timeout_ms=config.store_ms,
+                self._redis, version=bundle.version, layout=bundle.snapshot.layout
             )
             bundle = replace(bundle, store=store)
         self._metrics.model.labels(role, bundle.version).set(1)
