@@ -96,7 +96,7 @@ def run(*, quick: bool) -> dict[str, object]:
             continue
         if answer.fallback is not None:
             fell_back[answer.fallback] += 1
-            expected = tuple(asked[place % 50].base_order())
+            expected: tuple[int | str, ...] = tuple(asked[place % 50].base_order())
         else:
             expected = right[answer.version][place % 50]
         if tuple(each.item_id for each in answer.items) != expected:
