@@ -40,8 +40,9 @@ from causal_ranker.reporting.blocks import Section
 from causal_ranker.reporting.progress import Stages
 from causal_ranker.reranking.description import policy_name
 from causal_ranker.seeds import stage_rng
-from causal_ranker.serving.bundle import load_bundle, publish_bundle
+from causal_ranker.serving.bundle import BundleContents, load_bundle
 from causal_ranker.serving.counts import Counts
+from causal_ranker.serving.registry import Registry, check_target
 from causal_ranker.uplift.checkpoint import Checkpoint
 
 __all__ = ["CausalRanker"]
@@ -330,12 +331,12 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         return policy_name(self.trained_.policy)
 
     def save(self, path: str | Path, *, candidates: Any = None, at: datetime | None = None) -> Path:
-        """Publish models, policy and a feature snapshot as a bundle.
+        """Publish models, policy and a feature snapshot in a registry; they answer from then on.
 
         Parameters
         ----------
         path : str or Path
-            Folder of the bundle.
+            Folder of the registry, made where it is missing. Earlier versions stay in it.
         candidates : path, pandas, Polars, Arrow or Ibis table, optional
             Candidate log whose last request per user is described; by default the latest seen.
         at : datetime, optional
@@ -351,39 +352,25 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         NotFittedError
             If `fit` was not called.
         BundleError
-            If the folder cannot be written or is something else.
+            If the folder cannot be written or is something else, or what was trained does not
+            score in a process of its own.
         """
         self._check_fitted()
-        listed = self._candidates
-        if candidates is not None:
-            listed, quarantine = read_checked(
-                self._connection, candidates, name="candidates", config=self.config_
-            )
-            self.quarantines_ += () if quarantine is None else (quarantine,)
-        features = self.config_.features
+        registry = Registry(check_target(path))
+        contents = self._contents(candidates, at=at)
         with self.stages_.stage("Publishing"):
-            block = latest_block(
-                self._connection,
-                listed,
-                at=at or self._now,
-                history=self._known,
-                config=features,
-                levels=self.trained_.levels,
-            )
-            told = self._summary
-            contents = bundle_contents(self.trained_, block, config=features, evaluation=told)
-            folder = publish_bundle(path, contents=contents)
-        self._bundle = replace(load_bundle(folder), counts=self.counts_)
-        return folder
+            version = registry.publish(contents)
+        self._bundle = replace(load_bundle(registry.path_of(version)), counts=self.counts_)
+        return registry.root
 
     @classmethod
     def load(cls, path: str | Path, *, base: BaseRecommender | None = None) -> Self:
-        """Open a published bundle, for `rerank` only.
+        """Open a published model, for `rerank` only.
 
         Parameters
         ----------
         path : str or Path
-            Folder of the bundle.
+            Folder of a registry, whose current version is opened, or of one bundle.
         base : BaseRecommender, optional
             Whom `rerank` asks for candidates where none are given.
 
@@ -395,7 +382,7 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         BundleError
-            If the folder is not a bundle, or a file was changed.
+            If the folder is neither, or a file was changed.
         ConfigError
             If `base` has no method candidates.
         """
@@ -404,6 +391,28 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         ranker._bundle = load_bundle(path)
         ranker.counts_ = ranker._bundle.counts
         return ranker
+
+    def _contents(self, candidates: Any = None, *, at: datetime | None = None) -> BundleContents:
+        """Describe the latest requests, and collect what a bundle holds."""
+        self._check_fitted()
+        listed = self._candidates
+        if candidates is not None:
+            listed, quarantine = read_checked(
+                self._connection, candidates, name="candidates", config=self.config_
+            )
+            self.quarantines_ += () if quarantine is None else (quarantine,)
+        features = self.config_.features
+        with self.stages_.stage("Features of the latest requests"):
+            block = latest_block(
+                self._connection,
+                listed,
+                at=at or self._now,
+                history=self._known,
+                config=features,
+                levels=self.trained_.levels,
+            )
+            told = self._summary
+            return bundle_contents(self.trained_, block, config=features, evaluation=told)
 
     def _read(self, impressions: Any, plays: Any, candidates: Any, **facts: Any) -> Logs:
         tables = {"impressions": impressions, "plays": plays, "candidates": candidates, **facts}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,8 @@ from typing import Literal
 from causal_ranker.chain.offer import rerank_offer
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.serving.adapter import RerankedList
-from causal_ranker.serving.bundle import Bundle
+from causal_ranker.serving.bundle import Bundle, BundleContents, load_bundle, write_bundle
+from causal_ranker.serving.counts import Counts
 
 __all__ = ["Answers"]
 
@@ -24,25 +26,17 @@ class Answers(ABC):
     ----------
     base : BaseRecommender, "boosted" or None
         Whom `rerank` asks for candidates where none are given.
+    counts_ : Counts
+        Lists that `rerank` was asked for, and by reason those in base order.
     """
 
     base: BaseRecommender | Literal["boosted"] | None
+    counts_: Counts
     _bundle: Bundle | None = None
 
     @abstractmethod
-    def save(self, path: str | Path) -> Path:
-        """Publish the bundle that answers from then on.
-
-        Parameters
-        ----------
-        path : str or Path
-            Folder of the bundle.
-
-        Returns
-        -------
-        Path
-            The folder.
-        """
+    def _contents(self) -> BundleContents:
+        """Collect what a bundle of the fitted ranker would hold."""
 
     def rerank(
         self,
@@ -111,9 +105,9 @@ class Answers(ABC):
         return list(self._serving().snapshot.users.ids.tolist())
 
     def _serving(self) -> Bundle:
-        """Return the bundle that answers; a fitted ranker publishes one for itself."""
+        """Return the bundle that answers; a fitted ranker makes one for itself."""
         if self._bundle is None:
             with tempfile.TemporaryDirectory() as folder:
-                self.save(Path(folder) / "bundle")
-        assert self._bundle is not None
+                bundle = load_bundle(write_bundle(Path(folder) / "own", contents=self._contents()))
+            self._bundle = replace(bundle, counts=self.counts_)
         return self._bundle

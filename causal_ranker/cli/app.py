@@ -12,7 +12,17 @@ import typer
 from typer.core import TyperGroup
 
 from causal_ranker import __version__
-from causal_ranker.cli import attribute, experiment, init, label, logs, models, monitor, runs
+from causal_ranker.cli import (
+    attribute,
+    experiment,
+    init,
+    label,
+    logs,
+    models,
+    monitor,
+    registry,
+    runs,
+)
 from causal_ranker.cli.told import on_tables, tell
 from causal_ranker.errors import CausalRankerError, ConfigError
 
@@ -50,6 +60,7 @@ app.add_typer(monitor.app)
 app.add_typer(init.app)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
+app.add_typer(registry.app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -37,7 +37,7 @@ def _fit(
     config: o.Config = None,
     seed: o.Seed = 0,
     resume: o.Resume = None,
-    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("runs/model"),
+    out: Annotated[Path, typer.Option(help="Registry of models.")] = Path("runs/model"),
 ) -> None:
     """Learn from logs and publish a model."""
     from rich.console import Console
@@ -47,7 +47,7 @@ def _fit(
     from causal_ranker.evaluation.origin import package_versions
     from causal_ranker.reporting.console import print_section
     from causal_ranker.runs import recording
-    from causal_ranker.serving.bundle import check_target
+    from causal_ranker.serving.registry import check_target
 
     check_target(out)  # before the training, not after it
     ranker = _ranker(

@@ -13,7 +13,7 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
-_Model = Annotated[Path, typer.Option(help="Folder of a published model.")]
+_Model = Annotated[Path, typer.Option(help="Registry of models, or the folder of one.")]
 
 
 @app.command("rerank")

@@ -19,6 +19,7 @@ from causal_ranker.demo.world import run_world
 from causal_ranker.errors import ConfigError
 from causal_ranker.reporting.files import check_page
 from causal_ranker.reporting.json import to_line
+from causal_ranker.serving.registry import check_target
 
 __all__ = ["DemoResult", "run_demo"]
 
@@ -32,7 +33,7 @@ class DemoResult:
     report_path : Path
         The report, one HTML file.
     model_path : Path
-        The published bundle.
+        The registry that the model was published in.
     figures : dict
         The numbers, as in ``figures.json`` beside the report.
     """
@@ -77,6 +78,8 @@ def run_demo(
     ------
     ConfigError
         If the folder cannot be made.
+    BundleError
+        If its folder `model` is something else than a registry.
     """
     started = perf_counter()
     try:
@@ -88,6 +91,7 @@ def run_demo(
             do="Give another folder with --out.",
         ) from error
     check_page(out / "report.html")
+    check_target(out / "model")
     progress = console is not None
     if data == "journey":
         done = run_journey(

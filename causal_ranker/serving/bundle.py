@@ -1,4 +1,4 @@
-"""A published model: one folder of plain files that is whole or not there at all.
+"""A model as one folder of plain files.
 
 The files of format 1:
 
@@ -20,13 +20,11 @@ changed LightGBM text can crash the process or silently score wrong.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from causal_ranker import __version__
 from causal_ranker.errors import BundleError, CausalRankerError, ConfigError
@@ -34,23 +32,15 @@ from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.counts import Counts
+from causal_ranker.serving.durable import make_folder, sync_folder, write_synced
 from causal_ranker.serving.files import BundleParts, decode, encode
-from causal_ranker.serving.manifest import (
-    FORMAT_VERSION,
-    MANIFEST,
-    Manifest,
-    is_manifest,
-    sha256,
-)
+from causal_ranker.serving.manifest import FORMAT_VERSION, MANIFEST, Manifest, sha256
 from causal_ranker.serving.model import ModelPart, Scorer, TextModel
-from causal_ranker.serving.replace import put_in_place, sync_folder, write_synced
+from causal_ranker.serving.promotions import VERSIONS, is_registry, is_version, read_promotions
 from causal_ranker.serving.sides import SidePlan
 from causal_ranker.serving.snapshot import FeatureSnapshot
 
-__all__ = ["Bundle", "BundleContents", "check_target", "load_bundle", "publish_bundle"]
-
-# A folder that is replaced while it is read is read again; nobody publishes this often.
-_ATTEMPTS: Final = 5
+__all__ = ["Bundle", "BundleContents", "load_bundle", "version_of", "write_bundle"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,17 +125,16 @@ class Bundle:
         object.__setattr__(self, "sides", sides)
 
 
-def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
-    """Write a bundle, check that it loads, and put it in place in one step.
+def write_bundle(path: str | Path, *, contents: BundleContents) -> Path:
+    """Write a bundle into a folder of its own, unchecked.
 
-    The files are written and synced in a temporary folder beside `path`, which is loaded once
-    (golden rows included) before it changes places with what stood there. A reader, or a publisher
-    that is killed, leaves or finds the old bundle or the new one.
+    To publish one, give it to a :class:`~causal_ranker.serving.registry.Registry`, which writes it
+    aside, verifies it, and puts it in place in one step.
 
     Parameters
     ----------
     path : str or Path
-        Folder of the bundle. It may not exist, be empty, or be a bundle that is replaced.
+        The folder, which may not exist yet.
     contents : BundleContents
         What goes into it.
 
@@ -157,11 +146,11 @@ def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
     Raises
     ------
     BundleError
-        If `path` is something else than a bundle, cannot be written, or the bundle would not load.
+        If `path` exists, or cannot be written.
     ConfigError
         If the training window has no time zone, or the evaluation summary is not JSON.
     """
-    target = check_target(path)
+    folder = Path(path).absolute()
     start, end = (_utc(moment) for moment in contents.training_window)
     files = encode(contents)
     manifest = Manifest(
@@ -174,59 +163,19 @@ def publish_bundle(path: str | Path, *, contents: BundleContents) -> Path:
     )
     files[MANIFEST] = manifest.to_bytes()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
-            fresh = Path(aside) / "new"
-            fresh.mkdir()
-            for name, content in files.items():
-                write_synced(fresh / name, content)
-            sync_folder(fresh)
-            load_bundle(fresh)
-            put_in_place(fresh, target)
-            sync_folder(target.parent)
+        make_folder(folder.parent)
+        folder.mkdir()
+        for name, content in files.items():
+            write_synced(folder / name, content)
+        sync_folder(folder)
+        sync_folder(folder.parent)
     except OSError as error:
         raise BundleError(
-            expected=f"a place to publish a model at {target}",
+            expected=f"a place to write a model at {folder}",
             came=str(error),
             do="Check the path, its permissions and the free space.",
         ) from error
-    return target
-
-
-def check_target(path: str | Path) -> Path:
-    """Refuse a place that something else than a bundle has taken.
-
-    Publishing asks this first; whoever works long before publishing may ask it earlier.
-
-    Parameters
-    ----------
-    path : str or Path
-        Folder that a bundle is to be published in.
-
-    Returns
-    -------
-    Path
-        The folder, absolute.
-
-    Raises
-    ------
-    BundleError
-        If it exists, and is neither an empty folder nor a bundle.
-    """
-    target = Path(path).resolve()
-    if not os.path.lexists(target):
-        return target
-    came = "a file"
-    if target.is_dir():
-        manifest = target / MANIFEST
-        if not any(target.iterdir()) or (manifest.is_file() and is_manifest(manifest.read_bytes())):
-            return target
-        came = "a folder with other things in it"
-    raise BundleError(
-        expected=f"no file, an empty folder or a model bundle at {target}",
-        came=came,
-        do="Choose another path; nothing was overwritten.",
-    )
+    return folder
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -235,7 +184,7 @@ def load_bundle(path: str | Path) -> Bundle:
     Parameters
     ----------
     path : str or Path
-        Folder of the bundle.
+        Folder of a registry, whose current version is read, or of one bundle.
 
     Returns
     -------
@@ -245,18 +194,35 @@ def load_bundle(path: str | Path) -> Bundle:
     Raises
     ------
     BundleError
-        If `path` is not a folder or no bundle, a file is missing or was changed, the format is
-        newer than this package, or the model does not score its golden rows.
+        If `path` is neither, nothing was promoted, a file is missing or was changed, a version is
+        not the one that its folder is named after, the format is newer than this package, or the
+        model does not score its golden rows.
     """
-    folder = Path(path)
-    for _ in range(_ATTEMPTS - 1):
-        before = _identity(folder)
-        try:
-            return _load(folder)
-        except BundleError:
-            if _identity(folder) == before:
-                raise
+    folder = Path(path).absolute()
+    if is_registry(folder):
+        folder = folder / VERSIONS / read_promotions(folder)[-1].version
     return _load(folder)
+
+
+def version_of(folder: Path) -> str:
+    """Read the version of a bundle, and nothing else of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the bundle.
+
+    Returns
+    -------
+    str
+        First 12 hexadecimal digits of the manifest's hash.
+
+    Raises
+    ------
+    BundleError
+        If there is no manifest.
+    """
+    return sha256(_read(folder, MANIFEST))[:12]
 
 
 def _load(folder: Path) -> Bundle:
@@ -264,16 +230,25 @@ def _load(folder: Path) -> Bundle:
         raise BundleError(
             expected=f"a model folder at {folder}",
             came="a file" if folder.exists() else "nothing",
-            do="Give the folder that publish wrote.",
+            do="Give the folder of a registry, or of one bundle.",
         )
     sealed = _read(folder, MANIFEST)
+    version = sha256(sealed)[:12]
+    named = folder.parent.name == VERSIONS and is_version(folder.name)
+    if named and version != folder.name:
+        # Whoever changes a file and seals the manifest again has made another version.
+        raise BundleError(
+            expected=f"{MANIFEST} of version {folder.name} in {folder}",
+            came=f"that of version {version}, or a changed one",
+            do="Publish the bundle again, or restore the file.",
+        )
     try:
         manifest = Manifest.from_bytes(sealed)
         files = {name: _verified(folder, name, digest) for name, digest in manifest.files.items()}
         parts = decode(files)
         return Bundle(
             path=folder,
-            version=sha256(sealed)[:12],
+            version=version,
             manifest=manifest,
             policy=parts.policy,
             snapshot=parts.snapshot,
@@ -300,7 +275,7 @@ def _read(folder: Path, name: str) -> bytes:
         raise BundleError(
             expected=f"the file {name} of a model bundle in {folder}",
             came=error.strerror or str(error),
-            do="Give the folder that publish wrote, or publish it again.",
+            do="Give the folder of a registry or of a bundle, or publish it again.",
         ) from None
 
 
@@ -314,14 +289,6 @@ def _verified(folder: Path, name: str, digest: str) -> bytes:
             do="Publish the bundle again, or restore the file.",
         )
     return content
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _utc(moment: datetime) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from causal_ranker.errors import BundleError, SchemaError
+from causal_ranker.errors import BundleError, CausalRankerError, SchemaError
 from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.reranking.description import policy_from_dict, policy_to_dict
 from causal_ranker.serving.candidates import CandidateSource
@@ -143,7 +142,9 @@ def decode(files: Mapping[str, bytes]) -> BundleParts:
             name = "the base model's files"
             _refuse_circle(base_schema)
             base = _model_part("base", files, base_schema)
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except CausalRankerError:
+        raise
+    except Exception as error:  # what zipfile, zlib and NumPy raise of damage is listed nowhere
         raise _unreadable(name, f"{type(error).__name__}: {error}") from None
     return BundleParts(
         uplift=uplift, base=base, policy=policy, snapshot=snapshot, candidates=candidates

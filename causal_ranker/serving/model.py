@@ -12,6 +12,7 @@ from causal_ranker._extras import needs_openmp
 from causal_ranker.errors import BundleError
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.schema import FeatureSchema
+from causal_ranker.serving.trees import check_trees
 
 __all__ = ["ModelPart", "Scorer", "TextModel"]
 
@@ -46,7 +47,8 @@ class TextModel:
     """A LightGBM model read from its text.
 
     The library is imported here and not before, and predicts on one thread: for one request two
-    threads cost more than they save, and the sum over trees keeps its order.
+    threads cost more than they save, and the sum over trees keeps its order. It reads nothing that
+    :func:`~causal_ranker.serving.trees.check_trees` has not passed.
 
     Parameters
     ----------
@@ -58,14 +60,15 @@ class TextModel:
     Raises
     ------
     BundleError
-        If the text is no model, its features are not those of the schema, or it does not
-        predict what the golden rows say.
+        If the text is no model or contradicts itself, its features are not those of the schema, or
+        it does not predict what the golden rows say.
     """
 
     def __init__(self, part: ModelPart, *, name: str) -> None:
         with needs_openmp():
             import lightgbm
 
+        check_trees(part.text, n_features=len(part.schema.features), name=name)
         try:
             self._booster = lightgbm.Booster(model_str=part.text)
         except (lightgbm.basic.LightGBMError, ValueError) as error:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from causal_ranker.cli import main
-from causal_ranker.serving.bundle import publish_bundle
+from causal_ranker.serving.bundle import write_bundle
 from causal_ranker.worlds.logs import WorldLogs
 from tests.cli.calling import TABLES, Edit, Files, Run, small_world
 from tests.serving.shop import build_shop
@@ -66,6 +66,4 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> tuple[WorldLogs, list[str
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return publish_bundle(
-        tmp_path_factory.mktemp("models") / "shop", contents=build_shop().contents
-    )
+    return write_bundle(tmp_path_factory.mktemp("models") / "shop", contents=build_shop().contents)

@@ -18,6 +18,7 @@ from causal_ranker.errors import (
 )
 from causal_ranker.evaluation.report import Report
 from causal_ranker.ranker import CausalRanker
+from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.distill import DistillConfig, distill
 from tests.ranker.season import (
@@ -124,7 +125,8 @@ def test_a_student_is_published_in_the_place_of_the_learner(
     other.trained_ = replace(ranker.trained_, scorer=scorer)
     folder = other.save(tmp_path / "model")
     assert student.model_ is not None
-    assert (folder / "uplift.txt").read_text() == student.model_.model_to_string()
+    published = load_bundle(folder).path
+    assert (published / "uplift.txt").read_text() == student.model_.model_to_string()
     served, past = CausalRanker.load(folder), CausalRanker.load(ranker.save(tmp_path / "teacher"))
     later = season()[1].candidates
     said = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from tests.serving.shop import Shop, build_shop
 
 
@@ -18,7 +18,7 @@ def shop() -> Shop:
 @pytest.fixture(scope="session")
 def published(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that tests read and do not change."""
-    return publish_bundle(tmp_path_factory.mktemp("models") / "shop", contents=shop.contents)
+    return write_bundle(tmp_path_factory.mktemp("models") / "shop", contents=shop.contents)
 
 
 @pytest.fixture

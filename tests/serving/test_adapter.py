@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from causal_ranker.errors import ConfigError, EmptyError, RowError, UnknownUserError
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy
 from causal_ranker.serving.adapter import RerankedList, rerank
-from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.model import Scorer
 from tests.serving.shop import ITEM_IDS, ITEMS, USER_IDS, Shop, StubModel, few_candidates
 
@@ -256,7 +256,7 @@ def test_impossible_requests_are_refused(
 
 
 def test_without_a_base_model_callers_send_scores(shop: Shop, tmp_path: Path) -> None:
-    path = publish_bundle(tmp_path / "m", contents=replace(shop.contents, base=None))
+    path = write_bundle(tmp_path / "m", contents=replace(shop.contents, base=None))
     bundle = load_bundle(path)
     assert rerank(bundle, 105, candidates=SENT).fallback is None
     with pytest.raises(EmptyError, match="no base model"):
@@ -265,7 +265,7 @@ def test_without_a_base_model_callers_send_scores(shop: Shop, tmp_path: Path) ->
 
 def test_candidates_of_the_bundle(shop: Shop, tmp_path: Path) -> None:
     contents = replace(shop.contents, candidates=few_candidates())
-    bundle = load_bundle(publish_bundle(tmp_path / "m", contents=contents))
+    bundle = load_bundle(write_bundle(tmp_path / "m", contents=contents))
     assert set(rerank(bundle, 101).items) == {"item-01", "item-06"}
     assert set(rerank(bundle, 113).items) == {"item-01", "item-06"}
     empty = rerank(bundle, 100)

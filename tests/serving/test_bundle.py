@@ -1,15 +1,14 @@
-"""Publishing and loading: whole or not at all, and every change of a byte is noticed."""
+"""Writing and loading: every change of a byte is noticed."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +16,7 @@ import pytest
 from causal_ranker.errors import BundleError, ConfigError, SchemaError
 from causal_ranker.reranking.policies import BlendPolicy
 from causal_ranker.serving import bundle as bundle_module
-from causal_ranker.serving.adapter import rerank
-from causal_ranker.serving.bundle import Bundle, load_bundle, publish_bundle
+from causal_ranker.serving.bundle import load_bundle, write_bundle
 from causal_ranker.serving.manifest import MANIFEST, Manifest
 from causal_ranker.serving.schema import Feature, FeatureSchema
 from tests.serving.shop import UPLIFT_SCHEMA, Shop, few_candidates
@@ -40,14 +38,11 @@ FILES = {
 @pytest.fixture
 def folder(shop: Shop, tmp_path: Path) -> Path:
     """A bundle with every kind of file, for a test to damage."""
-    contents = replace(shop.contents, candidates=few_candidates(), policy=BlendPolicy(0.25))
-    return publish_bundle(tmp_path / "shop", contents=contents)
+    return written(shop, tmp_path / "shop", candidates=few_candidates(), policy=BlendPolicy(0.25))
 
 
-def same_lists(one: Bundle, other: Bundle) -> bool:
-    return all(
-        rerank(one, user).records() == rerank(other, user).records() for user in (100, 101, 139)
-    )
+def written(shop: Shop, path: Path, **changes: Any) -> Path:
+    return write_bundle(path, contents=replace(shop.contents, **changes))
 
 
 def test_a_bundle_comes_back_as_it_went(shop: Shop, folder: Path) -> None:
@@ -72,7 +67,7 @@ def test_a_bundle_comes_back_as_it_went(shop: Shop, folder: Path) -> None:
 def test_the_version_follows_the_content(shop: Shop, folder: Path, tmp_path: Path) -> None:
     again = load_bundle(shutil.copytree(folder, tmp_path / "copy"))
     assert again.version == load_bundle(folder).version
-    other = publish_bundle(tmp_path / "other", contents=shop.contents)
+    other = write_bundle(tmp_path / "other", contents=shop.contents)
     assert load_bundle(other).version != again.version
 
 
@@ -115,7 +110,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 
 
 def test_files_of_two_bundles_do_not_mix(shop: Shop, folder: Path, tmp_path: Path) -> None:
-    other = publish_bundle(tmp_path / "other", contents=shop.contents)
+    other = write_bundle(tmp_path / "other", contents=shop.contents)
     shutil.copy(other / "policy.json", folder / "policy.json")
     with pytest.raises(BundleError, match=r"policy\.json as it was published"):
         load_bundle(folder)
@@ -195,153 +190,56 @@ def test_golden_rows_catch_another_model(shop: Shop, tmp_path: Path) -> None:
         {"golden_expected": uplift.golden_expected + 1e-6},
         {"golden_features": -uplift.golden_features},
     )
-    for change in changes:
-        contents = replace(shop.contents, uplift=replace(uplift, **change))
+    for number, change in enumerate(changes):
+        folder = written(shop, tmp_path / f"{number}", uplift=replace(uplift, **change))
         with pytest.raises(BundleError, match=r"golden predictions of uplift\.txt"):
-            publish_bundle(tmp_path / "m", contents=contents)
+            load_bundle(folder)
     for features, expected in ((np.empty((0, 9)), np.empty(0)), (np.ones((1, 9)), [np.nan])):
         part = replace(uplift, golden_features=features, golden_expected=np.array(expected))
+        folder = written(shop, tmp_path / f"{len(features)} rows", uplift=part)
         with pytest.raises(BundleError, match="at least one golden row"):
-            publish_bundle(tmp_path / "m", contents=replace(shop.contents, uplift=part))
-    assert list(tmp_path.iterdir()) == []
+            load_bundle(folder)
 
 
 def test_a_schema_in_another_order_is_refused(shop: Shop, tmp_path: Path) -> None:
     swapped = FeatureSchema(UPLIFT_SCHEMA.features[::-1])
-    contents = replace(shop.contents, uplift=replace(shop.contents.uplift, schema=swapped))
+    folder = written(shop, tmp_path / "m", uplift=replace(shop.contents.uplift, schema=swapped))
     with pytest.raises(BundleError, match=r"9 features of the schema in uplift\.txt"):
-        publish_bundle(tmp_path / "m", contents=contents)
+        load_bundle(folder)
 
 
 def test_a_base_model_may_not_read_itself(shop: Shop, tmp_path: Path) -> None:
     contents = replace(shop.contents, base=shop.contents.uplift)
     with pytest.raises(SchemaError, match="come from the base model"):
-        publish_bundle(tmp_path / "m", contents=contents)
+        write_bundle(tmp_path / "m", contents=contents)
 
 
 def test_a_feature_the_snapshot_lacks_is_named(shop: Shop, tmp_path: Path) -> None:
     features = (*UPLIFT_SCHEMA.features[:-1], Feature("device", "user"))
     part = replace(shop.contents.uplift, schema=FeatureSchema(features))
+    folder = written(shop, tmp_path / "m", uplift=part)
     with pytest.raises(BundleError, match="the user feature 'device'"):
-        publish_bundle(tmp_path / "m", contents=replace(shop.contents, uplift=part))
+        load_bundle(folder)
 
 
 def test_the_evaluation_and_the_window_are_checked(shop: Shop, tmp_path: Path) -> None:
     for value in (float("nan"), np.ones(2), datetime.now(UTC)):
         with pytest.raises(ConfigError, match="evaluation summary"):
-            publish_bundle(tmp_path / "m", contents=replace(shop.contents, evaluation={"a": value}))
+            write_bundle(tmp_path / "m", contents=replace(shop.contents, evaluation={"a": value}))
     naive = (datetime(2026, 1, 1), datetime(2026, 2, 1))
     with pytest.raises(ConfigError, match="time zone"):
-        publish_bundle(tmp_path / "m", contents=replace(shop.contents, training_window=naive))
+        write_bundle(tmp_path / "m", contents=replace(shop.contents, training_window=naive))
 
 
-@pytest.mark.parametrize("kind", ["file", "folder", "folder with a foreign manifest"])
-def test_other_peoples_things_are_not_overwritten(shop: Shop, tmp_path: Path, kind: str) -> None:
-    target = tmp_path / "thesis"
-    if kind == "file":
-        target.write_text("years of work")
-    else:
-        target.mkdir()
-        name = "chapter1.tex" if kind == "folder" else MANIFEST
-        (target / name).write_text('{"name": "a web app"}')
-    with pytest.raises(BundleError, match="nothing was overwritten"):
-        publish_bundle(target, contents=shop.contents)
-    assert list(tmp_path.iterdir()) == [target]
-    assert target.is_file() or len(list(target.iterdir())) == 1
-
-
-def test_an_empty_folder_and_new_parents_are_fine(shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    load_bundle(publish_bundle(tmp_path / "empty", contents=shop.contents))
-    load_bundle(publish_bundle(tmp_path / "a" / "b", contents=shop.contents))
-
-
-def test_a_place_that_cannot_be_written_is_said(shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(BundleError, match="a place to publish"):
-        publish_bundle(tmp_path / "file" / "model", contents=shop.contents)
-
-
-@pytest.fixture(params=["one step", "two renames"])
-def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    if request.param == "two renames":
-        monkeypatch.setattr("causal_ranker.serving.replace._exchange", lambda one, other: False)
-    return request.param
-
-
-@pytest.mark.usefixtures("exchange")
-def test_a_bundle_is_replaced_even_a_damaged_one(shop: Shop, folder: Path) -> None:
-    (folder / "uplift.txt").write_text("gone")
-    publish_bundle(folder, contents=shop.contents)
+def test_a_folder_of_its_own_in_new_parents(shop: Shop, tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "a" / "b", contents=shop.contents)
     assert load_bundle(folder).policy == shop.contents.policy
-    assert list(folder.parent.iterdir()) == [folder]
-    assert {file.name for file in folder.iterdir()} == FILES - {"candidates.npz"}
-
-
-@pytest.mark.parametrize("moment", ["write", "verify", "place"])
-def test_a_failed_publish_leaves_the_old_bundle(
-    shop: Shop, folder: Path, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    before = load_bundle(folder)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    if moment == "write":
-        monkeypatch.setattr(bundle_module, "write_synced", full)
-    elif moment == "place":
-        monkeypatch.setattr("causal_ranker.serving.replace._exchange", full)
-    contents = shop.contents
-    if moment == "verify":
-        contents = replace(contents, uplift=replace(contents.uplift, text="tree\n"))
-    with pytest.raises(BundleError):
-        publish_bundle(folder, contents=contents)
-    monkeypatch.undo()
-    after = load_bundle(folder)
-    assert after.version == before.version
-    assert same_lists(before, after)
-    assert list(folder.parent.iterdir()) == [folder]
-
-
-def test_two_renames_roll_back(shop: Shop, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("causal_ranker.serving.replace._exchange", lambda one, other: False)
-    version, rename, calls = load_bundle(folder).version, os.rename, []
-
-    def flaky(source: Path, target: Path) -> None:
-        calls.append(target)
-        if len(calls) == 3:
-            raise OSError(5, "Input/output error")
-        rename(source, target)
-
-    monkeypatch.setattr("causal_ranker.serving.replace.os.rename", flaky)
-    with pytest.raises(BundleError, match="Input/output error"):
-        publish_bundle(folder, contents=shop.contents)
-    assert len(calls) == 4
-    assert load_bundle(folder).version == version
-
-
-def test_readers_see_the_old_or_the_new(shop: Shop, folder: Path) -> None:
-    policies = [BlendPolicy(0.25), BlendPolicy(0.75)]
-    seen, failed, done = [], [], threading.Event()
-
-    def read() -> None:
-        while not done.is_set():
-            try:
-                seen.append(load_bundle(folder).policy)
-            except BundleError as error:
-                failed.append(str(error))
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    for number in range(20):
-        publish_bundle(folder, contents=replace(shop.contents, policy=policies[number % 2]))
-    done.set()
-    for reader in readers:
-        reader.join(timeout=30)
-    assert failed == []
-    assert seen
-    assert all(policy in policies for policy in seen)
+    with pytest.raises(BundleError, match="a place to write a model"):
+        write_bundle(folder, contents=replace(shop.contents, policy=BlendPolicy(0.5)))
+    assert load_bundle(folder).policy == shop.contents.policy
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BundleError, match="a place to write a model"):
+        write_bundle(tmp_path / "file" / "model", contents=shop.contents)
 
 
 def test_policy_and_schema_are_plain_json(folder: Path) -> None:

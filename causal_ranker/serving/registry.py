@@ -1,0 +1,367 @@
+"""A registry of models: publish, promote, roll back; readers see one whole version or another.
+
+Versions are folders that never change. A publisher writes aside, syncs, verifies in a child process
+and renames; the one file that says which version is current is replaced in one step. Whoever is
+killed at any point leaves the old version or the new one in force, and the next publisher clears
+away what lay aside.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from causal_ranker.errors import BundleError
+from causal_ranker.serving.bundle import BundleContents, version_of, write_bundle
+from causal_ranker.serving.durable import make_folder, sync_folder
+from causal_ranker.serving.lock import locked
+from causal_ranker.serving.manifest import MANIFEST, Manifest
+from causal_ranker.serving.promotions import (
+    CURRENT,
+    LOCK,
+    VERSIONS,
+    Promotion,
+    earlier_promotions,
+    is_registry,
+    is_version,
+    read_promotions,
+    write_promotions,
+)
+from causal_ranker.serving.verify import verify_bundle
+
+__all__ = ["PublishedVersion", "Registry", "check_target"]
+
+_ASIDE: Final = ".new"
+# A child starts within a second and reads faster than this on any machine.
+_VERIFY_S, _BYTES_PER_S = 60.0, 10e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedVersion:
+    """A version of a registry, by its manifest.
+
+    Parameters
+    ----------
+    version : str
+        The version.
+    created_at : str or None
+        When it was written, ISO 8601 in UTC; None where `fault` says why.
+    training_window : tuple of str or None
+        First moment of the training rows, and the moment before which they end.
+    evaluation : Mapping
+        Summary of the offline evaluation.
+    current : bool
+        Whether it is the one that answers.
+    fault : str or None
+        What is wrong with its manifest; its other files are not looked at.
+    """
+
+    version: str
+    created_at: str | None
+    training_window: tuple[str, str] | None
+    evaluation: Mapping[str, Any]
+    current: bool
+    fault: str | None = None
+
+
+class Registry:
+    """A folder of published models.
+
+    Nothing is touched before something is published or promoted; reading needs no right to write.
+
+    Parameters
+    ----------
+    root : str or Path
+        The folder.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).absolute()
+
+    def publish(self, contents: BundleContents, *, promote: bool = True) -> str:
+        """Add a version.
+
+        Parameters
+        ----------
+        contents : BundleContents
+            What goes into it.
+        promote : bool
+            Whether it answers from now on.
+
+        Returns
+        -------
+        str
+            The version.
+
+        Raises
+        ------
+        BundleError
+            If the folder is something else than a registry or cannot be written, the version does
+            not pass verification, or another publisher holds the lock for two minutes.
+        ConfigError
+            If the training window has no time zone, or the evaluation summary is not JSON.
+        """
+        check_target(self.root)
+        with self._writing(), self._aside() as aside:
+            write_bundle(aside, contents=contents)
+            version = version_of(aside)
+            self._verify(aside)
+            place = self.root / VERSIONS / version
+            if place.exists():  # the same content, to the microsecond
+                self.verify(version)
+            else:
+                os.rename(aside, place)
+                sync_folder(place.parent)
+            if promote:
+                self._promote(version)
+        return version
+
+    def versions(self) -> list[PublishedVersion]:
+        """List what was published.
+
+        Returns
+        -------
+        list of PublishedVersion
+            The newest first, damaged ones last; empty where nothing was.
+
+        Raises
+        ------
+        BundleError
+            If the folder is no registry.
+        """
+        self._check_registry()
+        try:
+            current = self.current()
+        except BundleError:  # nothing promoted, or not to be read: then none of them answers
+            current = ""
+        folder = self.root / VERSIONS
+        names = [place.name for place in folder.iterdir()] if folder.is_dir() else []
+        found = [self._describe(name, current) for name in names if is_version(name)]
+        return sorted(found, key=lambda each: (each.created_at or "", each.version), reverse=True)
+
+    def current(self) -> str:
+        """Return the version that answers.
+
+        Returns
+        -------
+        str
+            The version.
+
+        Raises
+        ------
+        BundleError
+            If the folder is no registry, or none was promoted.
+        """
+        self._check_registry()
+        return read_promotions(self.root)[-1].version
+
+    def path_of(self, version: str) -> Path:
+        """Return the folder of a version.
+
+        Parameters
+        ----------
+        version : str
+            The version.
+
+        Returns
+        -------
+        Path
+            Its folder.
+
+        Raises
+        ------
+        BundleError
+            If it was not published here.
+        """
+        self._check_registry()
+        place = self.root / VERSIONS / version
+        if not is_version(version) or not place.is_dir():
+            raise BundleError(
+                expected=f"a version of the registry {self.root}",
+                came=repr(version[:40]),
+                do=f"See which there are: causal-ranker models list {self.root}.",
+            )
+        return place
+
+    def promote(self, version: str) -> None:
+        """Let a version answer from now on; it is verified first.
+
+        Parameters
+        ----------
+        version : str
+            The version.
+
+        Raises
+        ------
+        BundleError
+            If there is no such version, it does not pass, or the registry cannot be written.
+        """
+        self.verify(version)
+        with self._writing():
+            self._promote(version)
+
+    def rollback(self) -> str:
+        """Let the version answer that did before the current one; it is verified first.
+
+        Rolled back again, the one before that.
+
+        Returns
+        -------
+        str
+            The version that answers now.
+
+        Raises
+        ------
+        BundleError
+            If there was none before, it does not pass, or the registry cannot be written.
+        """
+        self.current()  # says what is wrong before a lock is made in somebody else's folder
+        with self._writing():
+            history = read_promotions(self.root)
+            if len(history) < 2:
+                raise BundleError(
+                    expected="a version that answered before the current one",
+                    came=f"only {history[-1].version}",
+                    do="Promote another: causal-ranker models promote.",
+                )
+            before = history[-2].version
+            self.verify(before)
+            write_promotions(self.root, history[:-1])
+        return before
+
+    def verify(self, version: str) -> tuple[tuple[str, str], ...]:
+        """Verify a version in a child process.
+
+        Parameters
+        ----------
+        version : str
+            The version.
+
+        Returns
+        -------
+        tuple of tuple of str
+            What was checked, and what was found.
+
+        Raises
+        ------
+        BundleError
+            If there is no such version, or it does not pass.
+        """
+        return self._verify(self.path_of(version))
+
+    def stamp(self) -> object:
+        """Look whether another version may be current, at the price of one system call.
+
+        Returns
+        -------
+        object
+            Equal to an earlier one as long as nothing was promoted in between.
+        """
+        try:
+            status = (self.root / CURRENT).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _check_registry(self) -> None:
+        if not is_registry(self.root):
+            raise BundleError(
+                expected=f"a registry of models at {self.root}",
+                came="something else" if os.path.lexists(self.root) else "nothing",
+                do="Give the folder that models were published in.",
+            )
+
+    def _describe(self, name: str, current: str) -> PublishedVersion:
+        try:
+            manifest = Manifest.from_bytes((self.root / VERSIONS / name / MANIFEST).read_bytes())
+        except (BundleError, OSError) as error:
+            return PublishedVersion(
+                version=name,
+                created_at=None,
+                training_window=None,
+                evaluation={},
+                current=name == current,
+                fault=str(error),
+            )
+        return PublishedVersion(
+            version=name,
+            created_at=manifest.created_at,
+            training_window=manifest.training_window,
+            evaluation=manifest.evaluation,
+            current=name == current,
+        )
+
+    def _verify(self, folder: Path) -> tuple[tuple[str, str], ...]:
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        return verify_bundle(folder, timeout_s=_VERIFY_S + size / _BYTES_PER_S)
+
+    def _promote(self, version: str) -> None:
+        history = earlier_promotions(self.root)
+        if not history or history[-1].version != version:
+            write_promotions(self.root, [*history, Promotion.now(version)])
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            make_folder(self.root)
+            with locked(self.root / LOCK):  # first of all: it marks the folder as ours
+                make_folder(self.root / VERSIONS)
+                yield
+        except OSError as error:
+            raise BundleError(
+                expected=f"a registry of models that can be written at {self.root}",
+                came=str(error),
+                do="Check the path, its permissions and the free space.",
+            ) from error
+
+    @contextmanager
+    def _aside(self) -> Iterator[Path]:
+        """Clear a folder to write in; under the lock, what lies there is nobody's any more."""
+        aside = self.root / VERSIONS / _ASIDE
+        if aside.exists():
+            shutil.rmtree(aside)
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_target(path: str | Path) -> Path:
+    """Refuse a place that something else than a registry has taken.
+
+    Publishing asks this first; whoever works long before publishing may ask it earlier.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder that models are to be published in.
+
+    Returns
+    -------
+    Path
+        The folder, absolute.
+
+    Raises
+    ------
+    BundleError
+        If it exists, and is neither an empty folder nor a registry.
+    """
+    root = Path(path).absolute()
+    if not os.path.lexists(root):
+        return root
+    came = "a file"
+    if root.is_dir():
+        if is_registry(root) or not any(root.iterdir()):
+            return root
+        bundle = (root / MANIFEST).is_file()
+        came = "a single bundle" if bundle else "a folder with other things in it"
+    raise BundleError(
+        expected=f"no file, an empty folder or a registry of models at {root}",
+        came=came,
+        do="Choose another path; nothing was overwritten.",
+    )
