@@ -65,7 +65,9 @@ def _serve(bundle: Bundle, known: Path) -> bool:
 
 
 def _rows(rng: np.random.Generator, width: int) -> NDArray[np.float64]:
-    X = rng.normal(size=(_ROWS, width)) * rng.choice([1.0, 1.0, 1e3, 1e12], (_ROWS, 1))
+    X: NDArray[np.float64] = rng.normal(size=(_ROWS, width)) * rng.choice(
+        [1.0, 1.0, 1e3, 1e12], (_ROWS, 1)
+    )
     X[:, 1] = rng.integers(-1, 40, _ROWS)
     X[rng.random(X.shape) < 0.05] = np.nan
     return X

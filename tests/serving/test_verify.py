@@ -1,0 +1,100 @@
+"""A bundle is verified in a process of its own, which may die of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from causal_ranker.errors import BundleError
+from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.serving.registry import Registry
+from causal_ranker.serving.verify import verify_bundle
+from tests.serving.shop import Shop
+
+ROOT = Path(__file__).parents[2]
+MODELS = ("uplift.txt", "base.txt")
+
+
+def test_each_check_is_told(published: Path) -> None:
+    told = dict(verify_bundle(published, timeout_s=60))
+    version = load_bundle(published).version
+    assert told["version"].startswith(f"{version}, written 20")
+    assert set(told) == {
+        "version",
+        "format",
+        "files",
+        *(f"{kind} rows of {name}" for kind in ("golden", "random") for name in MODELS),
+    }
+
+
+def test_publishing_goes_through_it(shop: Shop, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "shop")
+    version = registry.publish(shop.contents)
+    wrong = replace(shop.contents.uplift, golden_expected=shop.contents.uplift.golden_expected + 1)
+    with pytest.raises(BundleError, match=r"golden predictions of uplift\.txt") as caught:
+        registry.publish(replace(shop.contents, uplift=wrong))
+    assert "\n" not in str(caught.value)
+    assert caught.value.do == "Publish the bundle again from the trained model."
+    assert [each.version for each in registry.versions()] == [version]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "its end by SIGSEGV"),
+        ("import time; time.sleep(60)", "no end within 0.4 s"),
+        ("import sys; sys.exit('no room')", "exit code 1 and 'SystemExit: no room'"),
+        # an answer does not count of a process that came to harm afterwards
+        ("import atexit, os; atexit.register(os._exit, 9)", "exit code 9"),
+    ],
+)
+def test_a_process_that_comes_to_harm_has_verified_nothing(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    limit = 0.4 if "sleep" in code else 60
+    with pytest.raises(BundleError, match="that a process can load and score with") as caught:
+        verify_bundle(published, timeout_s=limit)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_machine_without_room_for_a_process(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(BundleError, match="a process to verify the bundle in"):
+        verify_bundle(published, timeout_s=60)
+
+
+ALONE = """
+import sys, time
+from causal_ranker.serving import probe
+if sys.argv[2] == "hang":
+    probe.probe = lambda folder: time.sleep(60)
+probe.main(sys.argv[1], sys.argv[3])
+print(*(name for name in ("pandas", "sklearn", "pyarrow") if sys.modules.get(name)), end="")
+"""
+
+
+@pytest.mark.parametrize(("way", "seconds"), [("work", "60"), ("hang", "1")])
+def test_a_child_imports_little_and_outlives_nobody_for_long(
+    published: Path, way: str, seconds: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(published), way, seconds],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == (0 if way == "work" else -signal.SIGALRM)
+    assert done.stderr == ""  # where what is printed goes, so that the answer stands alone
