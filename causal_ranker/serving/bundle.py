@@ -20,8 +20,8 @@ changed LightGBM text can crash the process or silently score wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,22 @@ from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.counts import Counts
-from causal_ranker.serving.durable import make_folder, sync_folder, write_synced
 from causal_ranker.serving.files import BundleParts, decode, encode
 from causal_ranker.serving.manifest import FORMAT_VERSION, MANIFEST, Manifest, sha256
 from causal_ranker.serving.model import ModelPart, Scorer, TextModel
 from causal_ranker.serving.promotions import VERSIONS, is_registry, is_version, read_promotions
+from causal_ranker.serving.replace import make_folder, sync_folder, write_synced
 from causal_ranker.serving.sides import SidePlan
 from causal_ranker.serving.snapshot import FeatureSnapshot
 
-__all__ = ["Bundle", "BundleContents", "load_bundle", "version_of", "write_bundle"]
+__all__ = [
+    "Bundle",
+    "BundleContents",
+    "load_bundle",
+    "rewrite_bundle",
+    "version_of",
+    "write_bundle",
+]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -161,21 +168,42 @@ def write_bundle(path: str | Path, *, contents: BundleContents) -> Path:
         evaluation=contents.evaluation,
         files={name: sha256(content) for name, content in files.items()},
     )
-    files[MANIFEST] = manifest.to_bytes()
-    try:
-        make_folder(folder.parent)
-        folder.mkdir()
-        for name, content in files.items():
-            write_synced(folder / name, content)
-        sync_folder(folder)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise BundleError(
-            expected=f"a place to write a model at {folder}",
-            came=str(error),
-            do="Check the path, its permissions and the free space.",
-        ) from error
+    _write(folder, {**files, MANIFEST: manifest.to_bytes()})
     return folder
+
+
+def rewrite_bundle(
+    source: Path, target: Path, *, change: Callable[[BundleParts], BundleParts | None]
+) -> bool:
+    """Write a bundle again with other parts; its manifest says the same of where it came from.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the bundle.
+    target : Path
+        Folder of the new one, which may not exist yet.
+    change : callable
+        Makes the new parts of the old ones; None where there is nothing to change.
+
+    Returns
+    -------
+    bool
+        Whether there was something to change; if not, nothing was written.
+
+    Raises
+    ------
+    BundleError
+        If the bundle was changed, or the new one cannot be written.
+    """
+    manifest = Manifest.from_bytes(_read(source, MANIFEST))
+    parts = change(decode(_content(source, manifest)))
+    if parts is None:
+        return False
+    files = encode(parts)
+    hashes = {name: sha256(content) for name, content in files.items()}
+    _write(target, {**files, MANIFEST: replace(manifest, files=hashes).to_bytes()})
+    return True
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -244,8 +272,7 @@ def _load(folder: Path) -> Bundle:
         )
     try:
         manifest = Manifest.from_bytes(sealed)
-        files = {name: _verified(folder, name, digest) for name, digest in manifest.files.items()}
-        parts = decode(files)
+        parts = decode(_content(folder, manifest))
         return Bundle(
             path=folder,
             version=version,
@@ -264,6 +291,22 @@ def _load(folder: Path) -> Bundle:
         ) from error
 
 
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    try:
+        make_folder(folder.parent)
+        folder.mkdir()
+        for name, content in files.items():
+            write_synced(folder / name, content)
+        sync_folder(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise BundleError(
+            expected=f"a place to write a model at {folder}",
+            came=str(error),
+            do="Check the path, its permissions and the free space.",
+        ) from error
+
+
 def _scorer(part: ModelPart, snapshot: FeatureSnapshot, *, name: str) -> Scorer:
     return Scorer(TextModel(part, name=name), FeaturePlan(part.schema, snapshot))
 
@@ -277,6 +320,10 @@ def _read(folder: Path, name: str) -> bytes:
             came=error.strerror or str(error),
             do="Give the folder of a registry or of a bundle, or publish it again.",
         ) from None
+
+
+def _content(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    return {name: _verified(folder, name, digest) for name, digest in manifest.files.items()}
 
 
 def _verified(folder: Path, name: str, digest: str) -> bytes:

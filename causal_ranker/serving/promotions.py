@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from causal_ranker.errors import BundleError
-from causal_ranker.serving.durable import replace_synced
+from causal_ranker.serving.replace import replace_synced
 
 __all__ = [
     "CURRENT",

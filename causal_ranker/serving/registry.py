@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from causal_ranker.errors import BundleError
-from causal_ranker.serving.bundle import BundleContents, version_of, write_bundle
-from causal_ranker.serving.durable import make_folder, sync_folder
+from causal_ranker.serving.bundle import (
+    BundleContents,
+    rewrite_bundle,
+    version_of,
+    write_bundle,
+)
+from causal_ranker.serving.files import BundleParts
 from causal_ranker.serving.lock import locked
 from causal_ranker.serving.manifest import MANIFEST, Manifest
 from causal_ranker.serving.promotions import (
@@ -32,11 +37,12 @@ from causal_ranker.serving.promotions import (
     read_promotions,
     write_promotions,
 )
+from causal_ranker.serving.replace import make_folder, sync_folder
 from causal_ranker.serving.verify import verify_bundle
 
 __all__ = ["PublishedVersion", "Registry", "check_target"]
 
-_ASIDE: Final = ".new"
+_GONE: Final = ".old"
 # A child starts within a second and reads faster than this on any machine.
 _VERIFY_S, _BYTES_PER_S = 60.0, 10e6
 
@@ -107,16 +113,9 @@ class Registry:
             If the training window has no time zone, or the evaluation summary is not JSON.
         """
         check_target(self.root)
-        with self._writing(), self._aside() as aside:
-            write_bundle(aside, contents=contents)
-            version = version_of(aside)
-            self._verify(aside)
-            place = self.root / VERSIONS / version
-            if place.exists():  # the same content, to the microsecond
-                self.verify(version)
-            else:
-                os.rename(aside, place)
-                sync_folder(place.parent)
+        with self._writing():
+            write_bundle(self._aside, contents=contents)
+            version = self._put_in_place()
             if promote:
                 self._promote(version)
         return version
@@ -139,9 +138,7 @@ class Registry:
             current = self.current()
         except BundleError:  # nothing promoted, or not to be read: then none of them answers
             current = ""
-        folder = self.root / VERSIONS
-        names = [place.name for place in folder.iterdir()] if folder.is_dir() else []
-        found = [self._describe(name, current) for name in names if is_version(name)]
+        found = [self._describe(name, current) for name in self._names()]
         return sorted(found, key=lambda each: (each.created_at or "", each.version), reverse=True)
 
     def current(self) -> str:
@@ -234,6 +231,47 @@ class Registry:
             write_promotions(self.root, history[:-1])
         return before
 
+    def rewrite(self, change: Callable[[BundleParts], BundleParts | None]) -> dict[str, str]:
+        """Replace versions by others that differ in their parts alone, as when users are forgotten.
+
+        What was promoted is then what took its place. The old ones are removed when the new ones
+        are in force; after an interruption, the same change goes on where it was.
+
+        Parameters
+        ----------
+        change : callable
+            Makes the new parts of a version's old ones; None where there is nothing to change.
+
+        Returns
+        -------
+        dict of str to str
+            New version by old version.
+
+        Raises
+        ------
+        BundleError
+            If a version was damaged, a new one does not pass verification, or the registry cannot
+            be written; no version is missing then.
+        """
+        self._check_registry()
+        fresh: dict[str, str] = {}
+        with self._writing():
+            for version in self._names():
+                if rewrite_bundle(self.path_of(version), self._aside, change=change):
+                    other = self._put_in_place()
+                    self._clear()
+                    if other != version:
+                        fresh[version] = other
+            history = earlier_promotions(self.root)
+            moved = [replace(row, version=fresh.get(row.version, row.version)) for row in history]
+            if moved != list(history):
+                write_promotions(self.root, moved)
+            for version in fresh:
+                os.rename(self.path_of(version), self._aside.with_name(_GONE))
+                self._clear()
+            sync_folder(self._aside.parent)
+        return fresh
+
     def verify(self, version: str) -> tuple[tuple[str, str], ...]:
         """Verify a version in a child process.
 
@@ -267,6 +305,11 @@ class Registry:
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _names(self) -> list[str]:
+        folder = self.root / VERSIONS
+        names = [place.name for place in folder.iterdir()] if folder.is_dir() else []
+        return sorted(filter(is_version, names))
 
     def _check_registry(self) -> None:
         if not is_registry(self.root):
@@ -305,13 +348,35 @@ class Registry:
         if not history or history[-1].version != version:
             write_promotions(self.root, [*history, Promotion.now(version)])
 
+    @property
+    def _aside(self) -> Path:
+        """Where a version is written; under the lock, what lies there already is nobody's."""
+        return self.root / VERSIONS / ".new"
+
+    def _put_in_place(self) -> str:
+        """Make a version of what lies aside."""
+        version = version_of(self._aside)
+        self._verify(self._aside)
+        place = self.root / VERSIONS / version
+        if place.exists():  # the same content, to the microsecond
+            self.verify(version)
+        else:
+            os.rename(self._aside, place)
+            sync_folder(place.parent)
+        return version
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
+        """Hold the lock, and leave nothing aside that is not a version."""
         try:
             make_folder(self.root)
             with locked(self.root / LOCK):  # first of all: it marks the folder as ours
                 make_folder(self.root / VERSIONS)
-                yield
+                self._clear()
+                try:
+                    yield
+                finally:
+                    self._clear()
         except OSError as error:
             raise BundleError(
                 expected=f"a registry of models that can be written at {self.root}",
@@ -319,16 +384,10 @@ class Registry:
                 do="Check the path, its permissions and the free space.",
             ) from error
 
-    @contextmanager
-    def _aside(self) -> Iterator[Path]:
-        """Clear a folder to write in; under the lock, what lies there is nobody's any more."""
-        aside = self.root / VERSIONS / _ASIDE
-        if aside.exists():
-            shutil.rmtree(aside)
-        try:
-            yield aside
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    def _clear(self) -> None:
+        for place in (self._aside, self._aside.with_name(_GONE)):
+            if place.exists():
+                shutil.rmtree(place)
 
 
 def check_target(path: str | Path) -> Path:

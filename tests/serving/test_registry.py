@@ -23,6 +23,7 @@ from causal_ranker.serving import bundle as bundle_module
 from causal_ranker.serving import lock, promotions
 from causal_ranker.serving import registry as registry_module
 from causal_ranker.serving.bundle import load_bundle, write_bundle
+from causal_ranker.serving.files import BundleParts
 from causal_ranker.serving.lock import locked
 from causal_ranker.serving.manifest import MANIFEST, Manifest
 from causal_ranker.serving.probe import probe
@@ -214,7 +215,7 @@ def test_a_failed_publish_leaves_the_old_version(
     elif moment == "place":
         monkeypatch.setattr("causal_ranker.serving.registry.os.rename", full)
     elif moment == "promote":
-        monkeypatch.setattr("causal_ranker.serving.durable.os.replace", full)
+        monkeypatch.setattr("causal_ranker.serving.replace.os.replace", full)
     with smallest_file(10_000 if moment == "full disk" else 1 << 30), pytest.raises(BundleError):
         registry.publish(contents)
     monkeypatch.undo()
@@ -407,6 +408,71 @@ def test_a_damaged_record_names_no_version_until_one_is_promoted(
     assert [each.current for each in registry.versions()] == [False]
     registry.promote(version)
     assert load_bundle(registry.root).version == version
+
+
+def blended(weight: float) -> Any:
+    """Halve the weight of blends above one."""
+
+    def change(parts: BundleParts) -> BundleParts | None:
+        assert isinstance(parts.policy, BlendPolicy)
+        if parts.policy.weight <= weight:
+            return None
+        return replace(parts, policy=BlendPolicy(parts.policy.weight / 2))
+
+    return change
+
+
+def test_versions_are_rewritten_and_keep_their_place(registry: Registry, shop: Shop) -> None:
+    one, two, three = (publish(registry, shop, weight) for weight in (0.1, 0.4, 0.6))
+    registry.promote(two)
+    before = {each.version: each for each in registry.versions()}
+    assert registry.rewrite(blended(0.9)) == {}
+    assert {each.version for each in registry.versions()} == {one, two, three}
+    moved = registry.rewrite(blended(0.3))
+    assert set(moved) == {two, three}
+    assert inside(registry) == (INSIDE, {one, moved[two], moved[three]})
+    assert load_bundle(registry.root).policy == BlendPolicy(0.2)
+    assert registry.current() == moved[two]
+    after = {each.version: each for each in registry.versions()}
+    assert after[moved[two]] == replace(before[two], version=moved[two])
+    assert registry.rollback() == moved[three]
+    assert registry.rollback() == moved[two]
+    assert registry.rollback() == one
+    # a change that changes nothing takes nothing away
+    assert registry.rewrite(lambda parts: parts) == {}
+    assert len(registry.versions()) == 3
+
+
+@pytest.mark.parametrize("moment", ["write_promotions", "shutil.rmtree"])
+def test_rewriting_goes_on_where_it_was_interrupted(
+    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    one, two = publish(registry, shop, 0.1), publish(registry, shop, 0.4)
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"causal_ranker.serving.registry.{moment}", stop)
+    with pytest.raises(KeyboardInterrupt):
+        registry.rewrite(blended(0.3))
+    monkeypatch.undo()
+    weight = 0.4 if moment == "write_promotions" else 0.2
+    assert load_bundle(registry.root).policy == BlendPolicy(weight)
+    registry.rewrite(blended(0.3))
+    assert load_bundle(registry.root).policy == BlendPolicy(0.2)
+    assert inside(registry)[1] == {one, registry.current()}
+    assert registry.current() != two
+
+
+def test_a_damaged_version_is_not_rewritten_and_none_is_lost(
+    registry: Registry, shop: Shop
+) -> None:
+    versions = {publish(registry, shop, weight) for weight in (0.4, 0.6, 0.8)}
+    (registry.path_of(max(versions)) / "policy.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"policy\.json as it was published"):
+        registry.rewrite(blended(0.3))
+    assert {each.version for each in registry.versions()} >= versions
+    assert registry.current() in versions
 
 
 def test_what_can_be_rolled_back_has_an_end(
