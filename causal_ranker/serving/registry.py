@@ -200,6 +200,7 @@ class Registry:
         """
         self.verify(version)
         with self._writing():
+            self.path_of(version)  # nobody has rewritten it in the meantime
             self._promote(version)
 
     def rollback(self) -> str:

@@ -464,6 +464,22 @@ def test_rewriting_goes_on_where_it_was_interrupted(
     assert registry.current() != two
 
 
+def test_a_version_that_goes_while_it_is_verified_is_not_promoted(
+    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = publish(registry, shop, 0.1), publish(registry, shop, 0.2)
+
+    def slow(path: Path, timeout_s: float) -> list[tuple[str, str]]:
+        told = probe(path)
+        shutil.rmtree(path)
+        return told
+
+    monkeypatch.setattr(registry_module, "verify_bundle", slow)
+    with pytest.raises(BundleError, match="a version of the registry"):
+        registry.promote(one)
+    assert registry.current() == two
+
+
 def test_a_damaged_version_is_not_rewritten_and_none_is_lost(
     registry: Registry, shop: Shop
 ) -> None:
