@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from causal_ranker.errors import CausalRankerError, ConfigError, RowError
 from causal_ranker.reranking.draws import Thompson
@@ -18,6 +19,7 @@ from causal_ranker.serving.bundle import Bundle, load_bundle
 from causal_ranker.serving.config import ServeConfig
 from causal_ranker.serving.deadline import Workers
 from causal_ranker.serving.metrics import ServiceMetrics
+from causal_ranker.serving.redis_keys import connect
 from causal_ranker.serving.redis_store import RedisFeatureStore
 from causal_ranker.stats.hashing import uniform_hash
 
@@ -27,6 +29,10 @@ _log = logging.getLogger(__name__)
 
 Id = int | str
 Role = Literal["current", "canary", "shadow"]
+
+#: How long one thread may keep the others from Python. By default it is five times that, and an
+#: answer that changes threads twice while another version is loaded would wait for each of them.
+_SWITCH_S: Final = 0.001
 
 
 class ModelSource(Protocol):
@@ -131,7 +137,12 @@ class LiveModels:
         self, source: ModelSource | Bundle, *, config: ServeConfig, metrics: ServiceMetrics
     ) -> None:
         self._source, self._config, self._metrics = source, config, metrics
+        # Its connections outlast the versions, whose last requests may be in flight on them.
+        self._redis = None
+        if config.store is not None:
+            self._redis = connect(config.store, timeout_s=config.store_ms / 1e3)
         self._stamp: object = None
+        self._interval_s = sys.getswitchinterval()
         self._current: LiveModel | None = None
         self._retired: list[Workers] = []
         self.canary: LiveModel | None = None
@@ -215,6 +226,7 @@ class LiveModels:
         ConfigError
             If exploration does not go with a policy.
         """
+        sys.setswitchinterval(min(_SWITCH_S, self._interval_s))
         source, config = self._source, self._config
         if isinstance(source, Bundle):
             self._put(source)
@@ -262,10 +274,13 @@ class LiveModels:
         _log.info("version %s answers", version)
 
     def close(self) -> None:
-        """Let all threads go home."""
+        """Let all threads go home, and hang up on the store."""
         for workers in self.workers():
             workers.close()
+        if self._redis is not None:
+            self._redis.close()
         gc.unfreeze()
+        sys.setswitchinterval(self._interval_s)
 
     def _load(self, source: ModelSource, version: str) -> Bundle:
         # In another process first: a changed LightGBM text can end the one that reads it.
@@ -288,12 +303,9 @@ class LiveModels:
         config, name = self._config, f"{role}-{bundle.version}"
         if config.exploration is not None:
             check_exploration(bundle.policy, config.exploration)
-        if config.store is not None:
+        if self._redis is not None:
             store = RedisFeatureStore(
-                config.store,
-                version=bundle.version,
-                layout=bundle.snapshot.layout,
-                timeout_ms=config.store_ms,
+                self._redis, version=bundle.version, layout=bundle.snapshot.layout
             )
             bundle = replace(bundle, store=store)
         self._metrics.model.labels(role, bundle.version).set(1)

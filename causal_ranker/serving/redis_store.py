@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from causal_ranker._extras import require
 from causal_ranker.errors import UpstreamError
-from causal_ranker.serving.redis_keys import FLOAT, ROW, WHOLE, VersionKeys, connect, field
+from causal_ranker.serving.redis_keys import FLOAT, ROW, WHOLE, VersionKeys, field
 from causal_ranker.serving.store import FeatureLayout, FeatureRows
 from causal_ranker.serving.tables import values_of
 
@@ -26,28 +26,18 @@ class RedisFeatureStore:
 
     Parameters
     ----------
-    url : str
-        The server: ``redis://``, ``rediss://`` or ``unix://``.
+    client : redis.Redis
+        What :func:`~causal_ranker.serving.redis_keys.connect` opened, with waits well below the
+        deadline of a request; stores of several versions share one, and whoever opened it closes
+        it.
     version : str
         The bundle's version.
     layout : FeatureLayout
         The bundle's layout.
-    timeout_ms : float
-        Longest wait for a connection, and for each answer, in milliseconds: well below the
-        deadline of a request.
-
-    Raises
-    ------
-    ConfigError
-        If the URL is none.
-    MissingExtraError
-        If the package redis is not installed.
     """
 
-    def __init__(
-        self, url: str, *, version: str, layout: FeatureLayout, timeout_ms: float = 20.0
-    ) -> None:
-        self._client = connect(url, timeout_s=timeout_ms / 1000)
+    def __init__(self, client: Any, *, version: str, layout: FeatureLayout) -> None:
+        self._client = client
         self._trouble = (require("redis", extra="redis").RedisError, OSError)
         self._keys = VersionKeys(version, layout.digest)
         self._layout = layout
@@ -99,10 +89,6 @@ class RedisFeatureStore:
             ),
             known=known,
         )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
 
     def _ask(
         self, user: bytes | None, items: list[bytes | None]

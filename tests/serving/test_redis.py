@@ -38,9 +38,8 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def store_of(bundle: Bundle, url: str, *, timeout_ms: float = 5_000) -> RedisFeatureStore:
-    return RedisFeatureStore(
-        url, version=bundle.version, layout=bundle.snapshot.layout, timeout_ms=timeout_ms
-    )
+    client = connect(url, timeout_s=timeout_ms / 1_000)
+    return RedisFeatureStore(client, version=bundle.version, layout=bundle.snapshot.layout)
 
 
 def behind(bundle: Bundle, url: str, *, timeout_ms: float = 5_000) -> Bundle:
@@ -392,6 +391,23 @@ def test_a_service_reads_from_redis_and_leaves_it_alone_when_it_fails(
     ]
     for each in others:
         assert [item.item_id for item in each.items] == BASE_ORDER
+
+
+def test_a_service_that_stopped_has_hung_up(bundle: Bundle, server: RedisServer) -> None:
+    push_features(server.url, bundle=bundle)
+    config = ServeConfig(deadline_ms=20_000, store=server.url, store_ms=5_000)
+    client = server.client()
+
+    async def run() -> int:
+        async with running(Service(bundle, config=config)) as service:
+            assert (await service.rerank(request(105))).fallback is None
+            return int(client.info("clients")["connected_clients"])
+
+    assert asyncio.run(run()) == 2
+    until = time.monotonic() + 10
+    while client.info("clients")["connected_clients"] > 1:
+        assert time.monotonic() < until, "a connection stayed open"
+        time.sleep(0.01)
 
 
 def test_settings_of_the_store_are_checked_and_its_password_is_not_told() -> None:

@@ -15,6 +15,7 @@ from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.manifest import MANIFEST, Manifest, sha256
+from causal_ranker.serving.redis_keys import connect
 from causal_ranker.serving.redis_push import push_features
 from causal_ranker.serving.redis_store import RedisFeatureStore
 from causal_ranker.serving.schema import Feature, FeatureSchema
@@ -114,9 +115,8 @@ def opened(request: pytest.FixtureRequest, shop: Shop, tmp_path: Path) -> Opened
             return bundle.snapshot
         url = request.getfixturevalue("server").url
         push_features(url, bundle=bundle)
-        return RedisFeatureStore(
-            url, version=bundle.version, layout=bundle.snapshot.layout, timeout_ms=5_000
-        )
+        client = connect(url, timeout_s=5)
+        return RedisFeatureStore(client, version=bundle.version, layout=bundle.snapshot.layout)
 
     return open_it
 
@@ -177,9 +177,8 @@ def test_lists_are_the_same_from_every_store(
     bundle: Bundle, server: RedisServer, shop: Shop
 ) -> None:
     push_features(server.url, bundle=bundle)
-    store = RedisFeatureStore(
-        server.url, version=bundle.version, layout=bundle.snapshot.layout, timeout_ms=5_000
-    )
+    client = connect(server.url, timeout_s=5)
+    store = RedisFeatureStore(client, version=bundle.version, layout=bundle.snapshot.layout)
     there = replace(bundle, store=store)
     sent = [("item-03", 0.2), ("item-07", 0.9), ("never-seen", 0.5)]
     for user in (*range(100, 140), 99, "105"):
