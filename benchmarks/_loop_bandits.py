@@ -216,7 +216,7 @@ class Bandit:
     @property
     def mean(self) -> Array:
         """Coefficients, shape (features,)."""
-        coefficients: Array = np.linalg.solve(self.gram, self.moment)
+        coefficients: Array = np.asarray(np.linalg.solve(self.gram, self.moment), dtype=np.float64)
         return coefficients
 
     @property

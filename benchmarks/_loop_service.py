@@ -256,7 +256,7 @@ def candidate_lists(bundle: Bundle | None, requests: Requests) -> CandidateLists
     return CandidateLists(
         request=np.repeat(np.arange(count), width),
         base_score=requests.base_score.ravel(),
-        base_rank=rank.ravel(),
+        base_rank=rank.ravel().astype(np.float64),
         uplift=uplift,
     )
 

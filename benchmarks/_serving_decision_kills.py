@@ -37,6 +37,8 @@ _CLIENTS: Final = 4
 _SEGMENT_BYTES: Final = 500_000
 _SHOWN: Final = 5
 _SETTINGS: Final = f"""
+[log]
+segment_seconds = 0.5
 [exploration]
 slots = {_SHOWN}
 holdout_share = 0.1

@@ -2,8 +2,9 @@
 
 Half of them are killed at a random time. The others kill themselves before or after a random one of
 the things that they ask the system for (files opened, written and synced, names changed, locks, the
-child that verifies), so that the short steps are hit as often as the long ones. Every seventh
-publishes the first version of a registry.
+child that verifies), so that the short steps are hit as often as the long ones; half of these after
+the version was put in place and before, or after, it came into force. Every seventh publishes the
+first version of a registry.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from benchmarks._small_shop import small_contents
 from causal_ranker.errors import BundleError
 from causal_ranker.reranking.policies import BlendPolicy, UpliftPolicy
 from causal_ranker.serving.bundle import BundleContents, load_bundle
+from causal_ranker.serving.promotions import CURRENT, LOCK, VERSIONS, is_registry
 from causal_ranker.serving.registry import Registry
 
 __all__ = ["publish_kills", "run"]
@@ -39,7 +41,8 @@ _STEPS: Final = frozenset(
     }
 )
 _FIRST_EVERY: Final = 7
-_LAST: Final = 40  # steps
+#: Killed at some time, or at a step since the first folder, or since the version is in place.
+_SINCE: Final = ("", "mkdir", "", "rename")
 
 
 def run(*, quick: bool) -> dict[str, object]:
@@ -55,8 +58,8 @@ def run(*, quick: bool) -> dict[str, object]:
     dict
         ``publish_kill_failures``: times that the registry did not open, opened on another version
         than the old or the new one, listed one that does not open, could not be published in
-        afterwards, or kept what was left lying; and how many publishers were killed in time, how
-        many had left the old version and how many the new one.
+        afterwards, or kept what was left lying; ``publish_failed`` says which and why. Besides, how
+        many publishers were killed in time, and how many left the old version and the new one.
     """
     with tempfile.TemporaryDirectory() as folder:
         return publish_kills(Path(folder), kills=8 if quick else 500)
@@ -85,89 +88,100 @@ def publish_kills(folder: Path, *, kills: int) -> dict[str, object]:
     seconds, steps = _whole(context, folder / "timed", contents)
     rng = np.random.default_rng(7)
     counts: Counter[str] = Counter()
+    failures: list[str] = []
     for number in range(kills):
         # Publications are told apart by their policies.
         fresh = replace(contents, policy=BlendPolicy((number + 1) / (kills + 1)))
         first = number % _FIRST_EVERY == _FIRST_EVERY - 1
         registry = Registry(folder / f"{number}") if first else main
-        before = {each.version for each in registry.versions()} if not first else set()
+        before = set() if first else {each.version for each in main.versions()}
         old = None if first else load_bundle(main.root).policy
-        # Every fourth is killed near the end, where the new version comes into force.
-        earliest = 1 if number % 4 == 1 else max(1, steps - _LAST)
-        step = int(rng.integers(earliest, steps + 1)) if number % 2 else 0
-        publisher = context.Process(target=_publish, args=(registry.root, fresh, step))
+        since = _SINCE[number % 4]
+        step = int(rng.integers(1, steps[since] + 1)) if since else 0
+        publisher = context.Process(target=_publish, args=(registry.root, fresh, since, step))
         publisher.start()
-        if not step:
+        if not since:
             sleep(rng.uniform(0, 1.1 * seconds))
             publisher.kill()
         publisher.join()
         counts["killed"] += publisher.exitcode == -signal.SIGKILL
-        counts[_state(registry, before, old=old, new=fresh)] += 1
-        if first:
-            counts["failed"] += not _publishes(registry, fresh)
-    counts["failed"] += not _publishes(main, contents)
+        state = _state(registry, before, old=old, new=fresh)
+        counts[state] += 1
+        if state not in ("old", "new") or (first and not _publishes(registry, fresh)):
+            failures.append(f"{number}: {since} {step} {state}")
+    if not _publishes(main, contents):
+        failures.append("no version could be published afterwards, or something was left")
     return {
-        "publish_kill_failures": counts["failed"],
+        "publish_kill_failures": len(failures),
         "publish_kills": kills,
         "publish_killed_in_time": counts["killed"],
         "publish_old": counts["old"],
         "publish_new": counts["new"],
-        "publish_steps": steps,
+        "publish_steps": steps["mkdir"],
         "publish_s": seconds,
+        "publish_failed": failures[:10],
     }
 
 
 def _state(registry: Registry, before: set[str], *, old: object | None, new: BundleContents) -> str:
+    """Say which version is in force, "old" or "new", or what is wrong."""
     try:
+        # Promoted or not, what is listed is whole; before the first version there is no registry.
+        listed = registry.versions() if is_registry(registry.root) else []
+        for version in {each.version for each in listed} - before:
+            load_bundle(registry.path_of(version))
+        if old is None and not (registry.root / CURRENT).exists():
+            return "old"
         policy = load_bundle(registry.root).policy
-        for each in registry.versions():
-            if each.version not in before:  # promoted or not, what is listed is whole
-                load_bundle(registry.path_of(each.version))
     except BundleError as error:
-        # Before the first version there is nothing, and it says so.
-        nothing = old is None and (
-            "none that was promoted" in str(error) or "nothing" in error.came
-        )
-        return "old" if nothing else "failed"
+        return str(error)
     if policy == new.policy:
         return "new"
-    return "old" if old is not None and policy == old else "failed"
+    return "old" if policy == old else f"a version of another time: {policy}"
 
 
 def _publishes(registry: Registry, contents: BundleContents) -> bool:
     """Say whether the registry takes another version, and clears away what was left."""
     version = registry.publish(contents)
     inside = {place.name for place in registry.root.iterdir()}
-    names = {place.name for place in (registry.root / "versions").iterdir()}
-    clean = inside == {".causal-ranker.lock", "current.json", "versions"} and ".new" not in names
+    names = {place.name for place in (registry.root / VERSIONS).iterdir()}
+    clean = inside == {LOCK, CURRENT, VERSIONS} and ".new" not in names
     return clean and load_bundle(registry.root).version == version
 
 
-def _whole(context: ForkServerContext, root: Path, contents: BundleContents) -> tuple[float, int]:
-    """Publish without being killed: how long it takes, and how many steps."""
+def _whole(
+    context: ForkServerContext, root: Path, contents: BundleContents
+) -> tuple[float, dict[str, int]]:
+    """Publish without being killed: how long it takes, and how many steps since which."""
     told: SimpleQueue[int] = context.SimpleQueue()
-    seconds = []
-    for _ in range(2):  # the first one starts the server that forks
+    seconds, steps = [], {}
+    for since in ("mkdir", "rename"):  # the first one starts the server that forks
         started = perf_counter()
-        publisher = context.Process(target=_publish, args=(root, contents, 0, told))
+        publisher = context.Process(target=_publish, args=(root, contents, since, 0, told))
         publisher.start()
-        steps = told.get()
+        steps[since] = told.get()
         publisher.join()
         seconds.append(perf_counter() - started)
     return min(seconds), steps
 
 
 def _publish(
-    root: Path, contents: BundleContents, fatal: int, told: SimpleQueue[int] | None = None
+    root: Path,
+    contents: BundleContents,
+    since: str,
+    fatal: int,
+    told: SimpleQueue[int] | None = None,
 ) -> None:
-    """Publish, and die at a step; count the steps."""
+    """Publish, and die at a step since the first of a name; count the steps."""
     seen = 0
 
     def step(_: object, event: str, called: object) -> None:
         nonlocal seen
         name = getattr(called, "__name__", "")
         memory = isinstance(getattr(called, "__self__", None), io.BytesIO)
-        if event in ("c_call", "c_return") and name in _STEPS and not memory:
+        if event not in ("c_call", "c_return") or name not in _STEPS or memory:
+            return
+        if seen or name == since:
             seen += 1
             if seen == fatal:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.reranking.explore import Exploration
+from causal_ranker.serving.decisions.config import LogConfig
 
 __all__ = ["BreakerConfig", "CanaryConfig", "ServeConfig"]
 
@@ -61,6 +62,8 @@ class ServeConfig(FrozenConfig):
         From the request's arrival to its answer; what is not ready by then is the base order.
     log_ms : float
         Part of the deadline that is kept for writing the decision down, where there is a log.
+    log : LogConfig
+        How the decision log is written: when it is brought to the disk, when segments are closed.
     queue : int
         Requests that may wait for a model; one more gets the base order at once.
     workers : int
@@ -100,6 +103,7 @@ class ServeConfig(FrozenConfig):
 
     deadline_ms: _Milliseconds = 50.0
     log_ms: _Milliseconds = 10.0
+    log: LogConfig = LogConfig()
     queue: _Count = 64
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     abandoned: Annotated[int, Field(ge=1, le=1_000)] = 8

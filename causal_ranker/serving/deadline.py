@@ -17,6 +17,7 @@ T = TypeVar("T")
 #: A call that waited for more of its time than this is not begun. Behind one that hangs many wait:
 #: each would be begun for a moment, left behind, and taken for one that hangs as well.
 _LAST_START: Final = 0.9
+_WEIGHT: Final = 0.1
 
 
 class CallLateError(Exception):
@@ -92,6 +93,7 @@ class Workers:
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = self._abandoned = self._stuck = self._working = 0
+        self._takes_s = 0.0
         self._closed = False
         for _ in range(threads):
             self._hire()
@@ -131,11 +133,12 @@ class Workers:
         CallLateError
             If it did not return in time.
         QueueFullError
-            If it cannot be waited for at all.
+            If it cannot be waited for at all, or would wait in vain: as many are before it, and as
+            long as they take.
         Exception
             What the call raised.
         """
-        job = self._submit(call, begin_by=time.monotonic() + _LAST_START * within)
+        job = self._submit(call, within=within)
         timer = job.loop.call_later(max(within, 0.0), self._give_up, job)
         try:
             return await job.future
@@ -151,11 +154,16 @@ class Workers:
         for _ in range(threads):
             self._jobs.put(None)
 
-    def _submit(self, call: Callable[[], T], *, begin_by: float) -> _Job[T]:
+    def _submit(self, call: Callable[[], T], *, within: float) -> _Job[T]:
+        # What is left of its time when it begins has to be enough for it.
+        last_start = within - max((1 - _LAST_START) * within, min(self._takes_s, within / 2))
         with self._lock:
             if self._closed or not self._working or self._waiting >= self._queue:
                 raise QueueFullError
+            if self._waiting * self._takes_s / self._working > last_start:
+                raise QueueFullError  # it would wait in vain
             self._waiting += 1
+        begin_by = time.monotonic() + last_start
         job = _Job(call, asyncio.get_running_loop(), begin_by=begin_by)
         self._jobs.put(job)
         return job
@@ -210,6 +218,7 @@ class Workers:
                 self._waiting -= 1
                 job.thread = thread
                 call, job.call = job.call, None
+            began = time.monotonic()
             found: Any = None
             error: Exception | None = None
             try:
@@ -219,6 +228,8 @@ class Workers:
                 error = _carried(raised)
             with self._lock:
                 late, job.over = job.over, True
+                if not late:  # a moving average; of calls that hang it would shed all others
+                    self._takes_s += _WEIGHT * (time.monotonic() - began - self._takes_s)
                 standing = thread.standing
                 if standing == "abandoned":
                     self._abandoned -= 1

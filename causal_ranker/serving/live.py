@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from causal_ranker.errors import CausalRankerError, ConfigError, RowError
 from causal_ranker.reranking.draws import Thompson
@@ -28,6 +29,10 @@ _log = logging.getLogger(__name__)
 
 Id = int | str
 Role = Literal["current", "canary", "shadow"]
+
+#: How long one thread may keep the others from Python. By default it is five times that, and an
+#: answer that changes threads twice while another version is loaded would wait for each of them.
+_SWITCH_S: Final = 0.001
 
 
 class ModelSource(Protocol):
@@ -137,6 +142,7 @@ class LiveModels:
         if config.store is not None:
             self._redis = connect(config.store, timeout_s=config.store_ms / 1e3)
         self._stamp: object = None
+        self._interval_s = sys.getswitchinterval()
         self._current: LiveModel | None = None
         self._retired: list[Workers] = []
         self.canary: LiveModel | None = None
@@ -217,6 +223,7 @@ class LiveModels:
             If exploration does not go with a policy, or a version has no such intervals as its
             draws need.
         """
+        sys.setswitchinterval(min(_SWITCH_S, self._interval_s))
         source, config = self._source, self._config
         if isinstance(source, Bundle):
             self._put(source)
@@ -270,6 +277,7 @@ class LiveModels:
         if self._redis is not None:
             self._redis.close()
         gc.unfreeze()
+        sys.setswitchinterval(self._interval_s)
 
     def _load(self, source: ModelSource, version: str) -> Bundle:
         # In another process first: a changed LightGBM text can end the one that reads it.

@@ -19,6 +19,7 @@ from causal_ranker.serving.config import ServeConfig
 if TYPE_CHECKING:
     from causal_ranker.recommenders.base import BaseRecommender
     from causal_ranker.serving.bundle import Bundle
+    from causal_ranker.serving.decisions.config import LogConfig
     from causal_ranker.serving.decisions.log import DecisionLog
     from causal_ranker.serving.registry import Registry
 
@@ -104,8 +105,9 @@ def serve(
     _check_tls(tls)
     models = _models(model)
     asked = _recommender(upstream)
-    with _listener(host, port) as listener, _decisions(log) as decisions:
-        service = Service(models, config=config or ServeConfig(), log=decisions)
+    config = config or ServeConfig()
+    with _listener(host, port) as listener, _decisions(log, config.log) as decisions:
+        service = Service(models, config=config, log=decisions)
         app = create_app(service, keys=ring, upstream=asked)
         settings = uvicorn.Config(
             app,
@@ -131,13 +133,13 @@ def serve(
 
 
 @contextmanager
-def _decisions(folder: str | Path | None) -> Iterator[DecisionLog | None]:
+def _decisions(folder: str | Path | None, config: LogConfig) -> Iterator[DecisionLog | None]:
     if folder is None:
         yield None
         return
     from causal_ranker.serving.decisions.log import DecisionLog
 
-    log = DecisionLog(folder)
+    log = DecisionLog(folder, config=config)
     try:
         yield log
     finally:

@@ -47,6 +47,14 @@ def test_parts_are_found_by_their_files() -> None:
     assert {"http_faults", "http_swaps", "load", "predict", "sigterm"} <= set(serving.parts())
 
 
+def test_what_is_asked_is_measured_by_some_part() -> None:
+    folder = Path(serving.__file__).parent
+    text = "".join((folder / f"_serving_{name}.py").read_text("utf-8") for name in serving.parts())
+    for figure in serving.LIMITS:
+        named = "p99_ms_{rate}" if figure.startswith("p99_ms_") else figure
+        assert f'"{named}"' in text, figure
+
+
 def test_all_parts_run_or_one(planted: list[str]) -> None:
     assert serving.parts() == planted
     every = serving.run(quick=True)

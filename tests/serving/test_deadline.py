@@ -137,6 +137,26 @@ def test_the_queue_is_bounded() -> None:
     asyncio.run(run())
 
 
+def test_who_would_wait_in_vain_is_sent_away_at_once() -> None:
+    async def run() -> None:
+        some = workers(queue=50)
+        for _ in range(40):  # until it knows how long a call takes
+            await some.run(lambda: time.sleep(0.01), within=5)
+        calls = [some.run(lambda: time.sleep(0.01), within=0.1) for _ in range(40)]
+        waits = [asyncio.create_task(each) for each in calls]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        away = [each for each in waits if each.done()]
+        assert 28 <= len(away) <= 39  # 9 of 10 ms fit, fewer where the machine is busy
+        assert all(isinstance(each.exception(), QueueFullError) for each in away)
+        await asyncio.gather(*waits, return_exceptions=True)
+        # and one alone is always let in, so that the average can fall again
+        assert await some.run(lambda: "in", within=5) == "in"
+        some.close()
+
+    asyncio.run(run())
+
+
 def test_a_caller_who_goes_away_leaves_no_thread_hanging_for_ever() -> None:
     async def run() -> None:
         release = threading.Event()

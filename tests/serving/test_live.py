@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,6 +179,19 @@ def test_a_version_that_cannot_be_explored_is_a_bad_one(folders: dict[str, Path]
     source.now = called["limits"]
     with pytest.raises(ConfigError, match="4 slots"):
         asyncio.run(Service(source, config=config, log=MemoryLog()).start())
+
+
+def test_the_interpreter_is_left_as_it_was(bundle: Bundle) -> None:
+    before = sys.getswitchinterval()
+
+    async def run() -> None:
+        async with running(Service(bundle, config=PATIENT)):
+            assert sys.getswitchinterval() == pytest.approx(0.001)
+            assert gc.get_freeze_count() > 10_000
+
+    asyncio.run(run())
+    assert sys.getswitchinterval() == before
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_registry_that_cannot_be_read_is_read_again(folders: dict[str, Path]) -> None:

@@ -14,7 +14,8 @@ A compacted folder holds a folder of Parquet files for each table:
 
 A segment goes in whole or not at all, once, and in one step; views of lists that are already in
 rewrite the impressions of their segment. So it does not matter how often this runs, nor where it is
-interrupted. Memory is bounded by a segment.
+interrupted. Memory is bounded by a segment. What went in is never read again, so that old segments
+may be deleted.
 """
 
 from __future__ import annotations

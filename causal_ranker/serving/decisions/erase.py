@@ -149,8 +149,8 @@ def _closed(folder: Path, wait_s: float) -> Iterator[list[Path]]:
             raise ConfigError(
                 expected=f"segments that nobody writes in {folder}",
                 came=f"{newest[0].name}, which a service is writing",
-                do="Wait until it closes the segment (--wait SECONDS; LogConfig.segment_seconds "
-                "says how long that takes at most), or stop the service.",
+                do="Wait until it closes the segment (--wait SECONDS; segment_seconds in the "
+                "service's settings of its log says how long that takes), or stop the service.",
             )
         time.sleep(_LOOK_S)
     try:
