@@ -118,7 +118,7 @@ def _integrals(step: Array, width: Array, start: Array, length: Array, *, panels
     at, weight = np.polynomial.legendre.leggauss(_ORDER)
     share = ((np.arange(panels)[:, None] + (at + 1) / 2) / panels).ravel()
     part = np.tile(weight / (2 * panels), panels) / np.sqrt(2 * np.pi)
-    total = ndtr(-(start + length))  # where the product is 1
+    total: Array = ndtr(-(start + length))  # where the product is 1
     at_once = max(1, _CELLS // max(step.size, 1))
     for first in range(0, share.size, at_once):
         some = slice(first, first + at_once)
