@@ -45,9 +45,10 @@ def learn(teacher: Teacher, rows: Rows, judge: Rows, config: WidthConfig = CONFI
     return learn_width(fitted, rows, judge=judge, config=config, seed=3)
 
 
-def test_it_says_the_half_widths_of_rows_it_never_saw() -> None:
+@pytest.mark.parametrize("scale", [0.004, 1e-8])
+def test_it_says_the_half_widths_of_rows_it_never_saw(scale: float) -> None:
     rows, later = draw(1, n=6_000).rows, draw(2, n=3_000).rows
-    teacher = Teacher(noise=0.2)
+    teacher = Teacher(noise=0.2, scale=scale)
     learned = learn(teacher, rows, later)
     new = draw(3, n=2_000).rows.features
     said = predict_trees(learned.model_, new)
