@@ -179,12 +179,8 @@ def run(*, quick: bool) -> dict[str, object]:
     -------
     dict
         ``schema_cases``; ``schema_5xx``; ``schema_failures``, other answers that the document does
-        not allow; ``schema_ok``, how many were answered with 200.
-
-    Raises
-    ------
-    RuntimeError
-        If there were failures: with the first of them.
+        not allow, and ``schema_first_failure``, what the first of them was; ``schema_ok``, how many
+        were answered with 200.
     """
     from benchmarks._small_shop import small_contents
     from causal_ranker.serving.app import create_app
@@ -203,11 +199,10 @@ def run(*, quick: bool) -> dict[str, object]:
             told = hammer(create_app(service), cases=1_000 if quick else 50_000)
         finally:
             log.close()
-    if told.failures and not told.server_errors:
-        raise RuntimeError(told.failures[0])
     return {
         "schema_cases": told.cases,
         "schema_5xx": told.server_errors,
-        "schema_failures": len(told.failures),
+        "schema_failures": len(told.failures) - told.server_errors,
+        "schema_first_failure": told.failures[0] if told.failures else "",
         "schema_ok": sum(n for (_, status), n in told.statuses.items() if status == 200),
     }

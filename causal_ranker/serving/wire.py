@@ -50,7 +50,8 @@ Id = (
     Annotated[int, Meta(ge=-_INT64 - 1, le=_INT64)]
     | Annotated[str, Meta(min_length=1, max_length=ID_LENGTH)]
 )
-_Number = Annotated[float, Meta(ge=-_DOUBLE, le=_DOUBLE)]
+# Bounds of doubles are exclusive: digits slightly above the largest double are read as that double.
+_Number = Annotated[float, Meta(gt=-_DOUBLE, lt=_DOUBLE)]
 #: A value of a feature or of a column: a number, a level, or missing.
 Value = _Number | _Name | None
 _Values = Annotated[dict[_Name, Value], Meta(max_length=_MOST_NAMES)]
@@ -229,7 +230,7 @@ class Play(_Body, frozen=True, tag="play", tag_field="type"):
     item_id: Id
     at: Time
     play_id: Id | None = None
-    seconds: Annotated[float, Meta(ge=0, le=_DOUBLE)] | None = None
+    seconds: Annotated[float, Meta(ge=0, lt=_DOUBLE)] | None = None
     fraction: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 

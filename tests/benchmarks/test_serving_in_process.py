@@ -17,8 +17,5 @@ def test_whatever_a_model_does_the_base_order_is_answered() -> None:
 @pytest.mark.slow
 def test_every_list_is_of_the_version_that_it_names() -> None:
     found = _serving_swaps.run(quick=True)
-    failed = found["swap_failed"]
-    assert isinstance(failed, dict)
-    # A busy machine may be late; no list is ever another one's.
-    assert set(failed) <= {"deadline", "overload", "circuit_open"}
+    assert found["swap_failures"] == 0
     assert found["swaps"] == 3

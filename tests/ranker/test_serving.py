@@ -13,12 +13,14 @@ import pandas as pd
 import pytest
 
 from causal_ranker.errors import (
+    BundleError,
     EmptyError,
     UnknownUserError,
 )
 from causal_ranker.evaluation.report import Report
 from causal_ranker.ranker import CausalRanker
 from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.serving.registry import Registry
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.distill import DistillConfig, distill
 from tests.ranker.season import (
@@ -132,6 +134,23 @@ def assert_context_is_of_the_moment(folder: Path, candidates: pd.DataFrame) -> N
             sent = plan.matrix(rows, sent={"device": level, "hour": 3})
             assert set(sent[:, column["device"]]) == {levels.index(level)}
             assert set(sent[:, column["hour"]]) == {3.0}
+
+
+def test_saving_again_adds_a_version(ranker: CausalRanker, tmp_path: Path) -> None:
+    folder = ranker.save(tmp_path / "models")
+    first = load_bundle(folder).version
+    assert ranker.save(folder) == folder
+    registry = Registry(folder)
+    newest = registry.current()
+    assert [each.version for each in registry.versions()] == [newest, first]
+    user = season()[1].candidates["user_id"].iloc[0]
+    for path in (folder, registry.path_of(first)):
+        found = CausalRanker.load(path).rerank(user, [(1, 0.2), (2, 0.9)])
+        assert found.records() == ranker.rerank(user, [(1, 0.2), (2, 0.9)]).records()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("x")
+    with pytest.raises(BundleError, match="nothing was overwritten"):
+        ranker.save(tmp_path / "mine")
 
 
 def test_a_student_is_published_in_the_place_of_the_learner(

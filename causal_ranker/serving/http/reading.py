@@ -105,7 +105,13 @@ def read(kind: type[_Request], body: bytes) -> _Request:
     return found
 
 
-_BOUND: Final = re.compile(r"Expected `(\w+)` (of length )?(>=|<=) (\S+) - at `\$\.?(.*)`")
+_BOUND: Final = re.compile(r"Expected `(\w+)` (of length )?(>=|<=|>|<) (\S+) - at `\$\.?(.*)`")
+_SIGNS: Final = {
+    ">=": ("{} or more", "less"),
+    "<=": ("{} or less", "more"),
+    ">": ("more than {}", "less"),
+    "<": ("less than {}", "more"),
+}
 _OTHER_TYPE: Final = re.compile(r"Expected `(.+)`, got `(\w+)`(?: - at `\$\.?(.*)`)?")
 _OUT_OF_RANGE: Final = re.compile(r"(?:Number|Integer value) out of range - at `\$\.?(.*)`")
 _LONG: Final = 200  # characters of a message
@@ -117,9 +123,9 @@ def _in_words(error: Exception, kind: type[msgspec.Struct], body: bytes) -> tupl
     message = str(error)
     if bound := _BOUND.fullmatch(message):
         _, length, sign, limit, place = bound.groups()
-        more, less = ("more", "less") if sign == ">=" else ("less", "more")
         place = place.removesuffix(f"[{MOST_ITEMS}]")  # the first of a list that is too many
-        return f"{place} {'of length' if length else 'of'} {limit} or {more}", less
+        wanted, came = _SIGNS[sign]
+        return f"{place} {'of length' if length else 'of'} {wanted.format(limit)}", came
     if (other := _OTHER_TYPE.fullmatch(message)) and other[3]:
         return f"{other[3]} to be {other[1]}", other[2]
     if far := _OUT_OF_RANGE.fullmatch(message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,14 @@ BAD = {
     "a score of 400 digits": (
         candidates('{"item_id": 1, "base_score": ' + "9" * 400 + "}"),
         "candidates[0].base_score to be a number that 64 bits can hold",
+    ),
+    "a score that is read as the largest": (
+        candidates(f'{{"item_id": 1, "base_score": {int(sys.float_info.max) + 1}}}'),
+        "base_score of less than 1.797",
+    ),
+    "a score that is read as the least": (
+        candidates(f'{{"item_id": 1, "base_score": {-int(sys.float_info.max) - 1}}}'),
+        "base_score of more than -1.797",
     ),
     "a score of NaN": (candidates('{"item_id": 1, "base_score": NaN}'), "malformed"),
     "a score of Infinity": (candidates('{"item_id": 1, "base_score": Infinity}'), "malformed"),
