@@ -58,5 +58,7 @@ class Columns:
 
     # what models and policies add
     UPLIFT: Final = "uplift"
+    UPLIFT_LOW: Final = "uplift_low"
+    UPLIFT_HIGH: Final = "uplift_high"
     SCORE: Final = "score"
     RANK: Final = "rank"

@@ -16,6 +16,7 @@ from causal_ranker.features.config import FeatureConfig
 from causal_ranker.reranking.description import policy_from_dict
 from causal_ranker.uplift.candidates import Candidate, check_league
 from causal_ranker.uplift.final import LearnerConfig
+from causal_ranker.uplift.intervals import HalfSampleConfig
 
 __all__ = ["ChainConfig"]
 
@@ -38,6 +39,12 @@ class ChainConfig(FrozenConfig):
         for all before the others, each under a name of its own (learner, number and kind of
         leaves): the best one by doubly robust gain, or the simplest that is no more than a
         standard error behind.
+    intervals : HalfSampleConfig, optional
+        Half-sample intervals of the effects that are served, for learners that have them
+        ("constant", "dr", "r", "x"; what they cover is told in `causal_ranker.uplift.intervals`).
+        A published model then says them with each uplift, and its lists can be drawn by Thompson
+        sampling. None by default: they cost a final stage for each draw (three where T was
+        assigned at another unit than the user), and a second prediction for each list.
     base_trials : tuple of BoostConfig
         Settings the built-in base ranker tries on the choosing rows, by log-loss.
     base_stops : tuple of float
@@ -106,6 +113,7 @@ class ChainConfig(FrozenConfig):
             )
         ),
     )
+    intervals: HalfSampleConfig | None = None
     base_trials: Annotated[tuple[BoostConfig, ...], Field(min_length=1)] = (
         BoostConfig(rounds=45, learning_rate=0.15, leaves=15, l2=200.0),
         BoostConfig(rounds=45, learning_rate=0.15, leaves=31, l2=200.0),

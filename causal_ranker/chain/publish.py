@@ -19,6 +19,7 @@ from causal_ranker.serving.moment import ClockFeature
 from causal_ranker.serving.schema import Feature, FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
+from causal_ranker.serving.width import WidthPart
 
 if TYPE_CHECKING:
     import lightgbm
@@ -100,6 +101,9 @@ def bundle_contents(
         model = recommender.model_at(int(latest.t0.max()))
         if model is not None:
             base = _part(model, features[:-2], golden[:, :-2])
+    width = None
+    if trained.width is not None:
+        width = WidthPart(_part(trained.width.model_, features, golden), trained.width.level)
     return BundleContents(
         uplift=_part(learner, features, golden),
         policy=trained.policy,
@@ -108,6 +112,7 @@ def bundle_contents(
         candidates=CandidateSource.from_rows(user_row, item_row, n_users=len(users)),
         training_window=trained.window,
         evaluation=evaluation,
+        width=width,
     )
 
 

@@ -225,6 +225,8 @@ def _choice_section(trained: Trained, *, k: int, outcome: str) -> Section:
         blocks.append(_league_table(trained.league, trained.tuned, outcome=outcome))
     if trained.scorer.learner.story:
         blocks.append(Text(trained.scorer.learner.story))
+    if trained.width is not None:
+        blocks.append(Text(trained.width.story))
     if propensities:
         blocks.append(
             Table(

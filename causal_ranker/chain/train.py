@@ -29,6 +29,7 @@ from causal_ranker.chain.score import ListScorer
 from causal_ranker.chain.served import as_booster, fit_named, serve_choice
 from causal_ranker.chain.sides import SidePlace, check_named, side_places
 from causal_ranker.chain.tune import tune_base
+from causal_ranker.chain.width import ServedWidth, check_intervals, serve_width
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import EmptyError, NotFittedError
 from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
@@ -89,6 +90,8 @@ class Trained:
         Row counts by stage.
     window : tuple of datetime
         First t0 of training, and the moment from which rows were for choosing.
+    width : ServedWidth or None
+        Model of the intervals' half-widths, where intervals are asked for.
     """
 
     scorer: ListScorer
@@ -103,6 +106,7 @@ class Trained:
     choice: PolicyComparison
     rows: dict[str, int]
     window: tuple[datetime, datetime]
+    width: ServedWidth | None = None
 
 
 def train(
@@ -163,8 +167,12 @@ def train(
     SchemaError
         If a rule of the policy reads what is no feature.
     ConfigError
-        If it names a level that its column does not have.
+        If it names a level that its column does not have, or intervals are asked for of a learner
+        that has none.
+    FidelityError
+        If no LightGBM model says what the learner says, or how wide its intervals are.
     """
+    check_intervals(config, learner=learner)
     if not isinstance(policy, str):
         check_named(policy, config.features)  # before the work of reading features
     dataset, requests = _training_users(connection, logs, share=config.user_share, seed=seed)
@@ -259,6 +267,7 @@ def train(
                 choose_nuisances=later_values,
                 advance=advance,
             )
+            winner = choice.learner
             served = serve_choice(
                 choice,
                 config.candidates,
@@ -267,8 +276,11 @@ def train(
                 judge_values=later_values,
             )
         else:
-            named = fit_named(learner, fitting)
-            served = as_booster(named, fitting, judge=later, judge_values=later_values)
+            winner = fit_named(learner, fitting)
+            served = as_booster(winner, fitting, judge=later, judge_values=later_values)
+    width = None
+    if config.intervals is not None:
+        width = serve_width(winner, fitting, config=config.intervals, judge=later, stages=stages)
     with stages.stage("Total plays"):
         total = TotalOutcome(config=config.dr.nuisance, seed=stage_seed(seed, "total")).fit(
             rows, logs.totals.of(sample)[early]
@@ -319,6 +331,7 @@ def train(
             "candidates for choosing the policy": lists.candidates,
         },
         window=(spans[0].start, choose_from),
+        width=width,
     )
 
 

@@ -58,16 +58,13 @@ def _rerank(
         }
         typer.echo(to_line(answer))
         return
-    rows = list(
-        zip(
-            map(str, ranked.items),
-            ranked.base_rank.tolist(),
-            ranked.rank.tolist(),
-            ranked.base_score.tolist(),
-            ranked.uplift.tolist(),
-            strict=True,
-        )
-    )
+    columns = {
+        "item": [str(item) for item in ranked.items],
+        "base rank": ranked.base_rank.tolist(),
+        "new rank": ranked.rank.tolist(),
+        "base score": ranked.base_score.tolist(),
+        "uplift": ranked.uplift.tolist(),
+    }
     named = f"the policy '{policy_name(bundle.policy)}'"
     order = named if ranked.fallback is None else "the base score"
     note = f"In the order of {order}; uplift in plays per impression; model {bundle.version}."
@@ -75,5 +72,8 @@ def _rerank(
         note += f" Rules that could not be kept: {', '.join(ranked.relaxed)}."
     if ranked.fallback is not None:
         note += f" Fell back: {ranked.fallback}."
-    columns = ("item", "base rank", "new rank", "base score", "uplift")
-    Console().print(rich_table(Table(columns, rows, note)))
+    if ranked.interval is not None and bundle.width is not None:
+        columns["from"], columns["to"] = (end.tolist() for end in ranked.interval)
+        note += f" From and to: {100 * bundle.width.level:g} % interval of the uplift."
+    rows = list(zip(*columns.values(), strict=True))
+    Console().print(rich_table(Table(tuple(columns), rows, note)))

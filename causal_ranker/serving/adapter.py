@@ -46,6 +46,9 @@ class RerankedList:
         Why the list is in base order; ``None`` where the policy ordered it.
     relaxed : tuple of str
         Rules of the policy that could not be kept: "floors", "caps".
+    interval : tuple of ndarray of float64, shape (n,), or None
+        Lower and upper ends of the uplift's interval; ``None`` where the bundle has no model of
+        their widths, or the list fell back.
     """
 
     items: tuple[Id, ...]
@@ -56,6 +59,7 @@ class RerankedList:
     rank: NDArray[np.int64]
     fallback: FallbackReason | None
     relaxed: tuple[str, ...] = ()
+    interval: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def records(self) -> list[dict[str, Any]]:
         """Return the list as rows of plain values, ``None`` for NaN.
@@ -63,18 +67,22 @@ class RerankedList:
         Returns
         -------
         list of dict
-            Keys item_id, base_score, base_rank, uplift, score and rank.
+            Keys item_id, base_score, base_rank, uplift, score and rank; where there are intervals,
+            uplift_low and uplift_high, too.
         """
-        names = (C.ITEM, C.BASE_SCORE, C.BASE_RANK, C.UPLIFT, C.SCORE, C.RANK)
-        columns = (
-            self.items,
-            _or_none(self.base_score),
-            self.base_rank.tolist(),
-            _or_none(self.uplift),
-            _or_none(self.score),
-            self.rank.tolist(),
-        )
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        columns: dict[str, Sequence[Any]] = {
+            C.ITEM: self.items,
+            C.BASE_SCORE: _or_none(self.base_score),
+            C.BASE_RANK: self.base_rank.tolist(),
+            C.UPLIFT: _or_none(self.uplift),
+            C.SCORE: _or_none(self.score),
+            C.RANK: self.rank.tolist(),
+        }
+        if self.interval is not None:
+            low, high = self.interval
+            columns |= {C.UPLIFT_LOW: low.tolist(), C.UPLIFT_HIGH: high.tolist()}
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def rerank(
@@ -160,7 +168,7 @@ def rerank(
             do="Check the id.",
         )
     try:
-        ranked = rank_request(bundle, asked)
+        ranked = rank_request(bundle, asked, intervals=True)
     except UnknownUserError:
         bundle.counts.add(unknown_items=0, fallback="unknown_user")
         raise
@@ -174,6 +182,7 @@ def rerank(
         missing_features=missing,
     )
     order = np.argsort(ranked.rank)[:k]
+    ends = ranked.interval
     return RerankedList(
         items=tuple(ranked.items[place] for place in order),
         base_score=ranked.base_score[order],
@@ -183,6 +192,7 @@ def rerank(
         rank=np.arange(1, order.size + 1),
         fallback=ranked.fallback,
         relaxed=ranked.relaxed,
+        interval=None if ends is None else (ends[0][order], ends[1][order]),
     )
 
 

@@ -7,6 +7,8 @@ manifest.json       versions, training window, evaluation, SHA-256 of each file
 uplift.txt          the uplift model, LightGBM text
 uplift_golden.npz   a few feature rows and the uplift the model gave them
 base.txt            the base model (with base_golden.npz), where there is one
+width.txt           the model of the intervals' half-widths (with width_golden.npz), where there
+                    is one; it reads what the uplift model reads, and `schema.json` has the level
 policy.json         the policy
 schema.json         features of each model, in order
 snapshot.json       names of the features in the store, and defaults of the moment
@@ -45,6 +47,7 @@ from causal_ranker.serving.replace import make_folder, sync_folder, write_synced
 from causal_ranker.serving.sides import SidePlan
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.store import FeatureRows, FeatureStore
+from causal_ranker.serving.width import WidthModel
 
 __all__ = [
     "Bundle",
@@ -73,6 +76,8 @@ class BundleContents(BundleParts):
         base scores.
     candidates : CandidateSource, optional
         Each user's candidates; without it, every item of the snapshot is one.
+    width : WidthPart, optional
+        The model of the intervals' half-widths; without it, uplifts have no intervals.
     training_window : tuple of datetime
         First moment of the training rows, and the moment before which they end; with a time zone.
     evaluation : Mapping
@@ -105,6 +110,8 @@ class Bundle:
         The base model and where its features come from, where there is one.
     candidates : CandidateSource, optional
         Each user's candidates; ``None``: every item.
+    width : WidthModel, optional
+        The model of the intervals' half-widths, where there is one.
     store : FeatureStore, optional
         Where the features of a request are read; by default, and in every bundle that was just
         loaded, the snapshot.
@@ -133,6 +140,7 @@ class Bundle:
     uplift: Scorer
     base: Scorer | None
     candidates: CandidateSource | None
+    width: WidthModel | None = None
     store: FeatureStore | None = None
     counts: Counts = field(default_factory=Counts)
     sides: SidePlan = field(init=False, repr=False)
@@ -319,6 +327,9 @@ def _load(folder: Path) -> Bundle:
             if parts.base is None
             else _scorer(parts.base, parts.snapshot, name="base.txt"),
             candidates=parts.candidates,
+            width=None
+            if parts.width is None
+            else WidthModel(TextModel(parts.width.model, name="width.txt"), parts.width.level),
         )
     except CausalRankerError as error:
         raise BundleError(

@@ -16,6 +16,7 @@ FallbackReason = Literal[
     "model_error",  # the uplift model or the policy raised
     "model_not_finite",  # the uplift model said NaN or infinity
     "model_wrong_length",  # the uplift model scored another number of items
+    "interval_error",  # the model of the widths said another number of them, or one that cannot be
     "deadline",  # the model did not answer in time
     "circuit_open",  # the model failed so often that it is not asked for a while
     "overload",  # too many requests wait for a model

@@ -31,6 +31,7 @@ _REASONS: Final[dict[FallbackReason, str]] = {
     "model_error": "the model failed",
     "model_not_finite": "the model gave no number for an item",
     "model_wrong_length": "the model scored another number of items",
+    "interval_error": "the model gave no intervals",
     "deadline": "the model did not answer in time",
     "circuit_open": "the model failed too often of late",
     "overload": "too many requests wait for the model",

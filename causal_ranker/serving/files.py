@@ -19,6 +19,7 @@ from causal_ranker.serving.mapped import array_bytes, release
 from causal_ranker.serving.model import ModelPart
 from causal_ranker.serving.schema import FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
+from causal_ranker.serving.width import WidthPart
 
 __all__ = ["ARRAY", "BundleParts", "decode", "encode"]
 
@@ -52,6 +53,8 @@ class BundleParts:
         The base model.
     candidates : CandidateSource, optional
         Each user's candidates; without it, every item is one.
+    width : WidthPart, optional
+        The model of the intervals' half-widths.
     """
 
     uplift: ModelPart
@@ -59,6 +62,7 @@ class BundleParts:
     snapshot: FeatureSnapshot
     base: ModelPart | None = None
     candidates: CandidateSource | None = None
+    width: WidthPart | None = None
 
 
 def encode(parts: BundleParts) -> dict[str, bytes]:
@@ -81,20 +85,23 @@ def encode(parts: BundleParts) -> dict[str, bytes]:
     ConfigError
         If the policy is not one that can be read back.
     """
+    schemas: dict[str, Any] = {
+        "uplift": parts.uplift.schema.to_dict(),
+        "base": None if parts.base is None else parts.base.schema.to_dict(),
+    }
+    if parts.width is not None:  # its features are those of the uplift model
+        schemas["width"] = {"level": parts.width.level}
     files = {
         "policy.json": _json(policy_to_dict(parts.policy)),
-        "schema.json": _json(
-            {
-                "uplift": parts.uplift.schema.to_dict(),
-                "base": None if parts.base is None else parts.base.schema.to_dict(),
-            }
-        ),
+        "schema.json": _json(schemas),
         "snapshot.json": _json(parts.snapshot.description()),
         **_model_files("uplift", parts.uplift),
     }
     if parts.base is not None:
         _refuse_circle(parts.base.schema)
         files.update(_model_files("base", parts.base))
+    if parts.width is not None:
+        files.update(_model_files("width", parts.width.model))
     arrays = parts.snapshot.arrays()
     if parts.candidates is not None:
         arrays |= {
@@ -152,6 +159,12 @@ def decode(files: Mapping[str, bytes], arrays: Mapping[str, NDArray[Any]]) -> Bu
             name = "the base model's files"
             _refuse_circle(base_schema)
             base = _model_part("base", files, base_schema)
+        width = None
+        if "width" in schemas:
+            name = "the files of the model of the intervals"
+            width = WidthPart(
+                _model_part("width", files, uplift_schema), level=schemas["width"]["level"]
+            )
     except CausalRankerError:
         raise
     except Exception as error:  # what zipfile, zlib and NumPy raise of damage is listed nowhere
@@ -159,7 +172,12 @@ def decode(files: Mapping[str, bytes], arrays: Mapping[str, NDArray[Any]]) -> Bu
     for array in arrays.values():
         release(array)  # the checks have read through all of them
     return BundleParts(
-        uplift=uplift, base=base, policy=policy, snapshot=snapshot, candidates=candidates
+        uplift=uplift,
+        base=base,
+        policy=policy,
+        snapshot=snapshot,
+        candidates=candidates,
+        width=width,
     )
 
 

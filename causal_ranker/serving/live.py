@@ -13,7 +13,7 @@ from typing import Final, Literal, Protocol
 
 from causal_ranker.errors import CausalRankerError, ConfigError, RowError
 from causal_ranker.reranking.draws import Thompson
-from causal_ranker.reranking.explore import check_exploration
+from causal_ranker.reranking.explore import Exploration, check_exploration
 from causal_ranker.serving.breaker import Breaker
 from causal_ranker.serving.bundle import Bundle, load_bundle
 from causal_ranker.serving.config import ServeConfig
@@ -129,8 +129,8 @@ class LiveModels:
     Raises
     ------
     ConfigError
-        If a canary or a shadow is asked for and `source` is one bundle, or exploration needs an
-        interval.
+        If `source` is one bundle, and a canary or a shadow is asked for, or it has no such
+        intervals as the draws of exploration need.
     """
 
     def __init__(
@@ -153,12 +153,8 @@ class LiveModels:
                 came="one bundle",
                 do="Publish the versions into a registry and serve that.",
             )
-        if config.exploration is not None and isinstance(config.exploration.draw, Thompson):
-            raise ConfigError(
-                expected="draws that need no interval of the uplift, because bundles hold none",
-                came="draw 'thompson'",
-                do="Draw by 'plackett_luce' or 'uniform_swaps'.",
-            )
+        if isinstance(source, Bundle):
+            _check_draws(source, config.exploration)
 
     @property
     def current(self) -> LiveModel:
@@ -224,7 +220,8 @@ class LiveModels:
         BundleError
             If one does not load.
         ConfigError
-            If exploration does not go with a policy.
+            If exploration does not go with a policy, or a version has no such intervals as its
+            draws need.
         """
         sys.setswitchinterval(min(_SWITCH_S, self._interval_s))
         source, config = self._source, self._config
@@ -303,6 +300,7 @@ class LiveModels:
         config, name = self._config, f"{role}-{bundle.version}"
         if config.exploration is not None:
             check_exploration(bundle.policy, config.exploration)
+        _check_draws(bundle, config.exploration)
         if self._redis is not None:
             store = RedisFeatureStore(
                 self._redis, version=bundle.version, layout=bundle.snapshot.layout
@@ -322,4 +320,20 @@ class LiveModels:
                 threads=1, queue=config.queue, abandoned=config.abandoned, name=f"explain-{name}"
             ),
             breaker=Breaker(config.breaker),
+        )
+
+
+def _check_draws(bundle: Bundle, exploration: Exploration | None) -> None:
+    """Refuse draws from intervals that a version does not have."""
+    if exploration is None or not isinstance(exploration.draw, Thompson):
+        return
+    level, width = exploration.draw.level, bundle.width
+    if width is None or width.level != level:
+        held = "no intervals" if width is None else f"intervals at level {width.level:g}"
+        raise ConfigError(
+            expected=f"a version with intervals of the uplift at level {level:g}, from which the "
+            "draw 'thompson' draws",
+            came=f"version {bundle.version} with {held}",
+            do="Train with ChainConfig(intervals=HalfSampleConfig(level=...)) and publish, or draw "
+            "by 'plackett_luce' or 'uniform_swaps'.",
         )

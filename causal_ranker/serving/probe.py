@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from causal_ranker.serving.model import Scorer
+    from causal_ranker.serving.model import TextModel
 
 __all__ = ["main", "probe"]
 
@@ -74,35 +74,39 @@ def probe(folder: Path) -> list[tuple[str, str]]:
 
     bundle = load_bundle(folder)
     manifest = bundle.manifest
-    models = {"uplift.txt": bundle.uplift, "base.txt": bundle.base}
+    uplift, base, width = bundle.uplift, bundle.base, bundle.width
+    models = [("uplift.txt", uplift.model, uplift.plan)]
+    if base is not None:
+        models.append(("base.txt", base.model, base.plan))
+    if width is not None:
+        models.append(("width.txt", width.model, uplift.plan))
     found = [
         ("version", f"{bundle.version}, written {manifest.created_at}"),
         ("format", f"{manifest.format_version}, of package {manifest.package_version}"),
         ("files", f"{len(manifest.files)} have the SHA-256 that the manifest says"),
     ]
-    for name, scorer in models.items():
-        if scorer is not None:
-            _score_random(scorer, name)
-            found += [
-                (f"golden rows of {name}", "scored as they were at publishing"),
-                (f"random rows of {name}", f"{_RANDOM_ROWS}, every score a finite number"),
-            ]
+    for name, model, plan in models:
+        _score_random(model, len(plan.schema.features), name=name)
+        found += [
+            (f"golden rows of {name}", "scored as they were at publishing"),
+            (f"random rows of {name}", f"{_RANDOM_ROWS}, every score a finite number"),
+        ]
     return found
 
 
-def _score_random(scorer: Scorer, name: str) -> None:
+def _score_random(model: TextModel, n_features: int, *, name: str) -> None:
     """Score numbers of every size, codes that no level has, and missing values."""
     import numpy as np
 
     from causal_ranker.errors import BundleError
 
     rng = np.random.default_rng(0)
-    shape = _RANDOM_ROWS, len(scorer.plan.schema.features)
+    shape = _RANDOM_ROWS, n_features
     X = rng.choice([-1.0, 1.0], shape) * 10.0 ** rng.uniform(-3, 6, shape)
     whole = rng.random(shape) < 0.5
     X[whole] = np.floor(X[whole])
     X[rng.random(shape) < 0.1] = np.nan
-    odd = int((~np.isfinite(scorer.model.predict(X))).sum())
+    odd = int((~np.isfinite(model.predict(X))).sum())
     if odd:
         raise BundleError(
             expected=f"a finite score of every row by {name}",

@@ -69,6 +69,11 @@ class Ranked:
     features: Array | None = None
     lists: CandidateLists | None = None
 
+    @property
+    def interval(self) -> tuple[Array, Array] | None:
+        """Lower and upper ends of the uplift's interval; ``None`` where there is none."""
+        return None if self.lists is None else self.lists.interval
+
 
 def base_list(
     items: list[Id], base_score: Array, *, fallback: FallbackReason | None = None
@@ -137,6 +142,7 @@ def rank_request(
     asked: Asked,
     *,
     by_policy: bool = True,
+    intervals: bool = False,
     at_hand: Callable[[Ranked], None] | None = None,
 ) -> Ranked:
     """Rank a user's candidates by the bundle's policy.
@@ -149,6 +155,9 @@ def rank_request(
         The request.
     by_policy : bool
         Whether the policy orders the list; without it the base model does.
+    intervals : bool
+        Whether uplifts come with intervals, where the bundle has a model of their widths: a second
+        prediction, which costs about what the first one does.
     at_hand : callable, optional
         Is told the base order before the policy is asked.
 
@@ -189,7 +198,7 @@ def rank_request(
         at_hand(listed)
     if rows is None or reason is not None or not items or not by_policy:
         return listed
-    return _by_policy(bundle, rows, asked=asked, listed=listed)
+    return _by_policy(bundle, rows, asked=asked, listed=listed, intervals=intervals)
 
 
 def _read(
@@ -237,7 +246,9 @@ def _base_scores(
     return scores, None
 
 
-def _by_policy(bundle: Bundle, rows: FeatureRows, *, asked: Asked, listed: Ranked) -> Ranked:
+def _by_policy(
+    bundle: Bundle, rows: FeatureRows, *, asked: Asked, listed: Ranked, intervals: bool
+) -> Ranked:
     base_score, base_rank = listed.base_score, listed.base_rank
     scorer = bundle.uplift
     features = None
@@ -253,6 +264,11 @@ def _by_policy(bundle: Bundle, rows: FeatureRows, *, asked: Asked, listed: Ranke
             return replace(listed, fallback="model_wrong_length", features=features)
         if not np.isfinite(uplift).all():
             return replace(listed, fallback="model_not_finite", features=features)
+        interval = None
+        if intervals and bundle.width is not None:
+            interval = bundle.width.around(uplift, features)
+            if interval is None:
+                return replace(listed, fallback="interval_error", features=features)
         lists = CandidateLists(
             request=_one_request(uplift.size),
             base_score=base_score,
@@ -264,6 +280,7 @@ def _by_policy(bundle: Bundle, rows: FeatureRows, *, asked: Asked, listed: Ranke
                 base_rank=base_rank,
                 sent=asked.columns,
             ),
+            interval=interval,
         )
         found = rank_lists(bundle.policy, lists)
     except Exception:  # whatever a model does, the user gets a list

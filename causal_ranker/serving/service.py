@@ -55,6 +55,7 @@ _FAULTS: Final = frozenset(
         "model_error",
         "model_not_finite",
         "model_wrong_length",
+        "interval_error",
         "deadline",
     }
 )
@@ -80,8 +81,8 @@ class Service:
     Raises
     ------
     ConfigError
-        If the settings do not go together: exploration without a log or by Thompson draws, a
-        canary or a shadow without a registry.
+        If the settings do not go together: exploration without a log, Thompson draws from one
+        bundle without intervals, a canary or a shadow without a registry.
     """
 
     def __init__(

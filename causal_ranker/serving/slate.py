@@ -114,6 +114,7 @@ class Slate:
         """
         ranked, shown = self.ranked, self.shown
         behind: float | None = None if self.explored else 1.0
+        ends, nothing = ranked.interval, [[None] * shown.size] * 2
         columns = (
             shown.tolist(),
             _or_none(ranked.base_score[shown]),
@@ -121,6 +122,7 @@ class Slate:
             _or_none(ranked.uplift[shown]),
             _or_none(ranked.score[shown]),
             self.propensity.tolist() + [behind] * (shown.size - self.propensity.size),
+            *(nothing if ends is None else [end[shown].tolist() for end in ends]),
         )
         ids = ranked.items
         return [
@@ -132,10 +134,19 @@ class Slate:
                 score=score,
                 rank=rank,
                 propensity=propensity,
+                uplift_low=low,
+                uplift_high=high,
             )
-            for rank, (place, base_score, base_rank, uplift, score, propensity) in enumerate(
-                zip(*columns, strict=True), start=1
-            )
+            for rank, (
+                place,
+                base_score,
+                base_rank,
+                uplift,
+                score,
+                propensity,
+                low,
+                high,
+            ) in enumerate(zip(*columns, strict=True), start=1)
         ]
 
     def answer(self, user: Id, *, version: str, decision_id: str | None) -> RerankAnswer:
@@ -261,7 +272,7 @@ def make_slate(
     EmptyError, UnknownUserError
         As `causal_ranker.serving.ranking.rank_request`.
     """
-    ranked = rank_request(bundle, asked, by_policy=not holdout, at_hand=at_hand)
+    ranked = rank_request(bundle, asked, by_policy=not holdout, intervals=True, at_hand=at_hand)
     slate = Slate.of(ranked, k=asked.k, holdout=holdout)
     shown, propensity, relaxed = slate.shown, slate.propensity, slate.relaxed
     if draws is not None and ranked.fallback is None and ranked.lists is not None:

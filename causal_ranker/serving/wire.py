@@ -121,7 +121,7 @@ class RerankRequest(_Body, frozen=True):
     log: bool = True
 
 
-class RankedItem(_Body, frozen=True):
+class RankedItem(_Body, frozen=True, omit_defaults=True):
     """One item of an answer.
 
     Parameters
@@ -141,6 +141,8 @@ class RankedItem(_Body, frozen=True):
     propensity : float or None
         Probability of this item in this slot given the items above; 1 where nothing was drawn,
         ``None`` behind the slots that are drawn.
+    uplift_low, uplift_high : float, optional
+        Ends of the uplift's interval; left out where the model has none.
     """
 
     item_id: Id
@@ -150,6 +152,8 @@ class RankedItem(_Body, frozen=True):
     score: float | None
     rank: int
     propensity: float | None
+    uplift_low: float | None = None
+    uplift_high: float | None = None
 
 
 class RerankAnswer(_Body, frozen=True):

@@ -15,9 +15,9 @@ import pytest
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.serving.adapter import rerank
-from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.serving.bundle import load_bundle, write_bundle
 from tests.cli.calling import Run, environment, program
-from tests.serving.shop import USER_IDS
+from tests.serving.shop import USER_IDS, build_shop, with_width
 
 USER = int(USER_IDS[5])
 
@@ -34,6 +34,19 @@ def test_the_list_as_json_is_what_the_library_says(run: Run, model: Path) -> Non
         "version": bundle.version,
     }
     assert [row[C.RANK] for row in said["items"]] == [1, 2, 3, 4, 5]
+
+
+def test_the_list_has_intervals_where_the_model_has(run: Run, model: Path, tmp_path: Path) -> None:
+    wide = write_bundle(tmp_path / "wide", contents=with_width(build_shop())[0])
+    code, out, _ = run("rerank", "--model", wide, "--user", USER, "--k", "3")
+    assert code == 0
+    assert re.search(r"base score +uplift +from +to", out)
+    assert "From and to: 95 % interval of the uplift." in " ".join(out.split())
+    _, out, _ = run("rerank", "--model", wide, "--user", USER, "--json")
+    items = json.loads(out)["items"]
+    assert all(row[C.UPLIFT_LOW] < row[C.UPLIFT] < row[C.UPLIFT_HIGH] for row in items)
+    _, out, _ = run("rerank", "--model", model, "--user", USER, "--json")
+    assert C.UPLIFT_LOW not in json.loads(out)["items"][0]
 
 
 def test_the_list_as_a_table_holds_both_ranks(run: Run, model: Path) -> None:

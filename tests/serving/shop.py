@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from causal_ranker.serving.model import ModelPart
 from causal_ranker.serving.schema import Feature, FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.tables import FeatureTable, PairTable
+from causal_ranker.serving.width import WidthPart
 
 Floats = NDArray[np.float64]
 
@@ -180,6 +181,20 @@ def part(booster: lightgbm.Booster, schema: FeatureSchema, golden: Floats) -> Mo
         golden_features=golden,
         golden_expected=np.asarray(booster.predict(golden, num_threads=1)),
     )
+
+
+def with_width(shop: Shop, *, level: float = 0.95) -> tuple[BundleContents, lightgbm.Booster]:
+    """The same shop with intervals: wider for dear items, and for those rarely bought."""
+    items, score = np.arange(ITEMS), np.linspace(0.1, 0.9, ITEMS)
+    X = np.concatenate(
+        [shop.uplift_features(user, items, score, items + 1.0) for user in range(USERS)]
+    )
+    half = 0.01 + 0.002 * X[:, 6] + 0.02 / (1 + X[:, 0])
+    # Poisson losses of so small numbers bend too little to split otherwise.
+    rules = {"objective": "poisson", "min_sum_hessian_in_leaf": 0.0}
+    booster = train(X, half, UPLIFT_SCHEMA.names, **rules)
+    width = WidthPart(part(booster, UPLIFT_SCHEMA, X[:20]), level)
+    return replace(shop.contents, width=width), booster
 
 
 def few_candidates() -> CandidateSource:

@@ -21,7 +21,7 @@ import pytest
 from causal_ranker.reranking.draws import UniformSwaps
 from causal_ranker.reranking.explore import Exploration
 from causal_ranker.serving.app import create_app
-from causal_ranker.serving.bundle import Bundle
+from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.config import ServeConfig
 from causal_ranker.serving.http.keys import KeyRing, new_key
 from causal_ranker.serving.service import Service
@@ -42,6 +42,7 @@ from tests.serving.page_use import (
     said,
 )
 from tests.serving.running import Running
+from tests.serving.shop import Shop, with_width
 
 PROGRAM = find_browser()
 MEASURE = (Path(__file__).parents[1] / "reporting" / "measure.js").read_text("utf-8")
@@ -498,6 +499,21 @@ def test_intervals_are_drawn_where_the_answer_has_them(browser: Page, stub: Stub
             assert whisker[0] == pytest.approx(track[0], abs=0.6)
             assert whisker[1] == pytest.approx(track[0] + per * (0.2 - 0.01 * at), abs=0.6)
             assert fill[0 if uplift < 0 else 1] == pytest.approx(zero[0] + per * uplift, abs=0.6)
+
+
+@in_browser
+def test_a_model_with_intervals_shows_its_own(browser: Page, shop: Shop, tmp_path: Path) -> None:
+    wide = load_bundle(write_bundle(tmp_path / "wide", contents=with_width(shop)[0]))
+    with opened(browser, create_app(Service(wide))) as running:
+        pick(browser, "117")
+        said(browser, "12 candidates")
+        items = running.post({"user_id": 117, "log": False})[1]["items"]
+        told = column(browser, "#causal .ends")
+        shown = [text.replace(MINUS, "-").split(" to ") for text in told]
+        ends = [[100 * i["uplift_low"], 100 * i["uplift_high"]] for i in items]
+        for (low, high), real in zip(shown, ends, strict=True):
+            assert [float(low), float(high)] == pytest.approx(real, abs=0.051)
+            assert real[0] < real[1]
 
 
 def metrics(counts: list[int]) -> str:

@@ -70,6 +70,7 @@ const REASONS = {
   model_error: "the model failed",
   model_not_finite: "the model said something that is no number",
   model_wrong_length: "the model scored another number of items",
+  interval_error: "the model gave no intervals",
   deadline: "the model did not answer in time",
   circuit_open: "the model failed so often that it is left alone for a while",
   overload: "too many requests wait for the model",
