@@ -14,7 +14,7 @@ from benchmarks._serving_publish_kills import _state, publish_kills
 from benchmarks._small_shop import small_contents
 from causal_ranker.reranking.policies import BlendPolicy
 from causal_ranker.serving.files import encode
-from causal_ranker.serving.manifest import Manifest
+from causal_ranker.serving.manifest import FORMAT_VERSION, Manifest
 from causal_ranker.serving.registry import Registry
 
 
@@ -55,7 +55,7 @@ def test_spoilt_bundles_harm_nobody(tmp_path: Path) -> None:
 def test_damage_changes_one_file_and_seals_fit() -> None:
     contents = small_contents(trees=4)
     files = encode(contents)
-    sealed = Manifest(1, "0", "now", ("a", "b"), {}, {}).to_bytes()
+    sealed = Manifest(FORMAT_VERSION, "0", "now", ("a", "b"), {}, {}).to_bytes()
     rng = np.random.default_rng(0)
     for kind in KINDS * 20:
         spoilt = damaged(files, kind, rng)

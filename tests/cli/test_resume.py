@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from causal_ranker.serving.registry import Registry
 from causal_ranker.worlds.logs import WorldLogs
 from tests.cli.calling import MESSAGE, Run, environment
 
@@ -61,8 +62,14 @@ def test_a_killed_fit_goes_on(run: Run, month: tuple[WorldLogs, list[str]], tmp_
     code, out, _ = run(*words, "--out", tmp_path / "whole")
     assert code == 0
     assert "nuisances:" not in out
+    two, whole = (_published(tmp_path / name) for name in ("two", "whole"))
     for name in ("uplift.txt", "policy.json"):
-        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (two / name).read_bytes() == (whole / name).read_bytes()
+
+
+def _published(registry: Path) -> Path:
+    models = Registry(registry)
+    return models.path_of(models.current())
 
 
 def test_a_folder_that_cannot_be_is_told_before_the_logs_are_read(run: Run, tmp_path: Path) -> None:
