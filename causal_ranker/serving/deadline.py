@@ -89,7 +89,7 @@ class Workers:
     """
 
     def __init__(self, *, threads: int, queue: int, abandoned: int, name: str) -> None:
-        self._queue, self._most, self._name = queue, abandoned, name
+        self._threads, self._queue, self._most, self._name = threads, queue, abandoned, name
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = self._abandoned = self._stuck = self._working = 0
@@ -110,8 +110,8 @@ class Workers:
 
     @property
     def exhausted(self) -> bool:
-        """Whether no thread is left that could begin a call."""
-        return self._working == 0
+        """Whether no thread is left that could begin a call, and none is to be started."""
+        return not self._working and (self._closed or self._stuck >= self._threads)
 
     async def run(self, call: Callable[[], T], *, within: float) -> T:
         """Run a call in a thread.
@@ -155,6 +155,8 @@ class Workers:
             self._jobs.put(None)
 
     def _submit(self, call: Callable[[], T], *, within: float) -> _Job[T]:
+        if self._working + self._stuck < self._threads and not self._closed:
+            self._hire()  # the system had no thread to give before
         # What is left of its time when it begins has to be enough for it.
         last_start = within - max((1 - _LAST_START) * within, min(self._takes_s, within / 2))
         with self._lock:

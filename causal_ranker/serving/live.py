@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from causal_ranker.serving.deadline import Workers
 from causal_ranker.serving.metrics import ServiceMetrics
 from causal_ranker.serving.redis_keys import connect
 from causal_ranker.serving.redis_store import RedisFeatureStore
+from causal_ranker.serving.verify import may_pass
 from causal_ranker.stats.hashing import uniform_hash
 
 __all__ = ["LiveModel", "LiveModels", "ModelSource", "Role"]
@@ -33,6 +35,10 @@ Role = Literal["current", "canary", "shadow"]
 #: How long one thread may keep the others from Python. By default it is five times that, and an
 #: answer that changes threads twice while another version is loaded would wait for each of them.
 _SWITCH_S: Final = 0.001
+
+#: A version that could not be verified, for a reason that may pass, is tried again after so long,
+#: and then after twice as long each time.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 
 
 class ModelSource(Protocol):
@@ -141,7 +147,10 @@ class LiveModels:
         self._redis = None
         if config.store is not None:
             self._redis = connect(config.store, timeout_s=config.store_ms / 1e3)
+        # What was looked at to its end, and what is looked at again after a pause.
         self._stamp: object = None
+        self._tried: object = None
+        self._again_at, self._pause_s = 0.0, _FIRST_PAUSE_S
         self._interval_s = sys.getswitchinterval()
         self._current: LiveModel | None = None
         self._retired: list[Workers] = []
@@ -238,7 +247,10 @@ class LiveModels:
             self.shadow = self._live(bundle, role="shadow")
 
     async def follow(self) -> None:
-        """Look for another current version for ever; a bad one leaves the one that answers."""
+        """Look for another current version for ever; a bad one leaves the one that answers.
+
+        One that could not be verified or read for now is tried again, after longer and longer.
+        """
         source = self._source
         while not isinstance(source, Bundle):
             await asyncio.sleep(self._config.poll_ms / 1e3)
@@ -250,12 +262,15 @@ class LiveModels:
         except Exception:  # asked again at the next look
             _log.warning("the registry cannot be read", exc_info=True)
             return
-        if stamp == self._stamp:
+        now = time.monotonic()
+        if stamp == self._stamp or (stamp == self._tried and now < self._again_at):
             return
-        self._stamp = stamp  # whatever comes of it, it is not tried again
+        if stamp != self._tried:
+            self._tried, self._pause_s = stamp, _FIRST_PAUSE_S
         try:
             version = await asyncio.to_thread(source.current)
             if version == self.current.bundle.version:
+                self._stamp = stamp
                 return
             self._put(await asyncio.to_thread(self._load, source, version))
         except Exception as error:  # whatever is wrong with it, the one that answers goes on
@@ -266,7 +281,13 @@ class LiveModels:
                 error,
                 exc_info=not isinstance(error, CausalRankerError),
             )
+            if isinstance(error, CausalRankerError) and not may_pass(error):
+                self._stamp = stamp  # it is a bad one, and not tried again
+                return
+            self._again_at = time.monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
             return
+        self._stamp = stamp
         self._metrics.swaps.inc()
         _log.info("version %s answers", version)
 

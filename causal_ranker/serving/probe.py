@@ -43,12 +43,14 @@ def main(folder: str, seconds: str) -> None:
     for name in _NOT_NEEDED:
         sys.modules[name] = None  # type: ignore[assignment]
     from causal_ranker.errors import CausalRankerError
+    from causal_ranker.serving.verify import may_pass
 
     told: dict[str, list[list[str]] | list[str]]
     try:
         told = {"checks": [list(check) for check in probe(Path(folder))]}
     except CausalRankerError as error:
-        told = {"refused": [error.expected, error.came, error.do]}
+        name = "unread" if may_pass(error) else "refused"
+        told = {name: [error.expected, error.came, error.do]}
     os.write(answer, json.dumps(told).encode())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -11,11 +12,42 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from causal_ranker.errors import BundleError
+from causal_ranker.errors import BundleError, UpstreamError
 
-__all__ = ["verify_bundle"]
+__all__ = ["UnverifiedError", "may_pass", "verify_bundle"]
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
+
+# What ends a process and says nothing of the bundle: the system, for want of memory, or a clock.
+_PASSING_ENDS: Final = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGALRM)
+_PASSING_WORDS: Final = ("MemoryError", os.strerror(errno.ENOMEM), os.strerror(errno.EAGAIN))
+
+
+class UnverifiedError(BundleError):
+    """The bundle could not be verified now; whether anything is wrong with it is not known."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Say whether an error tells of the machine rather than of the bundle.
+
+    Parameters
+    ----------
+    error : BaseException
+        What came of verifying or loading a bundle.
+
+    Returns
+    -------
+    bool
+        Whether the same may go well another time.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UnverifiedError | UpstreamError | MemoryError):
+            return True
+        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+            return True
+        cause = cause.__context__
+    return False
 
 
 def verify_bundle(path: Path, *, timeout_s: float) -> tuple[tuple[str, str], ...]:
@@ -37,7 +69,10 @@ def verify_bundle(path: Path, *, timeout_s: float) -> tuple[tuple[str, str], ...
     ------
     BundleError
         If the bundle does not load, does not score its golden rows, or gives a row no finite
-        score; or if the process dies or is not done in time.
+        score; or if the process dies of it.
+    UnverifiedError
+        If the process cannot start, is not done in time, or is ended from outside or for want of
+        memory: it may pass another time.
     """
     # Our own package, wherever this process has it from; `-P` keeps out whatever lies around.
     search = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
@@ -53,19 +88,22 @@ def verify_bundle(path: Path, *, timeout_s: float) -> tuple[tuple[str, str], ...
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _refused(path, f"no end within {timeout_s:g} s") from None
+        raise _refused(path, f"no end within {timeout_s:g} s", kind=UnverifiedError) from None
     except OSError as error:
-        raise BundleError(
+        raise UnverifiedError(
             expected="a process to verify the bundle in",
             came=str(error),
             do="Look at the limits of this machine; nothing was published.",
         ) from error
     if done.returncode:  # even after an answer: memory may have been spoilt
-        raise _refused(path, _last_words(done))
+        words = _last_words(done)
+        passing = done.returncode in _PASSING_ENDS or any(each in words for each in _PASSING_WORDS)
+        raise _refused(path, words, kind=UnverifiedError if passing else BundleError)
     told = json.loads(done.stdout)
-    if "refused" in told:
-        expected, came, do = told["refused"]
-        raise BundleError(expected=expected, came=came, do=do)
+    for name, kind in (("refused", BundleError), ("unread", UnverifiedError)):
+        if name in told:
+            expected, came, do = told[name]
+            raise kind(expected=expected, came=came, do=do)
     return tuple((name, found) for name, found in told["checks"])
 
 
@@ -80,8 +118,8 @@ def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
     return f"exit code {done.returncode} and {last[:200]!r}"
 
 
-def _refused(path: Path, came: str) -> BundleError:
-    return BundleError(
+def _refused(path: Path, came: str, *, kind: type[BundleError]) -> BundleError:
+    return kind(
         expected=f"a bundle at {path} that a process can load and score with",
         came=came,
         do="Publish the bundle again from the trained model.",

@@ -190,3 +190,26 @@ def test_threads_go_home_when_closed(hang: bool) -> None:
             await some.run(lambda: 1, within=1)
 
     asyncio.run(run())
+
+
+def test_a_thread_that_cannot_start_is_started_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def run() -> None:
+        release = threading.Event()
+        some = workers(abandoned=2)
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", none_left)
+            with pytest.raises(CallLateError):
+                await some.run(release.wait, within=0.05)
+            with pytest.raises(QueueFullError):
+                await some.run(lambda: 1, within=5)
+        release.set()
+        await until(lambda: some.abandoned == 0)  # it goes home, and nobody took its place
+        assert not some.exhausted
+        assert await some.run(lambda: 1, within=5) == 1
+        some.close()
+        assert some.waiting == 0
+
+    asyncio.run(run())

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from causal_ranker.serving.intake import take
 from causal_ranker.serving.ranking import rank_request
 from causal_ranker.serving.service import Service
 from causal_ranker.serving.shadow import compare
+from causal_ranker.serving.verify import UnverifiedError
 from causal_ranker.serving.wire import RerankAnswer
 from tests.serving.fakes import (
     Hang,
@@ -131,6 +133,35 @@ def test_a_bad_version_is_told_once_and_changes_nothing(
     alarms = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert len(alarms) == 1
     assert "goes on answering" in alarms[0].getMessage()
+
+
+def test_a_version_that_cannot_be_verified_now_is_tried_again_after_a_while(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("causal_ranker.serving.live._FIRST_PAUSE_S", 0.03)
+    plain, called = versions(folders)
+    tries: list[float] = []
+
+    class Full(Versions):
+        def verify(self, version: str) -> None:
+            if version == called["base"]:
+                tries.append(time.monotonic())
+                if len(tries) < 4:
+                    raise UnverifiedError(expected="a process", came="no memory", do="Wait.")
+
+    source = Full(plain.paths, plain.now)
+
+    async def run() -> None:
+        async with running(Service(source, config=PATIENT)) as service:
+            source.promote(called["base"])
+            await until(lambda: value(service, "swaps_total") == 1)
+            assert service.version().version == called["base"]
+            assert value(service, "bad_versions_total") == 3
+            await asyncio.sleep(0.05)
+            assert len(tries) == 4
+
+    asyncio.run(run())
+    assert all(np.diff(tries) >= [0.03, 0.06, 0.12])
 
 
 def test_a_version_that_fails_in_another_process_is_never_read_here(

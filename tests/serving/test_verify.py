@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from causal_ranker.errors import BundleError
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.registry import Registry
-from causal_ranker.serving.verify import verify_bundle
+from causal_ranker.serving.verify import UnverifiedError, may_pass, verify_bundle
 from tests.serving.shop import Shop
 
 ROOT = Path(__file__).parents[2]
@@ -45,17 +46,24 @@ def test_publishing_goes_through_it(shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "told", "passes"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "its end by SIGSEGV"),
-        ("import time; time.sleep(60)", "no end within 0.4 s"),
-        ("import sys; sys.exit('no room')", "exit code 1 and 'SystemExit: no room'"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "its end by SIGSEGV", False),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "its end by SIGKILL", True),
+        ("import time; time.sleep(60)", "no end within 0.4 s", True),
+        ("import sys; sys.exit('no room')", "exit code 1 and 'SystemExit: no room'", False),
+        ("import sys; sys.exit('x.so: Cannot allocate memory')", "Cannot allocate memory", True),
         # an answer does not count of a process that came to harm afterwards
-        ("import atexit, os; atexit.register(os._exit, 9)", "exit code 9"),
+        ("import atexit, os; atexit.register(os._exit, 9)", "exit code 9", False),
     ],
 )
 def test_a_process_that_comes_to_harm_has_verified_nothing(
-    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+    published: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    told: str,
+    passes: bool,
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -63,6 +71,7 @@ def test_a_process_that_comes_to_harm_has_verified_nothing(
     with pytest.raises(BundleError, match="that a process can load and score with") as caught:
         verify_bundle(published, timeout_s=limit)
     assert told in str(caught.value)
+    assert isinstance(caught.value, UnverifiedError) == may_pass(caught.value) == passes
     assert "\n" not in str(caught.value)
 
 
@@ -70,8 +79,24 @@ def test_a_machine_without_room_for_a_process(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(BundleError, match="a process to verify the bundle in"):
+    with pytest.raises(UnverifiedError, match="a process to verify the bundle in"):
         verify_bundle(published, timeout_s=60)
+
+
+@pytest.mark.parametrize(("number", "passes"), [(errno.EMFILE, True), (errno.ENOENT, False)])
+def test_a_file_that_cannot_be_read_now_is_told_from_one_that_is_not_there(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, passes: bool
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "from pathlib import Path\n"
+        "def unread(self):\n"
+        f"    raise OSError({number}, 'not now', str(self))\n"
+        "Path.read_bytes = unread\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(BundleError, match="not now") as caught:
+        verify_bundle(published, timeout_s=60)
+    assert isinstance(caught.value, UnverifiedError) == passes
 
 
 ALONE = """
