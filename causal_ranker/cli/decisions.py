@@ -64,6 +64,7 @@ def _summary(done: Compacted) -> list[tuple[str, object]]:
         ("explained_share", share),
         ("unexplained", dict(done.without)),
         ("fallbacks", dict(done.fallbacks)),
+        ("shadow_lists", done.shadows),
         ("impressions", done.impressions),
         ("candidates", done.candidates),
         ("candidates_of_chance_0", done.impossible),

@@ -50,7 +50,7 @@ class ServiceMetrics:
         1 for each version loaded, by its role.
     shadow : Counter
         Lists that the shadow version scored beside the answer, by outcome: "scored", "dropped"
-        (too much to do) or "failed".
+        (too much to do), "unknown" (it does not know the user) or "failed".
     shadow_uplift : Histogram
         Mean absolute difference of a list's uplifts, in plays per impression.
     shadow_changed : Histogram

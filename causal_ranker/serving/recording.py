@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from causal_ranker.errors import ConfigError
-from causal_ranker.serving.decisions.record import Decision, EventRecord, event_id
+from causal_ranker.serving.decisions.record import EventRecord, Record, event_id
 from causal_ranker.serving.wire import EventsRequest, View
 
 __all__ = ["RecordSink", "event_records", "is_written"]
@@ -33,12 +33,12 @@ class RecordSink(Protocol):
         """
         ...
 
-    def append(self, records: Sequence[Decision | EventRecord]) -> Future[bool]:
+    def append(self, records: Sequence[Record]) -> Future[bool]:
         """Write records, without waiting for the disk.
 
         Parameters
         ----------
-        records : sequence of Decision or EventRecord
+        records : sequence of Decision, EventRecord or ShadowRecord
             The records.
 
         Returns

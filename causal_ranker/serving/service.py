@@ -126,7 +126,7 @@ class Service:
         """
         await self._models.open()
         if self._models.shadow is not None:
-            self._shadow = Shadow(self._models.shadow, metrics=self.metrics)
+            self._shadow = Shadow(self._models.shadow, metrics=self.metrics, log=self._log)
         self._follower = asyncio.create_task(self._models.follow())
 
     async def stop(self) -> None:
@@ -343,7 +343,7 @@ class Service:
         self.metrics.latency.observe(time.monotonic() - arrived)
         if self._shadow is not None and slate.ranked.lists is not None:
             if slate.ranked.fallback is None and not model.workers.waiting:
-                self._shadow.offer(asked, slate.ranked)
+                self._shadow.offer(asked, slate.ranked, decision_id=decision_id)
             else:
                 self.metrics.shadow.labels("dropped").inc()
         return answer

@@ -96,9 +96,9 @@ def verify_bundle(path: Path, *, timeout_s: float) -> tuple[tuple[str, str], ...
             do="Look at the limits of this machine; nothing was published.",
         ) from error
     if done.returncode:  # even after an answer: memory may have been spoilt
-        words = _last_words(done)
-        passing = done.returncode in _PASSING_ENDS or any(each in words for each in _PASSING_WORDS)
-        raise _refused(path, words, kind=UnverifiedError if passing else BundleError)
+        last = _last_words(done)
+        passing = done.returncode in _PASSING_ENDS or any(each in last for each in _PASSING_WORDS)
+        raise _refused(path, last, kind=UnverifiedError if passing else BundleError)
     told = json.loads(done.stdout)
     for name, kind in (("refused", BundleError), ("unread", UnverifiedError)):
         if name in told:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from causal_ranker.serving.bundle import Bundle
-from causal_ranker.serving.decisions.record import Decision, EventRecord
+from causal_ranker.serving.decisions.record import Decision, Record
 from causal_ranker.serving.model import Scorer
 from causal_ranker.serving.service import Service
 from causal_ranker.serving.wire import Candidate, RerankRequest
@@ -68,7 +68,7 @@ class MemoryLog:
     """Answers at once by default; `answers` says otherwise, None for never."""
 
     answers: bool | None = True
-    records: list[Decision | EventRecord] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     given: int = 0
     flushed: int = 0
 
@@ -76,7 +76,7 @@ class MemoryLog:
         self.given += 1
         return f"decision-{self.given}"
 
-    def append(self, records: Sequence[Decision | EventRecord]) -> Future[bool]:
+    def append(self, records: Sequence[Record]) -> Future[bool]:
         self.records += records
         future: Future[bool] = Future()
         if self.answers is not None:

@@ -21,7 +21,9 @@ from causal_ranker.reranking.draws import PlackettLuce
 from causal_ranker.reranking.explore import Exploration
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy
 from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
-from causal_ranker.serving.config import CanaryConfig, ServeConfig
+from causal_ranker.serving.config import BreakerConfig, CanaryConfig, ServeConfig
+from causal_ranker.serving.decisions.record import ShadowRecord
+from causal_ranker.serving.forget import forget_in_models
 from causal_ranker.serving.intake import take
 from causal_ranker.serving.ranking import rank_request
 from causal_ranker.serving.service import Service
@@ -29,6 +31,7 @@ from causal_ranker.serving.shadow import compare
 from causal_ranker.serving.verify import UnverifiedError
 from causal_ranker.serving.wire import RerankAnswer
 from tests.serving.fakes import (
+    SENT,
     Hang,
     MemoryLog,
     Versions,
@@ -302,13 +305,66 @@ def test_what_the_shadow_would_change(bundle: Bundle) -> None:
     answered = rank_request(bundle, take(bundle, asked))
     other = stubbed(bundle, lambda X: -np.asarray(bundle.uplift.model.predict(X)))
     uplift = answered.uplift
-    difference, changed = compare(other, asked, answered)
-    assert difference == pytest.approx(np.abs(2 * uplift).mean())
+    found = compare(other, asked, answered)
+    assert found.uplift == pytest.approx(np.abs(2 * uplift).mean())
     mine = set(np.lexsort((answered.base_rank, -uplift))[:2])
     theirs = set(np.lexsort((answered.base_rank, uplift))[:2])
-    assert changed == len(mine - theirs) / 2
-    with pytest.raises(RuntimeError, match="model_error"):
-        compare(stubbed(bundle, explode), asked, answered)
+    assert found.changed == len(mine - theirs) / 2
+    assert found.items == [answered.items[place] for place in np.argsort(uplift)[:2]]
+    assert found.fallback is None
+    assert compare(stubbed(bundle, explode), asked, answered).fallback == "model_error"
+
+
+def test_the_shadow_s_lists_are_in_the_log_with_the_decision(folders: dict[str, Path]) -> None:
+    source, called = versions(folders)
+    config = PATIENT.model_copy(update={"shadow": called["base"]})
+
+    async def run() -> None:
+        log = MemoryLog()
+        async with running(Service(source, config=config, log=log)) as service:
+            got = await service.rerank(request(k=2))
+            await until(lambda: value(service, "shadow_total", outcome="scored") == 1)
+            assert await service.rerank(request(k=2, log=False))
+            await until(lambda: value(service, "shadow_total", outcome="scored") == 2)
+        assert [each for each in log.records if isinstance(each, ShadowRecord)] == [
+            ShadowRecord(
+                decision_id=got.decision_id or "",
+                user_id=105,
+                version=called["base"],
+                items=["item-07", "never-seen"],
+                score=[0.9, 0.5],
+                fallback=None,
+            )
+        ]
+
+    asyncio.run(run())
+
+
+def test_a_user_whom_the_shadow_does_not_know_is_no_fault_of_it_and_in_no_log(
+    shop: Shop, folders: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, _ = versions(folders)
+    path = write_bundle(tmp_path / "less", contents=shop.contents)
+    assert forget_in_models(path, {105})
+    source.paths["less"] = path
+    config = PATIENT.model_copy(
+        update={"shadow": "less", "breaker": BreakerConfig(failures=2, open_ms=60_000)}
+    )
+
+    async def run() -> None:
+        async with running(Service(source, config=config)) as service:
+            for turn in range(4):
+                sent = SENT if turn % 2 else None
+                assert (await service.rerank(request(sent=sent))).fallback is None
+                await until(
+                    lambda n=turn + 1: value(service, "shadow_total", outcome="unknown") == n  # type: ignore[misc]
+                )
+            assert (await service.rerank(request(106))).fallback is None
+            await until(lambda: value(service, "shadow_total", outcome="scored") == 1)
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(run())
+    assert "105" not in caplog.text
 
 
 @pytest.mark.parametrize("hangs", [True, False])

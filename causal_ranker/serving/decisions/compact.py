@@ -9,6 +9,7 @@ A compacted folder holds a folder of Parquet files for each table:
                                  above 0: what a training run reads
 ``candidates_without_propensity`` the other candidates, with the reason
 ``aside``                        events that belong to no decision, with the reason
+``shadow``                       what a shadow would have shown instead of a list
 ``compaction.sqlite``            which segments and files count, and which decisions are in
 ================================ ===============================================================
 
@@ -36,6 +37,7 @@ from causal_ranker.serving.decisions.late import add_late_views, match_views
 from causal_ranker.serving.decisions.parts import Parts
 from causal_ranker.serving.decisions.record import Decision, EventRecord
 from causal_ranker.serving.decisions.segments import closed_segments, read_segment
+from causal_ranker.serving.decisions.shadows import shadow_table
 from causal_ranker.serving.decisions.tables import (
     IMPOSSIBLE,
     REASON,
@@ -67,6 +69,8 @@ class Compacted:
         The others, by reason.
     fallbacks : Counter of str
         Decisions that were in base order, by reason.
+    shadows : int
+        Lists that a shadow scored as well.
     impressions, candidates, impossible : int
         Rows; the last: candidates that had the chance 0, and went to those without propensity.
     events, plays, views : int
@@ -86,6 +90,7 @@ class Compacted:
     explained: int = 0
     without: Counter[str] = field(default_factory=Counter)
     fallbacks: Counter[str] = field(default_factory=Counter)
+    shadows: int = 0
     impressions: int = 0
     candidates: int = 0
     impossible: int = 0
@@ -180,6 +185,7 @@ def _add_segment(file: Path, index: CompactionIndex, done: Compacted) -> None:
                     done.impossible += rows.column(REASON).to_pylist().count(IMPOSSIBLE)
         parts.write("plays", intake.segment, play_table(intake.plays, intake.layout))
         parts.write("aside", intake.segment, aside_table(intake.aside))
+        done.shadows += parts.write("shadow", intake.segment, shadow_table(intake.shadows))
     index.commit(segment=intake.segment, files=parts.names, replaced=replaced)
     done.segments += 1
     done.events += intake.events

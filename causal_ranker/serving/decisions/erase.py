@@ -16,7 +16,14 @@ from causal_ranker.errors import ConfigError, DataError
 from causal_ranker.serving.decisions.frames import MAGIC, Damage, frame
 from causal_ranker.serving.decisions.index import CompactionIndex, is_compacted
 from causal_ranker.serving.decisions.parts import Parts
-from causal_ranker.serving.decisions.record import Decision, Record, encode, id_text
+from causal_ranker.serving.decisions.record import (
+    Decision,
+    EventRecord,
+    Record,
+    ShadowRecord,
+    encode,
+    id_text,
+)
 from causal_ranker.serving.decisions.segments import (
     FolderLock,
     closed_segments,
@@ -36,7 +43,13 @@ _TABLES: Final = (
     "candidates",
     "candidates_without_propensity",
     "aside",
+    "shadow",
 )
+_WHAT: Final[dict[type, str]] = {
+    Decision: "decisions",
+    EventRecord: "events",
+    ShadowRecord: "lists of a shadow",
+}
 
 
 @dataclass(eq=False)
@@ -121,7 +134,7 @@ def _rewrite(file: Path, users: Collection[Id], decisions: Collection[str], eras
         if isinstance(found, Damage):
             erased.unreadable += found.size
         elif _speaks_of(found[1], users, decisions):
-            erased.rows["decisions" if isinstance(found[1], Decision) else "events"] += 1
+            erased.rows[_WHAT[type(found[1])]] += 1
         else:
             kept.append(frame(encode(found[1])))
     fresh = file.with_name(f".{file.name}")
@@ -258,7 +271,7 @@ def _without(
     found = parts.read(table, segment)
     assert found is not None
     rows = found[1]
-    if table == "aside":
+    if table in {"aside", "shadow"}:
         theirs = pc.or_kleene(
             pc.is_in(rows[C.USER], pa.array([id_text(user) for user in users], pa.string())),
             pc.is_in(rows["decision_id"], pa.array(decisions, pa.string())),

@@ -11,7 +11,7 @@ from typing import Final
 from causal_ranker.errors import SchemaError
 from causal_ranker.serving.decisions.frames import Damage
 from causal_ranker.serving.decisions.index import CompactionIndex, Known
-from causal_ranker.serving.decisions.record import Decision, EventRecord, event_id
+from causal_ranker.serving.decisions.record import Decision, EventRecord, ShadowRecord, event_id
 from causal_ranker.serving.decisions.segments import read_segment
 from causal_ranker.serving.decisions.tables import Layout, told_columns
 
@@ -46,6 +46,8 @@ class Intake:
         Plays that are new.
     aside : list of (reason, EventRecord)
         Events that belong to no decision, or cannot be.
+    shadows : list of ShadowRecord
+        What shadows would have shown.
     events : int
         Views and plays read.
     duplicates, repeated : int
@@ -67,6 +69,7 @@ class Intake:
     )
     plays: list[tuple[str, Id, EventRecord]] = field(default_factory=list)
     aside: list[tuple[str, EventRecord]] = field(default_factory=list)
+    shadows: list[ShadowRecord] = field(default_factory=list)
     events: int = 0
     duplicates: int = 0
     repeated: int = 0
@@ -145,6 +148,8 @@ def take_in(file: Path, index: CompactionIndex) -> Intake:
             intake.damage.append(found)
         elif isinstance(found[1], Decision):
             _add_decision(found[1], intake, index)
+        elif isinstance(found[1], ShadowRecord):
+            intake.shadows.append(found[1])
         else:
             _add_event(found[1], intake, index)
     for name, kind in intake.kinds.items():

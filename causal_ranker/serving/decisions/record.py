@@ -11,7 +11,16 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-__all__ = ["Decision", "EventRecord", "Record", "decode", "encode", "event_id", "id_text"]
+__all__ = [
+    "Decision",
+    "EventRecord",
+    "Record",
+    "ShadowRecord",
+    "decode",
+    "encode",
+    "event_id",
+    "id_text",
+]
 
 Id = int | str
 
@@ -130,7 +139,34 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record",
     fraction: float | None = None
 
 
-Record = Decision | EventRecord
+class ShadowRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="shadow"):
+    """What a shadow version would have shown in the place of a list.
+
+    Parameters
+    ----------
+    decision_id : str
+        The list that was given.
+    user_id : int or str
+        Whom it was for.
+    version : str
+        The shadow.
+    items : list of int or str
+        The items it would have shown, best first and without a draw.
+    score : list of float or None
+        Their scores by its policy; ``None`` where it fell back.
+    fallback : str or None
+        Why its list is in base order.
+    """
+
+    decision_id: str
+    user_id: Id
+    version: str
+    items: list[Id]
+    score: list[float] | None
+    fallback: str | None
+
+
+Record = Decision | EventRecord | ShadowRecord
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
@@ -141,7 +177,7 @@ def encode(record: Record) -> bytes:
 
     Parameters
     ----------
-    record : Decision or EventRecord
+    record : Decision, EventRecord or ShadowRecord
         The record.
 
     Returns
@@ -162,7 +198,7 @@ def decode(payload: bytes) -> Record:
 
     Returns
     -------
-    Decision or EventRecord
+    Decision, EventRecord or ShadowRecord
         The record.
 
     Raises

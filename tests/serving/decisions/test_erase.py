@@ -16,7 +16,7 @@ from causal_ranker.serving.decisions.config import LogConfig
 from causal_ranker.serving.decisions.erase import decisions_of, erase_from_compacted, erase_from_log
 from causal_ranker.serving.decisions.frames import MAGIC, Damage
 from causal_ranker.serving.decisions.log import DecisionLog
-from causal_ranker.serving.decisions.record import Record
+from causal_ranker.serving.decisions.record import Record, ShadowRecord, id_text
 from causal_ranker.serving.decisions.segments import read_segment, segments
 from causal_ranker.serving.forget import forget, forget_in_models
 from causal_ranker.serving.registry import Registry
@@ -66,6 +66,41 @@ def test_nothing_of_the_user_is_left_and_nothing_else_is_lost(tmp_path: Path) ->
     assert_same(tmp_path / "out", [*rest(), decision("f", user=7)])
     for nobody in ("8", "9" * 40, "07", "x"):
         assert forget(nobody, log=log, compacted=tmp_path / "out") == []
+
+
+def test_what_a_shadow_would_have_shown_is_kept_with_its_decision_and_goes_with_its_user(
+    tmp_path: Path,
+) -> None:
+    a, b = MINE[0], OTHERS[0]
+    mine, theirs = (
+        ShadowRecord(
+            decision_id=of.decision_id,
+            user_id=of.user_id,
+            version="0123456789ab",
+            items=[*of.items[:1], "5"],
+            score=[0.5, 0.25],
+            fallback=None,
+        )
+        for of in (a, b)
+    )
+    log = write(tmp_path / "log", [a, b, mine], [theirs])
+    done = compact(log, out=tmp_path / "out")
+    assert (done.decisions, done.events, done.shadows) == (2, 0, 2)
+    assert len(rows_of(tmp_path / "out", "shadow")) == 2
+    assert_same(tmp_path / "out", [a, b])
+    found = {what: count for _, what, count in forget("7", log=log, compacted=tmp_path / "out")}
+    assert (found["lists of a shadow"], found["shadow"]) == (1, 1)
+    assert read(log) == [b, theirs]
+    assert rows_of(tmp_path / "out", "shadow") == [
+        {
+            "decision_id": "b",
+            "user_id": "1",
+            "version": "0123456789ab",
+            "items": [id_text(b.items[0]), '"5"'],
+            "score": [0.5, 0.25],
+            "fallback": None,
+        }
+    ]
 
 
 def test_no_byte_of_the_user_is_left(tmp_path: Path) -> None:
