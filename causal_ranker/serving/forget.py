@@ -28,7 +28,7 @@ from causal_ranker.serving.decisions.erase import (
 )
 from causal_ranker.serving.files import BundleParts
 from causal_ranker.serving.promotions import is_registry
-from causal_ranker.serving.redis_push import forget_features
+from causal_ranker.serving.redis_push import forget_features, push_instead
 from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.replace import put_in_place, sync_folder
 from causal_ranker.serving.snapshot import FeatureSnapshot
@@ -96,7 +96,7 @@ def forget(
     if compacted is not None:
         found += _lines(compacted, erase_from_compacted(compacted, users))
     if models is not None:
-        changed = forget_in_models(models, users)
+        changed = forget_in_models(models, users, redis=redis)
         found += [(str(models), f"version {old}, now {new}", 1) for old, new in changed.items()]
     if redis is not None and (versions := sum(forget_features(redis, user=u) for u in users)):
         found.append(("Redis", "rows of features", versions))
@@ -112,7 +112,9 @@ def _lines(folder: Path, erased: Erased) -> list[tuple[str, str, int]]:
     return lines
 
 
-def forget_in_models(path: Path, users: Collection[Id]) -> dict[str, str]:
+def forget_in_models(
+    path: Path, users: Collection[Id], *, redis: str | None = None
+) -> dict[str, str]:
     """Replace every model that knows some users by one that does not.
 
     Parameters
@@ -121,6 +123,9 @@ def forget_in_models(path: Path, users: Collection[Id]) -> dict[str, str]:
         A registry, all of whose versions are looked at, or the folder of one bundle.
     users : collection of int or str
         The users.
+    redis : str, optional
+        URL of a Redis server. Where it holds the features of a model, it holds those of the new
+        one before that takes its place.
 
     Returns
     -------
@@ -131,10 +136,17 @@ def forget_in_models(path: Path, users: Collection[Id]) -> dict[str, str]:
     ------
     BundleError
         If it is neither, a model was damaged, or it cannot be written.
+    UpstreamError
+        If the Redis server cannot be reached, or refuses; then the old models stay.
     """
+
+    def ready(old: str, fresh: Path) -> None:
+        if redis is not None:
+            push_instead(redis, bundle=load_bundle(fresh), of=old)
+
     change = partial(_parts_without, users=users)
     if is_registry(path):
-        return Registry(path).rewrite(change)
+        return Registry(path).rewrite(change, ready=ready)
     target = path.resolve()
     before = load_bundle(target).version
     try:
@@ -143,6 +155,7 @@ def forget_in_models(path: Path, users: Collection[Id]) -> dict[str, str]:
             if not rewrite_bundle(target, fresh, change=change):
                 return {}
             after = load_bundle(fresh).version
+            ready(before, fresh)
             put_in_place(fresh, target)
             sync_folder(target.parent)
     except OSError as error:

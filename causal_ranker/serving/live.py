@@ -272,7 +272,11 @@ class LiveModels:
             if version == self.current.bundle.version:
                 self._stamp = stamp
                 return
-            self._put(await asyncio.to_thread(self._load, source, version))
+            bundle = await asyncio.to_thread(self._load, source, version)
+            if (store := self._store_of(bundle)) is not None:
+                # Without its features it would answer in base order; the old one does not.
+                await asyncio.to_thread(store.check)
+            self._put(bundle)
         except Exception as error:  # whatever is wrong with it, the one that answers goes on
             self._metrics.bad_versions.inc()
             _log.error(
@@ -317,15 +321,18 @@ class LiveModels:
         gc.collect()
         gc.freeze()
 
+    def _store_of(self, bundle: Bundle) -> RedisFeatureStore | None:
+        if self._redis is None:
+            return None
+        layout = bundle.snapshot.layout
+        return RedisFeatureStore(self._redis, version=bundle.version, layout=layout)
+
     def _live(self, bundle: Bundle, *, role: Role) -> LiveModel:
         config, name = self._config, f"{role}-{bundle.version}"
         if config.exploration is not None:
             check_exploration(bundle.policy, config.exploration)
         _check_draws(bundle, config.exploration)
-        if self._redis is not None:
-            store = RedisFeatureStore(
-                self._redis, version=bundle.version, layout=bundle.snapshot.layout
-            )
+        if (store := self._store_of(bundle)) is not None:
             bundle = replace(bundle, store=store)
         self._metrics.model.labels(role, bundle.version).set(1)
         return LiveModel(

@@ -23,7 +23,7 @@ from causal_ranker.serving.redis_keys import (
 )
 from causal_ranker.serving.tables import FeatureTable, PairTable
 
-__all__ = ["Pushed", "forget_features", "push_features"]
+__all__ = ["Pushed", "forget_features", "push_features", "push_instead"]
 
 _TIMEOUT_S: Final = 30.0
 _AT_ONCE: Final = 1000
@@ -52,7 +52,9 @@ class Pushed:
     expiring: tuple[str, ...]
 
 
-def push_features(url: str, *, bundle: Bundle, keep_hours: float = 168.0) -> Pushed:
+def push_features(
+    url: str, *, bundle: Bundle, keep_hours: float = 168.0, instead_of: str | None = None
+) -> Pushed:
     """Write all features of a bundle's snapshot to Redis.
 
     Readers see the version once all of it is there. A push that was interrupted is done again; a
@@ -67,6 +69,8 @@ def push_features(url: str, *, bundle: Bundle, keep_hours: float = 168.0) -> Pus
     keep_hours : float
         After so many hours the other versions on the server are gone, in hours; servers that still
         read one, and a way back, need it until then.
+    instead_of : str, optional
+        The only other version that is to be gone then.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def push_features(url: str, *, bundle: Bundle, keep_hours: float = 168.0) -> Pus
             histories += len(chunk)
         client.set(keys.whole, WHOLE)
         _keep(client, keys)  # another push may have let it go meanwhile
-        expiring = _let_go(client, keys, seconds=seconds)
+        expiring = _let_go(client, keys, seconds=seconds, only=instead_of)
     except (require("redis", extra="redis").RedisError, OSError) as error:
         raise _refused(error) from None
     finally:
@@ -120,6 +124,44 @@ def push_features(url: str, *, bundle: Bundle, keep_hours: float = 168.0) -> Pus
         histories=histories,
         expiring=expiring,
     )
+
+
+def push_instead(url: str, *, bundle: Bundle, of: str) -> bool:
+    """Write a bundle's features to Redis, if those of the version are there that it stands for.
+
+    Parameters
+    ----------
+    url : str
+        The server.
+    bundle : Bundle
+        A loaded bundle.
+    of : str
+        The version whose place it takes; it is gone after a week.
+
+    Returns
+    -------
+    bool
+        Whether they were there.
+
+    Raises
+    ------
+    ConfigError
+        If the URL is none.
+    MissingExtraError
+        If the package redis is not installed.
+    UpstreamError
+        If the server cannot be reached, or refuses.
+    """
+    client = connect(url, timeout_s=_TIMEOUT_S)
+    try:
+        there = client.exists(VersionKeys(of, bundle.snapshot.layout.digest).whole)
+    except (require("redis", extra="redis").RedisError, OSError) as error:
+        raise _refused(error) from None
+    finally:
+        client.close()
+    if there:
+        push_features(url, bundle=bundle, instead_of=of)
+    return bool(there)
 
 
 def forget_features(url: str, *, user: int | str) -> int:
@@ -165,12 +207,14 @@ def _keep(client: Any, keys: VersionKeys) -> None:
         client.persist(key)
 
 
-def _let_go(client: Any, current: VersionKeys, *, seconds: int) -> tuple[str, ...]:
+def _let_go(
+    client: Any, current: VersionKeys, *, seconds: int, only: str | None
+) -> tuple[str, ...]:
     """Let every other version expire that does not already, and strike out those that are gone."""
     expiring = []
     for member in sorted(client.smembers(VERSIONS)):
         keys = VersionKeys.of_member(member)
-        if keys == current:
+        if keys == current or only not in (None, keys.version):
             continue
         parts = (keys.users, keys.items, keys.pairs)
         if not client.exists(*parts):

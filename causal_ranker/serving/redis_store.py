@@ -90,6 +90,28 @@ class RedisFeatureStore:
             known=known,
         )
 
+    def check(self) -> None:
+        """Ask whether the whole version is there.
+
+        Raises
+        ------
+        UpstreamError
+            If it is not, or the server does not answer in time.
+        """
+        try:
+            whole = self._client.get(self._keys.whole)
+        except self._trouble as error:
+            raise _silent(error) from None
+        self._check_whole(whole)
+
+    def _check_whole(self, whole: bytes | None) -> None:
+        if whole != WHOLE:
+            raise UpstreamError(
+                expected=f"features of the version {self._keys.version} in Redis",
+                came="nothing that is whole" if whole is None else "those of another format",
+                do="Push them: causal-ranker features push.",
+            )
+
     def _ask(
         self, user: bytes | None, items: list[bytes | None]
     ) -> tuple[bytes | None, bytes | None, list[bytes | None]]:
@@ -104,20 +126,19 @@ class RedisFeatureStore:
         try:
             whole, *answers = together.execute()
         except self._trouble as error:
-            raise UpstreamError(
-                expected="the features of a request from Redis",
-                came=f"{type(error).__name__}: {' '.join(str(error).split())}",
-                do="Look after the server, its load and the way to it.",
-            ) from None
-        if whole != WHOLE:
-            raise UpstreamError(
-                expected=f"features of the version {self._keys.version} in Redis",
-                came="nothing that is whole" if whole is None else "those of another format",
-                do="Push them: causal-ranker features push.",
-            )
+            raise _silent(error) from None
+        self._check_whole(whole)
         own, pairs = answers[:2] if user is not None else (None, None)
         told = iter(answers[-1] if asked else ())
         return own, pairs, [None if item is None else next(told) for item in items]
+
+
+def _silent(error: Exception) -> UpstreamError:
+    return UpstreamError(
+        expected="the features of a request from Redis",
+        came=f"{type(error).__name__}: {' '.join(str(error).split())}",
+        do="Look after the server, its load and the way to it.",
+    )
 
 
 def _vector(content: bytes, width: int) -> NDArray[np.float64]:

@@ -232,7 +232,12 @@ class Registry:
             write_promotions(self.root, history[:-1])
         return before
 
-    def rewrite(self, change: Callable[[BundleParts], BundleParts | None]) -> dict[str, str]:
+    def rewrite(
+        self,
+        change: Callable[[BundleParts], BundleParts | None],
+        *,
+        ready: Callable[[str, Path], object] | None = None,
+    ) -> dict[str, str]:
         """Replace versions by others that differ in their parts alone, as when users are forgotten.
 
         What was promoted is then what took its place. The old ones are removed when the new ones
@@ -242,6 +247,9 @@ class Registry:
         ----------
         change : callable
             Makes the new parts of a version's old ones; None where there is nothing to change.
+        ready : callable, optional
+            Called with each old version and the folder of the new one, before any of them answers;
+            where it raises, none does.
 
         Returns
         -------
@@ -263,6 +271,8 @@ class Registry:
                     self._clear()
                     if other != version:
                         fresh[version] = other
+                        if ready is not None:
+                            ready(version, self.path_of(other))
             history = earlier_promotions(self.root)
             moved = [replace(row, version=fresh.get(row.version, row.version)) for row in history]
             if moved != list(history):

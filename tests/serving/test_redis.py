@@ -15,16 +15,19 @@ import pytest
 
 from causal_ranker.cli import main
 from causal_ranker.errors import ConfigError, UpstreamError
+from causal_ranker.reranking.policies import BasePolicy
 from causal_ranker.serving import redis_push
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.config import BreakerConfig, ServeConfig
 from causal_ranker.serving.decisions.log import DecisionLog
+from causal_ranker.serving.forget import forget, forget_in_models
 from causal_ranker.serving.redis_keys import VersionKeys, connect, field
 from causal_ranker.serving.redis_push import forget_features, push_features
 from causal_ranker.serving.redis_store import RedisFeatureStore
+from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.service import Service
-from tests.serving.fakes import BASE_ORDER, request, running
+from tests.serving.fakes import BASE_ORDER, request, running, until, value
 from tests.serving.redis_server import RedisServer, free_port, redis_server
 from tests.serving.shop import ITEM_IDS, Shop
 
@@ -391,6 +394,60 @@ def test_a_service_reads_from_redis_and_leaves_it_alone_when_it_fails(
     ]
     for each in others:
         assert [item.item_id for item in each.items] == BASE_ORDER
+
+
+def test_a_version_answers_once_its_features_are_there(
+    shop: Shop, server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("causal_ranker.serving.live._FIRST_PAUSE_S", 0.02)
+    registry = Registry(tmp_path / "shop")
+    first = registry.publish(shop.contents)
+    push_features(server.url, bundle=load_bundle(tmp_path / "shop"))
+    DecisionLog(tmp_path / "log").close()
+    config = ServeConfig(deadline_ms=20_000, store=server.url, store_ms=5_000, poll_ms=5)
+
+    async def run() -> None:
+        async with running(Service(registry, config=config)) as service:
+
+            async def now(version: str) -> None:
+                await until(lambda: service.version().version == version)
+                got = await service.rerank(request())
+                assert (got.version, got.fallback) == (version, None)
+
+            second = registry.publish(replace(shop.contents, policy=BasePolicy()))
+            await until(lambda: value(service, "bad_versions_total") >= 2)
+            await now(first)
+            push_features(server.url, bundle=load_bundle(tmp_path / "shop"))
+            await now(second)
+            swapped = value(service, "bad_versions_total")
+            await asyncio.to_thread(
+                forget,
+                "106",
+                log=tmp_path / "log",
+                models=tmp_path / "shop",
+                redis=server.url,
+            )
+            await now(registry.current())
+            assert registry.current() != second
+            assert value(service, "bad_versions_total") == swapped
+            left = await service.rerank(request(106))
+            assert left.fallback == "unknown_user"
+            with server.client() as client:
+                # what a server that has not seen it yet still reads stays for a while
+                assert client.ttl(keys_of(load_bundle(tmp_path / "shop")).whole) == -1
+                assert 0 < client.ttl(f"causal-ranker:{second}:{digest}:whole") <= 168 * 3600
+
+    digest = load_bundle(tmp_path / "shop").snapshot.layout.digest
+    asyncio.run(run())
+
+
+def test_nobody_is_forgotten_in_models_while_redis_is_away(shop: Shop, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "shop")
+    version = registry.publish(shop.contents)
+    with pytest.raises(UpstreamError, match="takes the features"):
+        forget_in_models(tmp_path / "shop", {106}, redis=f"redis://127.0.0.1:{free_port()}/0")
+    assert registry.current() == version
+    assert registry.verify(version)
 
 
 def test_a_service_that_stopped_has_hung_up(bundle: Bundle, server: RedisServer) -> None:
