@@ -154,6 +154,7 @@ class LiveModels:
         self._interval_s = sys.getswitchinterval()
         self._current: LiveModel | None = None
         self._retired: list[Workers] = []
+        self._beside: dict[Role, Path] = {}  # where canary and shadow were read from
         self.canary: LiveModel | None = None
         self.shadow: LiveModel | None = None
         if isinstance(source, Bundle) and (config.shadow is not None or config.canary is not None):
@@ -240,9 +241,11 @@ class LiveModels:
         self._stamp = await asyncio.to_thread(source.stamp)
         self._put(await asyncio.to_thread(self._load, source, source.current()))
         if config.canary is not None:
+            self._beside["canary"] = source.path_of(config.canary.version)
             bundle = await asyncio.to_thread(self._load, source, config.canary.version)
             self.canary = self._live(bundle, role="canary")
         if config.shadow is not None:
+            self._beside["shadow"] = source.path_of(config.shadow)
             bundle = await asyncio.to_thread(self._load, source, config.shadow)
             self.shadow = self._live(bundle, role="shadow")
 
@@ -268,15 +271,12 @@ class LiveModels:
         if stamp != self._tried:
             self._tried, self._pause_s = stamp, _FIRST_PAUSE_S
         try:
+            await self._renew(source)
             version = await asyncio.to_thread(source.current)
             if version == self.current.bundle.version:
                 self._stamp = stamp
                 return
-            bundle = await asyncio.to_thread(self._load, source, version)
-            if (store := self._store_of(bundle)) is not None:
-                # Without its features it would answer in base order; the old one does not.
-                await asyncio.to_thread(store.check)
-            self._put(bundle)
+            self._put(await asyncio.to_thread(self._load_with_features, source, version))
         except Exception as error:  # whatever is wrong with it, the one that answers goes on
             self._metrics.bad_versions.inc()
             _log.error(
@@ -295,6 +295,24 @@ class LiveModels:
         self._metrics.swaps.inc()
         _log.info("version %s answers", version)
 
+    async def _renew(self, source: ModelSource) -> None:
+        """Put others in the places of canary and shadow where users were forgotten in them."""
+        canary, shadow = self._config.canary, self._config.shadow
+        if canary is not None and (bundle := await self._other(source, "canary", canary.version)):
+            old, self.canary = self.canary, self._live(bundle, role="canary")
+            self._retire(old)
+        if shadow is not None and (bundle := await self._other(source, "shadow", shadow)):
+            old, self.shadow = self.shadow, self._live(bundle, role="shadow")
+            self._retire(old)
+
+    async def _other(self, source: ModelSource, role: Role, version: str) -> Bundle | None:
+        folder = await asyncio.to_thread(source.path_of, version)
+        if folder == self._beside[role]:
+            return None
+        bundle = await asyncio.to_thread(self._load_with_features, source, version)
+        self._beside[role] = folder
+        return bundle
+
     def close(self) -> None:
         """Let all threads go home, and hang up on the store."""
         for workers in self.workers():
@@ -309,14 +327,23 @@ class LiveModels:
         source.verify(version)
         return load_bundle(source.path_of(version))
 
-    def _put(self, bundle: Bundle) -> None:
-        old, self._current = self._current, self._live(bundle, role="current")
+    def _load_with_features(self, source: ModelSource, version: str) -> Bundle:
+        bundle = self._load(source, version)
+        if (store := self._store_of(bundle)) is not None:
+            store.check()  # without them it would answer in base order; the old one does not
+        return bundle
+
+    def _retire(self, old: LiveModel | None) -> None:
         if old is not None:
             self._metrics.model.remove(old.role, old.bundle.version)
             ended = (old.workers, old.explainers)
             for workers in ended:
                 workers.close()
             self._retired = [*(each for each in self._retired if each.abandoned), *ended]
+
+    def _put(self, bundle: Bundle) -> None:
+        old, self._current = self._current, self._live(bundle, role="current")
+        self._retire(old)
         # What was loaded stays; the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

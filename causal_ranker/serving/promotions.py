@@ -2,7 +2,8 @@
 
 A registry is a folder::
 
-    current.json              the promotions, oldest first; the last one is in force
+    current.json              the promotions, oldest first; the last one is in force; and which
+                              versions took the place of others when users were forgotten
     versions/<version>/       a bundle each, never changed once it is there
     .causal-ranker.lock       held by whoever writes; marks the folder as a registry
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "is_registry",
     "is_version",
     "read_promotions",
+    "replaced_versions",
     "write_promotions",
 ]
 
@@ -170,7 +172,28 @@ def earlier_promotions(root: Path) -> tuple[Promotion, ...]:
         return ()
 
 
-def write_promotions(root: Path, history: Sequence[Promotion]) -> None:
+def replaced_versions(root: Path) -> dict[str, str]:
+    """Read which versions others took the place of, as when users were forgotten.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the registry.
+
+    Returns
+    -------
+    dict of str to str
+        The version that is there, by the one that was.
+    """
+    told = (_parse(root / CURRENT) or {}).get("replaced")
+    if not isinstance(told, dict):
+        return {}
+    return {old: new for old, new in told.items() if isinstance(new, str) and is_version(new)}
+
+
+def write_promotions(
+    root: Path, history: Sequence[Promotion], *, replaced: Mapping[str, str] | None = None
+) -> None:
     """Put other promotions in force, in one step that outlasts a crash.
 
     Parameters
@@ -179,11 +202,17 @@ def write_promotions(root: Path, history: Sequence[Promotion]) -> None:
         Folder of the registry, whose lock the caller holds.
     history : sequence of Promotion
         Oldest first; the last is in force.
+    replaced : Mapping of str to str, optional
+        Versions that take the place of others from now on; those of before are kept.
     """
+    now = dict(replaced or {})
+    earlier = {old: now.get(new, new) for old, new in replaced_versions(root).items()}
+    names = {old: new for old, new in (earlier | now).items() if old != new}
     told = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
         "history": [asdict(row) for row in history[-_KEPT:]],
+        "replaced": dict(list(names.items())[-_KEPT:]),
     }
     replace_synced(root / CURRENT, (json.dumps(told, indent=2) + "\n").encode())
 

@@ -35,6 +35,7 @@ from causal_ranker.serving.promotions import (
     is_registry,
     is_version,
     read_promotions,
+    replaced_versions,
     write_promotions,
 )
 from causal_ranker.serving.replace import make_folder, sync_folder
@@ -158,7 +159,7 @@ class Registry:
         return read_promotions(self.root)[-1].version
 
     def path_of(self, version: str) -> Path:
-        """Return the folder of a version.
+        """Return the folder of a version, or of the one that took its place.
 
         Parameters
         ----------
@@ -177,6 +178,8 @@ class Registry:
         """
         self._check_registry()
         place = self.root / VERSIONS / version
+        if is_version(version) and not place.is_dir():
+            place = place.with_name(replaced_versions(self.root).get(version, version))
         if not is_version(version) or not place.is_dir():
             raise BundleError(
                 expected=f"a version of the registry {self.root}",
@@ -200,8 +203,7 @@ class Registry:
         """
         self.verify(version)
         with self._writing():
-            self.path_of(version)  # nobody has rewritten it in the meantime
-            self._promote(version)
+            self._promote(self.path_of(version).name)  # somebody may have rewritten it meanwhile
 
     def rollback(self) -> str:
         """Let the version answer that did before the current one; it is verified first.
@@ -240,8 +242,9 @@ class Registry:
     ) -> dict[str, str]:
         """Replace versions by others that differ in their parts alone, as when users are forgotten.
 
-        What was promoted is then what took its place. The old ones are removed when the new ones
-        are in force; after an interruption, the same change goes on where it was.
+        What was promoted is then what took its place, which the old names lead to. The old ones
+        are removed when the new ones are in force; after an interruption, the same change goes on
+        where it was.
 
         Parameters
         ----------
@@ -275,8 +278,8 @@ class Registry:
                             ready(version, self.path_of(other))
             history = earlier_promotions(self.root)
             moved = [replace(row, version=fresh.get(row.version, row.version)) for row in history]
-            if moved != list(history):
-                write_promotions(self.root, moved)
+            if fresh and history:
+                write_promotions(self.root, moved, replaced=fresh)
             for version in fresh:
                 os.rename(self.path_of(version), self._aside.with_name(_GONE))
                 self._clear()

@@ -102,7 +102,7 @@ class Service:
         self._config = config
         self._log = log
         self._models = LiveModels(models, config=config, metrics=self.metrics)
-        self._shadow: Shadow | None = None
+        self._shadow = Shadow(metrics=self.metrics, log=log)
         self._follower: asyncio.Task[None] | None = None
         self._stopping = False
         self._in_flight = 0
@@ -125,8 +125,6 @@ class Service:
             If exploration does not go with its policy.
         """
         await self._models.open()
-        if self._models.shadow is not None:
-            self._shadow = Shadow(self._models.shadow, metrics=self.metrics, log=self._log)
         self._follower = asyncio.create_task(self._models.follow())
 
     async def stop(self) -> None:
@@ -341,9 +339,10 @@ class Service:
         answer = slate.answer(asked.user_id, version=model.bundle.version, decision_id=decision_id)
         self._count(model, slate)
         self.metrics.latency.observe(time.monotonic() - arrived)
-        if self._shadow is not None and slate.ranked.lists is not None:
+        shadow = self._models.shadow
+        if shadow is not None and slate.ranked.lists is not None:
             if slate.ranked.fallback is None and not model.workers.waiting:
-                self._shadow.offer(asked, slate.ranked, decision_id=decision_id)
+                self._shadow.offer(shadow, asked, slate.ranked, decision_id=decision_id)
             else:
                 self.metrics.shadow.labels("dropped").inc()
         return answer

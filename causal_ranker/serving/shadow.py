@@ -36,25 +36,25 @@ class Shadow:
 
     Parameters
     ----------
-    model : LiveModel
-        The version.
     metrics : ServiceMetrics
         Where the differences go.
     log : RecordSink or None
         Where its lists are written down, each with the decision that was answered.
     """
 
-    def __init__(
-        self, model: LiveModel, *, metrics: ServiceMetrics, log: RecordSink | None
-    ) -> None:
-        self._model, self._metrics, self._log = model, metrics, log
+    def __init__(self, *, metrics: ServiceMetrics, log: RecordSink | None) -> None:
+        self._metrics, self._log = metrics, log
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def offer(self, request: RerankRequest, answered: Ranked, *, decision_id: str | None) -> None:
+    def offer(
+        self, model: LiveModel, request: RerankRequest, answered: Ranked, *, decision_id: str | None
+    ) -> None:
         """Score a request once more, later and elsewhere; or not, where there is too much to do.
 
         Parameters
         ----------
+        model : LiveModel
+            The shadow.
         request : RerankRequest
             The request.
         answered : Ranked
@@ -65,14 +65,16 @@ class Shadow:
         if len(self._tasks) >= _WAITING:
             self._metrics.shadow.labels("dropped").inc()
             return
-        task = asyncio.get_running_loop().create_task(self._score(request, answered, decision_id))
+        task = asyncio.get_running_loop().create_task(
+            self._score(model, request, answered, decision_id)
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _score(
-        self, request: RerankRequest, answered: Ranked, decision_id: str | None
+        self, model: LiveModel, request: RerankRequest, answered: Ranked, decision_id: str | None
     ) -> None:
-        model, metrics = self._model, self._metrics
+        metrics = self._metrics
         if model.workers.exhausted or not model.breaker.admits():
             metrics.shadow.labels("dropped").inc()
             return
@@ -86,7 +88,7 @@ class Shadow:
             model.breaker.succeeded()
             metrics.shadow.labels("unknown").inc()
         except Exception as error:
-            self._failed(type(error).__name__)  # its words may name the user
+            self._failed(model, type(error).__name__)  # its words may name the user
         else:
             if self._log is not None and decision_id is not None:
                 # Nobody waits: the log counts what it cannot write.
@@ -95,17 +97,17 @@ class Shadow:
                 model.breaker.succeeded()
                 metrics.shadow.labels("unknown").inc()
             elif found.fallback is not None:
-                self._failed(found.fallback)
+                self._failed(model, found.fallback)
             else:
                 model.breaker.succeeded()
                 metrics.shadow.labels("scored").inc()
                 metrics.shadow_uplift.observe(found.uplift)
                 metrics.shadow_changed.observe(found.changed)
 
-    def _failed(self, why: str) -> None:
-        self._model.breaker.failed()
+    def _failed(self, model: LiveModel, why: str) -> None:
+        model.breaker.failed()
         self._metrics.shadow.labels("failed").inc()
-        _log.info("the shadow %s failed: %s", self._model.bundle.version, why)
+        _log.info("the shadow %s failed: %s", model.bundle.version, why)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from causal_ranker.serving.decisions.record import ShadowRecord
 from causal_ranker.serving.forget import forget_in_models
 from causal_ranker.serving.intake import take
 from causal_ranker.serving.ranking import rank_request
+from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.service import Service
 from causal_ranker.serving.shadow import compare
 from causal_ranker.serving.verify import UnverifiedError
@@ -298,6 +299,48 @@ def test_the_shadow_is_scored_and_changes_nothing(folders: dict[str, Path]) -> N
             assert total("causal_ranker_shadow_changed_share_count") == 3
 
     asyncio.run(run())
+
+
+def test_canary_and_shadow_go_on_when_a_user_is_forgotten_in_them(
+    shop: Shop, tmp_path: Path
+) -> None:
+    registry = Registry(tmp_path / "shop")
+    beside = registry.publish(shop.contents)
+    current = registry.publish(replace(shop.contents, policy=BasePolicy()))
+    config = PATIENT.model_copy(
+        update={"shadow": beside, "canary": CanaryConfig(version=beside, share=0.5)}
+    )
+    names = [beside]
+
+    async def run() -> None:
+        async with running(Service(registry, config=config)) as service:
+            for user in (106, 105):
+                fresh = await asyncio.to_thread(forget_in_models, tmp_path / "shop", {user})
+                names.append(fresh[names[-1]])
+                await until(
+                    lambda: (
+                        (
+                            service.version().canary,
+                            service.version().shadow,
+                            service.version().version,
+                        )
+                        == (names[-1], names[-1], registry.current())
+                    )
+                )
+                assert value(service, "model_info", role="canary", version=names[-2]) == 0
+                assert value(service, "model_info", role="shadow", version=names[-1]) == 1
+                got = [await service.rerank(request(each)) for each in range(100, 120)]
+                assert {each.version for each in got} == {names[-1], registry.current()}
+            assert value(service, "bad_versions_total") == 0
+        async with running(Service(registry, config=config)) as service:  # by the name of before
+            assert service.version().canary == service.version().shadow == names[-1]
+
+    asyncio.run(run())
+    assert current not in [each.version for each in registry.versions()]
+    registry.promote(beside)
+    assert registry.current() == names[-1]
+    registry.rollback()
+    assert registry.path_of(beside).name == names[-1]  # promoting forgets no name
 
 
 def test_what_the_shadow_would_change(bundle: Bundle) -> None:
