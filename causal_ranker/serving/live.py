@@ -271,12 +271,12 @@ class LiveModels:
         if stamp != self._tried:
             self._tried, self._pause_s = stamp, _FIRST_PAUSE_S
         try:
-            await self._renew(source)
             version = await asyncio.to_thread(source.current)
-            if version == self.current.bundle.version:
-                self._stamp = stamp
-                return
-            self._put(await asyncio.to_thread(self._load_with_features, source, version))
+            if version != self.current.bundle.version:
+                self._put(await asyncio.to_thread(self._load_with_features, source, version))
+                self._metrics.swaps.inc()
+                _log.info("version %s answers", version)
+            await self._renew(source)
         except Exception as error:  # whatever is wrong with it, the one that answers goes on
             self._metrics.bad_versions.inc()
             _log.error(
@@ -292,8 +292,6 @@ class LiveModels:
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
             return
         self._stamp = stamp
-        self._metrics.swaps.inc()
-        _log.info("version %s answers", version)
 
     async def _renew(self, source: ModelSource) -> None:
         """Put others in the places of canary and shadow where users were forgotten in them."""

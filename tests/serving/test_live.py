@@ -301,10 +301,19 @@ def test_the_shadow_is_scored_and_changes_nothing(folders: dict[str, Path]) -> N
     asyncio.run(run())
 
 
+def told(service: Service) -> list[str | None]:
+    found = service.version()
+    return [found.version, found.canary, found.shadow]
+
+
 def test_canary_and_shadow_go_on_when_a_user_is_forgotten_in_them(
     shop: Shop, tmp_path: Path
 ) -> None:
-    registry = Registry(tmp_path / "shop")
+    class Trusting(Registry):  # a process for each version would take its time
+        def verify(self, version: str) -> tuple[tuple[str, str], ...]:
+            return ()
+
+    registry = Trusting(tmp_path / "shop")
     beside = registry.publish(shop.contents)
     current = registry.publish(replace(shop.contents, policy=BasePolicy()))
     config = PATIENT.model_copy(
@@ -317,16 +326,7 @@ def test_canary_and_shadow_go_on_when_a_user_is_forgotten_in_them(
             for user in (106, 105):
                 fresh = await asyncio.to_thread(forget_in_models, tmp_path / "shop", {user})
                 names.append(fresh[names[-1]])
-                await until(
-                    lambda: (
-                        (
-                            service.version().canary,
-                            service.version().shadow,
-                            service.version().version,
-                        )
-                        == (names[-1], names[-1], registry.current())
-                    )
-                )
+                await until(lambda: told(service) == [registry.current(), names[-1], names[-1]])
                 assert value(service, "model_info", role="canary", version=names[-2]) == 0
                 assert value(service, "model_info", role="shadow", version=names[-1]) == 1
                 got = [await service.rerank(request(each)) for each in range(100, 120)]
