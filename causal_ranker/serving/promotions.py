@@ -207,7 +207,8 @@ def write_promotions(
     """
     now = dict(replaced or {})
     earlier = {old: now.get(new, new) for old, new in replaced_versions(root).items()}
-    names = {old: new for old, new in (earlier | now).items() if old != new}
+    there = {row.version for row in history}  # among them, who was published once more
+    names = {old: new for old, new in (earlier | now).items() if old not in there}
     told = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,

@@ -177,9 +177,8 @@ class Registry:
             If it was not published here.
         """
         self._check_registry()
-        place = self.root / VERSIONS / version
-        if is_version(version) and not place.is_dir():
-            place = place.with_name(replaced_versions(self.root).get(version, version))
+        # One that was replaced counts no more, though it may not be removed yet.
+        place = self._folder(replaced_versions(self.root).get(version, version))
         if not is_version(version) or not place.is_dir():
             raise BundleError(
                 expected=f"a version of the registry {self.root}",
@@ -269,7 +268,7 @@ class Registry:
         fresh: dict[str, str] = {}
         with self._writing():
             for version in self._names():
-                if rewrite_bundle(self.path_of(version), self._aside, change=change):
+                if rewrite_bundle(self._folder(version), self._aside, change=change):
                     other = self._put_in_place()
                     self._clear()
                     if other != version:
@@ -281,7 +280,7 @@ class Registry:
             if fresh and history:
                 write_promotions(self.root, moved, replaced=fresh)
             for version in fresh:
-                os.rename(self.path_of(version), self._aside.with_name(_GONE))
+                os.rename(self._folder(version), self._aside.with_name(_GONE))
                 self._clear()
             sync_folder(self._aside.parent)
         return fresh
@@ -319,6 +318,9 @@ class Registry:
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _folder(self, version: str) -> Path:
+        return self.root / VERSIONS / version
 
     def _names(self) -> list[str]:
         folder = self.root / VERSIONS

@@ -310,7 +310,7 @@ def test_canary_and_shadow_go_on_when_a_user_is_forgotten_in_them(
     shop: Shop, tmp_path: Path
 ) -> None:
     class Trusting(Registry):  # a process for each version would take its time
-        def verify(self, version: str) -> tuple[tuple[str, str], ...]:
+        def _verify(self, folder: Path) -> tuple[tuple[str, str], ...]:
             return ()
 
     registry = Trusting(tmp_path / "shop")
