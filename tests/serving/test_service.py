@@ -47,9 +47,10 @@ from tests.serving.fakes import (
 )
 from tests.serving.shop import ITEM_IDS, ITEMS, USER_IDS, Shop
 
-#: The deadline of tests is long, where nothing hangs: the machine may be busy.
-PATIENT = ServeConfig(deadline_ms=20_000)
-QUICK = ServeConfig(deadline_ms=250, log_ms=10)
+#: The deadline of tests is long, where nothing hangs: the machine may be busy. With one worker it
+#: is known who waits.
+PATIENT = ServeConfig(workers=1, deadline_ms=20_000)
+QUICK = ServeConfig(workers=1, deadline_ms=250, log_ms=10)
 
 
 def ids(answer: RerankAnswer) -> list[Any]:
@@ -214,7 +215,7 @@ def test_those_who_wait_behind_one_that_hangs_are_not_held_against_the_model(
     bundle: Bundle,
 ) -> None:
     hang = Hang()
-    config = ServeConfig(deadline_ms=400, breaker=BreakerConfig(failures=2))
+    config = ServeConfig(workers=1, deadline_ms=400, breaker=BreakerConfig(failures=2))
 
     async def run() -> None:
         async with running(Service(stubbed(bundle, hang), config=config)) as service:
@@ -234,7 +235,7 @@ def test_time_is_kept_to_write_a_late_list_down(bundle: Bundle) -> None:
             return future
 
     hang = Hang()
-    config = ServeConfig(deadline_ms=3_000, log_ms=2_900)
+    config = ServeConfig(workers=1, deadline_ms=3_000, log_ms=2_900)
 
     async def run() -> None:
         async with running(Service(stubbed(bundle, hang), config=config, log=Slow())) as service:
@@ -369,7 +370,7 @@ def test_a_log_that_cannot_be_written_costs_the_id_and_not_the_list(
 ) -> None:
     async def run() -> None:
         log = MemoryLog(answers=answers)
-        config = ServeConfig(deadline_ms=400, events_ms=50)
+        config = ServeConfig(workers=1, deadline_ms=400, events_ms=50)
         async with running(Service(bundle, config=config, log=log)) as service:
             got = await service.rerank(request())
             assert got.decision_id is None
