@@ -18,6 +18,8 @@ _LARGEST: Final = (1 << 63) - 1
 def take(bundle: Bundle, request: RerankRequest) -> Asked:
     """Check a request against what a bundle reads.
 
+    Names that it does not read are left aside: another version, now or later, may read them.
+
     Parameters
     ----------
     bundle : Bundle
@@ -44,6 +46,7 @@ def take(bundle: Bundle, request: RerankRequest) -> Asked:
         columns=request.columns,
         moment=request.moment,
         context=request.context,
+        strict=False,
     )
 
 

@@ -98,11 +98,13 @@ class RerankRequest(_Body, frozen=True):
         Length of the answer; all candidates without it.
     moment : dict of str to value
         Features of the moment by name (hour, device, session so far), in place of the bundle's
-        defaults.
+        defaults. Written to the decision log as it came.
     context : dict of str to value
         Features of the user by name, where the caller knows better than the snapshot.
     columns : dict of str to list of value
-        What rules of the policy read of the candidates: a value for each of them.
+        What rules of the policy read of the candidates: a value for each of them. Names in
+        `moment`, `context` and `columns` that the model or its policy does not read are ignored
+        and counted (metric ``unread_features``): another version may read them.
     session_id, surface : int or str, str, optional
         Written to the decision log, and from there to the impressions.
     log : bool

@@ -120,9 +120,8 @@ def test_moment_and_context_reach_the_models(shop: Shop, bundle: Bundle) -> None
 @pytest.mark.parametrize(
     ("more", "error", "message"),
     [
-        ({"moment": {"hour": 3.0}}, ConfigError, "week, device.*'hour'"),
-        ({"moment": {"age": 3.0}}, ConfigError, "moment features"),
-        ({"context": {"week": 3.0}}, ConfigError, "user features that the model reads: age"),
+        ({"moment": {"week": "third"}}, SchemaError, "a number for 'week'"),
+        ({"moment": {"\ud800": 3.0}}, RowError, "surrogate"),
         ({"context": {"age": "old"}}, SchemaError, "a number for 'age'"),
         ({"moment": {"week": float("inf")}}, SchemaError, "finite"),
         ({"moment": {"week": 10**400}}, SchemaError, "finite"),
@@ -132,7 +131,7 @@ def test_moment_and_context_reach_the_models(shop: Shop, bundle: Bundle) -> None
         ({"sent": [("\ud800", 1.0)]}, RowError, "surrogate"),
         ({"sent": [(1 << 63, 1.0)]}, RowError, "64 bits"),
         ({"user": -(1 << 63) - 1}, RowError, "64 bits"),
-        ({"columns": {"genre": ["drama"] * 4}}, ConfigError, "reads none"),
+        ({"columns": {"genre": ["drama"] * 3}}, RowError, "each of 4 candidates"),
         ({"sent": None, "columns": {"genre": ["drama"]}}, ConfigError, "columns alone"),
     ],
 )
@@ -362,6 +361,27 @@ def test_a_decision_holds_what_was_answered(bundle: Bundle) -> None:
     assert (found.slots, found.propensity, found.exploration) == (0, [], None)
     assert found.features_hash != first.features_hash != ""
     assert abs(found.at_ms / 1e3 - before.timestamp()) < 60
+
+
+def test_what_the_model_does_not_read_is_ignored_counted_and_of_the_moment_written_down(
+    bundle: Bundle,
+) -> None:
+    moment = {"week": 3.0, "weather": "rain", "age": 1.0}  # age is the user's
+
+    async def run() -> tuple[list[RerankAnswer], MemoryLog]:
+        log = MemoryLog()
+        async with running(Service(bundle, config=PATIENT, log=log)) as service:
+            bare = await service.rerank(request(105, moment={"week": 3.0}))
+            assert value(service, "unread_features_total") == 0
+            unread = {"context": {"week": 3.0}, "columns": {"genre": ["drama"] * 4}}
+            full = await service.rerank(request(105, moment=moment, **unread))
+            assert value(service, "unread_features_total") == 4
+            return [bare, full], log
+
+    (bare, full), log = asyncio.run(run())
+    assert full.items == bare.items
+    assert full.fallback is None
+    assert log.decisions[1].moment == moment
 
 
 @pytest.mark.parametrize("answers", [False, None])
