@@ -41,6 +41,9 @@ class Asked:
         Features of the moment and of the user by name, in place of what the snapshot knows.
     unread : int
         Features and columns that came and that this bundle does not read.
+    most : int or None
+        Where no candidates came, how many of the bundle's own are ranked at most, the best by base
+        score; ``None`` for all.
     """
 
     user: Id
@@ -50,6 +53,7 @@ class Asked:
     columns: dict[str, NDArray[np.float64]]
     features: dict[str, Value]
     unread: int = 0
+    most: int | None = None
 
 
 def check_request(

@@ -415,7 +415,7 @@ class Service:
             return base_list(taken.items, taken.base_score, fallback=reason)
         if at_hand:  # the base model had answered before
             return base_list(at_hand[0].items, at_hand[0].base_score, fallback=reason)
-        return snapshot_list(model.bundle, taken.user, fallback=reason)
+        return snapshot_list(model.bundle, taken, fallback=reason)
 
     def _in_holdout(self, asked: RerankRequest) -> bool:
         exploration = self._config.exploration

@@ -36,7 +36,7 @@ __all__ = [
 
 #: A string id is held to this many characters, so that no log line or key grows without bound.
 ID_LENGTH: Final = 256
-#: Candidates, and events, of one request.
+#: Candidates, and events, of one request; and candidates of a bundle's own that are ranked.
 MOST_ITEMS: Final = 1000
 #: Users that are named for a start.
 MOST_USERS: Final = 20
@@ -92,10 +92,10 @@ class RerankRequest(_Body, frozen=True):
         The user.
     candidates : list of Candidate, optional
         The base recommender's list: 1 to 1,000, each item once. Without it the bundle's own
-        candidates of the user, or every item for a user who is not known; either needs a base
-        model in the bundle.
+        candidates of the user, or every item for a user who is not known, of these the best 1,000
+        by base score; either needs a base model in the bundle.
     k : int, optional
-        Length of the answer; all candidates without it.
+        Length of the answer; without it all candidates that are ranked.
     moment : dict of str to value
         Features of the moment by name (hour, device, session so far), in place of the bundle's
         defaults. Written to the decision log as it came.

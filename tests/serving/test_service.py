@@ -384,6 +384,40 @@ def test_what_the_model_does_not_read_is_ignored_counted_and_of_the_moment_writt
     assert log.decisions[1].moment == moment
 
 
+def test_of_the_bundles_own_candidates_the_best_are_ranked(
+    shop: Shop, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 5
+    monkeypatch.setattr("causal_ranker.serving.intake.MOST_ITEMS", most)
+
+    async def run(served: Bundle, user: int = 105) -> tuple[RerankAnswer, MemoryLog]:
+        log = MemoryLog()
+        async with running(Service(served, config=PATIENT, log=log)) as service:
+            return await service.rerank(request(user, sent=None)), log
+
+    base = np.asarray(shop.base.predict(shop.base_features(5, np.arange(ITEMS)), num_threads=1))
+    best = np.argsort(-base, kind="stable")[:most]
+    got, log = asyncio.run(run(bundle))
+    rank = np.arange(1, most + 1)
+    X = shop.uplift_features(5, best, base[best], rank)
+    uplift = np.asarray(shop.uplift.predict(X, num_threads=1))
+    order = np.lexsort((rank, -uplift))
+    assert (got.fallback, ids(got)) == (None, ITEM_IDS[best[order]].tolist())
+    assert [each.uplift for each in got.items] == uplift[order].tolist()
+    assert sorted(log.decisions[0].items) == sorted(ids(got))
+    # of a user nobody knows, and where nothing can score them, too
+    unknown, log = asyncio.run(run(bundle, user=1))
+    assert (unknown.fallback, len(unknown.items)) == ("unknown_user", most)
+    assert len(log.decisions[0].items) == most
+    for broken in (
+        stubbed(bundle, explode, which="base"),
+        stubbed(bundle, exit_process, which="base"),
+    ):
+        alone, _ = asyncio.run(run(broken))
+        assert alone.fallback is not None
+        assert ids(alone) == ITEM_IDS[:most].tolist()
+
+
 @pytest.mark.parametrize("answers", [False, None])
 def test_a_log_that_cannot_be_written_costs_the_id_and_not_the_list(
     bundle: Bundle, answers: bool | None
