@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection
 from time import perf_counter
@@ -103,6 +104,13 @@ class Guard:
                 await refused(scope, receive, noted)
         except ClientDisconnect:
             pass  # nobody is left to answer
+        except asyncio.CancelledError:
+            if not scope["app"].state.stopping:
+                raise
+            # The server waits no longer for the rest of a body, or for us.
+            if status == 499:
+                stopping = refuse(503, "the service is stopping", {"Retry-After": "1"})
+                await stopping(scope, receive, noted)
         except Exception:
             _log.exception("a request failed")
             if status != 499:  # the answer has begun, and cannot be taken back
