@@ -27,7 +27,9 @@ def _compact(
     out: Annotated[Path, typer.Option(help="Folder for the tables; more is added to it.")],
     ids: Annotated[
         Literal["as_logged", "text"],
-        typer.Option(help="Keep ids as integers or text, and refuse a mixture; or all as text."),
+        typer.Option(
+            help="Keep ids as integers or text, and set the odd ones aside; or all as text."
+        ),
     ] = "as_logged",
     as_json: _Json = False,
 ) -> None:
@@ -72,6 +74,7 @@ def _summary(done: Compacted) -> list[tuple[str, object]]:
         ("views", done.views),
         ("duplicates", done.duplicates),
         ("orphans", dict(done.aside)),
+        ("decisions_set_aside", dict(done.refused)),
         ("unsound_decisions", done.unsound),
         (
             "damage",

@@ -8,7 +8,8 @@ A compacted folder holds a folder of Parquet files for each table:
 ``candidates``                   a row for each candidate whose chance of being shown is known and
                                  above 0: what a training run reads
 ``candidates_without_propensity`` the other candidates, with the reason
-``aside``                        events that belong to no decision, with the reason
+``aside``                        events that belong to no decision, and decisions and events whose
+                                 ids are of another type than their column, with the reason
 ``compaction.sqlite``            which segments and files count, and which decisions are in
 ================================ ===============================================================
 
@@ -75,6 +76,8 @@ class Compacted:
         Records that were in already.
     aside : Counter of str
         Events set aside, by reason.
+    refused : Counter of str
+        Decisions set aside, by reason.
     unsound : int
         Decisions that contradict themselves, which were left out.
     damage : dict of str to list of Damage
@@ -94,6 +97,7 @@ class Compacted:
     views: int = 0
     duplicates: int = 0
     aside: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     unsound: int = 0
     damage: dict[str, list[Damage]] = field(default_factory=dict)
 
@@ -114,7 +118,8 @@ def compact(
     out : str or Path
         The compacted folder, which is created. Several logs may go into one.
     ids : {"as_logged", "text"}
-        Keep integers and strings, and refuse a log that mixes them; or write every id as text.
+        Keep integers and strings, and set aside what is of another type than the rest of its
+        column; or write every id as text.
     stages : Stages, optional
         Draws progress.
 
@@ -128,8 +133,6 @@ def compact(
     ConfigError
         If another process works on the folder, it cannot be written, or its ids are of the other
         kind.
-    SchemaError
-        If the log mixes ids of integers and strings.
     DataError
         If the log or the folder's index cannot be read.
     OSError
@@ -179,7 +182,7 @@ def _add_segment(file: Path, index: CompactionIndex, done: Compacted) -> None:
                 if not known:
                     done.impossible += rows.column(REASON).to_pylist().count(IMPOSSIBLE)
         parts.write("plays", intake.segment, play_table(intake.plays, intake.layout))
-        parts.write("aside", intake.segment, aside_table(intake.aside))
+        parts.write("aside", intake.segment, aside_table([*intake.refused, *intake.aside]))
     index.commit(segment=intake.segment, files=parts.names, replaced=replaced)
     done.segments += 1
     done.events += intake.events
@@ -187,6 +190,7 @@ def _add_segment(file: Path, index: CompactionIndex, done: Compacted) -> None:
     done.views += intake.events - intake.repeated - len(intake.plays) - len(intake.aside)
     done.duplicates += intake.duplicates
     done.aside.update(reason for reason, _ in intake.aside)
+    done.refused.update(reason for reason, _ in intake.refused)
     done.unsound += intake.unsound
     if intake.damage:
         done.damage[file.name] = intake.damage

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from causal_ranker.errors import SchemaError
 from causal_ranker.serving.decisions.frames import Damage
 from causal_ranker.serving.decisions.index import CompactionIndex, Known
 from causal_ranker.serving.decisions.record import Decision, EventRecord, event_id
@@ -50,6 +49,8 @@ class Intake:
         Views and plays read.
     duplicates, repeated : int
         Decisions and events that were in already, and those of them that are events.
+    refused : list of (reason, Decision)
+        Decisions with ids of another type than their columns.
     unsound : int
         Decisions that contradict themselves.
     damage : list of Damage
@@ -70,6 +71,7 @@ class Intake:
     events: int = 0
     duplicates: int = 0
     repeated: int = 0
+    refused: list[tuple[str, Decision]] = field(default_factory=list)
     unsound: int = 0
     damage: list[Damage] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
@@ -80,7 +82,7 @@ class Intake:
         return Layout({name: self.kinds.get(name, "str") for name in _KINDS}, frozenset(self.told))
 
     def fits(self, name: str, values: Sequence[Id]) -> bool:
-        """Say whether ids are of the type of their column, which the first of them decides.
+        """Say whether ids are of the type of their column.
 
         Parameters
         ----------
@@ -94,13 +96,7 @@ class Intake:
         bool
             Whether all of them are.
         """
-        if self.text:
-            return True
-        kinds = {type(value).__name__ for value in values}
-        whole = kinds == {"int"} and min(values) in _INT64 and max(values) in _INT64
-        if not whole and kinds != {"str"}:
-            return False
-        return self.kinds.setdefault(name, *kinds) in kinds
+        return self.text or _kind(values) == self.kinds.get(name, "neither")
 
     def alike(self, one: Id, other: Id) -> bool:
         """Say whether two ids are the same.
@@ -133,13 +129,15 @@ def take_in(file: Path, index: CompactionIndex) -> Intake:
     Intake
         What there is.
 
-    Raises
-    ------
-    SchemaError
-        If ids of decisions are of another type than those before.
+    Notes
+    -----
+    A column's type is that of what the folder holds; in the beginning, that of most decisions of
+    the first segment that has any, so that one odd id does not decide it.
     """
     kinds = {name: kind for name in _KINDS if (kind := index.setting(name)) is not None}
     intake = Intake(file.stem, kinds, text=index.setting("ids") == "text")
+    if not intake.text and len(kinds) < len(_KINDS):
+        intake.kinds = {**_usual_kinds(file), **kinds}
     for found in read_segment(file):
         if isinstance(found, Damage):
             intake.damage.append(found)
@@ -180,10 +178,13 @@ def _add_decision(decision: Decision, intake: Intake, index: CompactionIndex) ->
     if fault_of(decision) is not None:
         intake.unsound += 1
         return
-    _check_kind(intake, "user", [decision.user_id])
-    _check_kind(intake, "item", decision.items)
-    if decision.session_id is not None:
-        _check_kind(intake, "session", [decision.session_id])
+    odd = [name for name, ids in _ids_of(decision).items() if not intake.fits(name, ids)]
+    if odd:
+        if index.add_event(f"decision-{decision.decision_id}", decision.user_id):
+            intake.refused.append((f"{odd[0]} id of another type", decision))
+        else:
+            intake.duplicates += 1
+        return
     moment = index.add_decision(
         decision.decision_id,
         str(decision.user_id) if intake.text else decision.user_id,
@@ -243,13 +244,37 @@ def _judge(
     return None, event_id("play", event.item_id, at_ms=event.at_ms, user_id=user)
 
 
-def _check_kind(intake: Intake, name: str, values: Sequence[Id]) -> None:
-    if not intake.fits(name, values):
-        kind = intake.kinds.get(name, "int or str")
-        odd = next((v for v in values if type(v).__name__ != kind or v not in _INT64), values[0])
-        raise SchemaError(
-            expected=f"{name} ids that are all {kind} of 64 bits at most in a compacted log",
-            came=f"{odd!r:.60} in segment {intake.segment}",
-            do="Compact into a new folder with ids as text (--ids text), where 5 and '5' are "
-            "the same; or find out who sends ids of another type.",
-        )
+def _kind(values: Sequence[Id]) -> str | None:
+    """Return the type that all ids have; None for a mixture, and integers above 64 bits."""
+    kinds = {type(value).__name__ for value in values}
+    if kinds == {"int"}:
+        return "int" if min(values) in _INT64 and max(values) in _INT64 else None
+    return "str" if kinds == {"str"} else None
+
+
+def _ids_of(record: Decision | EventRecord) -> dict[str, Sequence[Id]]:
+    if isinstance(record, Decision):
+        told = {"user": [record.user_id], "item": record.items, "session": [record.session_id]}
+    else:
+        told = {"user": [record.user_id], "item": [record.item_id]}
+    return {name: [v for v in ids if v is not None] for name, ids in told.items() if ids != [None]}
+
+
+def _usual_kinds(file: Path) -> dict[str, str]:
+    """Return the type that most records have, by column; events count where no decision does."""
+    votes: dict[bool, dict[str, Counter[str]]] = {
+        made: {name: Counter() for name in _KINDS} for made in (True, False)
+    }
+    for found in read_segment(file):
+        if isinstance(found, Damage):
+            continue
+        record = found[1]
+        made = isinstance(record, Decision)
+        if isinstance(record, Decision) and fault_of(record) is not None:
+            continue
+        for name, ids in _ids_of(record).items():
+            kind = _kind(ids)
+            if kind is not None:
+                votes[made][name][kind] += 1
+    usual = {name: votes[True][name] or votes[False][name] for name in _KINDS}
+    return {name: each.most_common(1)[0][0] for name, each in usual.items() if each}

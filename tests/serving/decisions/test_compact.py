@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from causal_ranker.errors import ConfigError, DataError, SchemaError
+from causal_ranker.errors import ConfigError, DataError
 from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
 from causal_ranker.logs.sources import connect, read_table
 from causal_ranker.reranking.draws import Thompson, UniformSwaps
@@ -262,21 +262,34 @@ def test_decisions_that_contradict_themselves_are_counted_and_left_out(
     assert {row["assignment_unit"] for row in shown} == {"good"}
 
 
-def test_ids_of_two_types_are_refused_or_all_are_text(tmp_path: Path) -> None:
+def test_ids_of_two_types_are_set_aside_or_all_are_text(tmp_path: Path) -> None:
     mixed = [decision("a", user=5), decision("b", user="5"), play(1, DAY, user_id="x")]
-    write(tmp_path / "log", [decision("first")], mixed)
-    with pytest.raises(SchemaError, match=r"user ids that are all int.*'5' in segment"):
-        compact(tmp_path / "log", out=tmp_path / "out")
+    mixed.append(msgspec.structs.replace(decision("i"), items=[1, "2", 3, 4, 5, 6]))
+    write(tmp_path / "log", [decision("first")], mixed[1:], [mixed[0], mixed[1]])
+    done = compact(tmp_path / "log", out=tmp_path / "out")
+    assert done.refused == {"user id of another type": 1, "item id of another type": 1}
+    assert done.aside == {"user id of another type": 1}
+    assert (done.decisions, done.duplicates) == (2, 1)
     units = {row["assignment_unit"] for row in rows_of(tmp_path / "out", "candidates")}
-    assert units == {"first"}, "a segment goes in whole or not at all"
+    assert units == {"first", "a"}, "the others of its segment and later segments go in"
+    apart = [row for row in rows_of(tmp_path / "out", "aside") if row["kind"] == "decision"]
+    assert {(row["decision_id"], row["user_id"]) for row in apart} == {("b", '"5"'), ("i", "1")}
     with pytest.raises(ConfigError, match="ids as_logged"):
         compact(tmp_path / "log", out=tmp_path / "out", ids="text")
     done = compact(tmp_path / "log", out=tmp_path / "text", ids="text")
-    assert (done.decisions, done.plays) == (3, 1)
+    assert (done.decisions, done.plays) == (4, 1)
     found = rows_of(tmp_path / "text", "candidates")
     assert {row["user_id"] for row in found} == {"1", "5"}
     assert all(isinstance(row["item_id"], str) for row in found)
-    assert len({(row["user_id"], row["t0"]) for row in found}) == 3
+    assert len({(row["user_id"], row["t0"]) for row in found}) == 4
+
+
+def test_most_decisions_say_of_which_type_ids_are(tmp_path: Path) -> None:
+    odd = decision("o", user="nobody", session_id=3)
+    day = [play("x", DAY, user_id="y"), odd, *(decision(name) for name in "abc")]
+    done = compact(write(tmp_path / "log", day), out=tmp_path / "out")
+    assert (done.decisions, done.refused) == (3, {"user id of another type": 1})
+    assert sum(done.aside.values()) == 1
 
 
 def test_events_whose_ids_are_of_another_type_are_set_aside(tmp_path: Path) -> None:
@@ -289,10 +302,9 @@ def test_events_whose_ids_are_of_another_type_are_set_aside(tmp_path: Path) -> N
     assert {row["user_id"] for row in rows_of(tmp_path / "out", "aside")} == {"5", '"5"'}
 
 
-def test_ids_above_64_bits_are_refused_or_text(tmp_path: Path) -> None:
+def test_ids_above_64_bits_are_set_aside_or_text(tmp_path: Path) -> None:
     log = write(tmp_path / "log", [decision("a", user=2**63)])
-    with pytest.raises(SchemaError, match="64 bits"):
-        compact(log, out=tmp_path / "out")
+    assert compact(log, out=tmp_path / "out").refused == {"user id of another type": 1}
     assert compact(log, out=tmp_path / "text", ids="text").decisions == 1
 
 
