@@ -72,6 +72,7 @@ def _summary(done: Compacted) -> list[tuple[str, object]]:
         ("events", done.events),
         ("plays", done.plays),
         ("views", done.views),
+        ("events_that_had_waited", done.joined),
         ("duplicates", done.duplicates),
         ("orphans", dict(done.aside)),
         ("decisions_set_aside", dict(done.refused)),

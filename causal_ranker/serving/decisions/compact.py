@@ -15,8 +15,8 @@ A compacted folder holds a folder of Parquet files for each table:
 
 A segment goes in whole or not at all, once, and in one step; views of lists that are already in
 rewrite the impressions of their segment. So it does not matter how often this runs, nor where it is
-interrupted. Memory is bounded by a segment. What went in is never read again, so that old segments
-may be deleted.
+interrupted. Memory is bounded by a segment and the events that wait for a decision of another log.
+What went in is never read again, so that old segments may be deleted.
 """
 
 from __future__ import annotations
@@ -51,6 +51,9 @@ __all__ = ["Compacted", "compact"]
 
 # Decisions whose rows are made at a time.
 _BLOCK: Final = 256
+# The file of `aside` with the events that wait for their decisions, and why they do.
+_WAITING: Final = "waiting"
+_NO_DECISION: Final = "no such decision"
 _CANDIDATES: Final = {"candidates": True, "candidates_without_propensity": False}
 
 
@@ -72,10 +75,14 @@ class Compacted:
         Rows; the last: candidates that had the chance 0, and went to those without propensity.
     events, plays, views : int
         Events that were read, and plays and views that went in.
+    joined : int
+        Events that waited, and whose decision came in: they were read before, and count among
+        `plays`, `views`, `aside` or `duplicates` now.
     duplicates : int
         Records that were in already.
     aside : Counter of str
-        Events set aside, by reason.
+        Events set aside, by reason. Those of which there is no such decision wait: should it come
+        in with another log, they go in as well.
     refused : Counter of str
         Decisions set aside, by reason.
     unsound : int
@@ -95,6 +102,7 @@ class Compacted:
     events: int = 0
     plays: int = 0
     views: int = 0
+    joined: int = 0
     duplicates: int = 0
     aside: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -151,7 +159,26 @@ def compact(
                     index.rollback()
                     raise
                 step()
+        _write_waiting(index)
     return done
+
+
+def _write_waiting(index: CompactionIndex) -> None:
+    """Show in `aside` which events wait, as far as that has changed."""
+    events = index.waiting()
+    table = aside_table([(_NO_DECISION, event) for event in events])
+    index.begin()
+    try:
+        with Parts(index) as parts:
+            found = parts.read("aside", _WAITING)
+            same = table.equals(found[1]) if found else not events
+            if not same:
+                parts.write("aside", _WAITING, table)
+        replaced = [found[0]] if found and not same else []
+        index.commit(segment=None, files=parts.names, replaced=replaced)
+    except BaseException:
+        index.rollback()
+        raise
 
 
 def _settle_ids(index: CompactionIndex, ids: str) -> None:
@@ -185,9 +212,13 @@ def _add_segment(file: Path, index: CompactionIndex, done: Compacted) -> None:
         parts.write("aside", intake.segment, aside_table([*intake.refused, *intake.aside]))
     index.commit(segment=intake.segment, files=parts.names, replaced=replaced)
     done.segments += 1
-    done.events += intake.events
+    done.events += intake.events - intake.joined
+    done.joined += intake.joined
     done.plays += len(intake.plays)
-    done.views += intake.events - intake.repeated - len(intake.plays) - len(intake.aside)
+    gone = intake.repeated + intake.waiting + len(intake.aside)
+    done.views += intake.events - gone - len(intake.plays)
+    if intake.waiting:
+        done.aside[_NO_DECISION] += intake.waiting
     done.duplicates += intake.duplicates
     done.aside.update(reason for reason, _ in intake.aside)
     done.refused.update(reason for reason, _ in intake.refused)

@@ -44,9 +44,11 @@ class Intake:
     plays : list of (play id, user, EventRecord)
         Plays that are new.
     aside : list of (reason, EventRecord)
-        Events that belong to no decision, or cannot be.
+        Events that cannot be.
     events : int
-        Views and plays read.
+        Views and plays read, and those that waited.
+    waiting, joined : int
+        Events whose decision is not in, and those whose decision came in at last.
     duplicates, repeated : int
         Decisions and events that were in already, and those of them that are events.
     refused : list of (reason, Decision)
@@ -69,6 +71,8 @@ class Intake:
     plays: list[tuple[str, Id, EventRecord]] = field(default_factory=list)
     aside: list[tuple[str, EventRecord]] = field(default_factory=list)
     events: int = 0
+    waiting: int = 0
+    joined: int = 0
     duplicates: int = 0
     repeated: int = 0
     refused: list[tuple[str, Decision]] = field(default_factory=list)
@@ -145,6 +149,9 @@ def take_in(file: Path, index: CompactionIndex) -> Intake:
             _add_decision(found[1], intake, index)
         else:
             _add_event(found[1], intake, index)
+    for event in index.take_waiting(intake.moments.keys()):
+        intake.joined += 1
+        _add_event(event, intake, index)
     for name, kind in intake.kinds.items():
         index.set(name, kind)
     return intake
@@ -180,7 +187,7 @@ def _add_decision(decision: Decision, intake: Intake, index: CompactionIndex) ->
         return
     odd = [name for name, ids in _ids_of(decision).items() if not intake.fits(name, ids)]
     if odd:
-        if index.add_event(f"decision-{decision.decision_id}", decision.user_id):
+        if index.refuse(decision.decision_id, decision.user_id):
             intake.refused.append((f"{odd[0]} id of another type", decision))
         else:
             intake.duplicates += 1
@@ -202,6 +209,14 @@ def _add_event(event: EventRecord, intake: Intake, index: CompactionIndex) -> No
     intake.events += 1
     known = None if event.decision_id is None else index.find(event.decision_id)
     user = event.user_id if known is None else known.user
+    if known is None and (event.kind == "view" or user is None):
+        # Its decision may lie in the log of another server, which is compacted later.
+        if index.add_waiting(event):
+            intake.waiting += 1
+        else:
+            intake.duplicates += 1
+            intake.repeated += 1
+        return
     reason, name = _judge(event, known, user, intake)
     if reason is None and not intake.fits("item", [event.item_id]):
         reason = "item id of another type"
@@ -226,14 +241,12 @@ def _judge(
 ) -> tuple[str | None, str]:
     """Say why an event cannot go in, and by which name it counts once."""
     if event.kind == "view":
-        if known is None:
-            return "no such decision", event.event_id
+        assert known is not None
         clicked = event.clicked_at_ms
         if clicked is not None and clicked * 1000 + 999 < known.t0:
             return "clicked before the list", event.event_id
         return None, event.event_id
-    if user is None:
-        return "no such decision", event.event_id
+    assert user is not None
     if event.user_id is not None and not intake.alike(event.user_id, user):
         return "another user's decision", event.event_id
     if event.play_id is not None:

@@ -308,6 +308,24 @@ def test_ids_above_64_bits_are_set_aside_or_text(tmp_path: Path) -> None:
     assert compact(log, out=tmp_path / "text", ids="text").decisions == 1
 
 
+def test_events_wait_for_decisions_of_another_log(tmp_path: Path) -> None:
+    a, b = decision("a", user=7), decision("b", user=8)
+    early = [view(a, 0, viewable_ms=5), play(3, DAY, decision_id="a"), play(3, DAY, user_id=7)]
+    astray = write(tmp_path / "other", [*early, early[0], view(b, 1)], [b, early[1]])
+    out = tmp_path / "out"
+    done = compact(astray, out=out)
+    assert done.aside == {"no such decision": 3}
+    assert (done.events, done.joined, done.plays, done.views, done.duplicates) == (6, 1, 1, 1, 2)
+    assert len(rows_of(out, "aside")) == 2
+    again = compact(astray, out=out)
+    assert (again.events, len(rows_of(out, "aside"))) == (0, 2)
+    home = write(tmp_path / "log", [a, early[0]], [early[1]])
+    done = compact(home, out=out)
+    assert (done.events, done.joined, done.plays, done.views, done.duplicates) == (2, 2, 0, 1, 3)
+    assert not rows_of(out, "aside")
+    assert_same(out, [a, b, *early, view(b, 1)])
+
+
 def test_columns_that_nobody_told_are_not_there(tmp_path: Path) -> None:
     late = decision("a", surface=None, at_ms=DAY + 20 * 3_600_000)
     log = write(tmp_path / "log", [late])
