@@ -221,8 +221,8 @@ class Play(_Body, frozen=True, tag="play", tag_field="type"):
     at : datetime
         When it began.
     play_id : int or str, optional
-        The play's id: sent again, it counts once. Without it, plays of one item by one user at one
-        time are one.
+        The play's id, unique among the user's plays; other users may have the same. Sent again, it
+        counts once. Without it, plays of one item by one user at one time are one.
     seconds : float, optional
         How long it was played.
     fraction : float, optional

@@ -10,7 +10,7 @@ from typing import Final
 
 from causal_ranker.serving.decisions.frames import Damage
 from causal_ranker.serving.decisions.index import CompactionIndex, Known
-from causal_ranker.serving.decisions.record import Decision, EventRecord, event_id
+from causal_ranker.serving.decisions.record import Decision, EventRecord, event_id, id_text
 from causal_ranker.serving.decisions.segments import read_segment
 from causal_ranker.serving.decisions.tables import Layout, told_columns
 
@@ -248,9 +248,12 @@ def _judge(
         return None, event.event_id
     assert user is not None
     if event.user_id is not None and not intake.alike(event.user_id, user):
-        return "another user's decision", event.event_id
+        # Whoever sent it does not use up the name of the user's own play.
+        said = f"{event.decision_id}/{id_text(event.user_id)}/{event.event_id}"
+        return "another user's decision", f"aside-{said}"
     if event.play_id is not None:
-        return None, event.event_id
+        # Each caller's device may count its plays from 1.
+        return None, f"{id_text(str(user) if intake.text else user)}/{event.event_id}"
     # Sent once with the decision and once with the user, it is one play all the same.
     if intake.text:
         return None, event_id("play", str(event.item_id), at_ms=event.at_ms, user_id=str(user))

@@ -67,7 +67,11 @@ def compacted(records: Iterable[Record]) -> dict[str, list[Row]]:
     for each in everything:
         if isinstance(each, Decision):
             made.setdefault(each.decision_id, each)
-    events = {each.event_id: each for each in everything if isinstance(each, EventRecord)}
+    events = {
+        (each.event_id, each.decision_id, each.user_id): each
+        for each in everything
+        if isinstance(each, EventRecord)
+    }
     views: dict[str, dict[Any, list[EventRecord]]] = {}
     tables: dict[str, list[Row]] = {
         "impressions": [],
@@ -93,7 +97,8 @@ def compacted(records: Iterable[Record]) -> dict[str, list[Row]]:
         if user is None or event.user_id not in (None, user):
             tables["aside"].append({"event_id": event.event_id})
             continue
-        key = event.play_id if event.play_id is not None else (user, event.item_id, event.at_ms)
+        by_place = (user, event.item_id, event.at_ms)
+        key = (user, event.play_id) if event.play_id is not None else by_place
         if key not in played:
             played.add(key)
             row = {"user_id": user, "item_id": event.item_id, "played_at": event.at_ms}

@@ -326,6 +326,26 @@ def test_events_wait_for_decisions_of_another_log(tmp_path: Path) -> None:
     assert_same(out, [a, b, *early, view(b, 1)])
 
 
+def test_a_play_id_is_its_users_own(tmp_path: Path) -> None:
+    a, b = decision("a", user=107), decision("b", user=108)
+    sent = [
+        play(3, DAY, decision_id="a", user_id=109, play_id=1),
+        play(3, DAY, decision_id="a", play_id=1),
+        play(3, DAY, decision_id="b", play_id=1),
+        play(3, DAY, user_id=107, play_id=1),
+        play(3, DAY, user_id=107, play_id="1"),
+        play(3, DAY, decision_id="lost", play_id=1),
+        play(3, DAY, decision_id="lost too", play_id=1),
+    ]
+    done = compact(write(tmp_path / "log", [a, b, *sent]), out=tmp_path / "out")
+    assert (done.plays, done.duplicates) == (3, 1)
+    assert done.aside == {"another user's decision": 1, "no such decision": 2}
+    assert_same(tmp_path / "out", [a, b, *sent])
+    assert_in_contract(tmp_path / "out")
+    done = compact(tmp_path / "log", out=tmp_path / "text", ids="text")
+    assert (done.plays, done.duplicates) == (3, 1)
+
+
 def test_columns_that_nobody_told_are_not_there(tmp_path: Path) -> None:
     late = decision("a", surface=None, at_ms=DAY + 20 * 3_600_000)
     log = write(tmp_path / "log", [late])
