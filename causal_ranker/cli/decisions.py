@@ -72,6 +72,8 @@ def _summary(done: Compacted) -> list[tuple[str, object]]:
         ("events", done.events),
         ("plays", done.plays),
         ("views", done.views),
+        ("clicks_moved_to_their_list", done.clicks_moved),
+        ("clicks_dropped", done.clicks_dropped),
         ("events_that_had_waited", done.joined),
         ("duplicates", done.duplicates),
         ("orphans", dict(done.aside)),

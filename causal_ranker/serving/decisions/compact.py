@@ -78,6 +78,9 @@ class Compacted:
     joined : int
         Events that waited, and whose decision came in: they were read before, and count among
         `plays`, `views`, `aside` or `duplicates` now.
+    clicks_moved, clicks_dropped : int
+        Clicks that a device's slow clock put before their list: up to 5 minutes, they are taken as
+        at the list's moment; for longer, only their views went in.
     duplicates : int
         Records that were in already.
     aside : Counter of str
@@ -103,6 +106,8 @@ class Compacted:
     plays: int = 0
     views: int = 0
     joined: int = 0
+    clicks_moved: int = 0
+    clicks_dropped: int = 0
     duplicates: int = 0
     aside: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -214,6 +219,8 @@ def _add_segment(file: Path, index: CompactionIndex, done: Compacted) -> None:
     done.segments += 1
     done.events += intake.events - intake.joined
     done.joined += intake.joined
+    done.clicks_moved += intake.moved
+    done.clicks_dropped += intake.dropped
     done.plays += len(intake.plays)
     gone = intake.repeated + intake.waiting + len(intake.aside)
     done.views += intake.events - gone - len(intake.plays)

@@ -8,13 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from causal_ranker.serving.decisions.frames import Damage
-from causal_ranker.serving.decisions.index import CompactionIndex, Known
+from causal_ranker.serving.decisions.index import CompactionIndex
 from causal_ranker.serving.decisions.record import Decision, EventRecord, event_id, id_text
 from causal_ranker.serving.decisions.segments import read_segment
 from causal_ranker.serving.decisions.tables import Layout, told_columns
 
-__all__ = ["Intake", "fault_of", "take_in"]
+__all__ = ["CLOCK_TOLERANCE_MS", "Intake", "fault_of", "take_in"]
+
+#: How far a device's clock may be behind the service's for its clicks to be believed.
+CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
 
 Id = int | str
 
@@ -49,6 +54,9 @@ class Intake:
         Views and plays read, and those that waited.
     waiting, joined : int
         Events whose decision is not in, and those whose decision came in at last.
+    moved, dropped : int
+        Clicks before their list by a device's clock: within `CLOCK_TOLERANCE_MS` they are taken as
+        at the list's moment, beyond it only the view counts.
     duplicates, repeated : int
         Decisions and events that were in already, and those of them that are events.
     refused : list of (reason, Decision)
@@ -73,6 +81,8 @@ class Intake:
     events: int = 0
     waiting: int = 0
     joined: int = 0
+    moved: int = 0
+    dropped: int = 0
     duplicates: int = 0
     repeated: int = 0
     refused: list[tuple[str, Decision]] = field(default_factory=list)
@@ -217,7 +227,7 @@ def _add_event(event: EventRecord, intake: Intake, index: CompactionIndex) -> No
             intake.duplicates += 1
             intake.repeated += 1
         return
-    reason, name = _judge(event, known, user, intake)
+    reason, name = _judge(event, user, intake)
     if reason is None and not intake.fits("item", [event.item_id]):
         reason = "item id of another type"
     if reason is None and user is not None and not intake.fits("user", [user]):
@@ -230,21 +240,16 @@ def _add_event(event: EventRecord, intake: Intake, index: CompactionIndex) -> No
     elif event.kind == "view":
         assert known is not None
         assert event.decision_id is not None
-        intake.views[known.segment][event.decision_id].append(event)
+        view = _believed(event, known.t0, intake)
+        intake.views[known.segment][event.decision_id].append(view)
     else:
         assert user is not None
         intake.plays.append((name, user, event))
 
 
-def _judge(
-    event: EventRecord, known: Known | None, user: Id | None, intake: Intake
-) -> tuple[str | None, str]:
+def _judge(event: EventRecord, user: Id | None, intake: Intake) -> tuple[str | None, str]:
     """Say why an event cannot go in, and by which name it counts once."""
     if event.kind == "view":
-        assert known is not None
-        clicked = event.clicked_at_ms
-        if clicked is not None and clicked * 1000 + 999 < known.t0:
-            return "clicked before the list", event.event_id
         return None, event.event_id
     assert user is not None
     if event.user_id is not None and not intake.alike(event.user_id, user):
@@ -260,6 +265,18 @@ def _judge(
     return None, event_id("play", event.item_id, at_ms=event.at_ms, user_id=user)
 
 
+def _believed(view: EventRecord, t0: int, intake: Intake) -> EventRecord:
+    """Return a view without a click that its device's clock puts too long before the list."""
+    clicked = view.clicked_at_ms
+    if clicked is None or clicked >= t0 // 1000:
+        return view
+    if clicked >= t0 // 1000 - CLOCK_TOLERANCE_MS:
+        intake.moved += 1
+        return view
+    intake.dropped += 1
+    return msgspec.structs.replace(view, clicked_at_ms=None)
+
+
 def _kind(values: Sequence[Id]) -> str | None:
     """Return the type that all ids have; None for a mixture, and integers above 64 bits."""
     kinds = {type(value).__name__ for value in values}
@@ -268,12 +285,14 @@ def _kind(values: Sequence[Id]) -> str | None:
     return "str" if kinds == {"str"} else None
 
 
-def _ids_of(record: Decision | EventRecord) -> dict[str, Sequence[Id]]:
-    if isinstance(record, Decision):
-        told = {"user": [record.user_id], "item": record.items, "session": [record.session_id]}
-    else:
-        told = {"user": [record.user_id], "item": [record.item_id]}
-    return {name: [v for v in ids if v is not None] for name, ids in told.items() if ids != [None]}
+def _ids_of(record: Decision | EventRecord) -> dict[str, list[Id]]:
+    items = record.items if isinstance(record, Decision) else [record.item_id]
+    told = {"item": items}
+    if record.user_id is not None:
+        told["user"] = [record.user_id]
+    if isinstance(record, Decision) and record.session_id is not None:
+        told["session"] = [record.session_id]
+    return told
 
 
 def _usual_kinds(file: Path) -> dict[str, str]:

@@ -292,12 +292,14 @@ def aside_table(records: Sequence[tuple[str, Decision | EventRecord]]) -> pa.Tab
 
     return pa.table(
         {
-            "event_id": pa.array([e and e.event_id for e in events], pa.string()),
+            "event_id": pa.array([None if e is None else e.event_id for e in events], pa.string()),
             REASON: pa.array([reason for reason, _ in records], pa.string()),
             "kind": pa.array(["decision" if e is None else e.kind for e in events], pa.string()),
             "decision_id": pa.array([each.decision_id for each in found], pa.string()),
             C.USER: pa.array([id_text(each.user_id) for each in found], pa.string()),
-            C.ITEM: pa.array([id_text(e and e.item_id) for e in events], pa.string()),
+            C.ITEM: pa.array(
+                [None if e is None else id_text(e.item_id) for e in events], pa.string()
+            ),
             "at": instants([each.at_ms * 1000 for each in found]),
         }
     )

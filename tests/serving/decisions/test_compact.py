@@ -346,6 +346,23 @@ def test_a_play_id_is_its_users_own(tmp_path: Path) -> None:
     assert (done.plays, done.duplicates) == (3, 1)
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_slow_clock_costs_a_click_at_most(tmp_path: Path, late: bool) -> None:
+    a = decision("a", slots=4)
+    told = [
+        view(a, slot, viewable_ms=700, clicked_at_ms=a.at_ms - behind)
+        for slot, behind in enumerate((0, 1, 300_000, 300_001))
+    ]
+    log = write(tmp_path / "log", *([[a], told] if late else [[a, *told]]))
+    done = compact(log, out=tmp_path / "out")
+    assert (done.views, done.clicks_moved, done.clicks_dropped) == (4, 2, 1)
+    assert not done.aside
+    rows = sorted(rows_of(tmp_path / "out", "impressions"), key=lambda row: row["position"])
+    assert [row["clicked_at"] for row in rows] == [row["t0"] for row in rows[:3]] + [None]
+    assert [(row["viewable"], row["viewable_ms"]) for row in rows] == [(True, 700)] * 4
+    assert_in_contract(tmp_path / "out")
+
+
 def test_columns_that_nobody_told_are_not_there(tmp_path: Path) -> None:
     late = decision("a", surface=None, at_ms=DAY + 20 * 3_600_000)
     log = write(tmp_path / "log", [late])
