@@ -286,10 +286,11 @@ def test_ids_of_two_types_are_set_aside_or_all_are_text(tmp_path: Path) -> None:
 
 def test_most_decisions_say_of_which_type_ids_are(tmp_path: Path) -> None:
     odd = decision("o", user="nobody", session_id=3)
-    day = [play("x", DAY, user_id="y"), odd, *(decision(name) for name in "abc")]
+    plays = [play("x", DAY + number, user_id="y") for number in range(5)]
+    day = [*plays, odd, *(decision(name) for name in "abc")]
     done = compact(write(tmp_path / "log", day), out=tmp_path / "out")
     assert (done.decisions, done.refused) == (3, {"user id of another type": 1})
-    assert sum(done.aside.values()) == 1
+    assert sum(done.aside.values()) == 5
 
 
 def test_events_whose_ids_are_of_another_type_are_set_aside(tmp_path: Path) -> None:
