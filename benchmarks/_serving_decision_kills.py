@@ -157,7 +157,7 @@ def lost_or_twice(out: Path, promised: Promised) -> tuple[int, int]:
             pairs.update(zip(rows[C.ASSIGNMENT_UNIT], rows[C.ITEM], strict=True))
             decisions.update(rows[C.ASSIGNMENT_UNIT])
     for rows in _columns(out / "plays", C.PLAY):
-        plays.update(name.removeprefix("play-") for name in rows[C.PLAY])
+        plays.update(name.partition("/play-")[2] for name in rows[C.PLAY])
     lost = promised.decisions - decisions, promised.views - viewed, promised.plays - plays.keys()
     twice = sum(count - 1 for keys in (slots, pairs, plays) for count in keys.values())
     return sum(map(len, lost)), twice

@@ -27,7 +27,9 @@ def _compact(
     out: Annotated[Path, typer.Option(help="Folder for the tables; more is added to it.")],
     ids: Annotated[
         Literal["as_logged", "text"],
-        typer.Option(help="Keep ids as integers or text, and refuse a mixture; or all as text."),
+        typer.Option(
+            help="Keep ids as integers or text, and set the odd ones aside; or all as text."
+        ),
     ] = "as_logged",
     as_json: _Json = False,
 ) -> None:
@@ -46,7 +48,7 @@ def _compact(
     stages = Stages(None if as_json else Console())
     done = compact(log, out=out, ids=ids, stages=stages)
     if as_json:
-        typer.echo(to_line(dict(_summary(done))))
+        typer.echo(to_line({**dict(_summary(done)), "advice": _advice(done)}))
         return
     note = (
         "Explained: lists whose chance of showing each candidate is known; only their rows are in "
@@ -54,6 +56,30 @@ def _compact(
     )
     rows = [(name.replace("_", " "), _said(value)) for name, value in _summary(done)]
     Console().print(rich_table(Table(("", "this run"), rows, note)))
+    if (advice := _advice(done)) is not None:
+        Console().print(advice, markup=False)
+
+
+def _advice(done: Compacted) -> str | None:
+    """Say how to get candidates, where no list of a run has any."""
+    if done.explained or not done.decisions:
+        return None
+    if done.without.keys() <= {"nothing drawn", "fallback", "holdout"}:
+        what = "No list of this run was drawn at random"
+        how = (
+            "put [exploration] with slots (as long as a page's list) and [exploration.draw] with "
+            'kind = "plackett_luce" and a temperature into the config of the server'
+        )
+    else:
+        what = "No list of this run has chances that are known"
+        how = (
+            "let [exploration] in the config of the server draw by plackett_luce or uniform_swaps, "
+            "without list rules, as many slots as a page shows"
+        )
+    return (
+        f"{what}, so that nothing went to 'candidates', which a training run reads (all is in "
+        f"'candidates_without_propensity'): {how}."
+    )
 
 
 def _summary(done: Compacted) -> list[tuple[str, object]]:
@@ -71,8 +97,12 @@ def _summary(done: Compacted) -> list[tuple[str, object]]:
         ("events", done.events),
         ("plays", done.plays),
         ("views", done.views),
+        ("clicks_moved_to_their_list", done.clicks_moved),
+        ("clicks_dropped", done.clicks_dropped),
+        ("events_that_had_waited", done.joined),
         ("duplicates", done.duplicates),
         ("orphans", dict(done.aside)),
+        ("decisions_set_aside", dict(done.refused)),
         ("unsound_decisions", done.unsound),
         (
             "damage",

@@ -16,7 +16,8 @@
 Errors are ``{"error": "..."}`` on one line: 400 for a request that cannot be, 401 without a valid
 key, 404 for an unknown user where there are neither candidates nor a base model, 408 and 431 for a
 request that is not whole in time or whose head is too long, 413 for a body above 1 MiB, 415 for
-one that is not JSON, 429 where too many wait, 503 where what it takes to answer is not there.
+one that is not JSON, 421 for a host that is not this machine where nobody else may ask, 429 where
+too many wait, 503 where what it takes to answer is not there.
 
 Starlette with msgspec costs 48 microseconds for a request of 200 candidates, Litestar 56.
 """
@@ -46,6 +47,7 @@ def create_app(
     *,
     keys: KeyRing | None = None,
     upstream: BaseRecommender | None = None,
+    only_here: bool = False,
 ) -> Starlette:
     """Build the HTTP service.
 
@@ -57,6 +59,9 @@ def create_app(
         Keys that clients must send; without it everybody who can connect may ask.
     upstream : BaseRecommender, optional
         Who is asked for candidates where a request brings none.
+    only_here : bool
+        Refuse requests whose ``Host`` is not this machine's own (``localhost``, 127.0.0.1, [::1]),
+        so that no web page elsewhere can ask; for addresses of this machine without keys.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def create_app(
     page = page_routes()
     offered = None if upstream is None else OfferedCandidates(upstream)
     registry = CollectorRegistry()
-    document = answer(openapi_document(with_keys=keys is not None))
+    document = answer(openapi_document(with_keys=keys is not None, only_here=only_here))
 
     async def rerank(request: Request) -> Response:
         asked = read(RerankRequest, await read_body(request))
@@ -159,6 +164,7 @@ def create_app(
             Middleware(
                 Guard,
                 keys=keys,
+                only_here=only_here,
                 open_paths=[each.path for each in OPERATIONS if not each.needs_key]
                 + [each.path for each in page],
                 known_paths=[each.path for each in OPERATIONS],

@@ -39,6 +39,11 @@ class Asked:
         What rules read of the candidates, encoded, in place of what the snapshot knows.
     features : dict of str to float, str or None
         Features of the moment and of the user by name, in place of what the snapshot knows.
+    unread : int
+        Features and columns that came and that this bundle does not read.
+    most : int or None
+        Where no candidates came, how many of the bundle's own are ranked at most, the best by base
+        score; ``None`` for all.
     """
 
     user: Id
@@ -47,6 +52,8 @@ class Asked:
     k: int | None
     columns: dict[str, NDArray[np.float64]]
     features: dict[str, Value]
+    unread: int = 0
+    most: int | None = None
 
 
 def check_request(
@@ -59,6 +66,7 @@ def check_request(
     moment: Mapping[str, Value] | None,
     context: Mapping[str, Value] | None,
     at: datetime | None = None,
+    strict: bool = True,
 ) -> Asked:
     """Check a request against what a bundle reads.
 
@@ -81,6 +89,9 @@ def check_request(
     at : datetime, optional
         The moment, with a time zone, that features which follow the clock are of unless `moment`
         says otherwise; now by default.
+    strict : bool
+        Whether a feature or a column that the bundle does not read is refused; without it they are
+        left aside and counted.
 
     Returns
     -------
@@ -90,8 +101,9 @@ def check_request(
     Raises
     ------
     ConfigError
-        If `k` is below 1, `columns` come without candidates or hold one that no rule reads, a
-        feature has a name that no model of the bundle reads in its group, or `at` has no time zone.
+        If `k` is below 1, `columns` come without candidates, or `at` has no time zone; if `strict`,
+        where `columns` hold one that no rule reads, or a feature has a name that no model of the
+        bundle reads in its group, too.
     EmptyError
         If `candidates` is empty.
     RowError
@@ -108,22 +120,29 @@ def check_request(
     if bundle.snapshot.clock:
         now = at or datetime.now(UTC)
         features |= {name: clock_reading(of, at=now) for name, of in bundle.snapshot.clock.items()}
-    if moment:
-        features |= _features(bundle, moment, group="moment")
-    if context:
-        features |= _features(bundle, context, group="user")
+    of_moment = _features(bundle, moment, group="moment", strict=strict)
+    of_user = _features(bundle, context, group="user", strict=strict)
+    read = _columns(bundle, columns, n=None if items is None else len(items), strict=strict)
     return Asked(
         user=user,
         items=items,
         base_score=base_score,
         k=k,
-        columns=_columns(bundle, columns, n=None if items is None else len(items)),
-        features=features,
+        columns=read,
+        features=features | of_moment | of_user,
+        unread=sum(
+            len((sent or {}).keys() - found.keys())
+            for sent, found in ((moment, of_moment), (context, of_user), (columns, read))
+        ),
     )
 
 
 def _columns(
-    bundle: Bundle, columns: Mapping[str, Sequence[Value]] | None, *, n: int | None
+    bundle: Bundle,
+    columns: Mapping[str, Sequence[Value]] | None,
+    *,
+    n: int | None,
+    strict: bool,
 ) -> dict[str, NDArray[np.float64]]:
     if not columns:
         return {}
@@ -133,18 +152,23 @@ def _columns(
             came="columns alone",
             do="Send candidates, too, or leave the columns out.",
         )
-    return bundle.sides.encode(columns, n=n)
+    return bundle.sides.encode(columns, n=n, strict=strict)
 
 
 def _features(
-    bundle: Bundle, sent: Mapping[str, Value], *, group: FeatureGroup
+    bundle: Bundle, sent: Mapping[str, Value] | None, *, group: FeatureGroup, strict: bool
 ) -> dict[str, Value]:
-    """Check that some model reads each feature, and that each that does can encode its value."""
+    """Keep the features that some model reads, of which each that does can encode the value."""
+    if not sent:
+        return {}
+    found: dict[str, Value] = {}
     scorers = (bundle.uplift, bundle.base)
     schemas = [scorer.plan.schema for scorer in scorers if scorer is not None]
     read = [f for schema in schemas for f in schema.features if f.group == group]
     for name, value in sent.items():
         readers = [feature for feature in read if feature.name == name]
+        if not readers and not strict:
+            continue
         if not readers:
             known = ", ".join(dict.fromkeys(feature.name for feature in read))
             raise ConfigError(
@@ -161,7 +185,8 @@ def _features(
         if value is not None:
             for feature in readers:
                 feature.code(value)
-    return dict(sent)
+        found[name] = value
+    return found
 
 
 def _finite(value: float) -> bool:

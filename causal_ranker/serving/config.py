@@ -67,7 +67,8 @@ class ServeConfig(FrozenConfig):
     queue : int
         Requests that may wait for a model; one more gets the base order at once.
     workers : int
-        Threads that run a model. LightGBM on one thread each: more threads than cores only wait.
+        Threads that run a model, LightGBM on one thread each: while one scores, without Python's
+        lock, another reads and ranks. More threads than cores only wait.
     abandoned : int
         Calls that hang, each with its thread, that are left behind before a model is given up until
         one of them returns or another version is loaded.
@@ -105,7 +106,7 @@ class ServeConfig(FrozenConfig):
     log_ms: _Milliseconds = 10.0
     log: LogConfig = LogConfig()
     queue: _Count = 64
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
     abandoned: Annotated[int, Field(ge=1, le=1_000)] = 8
     breaker: BreakerConfig = BreakerConfig()
     exploration: Exploration | None = None

@@ -92,9 +92,10 @@ def forget(
     if _WHOLE.fullmatch(user) and int(user) in _WRITABLE:
         users.add(int(user))
     also = [] if compacted is None else decisions_of(compacted, users)
-    found = _lines(log, erase_from_log(log, users, also=also, wait_s=wait_s))
+    erased = erase_from_log(log, users, also=also, wait_s=wait_s)
+    found = _lines(log, erased)
     if compacted is not None:
-        found += _lines(compacted, erase_from_compacted(compacted, users))
+        found += _lines(compacted, erase_from_compacted(compacted, users, also=erased.decisions))
     if models is not None:
         changed = forget_in_models(models, users, redis=redis)
         found += [(str(models), f"version {old}, now {new}", 1) for old, new in changed.items()]

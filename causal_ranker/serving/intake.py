@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from causal_ranker.errors import RowError
 from causal_ranker.serving.asked import Asked, check_request
 from causal_ranker.serving.bundle import Bundle
-from causal_ranker.serving.wire import RerankRequest
+from causal_ranker.serving.wire import MOST_ITEMS, RerankRequest
 
 __all__ = ["check_ids", "take"]
 
@@ -17,6 +18,9 @@ _LARGEST: Final = (1 << 63) - 1
 
 def take(bundle: Bundle, request: RerankRequest) -> Asked:
     """Check a request against what a bundle reads.
+
+    Names that it does not read are left aside: another version, now or later, may read them. Of a
+    bundle's own candidates no more are ranked than a request may bring.
 
     Parameters
     ----------
@@ -36,7 +40,7 @@ def take(bundle: Bundle, request: RerankRequest) -> Asked:
         As `causal_ranker.serving.asked.check_request`.
     """
     given = request.candidates
-    return check_request(
+    asked = check_request(
         bundle,
         request.user_id,
         candidates=None if given is None else [(c.item_id, c.base_score) for c in given],
@@ -44,7 +48,9 @@ def take(bundle: Bundle, request: RerankRequest) -> Asked:
         columns=request.columns,
         moment=request.moment,
         context=request.context,
+        strict=False,
     )
+    return replace(asked, most=MOST_ITEMS)
 
 
 def check_ids(values: Iterable[object]) -> None:

@@ -37,6 +37,8 @@ class ServiceMetrics:
         Requests that waited for no model because too many did, or that got no list at all for it.
     unknown_users, unknown_items, missing_features : Counter
         What the snapshot did not know.
+    unread_features : Counter
+        Features and columns of requests that the version which answered does not read.
     relaxed : Counter
         Lists that break a rule of their policy, by rule.
     explored, holdout : Counter
@@ -66,6 +68,9 @@ class ServiceMetrics:
         self.unknown_users = self._counter("unknown_users", "Lists for users nobody knows")
         self.unknown_items = self._counter("unknown_items", "Candidates nobody knows")
         self.missing_features = self._counter("missing_features", "Values read as missing")
+        self.unread_features = self._counter(
+            "unread_features", "Features and columns that came and that the model does not read"
+        )
         self.relaxed = self._counter("relaxed", "Lists that break a rule", "rule")
         self.explored = self._counter("explored", "Lists that were drawn")
         self.holdout = self._counter("holdout", "Lists of users who get the base list")

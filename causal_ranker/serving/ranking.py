@@ -109,15 +109,15 @@ def base_list(
     )
 
 
-def snapshot_list(bundle: Bundle, user: Id, *, fallback: FallbackReason) -> Ranked:
+def snapshot_list(bundle: Bundle, asked: Asked, *, fallback: FallbackReason) -> Ranked:
     """List a user's own candidates in the order of the snapshot, where nothing can score them.
 
     Parameters
     ----------
     bundle : Bundle
         A loaded bundle.
-    user : int or str
-        The user; of one who is not known, every item.
+    asked : Asked
+        The request. The first `most` items; of a user who is not known, of all of the snapshot's.
     fallback : str
         Why nothing better is done.
 
@@ -132,7 +132,7 @@ def snapshot_list(bundle: Bundle, user: Id, *, fallback: FallbackReason) -> Rank
         If the bundle has no base model: then it never lists candidates of its own.
     """
     _base_of(bundle)
-    item_rows = _candidates_of(bundle, bundle.snapshot.users.row(user))
+    item_rows = _candidates_of(bundle, bundle.snapshot.users.row(asked.user))[: asked.most]
     items = bundle.snapshot.items.ids[item_rows].tolist()
     return base_list(items, np.full(item_rows.size, np.nan), fallback=fallback)
 
@@ -164,8 +164,9 @@ def rank_request(
     Returns
     -------
     Ranked
-        All candidates; in base order, with the reason, where the user is not known, the feature
-        store fails, or a model raises, says something not finite or scores another number of items.
+        All candidates, but of the bundle's own only the best `asked.most`; in base order, with the
+        reason, where the user is not known, the feature store fails, or a model raises, says
+        something not finite or scores another number of items.
 
     Raises
     ------
@@ -190,6 +191,10 @@ def rank_request(
         rows, reason = _read(bundle, asked.user, items)
         base_score, failed = _base_scores(base, rows, asked=asked, n=len(items))
         reason = failed or reason  # without base scores the order is not even the base's
+        if asked.most is not None and len(items) > asked.most:
+            best = np.sort(np.argsort(-base_score, kind="stable")[: asked.most])
+            items, base_score = [items[place] for place in best], base_score[best]
+            rows = None if rows is None else rows.at(best)
     listed = replace(
         base_list(items, base_score, fallback=reason),
         unknown_items=0 if rows is None else int((~rows.known).sum()),

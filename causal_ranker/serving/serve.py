@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
 import ssl
@@ -15,6 +14,7 @@ from causal_ranker._extras import require
 from causal_ranker.errors import ConfigError
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.config import ServeConfig
+from causal_ranker.serving.http.here import is_here
 
 if TYPE_CHECKING:
     from causal_ranker.recommenders.base import BaseRecommender
@@ -58,7 +58,9 @@ def serve(
     config : ServeConfig, optional
         How the service answers.
     host : str
-        Address to listen on; only this machine by default.
+        Address to listen on; only this machine by default. There, without keys, a request must name
+        this machine as its host (``localhost`` or an address), or is refused with 421: else any
+        web page could ask through the reader's browser.
     port : int
         Port to listen on; 0 takes a free one. The first lines of the log name the address.
     keys : str or Path, optional
@@ -94,7 +96,7 @@ def serve(
     from causal_ranker.serving.http.server import DrainingServer
     from causal_ranker.serving.service import Service
 
-    if keys is None and not without_keys and not _is_here(host):
+    if keys is None and not without_keys and not is_here(host):
         raise ConfigError(
             expected="keys for an address that others can reach",
             came=f"{host} without any",
@@ -108,7 +110,9 @@ def serve(
     config = config or ServeConfig()
     with _listener(host, port) as listener, _decisions(log, config.log) as decisions:
         service = Service(models, config=config, log=decisions)
-        app = create_app(service, keys=ring, upstream=asked)
+        app = create_app(
+            service, keys=ring, upstream=asked, only_here=ring is None and is_here(host)
+        )
         settings = uvicorn.Config(
             app,
             http=PatientProtocol,
@@ -177,13 +181,6 @@ def _listener(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _check_tls(tls: tuple[str | Path, str | Path] | None) -> None:
     if tls is None:
         return
@@ -202,7 +199,7 @@ def _tell(version: str, address: tuple[Any, ...], *, tls: bool, keys: bool) -> N
     shown = f"[{host}]" if ":" in host else host
     scheme = "https" if tls else "http"
     _log.info("serving model %s on %s://%s:%d", version, scheme, shown, port)
-    if not _is_here(host):
+    if not is_here(host):
         if not keys:
             _log.warning("everybody who can reach %s may ask: there are no keys", shown)
         if not tls:

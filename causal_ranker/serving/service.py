@@ -312,6 +312,8 @@ class Service:
         model = self._models.of(asked.user_id)
         taken = take(model.bundle, asked)
         check_ids(_ids(asked))
+        if taken.unread:
+            self.metrics.unread_features.inc(taken.unread)
         decision_id = None if log is None or not asked.log else log.new_id()
         draws = None
         if config.exploration is not None and decision_id is not None:
@@ -412,7 +414,7 @@ class Service:
             return base_list(taken.items, taken.base_score, fallback=reason)
         if at_hand:  # the base model had answered before
             return base_list(at_hand[0].items, at_hand[0].base_score, fallback=reason)
-        return snapshot_list(model.bundle, taken.user, fallback=reason)
+        return snapshot_list(model.bundle, taken, fallback=reason)
 
     def _in_holdout(self, asked: RerankRequest) -> bool:
         exploration = self._config.exploration
@@ -464,7 +466,8 @@ class _Busy:
 def _ids(asked: RerankRequest) -> list[object]:
     """Everything of a request that is hashed or written down."""
     items = [each.item_id for each in asked.candidates or ()]
-    return [asked.user_id, asked.session_id, asked.surface, *asked.moment.values(), *items]
+    moment = [*asked.moment, *asked.moment.values()]
+    return [asked.user_id, asked.session_id, asked.surface, *moment, *items]
 
 
 def _event_ids(told: EventsRequest) -> list[object]:

@@ -81,7 +81,7 @@ class SidePlan:
         }
 
     def encode(
-        self, sent: Mapping[str, Sequence[float | str | None]], *, n: int
+        self, sent: Mapping[str, Sequence[float | str | None]], *, n: int, strict: bool
     ) -> dict[str, NDArray[np.float64]]:
         """Encode columns that came with a request.
 
@@ -92,6 +92,8 @@ class SidePlan:
             missing.
         n : int
             Candidates.
+        strict : bool
+            Whether a column that the policy does not read is refused; without it it is left aside.
 
         Returns
         -------
@@ -101,26 +103,28 @@ class SidePlan:
         Raises
         ------
         ConfigError
-            If the policy does not read such a column.
+            If `strict` and the policy does not read such a column.
         RowError
             If there is not one value for each candidate, or a value is not one of its column.
         """
         encoded: dict[str, NDArray[np.float64]] = {}
         for name, values in sent.items():
-            if name not in self._features:
+            feature = self._features.get(name)
+            if feature is None and strict:
                 raise ConfigError(
                     expected="columns that the policy reads: "
                     f"{', '.join(self._features) or 'it reads none'}",
                     came=repr(name),
                     do="Leave the column out.",
                 )
-            feature = self._features[name]
             if len(values) != n:
                 raise RowError(
                     expected=f"a value of '{name}' for each of {n} candidates",
                     came=str(len(values)),
                     do="Send one for each, in their order; None where there is none.",
                 )
+            if feature is None:
+                continue
             try:
                 codes = [np.nan if value is None else feature.code(value) for value in values]
             except (SchemaError, TypeError, ValueError) as error:

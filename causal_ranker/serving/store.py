@@ -60,6 +60,21 @@ class FeatureRows:
     pairs: NDArray[np.float64]
     known: NDArray[np.bool_]
 
+    def at(self, places: NDArray[np.intp]) -> FeatureRows:
+        """Keep some of the items.
+
+        Parameters
+        ----------
+        places : ndarray of int, shape (m,)
+            Their places.
+
+        Returns
+        -------
+        FeatureRows
+            What is known of the same user and those m items.
+        """
+        return FeatureRows(self.user, self.items[places], self.pairs[places], self.known[places])
+
 
 class FeatureStore(Protocol):
     """Anything that knows the features of users, items and pairs."""

@@ -36,7 +36,7 @@ __all__ = [
 
 #: A string id is held to this many characters, so that no log line or key grows without bound.
 ID_LENGTH: Final = 256
-#: Candidates, and events, of one request.
+#: Candidates, and events, of one request; and candidates of a bundle's own that are ranked.
 MOST_ITEMS: Final = 1000
 #: Users that are named for a start.
 MOST_USERS: Final = 20
@@ -92,17 +92,19 @@ class RerankRequest(_Body, frozen=True):
         The user.
     candidates : list of Candidate, optional
         The base recommender's list: 1 to 1,000, each item once. Without it the bundle's own
-        candidates of the user, or every item for a user who is not known; either needs a base
-        model in the bundle.
+        candidates of the user, or every item for a user who is not known, of these the best 1,000
+        by base score; either needs a base model in the bundle.
     k : int, optional
-        Length of the answer; all candidates without it.
+        Length of the answer; without it all candidates that are ranked.
     moment : dict of str to value
         Features of the moment by name (hour, device, session so far), in place of the bundle's
-        defaults.
+        defaults. Written to the decision log as it came.
     context : dict of str to value
         Features of the user by name, where the caller knows better than the snapshot.
     columns : dict of str to list of value
-        What rules of the policy read of the candidates: a value for each of them.
+        What rules of the policy read of the candidates: a value for each of them. Names in
+        `moment`, `context` and `columns` that the model or its policy does not read are ignored
+        and counted (metric ``unread_features``): another version may read them.
     session_id, surface : int or str, str, optional
         Written to the decision log, and from there to the impressions.
     log : bool
@@ -219,8 +221,8 @@ class Play(_Body, frozen=True, tag="play", tag_field="type"):
     at : datetime
         When it began.
     play_id : int or str, optional
-        The play's id: sent again, it counts once. Without it, plays of one item by one user at one
-        time are one.
+        The play's id, unique among the user's plays; other users may have the same. Sent again, it
+        counts once. Without it, plays of one item by one user at one time are one.
     seconds : float, optional
         How long it was played.
     fraction : float, optional

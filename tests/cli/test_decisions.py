@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.cli.calling import MESSAGE, Run
 from tests.serving.decisions.making import decision, play, view, write
@@ -37,6 +40,31 @@ def test_compact_prints_what_it_did_and_forget_what_it_erased(run: Run, tmp_path
     code, said, _ = run("forget", "--user", 7, "--log", log, "--compacted", out)
     assert code == 0
     assert "nothing" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"explored": False}, "No list of this run was drawn at random"),
+        ({"constrained": True}, "No list of this run has chances that are known"),
+        ({}, None),
+    ],
+)
+def test_a_run_without_candidates_says_how_to_get_some(
+    run: Run, tmp_path: Path, settings: dict[str, Any], said: str | None
+) -> None:
+    log = write(tmp_path / "log", [decision("a", **settings)])
+    _, told, _ = run("decisions", "compact", log, "--out", tmp_path / "one", "--json")
+    advice = json.loads(told)["advice"]
+    _, told, _ = run("decisions", "compact", log, "--out", tmp_path / "two")
+    if said is None:
+        assert advice is None
+        assert "[exploration]" not in told
+        return
+    assert advice.startswith(said)
+    assert "[exploration]" in told
+    _, told, _ = run("decisions", "compact", log, "--out", tmp_path / "two", "--json")
+    assert json.loads(told)["advice"] is None, "nothing came in"
 
 
 def test_a_log_that_is_not_there_is_told_in_one_line(run: Run, tmp_path: Path) -> None:

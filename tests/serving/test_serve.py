@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -219,6 +220,7 @@ def test_it_listens_on_this_machine_only_and_keeps_connections(
 ) -> None:
     serve(published, port=0)
     ((config, host),) = heard
+    assert _is_told_421(config.app)
     assert host == "127.0.0.1"
     assert config.timeout_keep_alive >= 60
     assert not config.access_log
@@ -226,7 +228,27 @@ def test_it_listens_on_this_machine_only_and_keeps_connections(
 
 def test_it_listens_for_others_when_told_to(published: Path, heard: list[Any]) -> None:
     serve(published, host="0.0.0.0", port=0, without_keys=True)
-    assert [host for _, host in heard] == ["0.0.0.0"]
+    ((config, host),) = heard
+    assert host == "0.0.0.0"
+    assert not _is_told_421(config.app)
+
+
+def test_keys_stand_in_for_the_name_of_the_host(
+    published: Path, heard: list[Any], tmp_path: Path
+) -> None:
+    new_key(tmp_path / "keys.json")
+    serve(published, port=0, keys=tmp_path / "keys.json")
+    assert not _is_told_421(heard[0][0].app)
+
+
+def _is_told_421(app: Any) -> bool:
+    paths = json.loads(bytes(asyncio.run(_openapi(app)).body))["paths"]
+    return "421" in paths["/v1/users"]["get"]["responses"]
+
+
+async def _openapi(app: Any) -> Any:
+    (route,) = [each for each in app.routes if each.path == "/openapi.json"]
+    return await route.endpoint(None)
 
 
 @pytest.mark.parametrize("module", ["httptools", "uvicorn"])

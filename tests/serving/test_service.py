@@ -47,9 +47,10 @@ from tests.serving.fakes import (
 )
 from tests.serving.shop import ITEM_IDS, ITEMS, USER_IDS, Shop
 
-#: The deadline of tests is long, where nothing hangs: the machine may be busy.
-PATIENT = ServeConfig(deadline_ms=20_000)
-QUICK = ServeConfig(deadline_ms=250, log_ms=10)
+#: The deadline of tests is long, where nothing hangs: the machine may be busy. With one worker it
+#: is known who waits.
+PATIENT = ServeConfig(workers=1, deadline_ms=20_000)
+QUICK = ServeConfig(workers=1, deadline_ms=250, log_ms=10)
 
 
 def ids(answer: RerankAnswer) -> list[Any]:
@@ -119,9 +120,8 @@ def test_moment_and_context_reach_the_models(shop: Shop, bundle: Bundle) -> None
 @pytest.mark.parametrize(
     ("more", "error", "message"),
     [
-        ({"moment": {"hour": 3.0}}, ConfigError, "week, device.*'hour'"),
-        ({"moment": {"age": 3.0}}, ConfigError, "moment features"),
-        ({"context": {"week": 3.0}}, ConfigError, "user features that the model reads: age"),
+        ({"moment": {"week": "third"}}, SchemaError, "a number for 'week'"),
+        ({"moment": {"\ud800": 3.0}}, RowError, "surrogate"),
         ({"context": {"age": "old"}}, SchemaError, "a number for 'age'"),
         ({"moment": {"week": float("inf")}}, SchemaError, "finite"),
         ({"moment": {"week": 10**400}}, SchemaError, "finite"),
@@ -131,7 +131,7 @@ def test_moment_and_context_reach_the_models(shop: Shop, bundle: Bundle) -> None
         ({"sent": [("\ud800", 1.0)]}, RowError, "surrogate"),
         ({"sent": [(1 << 63, 1.0)]}, RowError, "64 bits"),
         ({"user": -(1 << 63) - 1}, RowError, "64 bits"),
-        ({"columns": {"genre": ["drama"] * 4}}, ConfigError, "reads none"),
+        ({"columns": {"genre": ["drama"] * 3}}, RowError, "each of 4 candidates"),
         ({"sent": None, "columns": {"genre": ["drama"]}}, ConfigError, "columns alone"),
     ],
 )
@@ -214,7 +214,7 @@ def test_those_who_wait_behind_one_that_hangs_are_not_held_against_the_model(
     bundle: Bundle,
 ) -> None:
     hang = Hang()
-    config = ServeConfig(deadline_ms=400, breaker=BreakerConfig(failures=2))
+    config = ServeConfig(workers=1, deadline_ms=400, breaker=BreakerConfig(failures=2))
 
     async def run() -> None:
         async with running(Service(stubbed(bundle, hang), config=config)) as service:
@@ -234,7 +234,7 @@ def test_time_is_kept_to_write_a_late_list_down(bundle: Bundle) -> None:
             return future
 
     hang = Hang()
-    config = ServeConfig(deadline_ms=3_000, log_ms=2_900)
+    config = ServeConfig(workers=1, deadline_ms=3_000, log_ms=2_900)
 
     async def run() -> None:
         async with running(Service(stubbed(bundle, hang), config=config, log=Slow())) as service:
@@ -363,13 +363,68 @@ def test_a_decision_holds_what_was_answered(bundle: Bundle) -> None:
     assert abs(found.at_ms / 1e3 - before.timestamp()) < 60
 
 
+def test_what_the_model_does_not_read_is_ignored_counted_and_of_the_moment_written_down(
+    bundle: Bundle,
+) -> None:
+    moment = {"week": 3.0, "weather": "rain", "age": 1.0}  # age is the user's
+
+    async def run() -> tuple[list[RerankAnswer], MemoryLog]:
+        log = MemoryLog()
+        async with running(Service(bundle, config=PATIENT, log=log)) as service:
+            bare = await service.rerank(request(105, moment={"week": 3.0}))
+            assert value(service, "unread_features_total") == 0
+            unread = {"context": {"week": 3.0}, "columns": {"genre": ["drama"] * 4}}
+            full = await service.rerank(request(105, moment=moment, **unread))
+            assert value(service, "unread_features_total") == 4
+            return [bare, full], log
+
+    (bare, full), log = asyncio.run(run())
+    assert full.items == bare.items
+    assert full.fallback is None
+    assert log.decisions[1].moment == moment
+
+
+def test_of_the_bundles_own_candidates_the_best_are_ranked(
+    shop: Shop, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 5
+    monkeypatch.setattr("causal_ranker.serving.intake.MOST_ITEMS", most)
+
+    async def run(served: Bundle, user: int = 105) -> tuple[RerankAnswer, MemoryLog]:
+        log = MemoryLog()
+        async with running(Service(served, config=PATIENT, log=log)) as service:
+            return await service.rerank(request(user, sent=None)), log
+
+    base = np.asarray(shop.base.predict(shop.base_features(5, np.arange(ITEMS)), num_threads=1))
+    best = np.argsort(-base, kind="stable")[:most]
+    got, log = asyncio.run(run(bundle))
+    rank = np.arange(1, most + 1)
+    X = shop.uplift_features(5, best, base[best], rank)
+    uplift = np.asarray(shop.uplift.predict(X, num_threads=1))
+    order = np.lexsort((rank, -uplift))
+    assert (got.fallback, ids(got)) == (None, ITEM_IDS[best[order]].tolist())
+    assert [each.uplift for each in got.items] == uplift[order].tolist()
+    assert sorted(log.decisions[0].items) == sorted(ids(got))
+    # of a user nobody knows, and where nothing can score them, too
+    unknown, log = asyncio.run(run(bundle, user=1))
+    assert (unknown.fallback, len(unknown.items)) == ("unknown_user", most)
+    assert len(log.decisions[0].items) == most
+    for broken in (
+        stubbed(bundle, explode, which="base"),
+        stubbed(bundle, exit_process, which="base"),
+    ):
+        alone, _ = asyncio.run(run(broken))
+        assert alone.fallback is not None
+        assert ids(alone) == ITEM_IDS[:most].tolist()
+
+
 @pytest.mark.parametrize("answers", [False, None])
 def test_a_log_that_cannot_be_written_costs_the_id_and_not_the_list(
     bundle: Bundle, answers: bool | None
 ) -> None:
     async def run() -> None:
         log = MemoryLog(answers=answers)
-        config = ServeConfig(deadline_ms=400, events_ms=50)
+        config = ServeConfig(workers=1, deadline_ms=400, events_ms=50)
         async with running(Service(bundle, config=config, log=log)) as service:
             got = await service.rerank(request())
             assert got.decision_id is None

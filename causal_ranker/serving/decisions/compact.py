@@ -8,15 +8,16 @@ A compacted folder holds a folder of Parquet files for each table:
 ``candidates``                   a row for each candidate whose chance of being shown is known and
                                  above 0: what a training run reads
 ``candidates_without_propensity`` the other candidates, with the reason
-``aside``                        events that belong to no decision, with the reason
+``aside``                        events that belong to no decision, and decisions and events whose
+                                 ids are of another type than their column, with the reason
 ``shadow``                       what a shadow would have shown instead of a list
 ``compaction.sqlite``            which segments and files count, and which decisions are in
 ================================ ===============================================================
 
 A segment goes in whole or not at all, once, and in one step; views of lists that are already in
 rewrite the impressions of their segment. So it does not matter how often this runs, nor where it is
-interrupted. Memory is bounded by a segment. What went in is never read again, so that old segments
-may be deleted.
+interrupted. Memory is bounded by a segment and the events that wait for a decision of another log.
+What went in is never read again, so that old segments may be deleted.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ __all__ = ["Compacted", "compact"]
 
 # Decisions whose rows are made at a time.
 _BLOCK: Final = 256
+# The file of `aside` with the events that wait for their decisions, and why they do.
+_WAITING: Final = "waiting"
+_NO_DECISION: Final = "no such decision"
 _CANDIDATES: Final = {"candidates": True, "candidates_without_propensity": False}
 
 
@@ -75,10 +79,19 @@ class Compacted:
         Rows; the last: candidates that had the chance 0, and went to those without propensity.
     events, plays, views : int
         Events that were read, and plays and views that went in.
+    joined : int
+        Events that waited, and whose decision came in: they were read before, and count among
+        `plays`, `views`, `aside` or `duplicates` now.
+    clicks_moved, clicks_dropped : int
+        Clicks that a device's slow clock put before their list: up to 5 minutes, they are taken as
+        at the list's moment; for longer, only their views went in.
     duplicates : int
         Records that were in already.
     aside : Counter of str
-        Events set aside, by reason.
+        Events set aside, by reason. Those of which there is no such decision wait: should it come
+        in with another log, they go in as well.
+    refused : Counter of str
+        Decisions set aside, by reason.
     unsound : int
         Decisions that contradict themselves, which were left out.
     damage : dict of str to list of Damage
@@ -97,8 +110,12 @@ class Compacted:
     events: int = 0
     plays: int = 0
     views: int = 0
+    joined: int = 0
+    clicks_moved: int = 0
+    clicks_dropped: int = 0
     duplicates: int = 0
     aside: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     unsound: int = 0
     damage: dict[str, list[Damage]] = field(default_factory=dict)
 
@@ -119,7 +136,8 @@ def compact(
     out : str or Path
         The compacted folder, which is created. Several logs may go into one.
     ids : {"as_logged", "text"}
-        Keep integers and strings, and refuse a log that mixes them; or write every id as text.
+        Keep integers and strings, and set aside what is of another type than the rest of its
+        column; or write every id as text.
     stages : Stages, optional
         Draws progress.
 
@@ -133,8 +151,6 @@ def compact(
     ConfigError
         If another process works on the folder, it cannot be written, or its ids are of the other
         kind.
-    SchemaError
-        If the log mixes ids of integers and strings.
     DataError
         If the log or the folder's index cannot be read.
     OSError
@@ -153,7 +169,26 @@ def compact(
                     index.rollback()
                     raise
                 step()
+        _write_waiting(index)
     return done
+
+
+def _write_waiting(index: CompactionIndex) -> None:
+    """Show in `aside` which events wait, as far as that has changed."""
+    events = index.waiting()
+    table = aside_table([(_NO_DECISION, event) for event in events])
+    index.begin()
+    try:
+        with Parts(index) as parts:
+            found = parts.read("aside", _WAITING)
+            same = table.equals(found[1]) if found else not events
+            if not same:
+                parts.write("aside", _WAITING, table)
+        replaced = [found[0]] if found and not same else []
+        index.commit(segment=None, files=parts.names, replaced=replaced)
+    except BaseException:
+        index.rollback()
+        raise
 
 
 def _settle_ids(index: CompactionIndex, ids: str) -> None:
@@ -184,15 +219,22 @@ def _add_segment(file: Path, index: CompactionIndex, done: Compacted) -> None:
                 if not known:
                     done.impossible += rows.column(REASON).to_pylist().count(IMPOSSIBLE)
         parts.write("plays", intake.segment, play_table(intake.plays, intake.layout))
-        parts.write("aside", intake.segment, aside_table(intake.aside))
+        parts.write("aside", intake.segment, aside_table([*intake.refused, *intake.aside]))
         done.shadows += parts.write("shadow", intake.segment, shadow_table(intake.shadows))
     index.commit(segment=intake.segment, files=parts.names, replaced=replaced)
     done.segments += 1
-    done.events += intake.events
+    done.events += intake.events - intake.joined
+    done.joined += intake.joined
+    done.clicks_moved += intake.moved
+    done.clicks_dropped += intake.dropped
     done.plays += len(intake.plays)
-    done.views += intake.events - intake.repeated - len(intake.plays) - len(intake.aside)
+    gone = intake.repeated + intake.waiting + len(intake.aside)
+    done.views += intake.events - gone - len(intake.plays)
+    if intake.waiting:
+        done.aside[_NO_DECISION] += intake.waiting
     done.duplicates += intake.duplicates
     done.aside.update(reason for reason, _ in intake.aside)
+    done.refused.update(reason for reason, _ in intake.refused)
     done.unsound += intake.unsound
     if intake.damage:
         done.damage[file.name] = intake.damage

@@ -62,6 +62,8 @@ class Erased:
         Records or rows, by what they were.
     files : list of str
         Files that were written anew.
+    decisions : set of str
+        The users' decisions, as far as the log knows them.
     unreadable : int
         Bytes that could not be read, and were taken out with the rest: they may have been the
         user's.
@@ -69,6 +71,7 @@ class Erased:
 
     rows: Counter[str] = field(default_factory=Counter)
     files: list[str] = field(default_factory=list)
+    decisions: set[str] = field(default_factory=set)
     unreadable: int = 0
 
 
@@ -107,20 +110,19 @@ def erase_from_log(
         If a segment cannot be read or written; each is the old one or the new one.
     """
     with _closed(folder, wait_s) as files:
-        decisions = set(also)
+        erased = Erased(decisions=set(also))
         touched: set[Path] = set()
         for file in files:
             for found in read_segment(file):
                 if isinstance(found, Damage):
                     touched.add(file)
                 elif isinstance(found[1], Decision) and found[1].user_id in users:
-                    decisions.add(found[1].decision_id)
+                    erased.decisions.add(found[1].decision_id)
                     touched.add(file)
-                elif _speaks_of(found[1], users, decisions):
+                elif _speaks_of(found[1], users, erased.decisions):
                     touched.add(file)
-        erased = Erased()
         for file in sorted(touched):
-            _rewrite(file, users, decisions, erased)
+            _rewrite(file, users, erased)
     return erased
 
 
@@ -128,12 +130,12 @@ def _speaks_of(record: Record, users: Collection[Id], decisions: Collection[str]
     return record.user_id in users or record.decision_id in decisions
 
 
-def _rewrite(file: Path, users: Collection[Id], decisions: Collection[str], erased: Erased) -> None:
+def _rewrite(file: Path, users: Collection[Id], erased: Erased) -> None:
     kept = [MAGIC]
     for found in read_segment(file):
         if isinstance(found, Damage):
             erased.unreadable += found.size
-        elif _speaks_of(found[1], users, decisions):
+        elif _speaks_of(found[1], users, erased.decisions):
             erased.rows[_WHAT[type(found[1])]] += 1
         else:
             kept.append(frame(encode(found[1])))
@@ -209,7 +211,9 @@ def _index(folder: Path) -> CompactionIndex:
     return CompactionIndex(folder)
 
 
-def erase_from_compacted(folder: Path, users: Collection[Id]) -> Erased:
+def erase_from_compacted(
+    folder: Path, users: Collection[Id], *, also: Collection[str] = ()
+) -> Erased:
     """Write every file of compacted tables that speaks of some users anew, without them.
 
     All files change in one step, with the folder's index. The log comes first, or what is still in
@@ -221,6 +225,8 @@ def erase_from_compacted(folder: Path, users: Collection[Id]) -> Erased:
         What `causal_ranker.serving.decisions.compact.compact` wrote.
     users : collection of int or str
         The users.
+    also : collection of str
+        Further decisions of theirs, which are only in a log, while events wait for them here.
 
     Returns
     -------
@@ -240,12 +246,13 @@ def erase_from_compacted(folder: Path, users: Collection[Id]) -> Erased:
     with _index(folder) as index:
         index.begin()
         try:
-            decisions = [each for user in users for each in index.decisions_of(user)]
+            decisions = {*also, *(each for user in users for each in index.decisions_of(user))}
             replaced: list[str] = []
             with Parts(index) as parts:
                 for table in _TABLES:
                     for name in index.files(table):
                         replaced += _without(table, name, users, decisions, parts, erased)
+            index.take_waiting(decisions)
             for user in users:
                 index.erase(user)
             index.commit(segment=None, files=parts.names, replaced=replaced)
@@ -274,7 +281,7 @@ def _without(
     if table in {"aside", "shadow"}:
         theirs = pc.or_kleene(
             pc.is_in(rows[C.USER], pa.array([id_text(user) for user in users], pa.string())),
-            pc.is_in(rows["decision_id"], pa.array(decisions, pa.string())),
+            pc.is_in(rows["decision_id"], pa.array(sorted(decisions), pa.string())),
         )
     else:
         kind = rows[C.USER].type

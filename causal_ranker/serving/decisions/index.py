@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -18,6 +18,7 @@ from typing import Final, Self
 import msgspec
 
 from causal_ranker.errors import ConfigError, DataError
+from causal_ranker.serving.decisions.record import EventRecord, decode, encode
 from causal_ranker.serving.decisions.segments import FolderLock
 from causal_ranker.serving.replace import sync_folder
 
@@ -26,6 +27,8 @@ __all__ = ["CompactionIndex", "Known", "is_compacted", "key_of"]
 Id = int | str
 
 _FILE: Final = "compaction.sqlite"
+# Begins no event's name.
+_REFUSED: Final = "decision-"
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS segments (name TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -36,6 +39,10 @@ CREATE TABLE IF NOT EXISTS decisions (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS requests ON decisions (user, t0);
 CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, user BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS waiting (
+    decision TEXT NOT NULL, id TEXT NOT NULL, user BLOB, record BLOB NOT NULL,
+    PRIMARY KEY (decision, id)
+) WITHOUT ROWID;
 """
 
 
@@ -266,8 +273,78 @@ class CompactionIndex:
         row = self._db.execute("INSERT OR IGNORE INTO events VALUES (?, ?)", [event, key])
         return row.rowcount == 1
 
+    def refuse(self, decision: str, user: Id) -> bool:
+        """Remember a decision that was set aside.
+
+        Parameters
+        ----------
+        decision : str
+            Its id.
+        user : int or str
+            Whom it was for.
+
+        Returns
+        -------
+        bool
+            False if it was set aside already.
+        """
+        return self.add_event(_REFUSED + decision, user)
+
+    def add_waiting(self, event: EventRecord) -> bool:
+        """Add an event whose decision is not in, but may come with another log.
+
+        Parameters
+        ----------
+        event : EventRecord
+            The event.
+
+        Returns
+        -------
+        bool
+            False if it is waiting already.
+        """
+        key = None if event.user_id is None else key_of(event.user_id)
+        row = self._db.execute(
+            "INSERT OR IGNORE INTO waiting VALUES (?, ?, ?, ?)",
+            [event.decision_id or "", event.event_id, key, encode(event)],
+        )
+        return row.rowcount == 1
+
+    def waiting(self) -> list[EventRecord]:
+        """List the events whose decisions are not in.
+
+        Returns
+        -------
+        list of EventRecord
+            By decision.
+        """
+        rows = self._db.execute("SELECT record FROM waiting ORDER BY decision, id")
+        return [event for (row,) in rows if isinstance(event := decode(row), EventRecord)]
+
+    def take_waiting(self, decisions: Collection[str]) -> list[EventRecord]:
+        """Take out the events that waited for some decisions.
+
+        Parameters
+        ----------
+        decisions : collection of str
+            Decisions that are in now.
+
+        Returns
+        -------
+        list of EventRecord
+            The events.
+        """
+        named = self._db.execute("SELECT DISTINCT decision FROM waiting").fetchall()
+        found = []
+        for (decision,) in named:
+            if decision in decisions:
+                rows = self._db.execute("SELECT record FROM waiting WHERE decision = ?", [decision])
+                found += [decode(row) for (row,) in rows]
+                self._db.execute("DELETE FROM waiting WHERE decision = ?", [decision])
+        return [event for event in found if isinstance(event, EventRecord)]
+
     def decisions_of(self, user: Id) -> list[str]:
-        """List a user's decisions.
+        """List a user's decisions, those that were set aside as well.
 
         Parameters
         ----------
@@ -279,8 +356,12 @@ class CompactionIndex:
         list of str
             Their ids.
         """
-        rows = self._db.execute("SELECT id FROM decisions WHERE user = ?", [key_of(user)])
-        return [row[0] for row in rows]
+        query = "SELECT id FROM decisions WHERE user = ?"
+        found = [row[0] for row in self._db.execute(query, [key_of(user)])]
+        query = "SELECT substr(id, ?) FROM events WHERE user = ? AND substr(id, 1, ?) = ?"
+        start = len(_REFUSED)
+        rows = self._db.execute(query, [start + 1, key_of(user), start, _REFUSED])
+        return found + [row[0] for row in rows]
 
     def erase(self, user: Id) -> None:
         """Delete what the index itself holds of a user.
@@ -290,7 +371,7 @@ class CompactionIndex:
         user : int or str
             The user.
         """
-        for table in ("decisions", "events"):
+        for table in ("decisions", "events", "waiting"):
             self._db.execute(f"DELETE FROM {table} WHERE user = ?", [key_of(user)])
 
     def files(self, table: str, segment: str | None = None) -> list[str]:

@@ -29,7 +29,7 @@ def match_views(
         What it showed.
     moment : int
         Its moment, in microseconds since 1970. A click in that very millisecond counts as one at
-        that moment.
+        that moment, and so does an earlier one that a slow clock told.
     intake : Intake
         Takes the others.
 

@@ -223,8 +223,8 @@ def event_id(
 ) -> str:
     """Name an event so that the same event sent again has the same name.
 
-    A play that has an id is named by it, whatever else is said of it; every other event by a hash
-    of what it says.
+    A play that has an id is named by it, whatever else is said of it, and by its user, whom only
+    the compaction knows for sure and puts before it; every other event by a hash of what it says.
 
     Parameters
     ----------

@@ -272,30 +272,35 @@ def play_table(plays: Sequence[tuple[str, Id, EventRecord]], layout: Layout) -> 
     )
 
 
-def aside_table(events: Sequence[tuple[str, EventRecord]]) -> pa.Table:
-    """Write events that belong to no decision, or cannot be.
+def aside_table(records: Sequence[tuple[str, Decision | EventRecord]]) -> pa.Table:
+    """Write events that belong to no decision, or cannot be, and decisions that cannot go in.
 
     Parameters
     ----------
-    events : sequence of (reason, EventRecord)
+    records : sequence of (reason, Decision or EventRecord)
         Each with its reason.
 
     Returns
     -------
     pyarrow.Table
-        Ids as JSON, in which 5 and "5" differ.
+        Ids as JSON, in which 5 and "5" differ. Decisions have neither event nor item.
     """
     import pyarrow as pa
 
+    found = [record for _, record in records]
+    events = [None if isinstance(record, Decision) else record for record in found]
+
     return pa.table(
         {
-            "event_id": pa.array([event.event_id for _, event in events], pa.string()),
-            REASON: pa.array([reason for reason, _ in events], pa.string()),
-            "kind": pa.array([event.kind for _, event in events], pa.string()),
-            "decision_id": pa.array([event.decision_id for _, event in events], pa.string()),
-            C.USER: pa.array([id_text(event.user_id) for _, event in events], pa.string()),
-            C.ITEM: pa.array([id_text(event.item_id) for _, event in events], pa.string()),
-            "at": instants([event.at_ms * 1000 for _, event in events]),
+            "event_id": pa.array([None if e is None else e.event_id for e in events], pa.string()),
+            REASON: pa.array([reason for reason, _ in records], pa.string()),
+            "kind": pa.array(["decision" if e is None else e.kind for e in events], pa.string()),
+            "decision_id": pa.array([each.decision_id for each in found], pa.string()),
+            C.USER: pa.array([id_text(each.user_id) for each in found], pa.string()),
+            C.ITEM: pa.array(
+                [None if e is None else id_text(e.item_id) for e in events], pa.string()
+            ),
+            "at": instants([each.at_ms * 1000 for each in found]),
         }
     )
 

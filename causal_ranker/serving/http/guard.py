@@ -1,7 +1,8 @@
-"""Stands before every route: asks for a key, counts, and turns a fault of ours into one line."""
+"""Stands before every route: looks at host and key, counts, turns a fault of ours into one line."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection
 from time import perf_counter
@@ -12,12 +13,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from causal_ranker.serving.http.answers import refuse
+from causal_ranker.serving.http.here import asks_here
 from causal_ranker.serving.http.keys import KeyRing
 
 __all__ = ["Guard"]
 
 _log = logging.getLogger(__name__)
 _BEARER: Final = "bearer "
+_NOT_HERE: Final = (
+    "expected Host: localhost, 127.0.0.1 or [::1], as there are no keys; got another. "
+    "Serve with --keys to be asked by other names"
+)
 # Seconds; the deadline of a list is 0.05.
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.015, 0.025, 0.05, 0.055, 0.1, 0.25, 1.0, 10.0)
 
@@ -31,6 +37,8 @@ class Guard:
         What stands behind it.
     keys : KeyRing or None
         Keys that may enter; ``None`` lets everybody in.
+    only_here : bool
+        Whether requests must name this machine as their host.
     open_paths : collection of str
         Paths that need no key.
     known_paths : collection of str
@@ -44,11 +52,12 @@ class Guard:
         app: ASGIApp,
         *,
         keys: KeyRing | None,
+        only_here: bool,
         open_paths: Collection[str],
         known_paths: Collection[str],
         registry: CollectorRegistry,
     ) -> None:
-        self._app, self._keys = app, keys
+        self._app, self._keys, self._only_here = app, keys, only_here
         self._open, self._known = frozenset(open_paths), frozenset(known_paths)
         self._responses = Counter(
             "causal_ranker_http_responses",
@@ -85,7 +94,9 @@ class Guard:
             await send(message)
 
         try:
-            if self._keys is None or scope["path"] in self._open or self._enters(scope):
+            if self._only_here and not asks_here(scope):
+                await refuse(421, _NOT_HERE)(scope, receive, noted)
+            elif self._keys is None or scope["path"] in self._open or self._enters(scope):
                 await self._app(scope, receive, noted)
             else:
                 headers = {"WWW-Authenticate": "Bearer"}
@@ -93,6 +104,13 @@ class Guard:
                 await refused(scope, receive, noted)
         except ClientDisconnect:
             pass  # nobody is left to answer
+        except asyncio.CancelledError:
+            if not scope["app"].state.stopping:
+                raise
+            # The server waits no longer for the rest of a body, or for us.
+            if status == 499:
+                stopping = refuse(503, "the service is stopping", {"Retry-After": "1"})
+                await stopping(scope, receive, noted)
         except Exception:
             _log.exception("a request failed")
             if status != 499:  # the answer has begun, and cannot be taken back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from causal_ranker.errors import (
     UnknownUserError,
     UpstreamError,
 )
+from causal_ranker.serving.breaker import Breaker
+from causal_ranker.serving.config import BreakerConfig
 from causal_ranker.serving.wire import MOST_ITEMS, Candidate, Id, RerankRequest
 
 if TYPE_CHECKING:
@@ -28,12 +31,17 @@ __all__ = ["OfferedCandidates"]
 _log = logging.getLogger(__name__)
 _THREADS: Final = 16
 _MOST_WAITING: Final = 64
+# Seconds that a request waits for a thread and for the answer, together.
+_WITHIN_S: Final = 0.2
 _Asked = TypeVar("_Asked", bound=RerankRequest)
 _Said = TypeVar("_Said")
 
 
 class OfferedCandidates:
     """Asks a base recommender before the service is asked.
+
+    A request waits 0.2 s at most. A recommender that hangs is left alone, and tried again now and
+    then.
 
     Parameters
     ----------
@@ -45,6 +53,7 @@ class OfferedCandidates:
         self._recommender = recommender
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="offer")
         self._waiting = 0
+        self._breaker = Breaker(BreakerConfig())
 
     async def ask(self, service: Callable[[_Asked], Awaitable[_Said]], asked: _Asked) -> _Said:
         """Ask the service, with candidates of the recommender where the request has none.
@@ -98,12 +107,38 @@ class OfferedCandidates:
                 came="one more",
                 do="Ask again later.",
             )
+        if not self._breaker.admits():
+            raise UpstreamError(
+                expected="a base recommender that answers",
+                came="one that was late too often, and is left alone for now",
+                do="Ask again later.",
+            )
         self._waiting += 1
+        began = time.monotonic()
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._fetch, user)
+            call = asyncio.get_running_loop().run_in_executor(self._threads, self._fetch, user)
+            found = await asyncio.wait_for(call, _WITHIN_S)
+        except asyncio.CancelledError:
+            self._breaker.skipped()
+            raise
+        except TimeoutError:
+            self._breaker.failed()
+            raise UpstreamError(
+                expected=f"candidates from the base recommender within {_WITHIN_S:g} s",
+                came="none",
+                do="Ask again later.",
+            ) from None
+        except Exception:
+            # A quick error costs nobody time, and may be about one user alone.
+            if time.monotonic() - began < _WITHIN_S / 2:
+                self._breaker.succeeded()
+            else:
+                self._breaker.failed()
+            raise
         finally:
             self._waiting -= 1
+        self._breaker.succeeded()
+        return found
 
     def _fetch(self, user: Id) -> list[Candidate]:
         table: Any = self._recommender.candidates([user], at=datetime.now(UTC), k=MOST_ITEMS)

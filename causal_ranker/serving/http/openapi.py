@@ -67,7 +67,7 @@ OPERATIONS: Final = (
         name="rerank",
         method="POST",
         path="/v1/rerank",
-        summary="A user's candidates in the order of the policy",
+        summary="A user's candidates in the order of the policy; where none come, at most 1,000",
         takes=RerankRequest,
         answers=RerankAnswer,
         refuses=_OF_A_LIST,
@@ -145,6 +145,7 @@ _MEANING: Final = {
     408: "A request that was not whole in time",
     413: "A body above 1 MiB",
     415: "A body that is not said to be JSON",
+    421: "A Host other than localhost, 127.0.0.1 or [::1], where there are no keys",
     429: "Too many requests wait, and there is no base order to answer with",
     431: "A head above 64 KiB",
     503: "Not ready; or what it takes to answer (decision log, base recommender) is not there",
@@ -164,13 +165,15 @@ _CHALLENGE: Final = {
 }
 
 
-def openapi_document(*, with_keys: bool) -> dict[str, Any]:
+def openapi_document(*, with_keys: bool, only_here: bool = False) -> dict[str, Any]:
     """Describe the service.
 
     Parameters
     ----------
     with_keys : bool
         Whether this service asks for keys.
+    only_here : bool
+        Whether it refuses hosts that are not this machine.
 
     Returns
     -------
@@ -188,7 +191,7 @@ def openapi_document(*, with_keys: bool) -> dict[str, Any]:
             schema["description"] = cleandoc(schema["description"]).partition("\n\n")[0]
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
-        described = _described(operation, with_keys=with_keys)
+        described = _described(operation, with_keys=with_keys, only_here=only_here)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     components: dict[str, Any] = {"schemas": schemas}
     if with_keys:
@@ -206,7 +209,7 @@ def openapi_document(*, with_keys: bool) -> dict[str, Any]:
     }
 
 
-def _described(operation: Operation, *, with_keys: bool) -> dict[str, Any]:
+def _described(operation: Operation, *, with_keys: bool, only_here: bool) -> dict[str, Any]:
     answers = operation.answers
     if answers is str:
         content = {_METRICS: {"schema": {"type": "string"}}}
@@ -214,7 +217,8 @@ def _described(operation: Operation, *, with_keys: bool) -> dict[str, Any]:
         content = {"application/json": {"schema": _schema(answers)}}
     responses: dict[str, Any] = {"200": {"description": "The answer", "content": content}}
     asks = with_keys and operation.needs_key
-    for status in sorted((*_OF_ANY, *operation.refuses, *((401,) if asks else ()))):
+    also = [401] * asks + [421] * only_here
+    for status in sorted((*_OF_ANY, *operation.refuses, *also)):
         refused: dict[str, Any] = {
             "description": _MEANING[status],
             "content": {"application/json": {"schema": _schema(Refusal)}},

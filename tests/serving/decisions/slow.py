@@ -67,7 +67,11 @@ def compacted(records: Iterable[Record]) -> dict[str, list[Row]]:
     for each in everything:
         if isinstance(each, Decision):
             made.setdefault(each.decision_id, each)
-    events = {each.event_id: each for each in everything if isinstance(each, EventRecord)}
+    events = {
+        (each.event_id, each.decision_id, each.user_id): each
+        for each in everything
+        if isinstance(each, EventRecord)
+    }
     views: dict[str, dict[Any, list[EventRecord]]] = {}
     tables: dict[str, list[Row]] = {
         "impressions": [],
@@ -81,8 +85,7 @@ def compacted(records: Iterable[Record]) -> dict[str, list[Row]]:
         decision = None if event.decision_id is None else made.get(event.decision_id)
         if event.kind == "view":
             items = [] if decision is None else [decision.items[p] for p in decision.shown]
-            early = event.clicked_at_ms is not None and decision is not None
-            if event.item_id not in items or (early and event.clicked_at_ms < decision.at_ms):  # type: ignore[operator, union-attr]
+            if event.item_id not in items:
                 tables["aside"].append({"event_id": event.event_id})
             else:
                 views.setdefault(event.decision_id or "", {}).setdefault(event.item_id, []).append(
@@ -93,7 +96,8 @@ def compacted(records: Iterable[Record]) -> dict[str, list[Row]]:
         if user is None or event.user_id not in (None, user):
             tables["aside"].append({"event_id": event.event_id})
             continue
-        key = event.play_id if event.play_id is not None else (user, event.item_id, event.at_ms)
+        by_place = (user, event.item_id, event.at_ms)
+        key = (user, event.play_id) if event.play_id is not None else by_place
         if key not in played:
             played.add(key)
             row = {"user_id": user, "item_id": event.item_id, "played_at": event.at_ms}
@@ -134,6 +138,7 @@ def _add(
         mine = views.get(item, [])
         longest = [e.viewable_ms for e in mine if e.viewable_ms is not None]
         clicks = [e.clicked_at_ms for e in mine if e.clicked_at_ms is not None]
+        clicks = [max(c, decision.at_ms) for c in clicks if c >= decision.at_ms - 300_000]
         tables["impressions"].append(
             {
                 **row,

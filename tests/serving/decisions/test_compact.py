@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from causal_ranker.errors import ConfigError, DataError, SchemaError
+from causal_ranker.errors import ConfigError, DataError
 from causal_ranker.logs.contract import check_candidates, check_impressions, check_plays
 from causal_ranker.logs.sources import connect, read_table
 from causal_ranker.reranking.draws import Thompson, UniformSwaps
@@ -262,21 +262,35 @@ def test_decisions_that_contradict_themselves_are_counted_and_left_out(
     assert {row["assignment_unit"] for row in shown} == {"good"}
 
 
-def test_ids_of_two_types_are_refused_or_all_are_text(tmp_path: Path) -> None:
+def test_ids_of_two_types_are_set_aside_or_all_are_text(tmp_path: Path) -> None:
     mixed = [decision("a", user=5), decision("b", user="5"), play(1, DAY, user_id="x")]
-    write(tmp_path / "log", [decision("first")], mixed)
-    with pytest.raises(SchemaError, match=r"user ids that are all int.*'5' in segment"):
-        compact(tmp_path / "log", out=tmp_path / "out")
+    mixed.append(msgspec.structs.replace(decision("i"), items=[1, "2", 3, 4, 5, 6]))
+    write(tmp_path / "log", [decision("first")], mixed[1:], [mixed[0], mixed[1]])
+    done = compact(tmp_path / "log", out=tmp_path / "out")
+    assert done.refused == {"user id of another type": 1, "item id of another type": 1}
+    assert done.aside == {"user id of another type": 1}
+    assert (done.decisions, done.duplicates) == (2, 1)
     units = {row["assignment_unit"] for row in rows_of(tmp_path / "out", "candidates")}
-    assert units == {"first"}, "a segment goes in whole or not at all"
+    assert units == {"first", "a"}, "the others of its segment and later segments go in"
+    apart = [row for row in rows_of(tmp_path / "out", "aside") if row["kind"] == "decision"]
+    assert {(row["decision_id"], row["user_id"]) for row in apart} == {("b", '"5"'), ("i", "1")}
     with pytest.raises(ConfigError, match="ids as_logged"):
         compact(tmp_path / "log", out=tmp_path / "out", ids="text")
     done = compact(tmp_path / "log", out=tmp_path / "text", ids="text")
-    assert (done.decisions, done.plays) == (3, 1)
+    assert (done.decisions, done.plays) == (4, 1)
     found = rows_of(tmp_path / "text", "candidates")
     assert {row["user_id"] for row in found} == {"1", "5"}
     assert all(isinstance(row["item_id"], str) for row in found)
-    assert len({(row["user_id"], row["t0"]) for row in found}) == 3
+    assert len({(row["user_id"], row["t0"]) for row in found}) == 4
+
+
+def test_most_decisions_say_of_which_type_ids_are(tmp_path: Path) -> None:
+    odd = decision("o", user="nobody", session_id=3)
+    plays = [play("x", DAY + number, user_id="y") for number in range(5)]
+    day = [*plays, odd, *(decision(name) for name in "abc")]
+    done = compact(write(tmp_path / "log", day), out=tmp_path / "out")
+    assert (done.decisions, done.refused) == (3, {"user id of another type": 1})
+    assert sum(done.aside.values()) == 5
 
 
 def test_events_whose_ids_are_of_another_type_are_set_aside(tmp_path: Path) -> None:
@@ -289,11 +303,65 @@ def test_events_whose_ids_are_of_another_type_are_set_aside(tmp_path: Path) -> N
     assert {row["user_id"] for row in rows_of(tmp_path / "out", "aside")} == {"5", '"5"'}
 
 
-def test_ids_above_64_bits_are_refused_or_text(tmp_path: Path) -> None:
+def test_ids_above_64_bits_are_set_aside_or_text(tmp_path: Path) -> None:
     log = write(tmp_path / "log", [decision("a", user=2**63)])
-    with pytest.raises(SchemaError, match="64 bits"):
-        compact(log, out=tmp_path / "out")
+    assert compact(log, out=tmp_path / "out").refused == {"user id of another type": 1}
     assert compact(log, out=tmp_path / "text", ids="text").decisions == 1
+
+
+def test_events_wait_for_decisions_of_another_log(tmp_path: Path) -> None:
+    a, b = decision("a", user=7), decision("b", user=8)
+    early = [view(a, 0, viewable_ms=5), play(3, DAY, decision_id="a"), play(3, DAY, user_id=7)]
+    astray = write(tmp_path / "other", [*early, early[0], view(b, 1)], [b, early[1]])
+    out = tmp_path / "out"
+    done = compact(astray, out=out)
+    assert done.aside == {"no such decision": 3}
+    assert (done.events, done.joined, done.plays, done.views, done.duplicates) == (6, 1, 1, 1, 2)
+    assert len(rows_of(out, "aside")) == 2
+    again = compact(astray, out=out)
+    assert (again.events, len(rows_of(out, "aside"))) == (0, 2)
+    home = write(tmp_path / "log", [a, early[0]], [early[1]])
+    done = compact(home, out=out)
+    assert (done.events, done.joined, done.plays, done.views, done.duplicates) == (2, 2, 0, 1, 3)
+    assert not rows_of(out, "aside")
+    assert_same(out, [a, b, *early, view(b, 1)])
+
+
+def test_a_play_id_is_its_users_own(tmp_path: Path) -> None:
+    a, b = decision("a", user=107), decision("b", user=108)
+    sent = [
+        play(3, DAY, decision_id="a", user_id=109, play_id=1),
+        play(3, DAY, decision_id="a", play_id=1),
+        play(3, DAY, decision_id="b", play_id=1),
+        play(3, DAY, user_id=107, play_id=1),
+        play(3, DAY, user_id=107, play_id="1"),
+        play(3, DAY, decision_id="lost", play_id=1),
+        play(3, DAY, decision_id="lost too", play_id=1),
+    ]
+    done = compact(write(tmp_path / "log", [a, b, *sent]), out=tmp_path / "out")
+    assert (done.plays, done.duplicates) == (3, 1)
+    assert done.aside == {"another user's decision": 1, "no such decision": 2}
+    assert_same(tmp_path / "out", [a, b, *sent])
+    assert_in_contract(tmp_path / "out")
+    done = compact(tmp_path / "log", out=tmp_path / "text", ids="text")
+    assert (done.plays, done.duplicates) == (3, 1)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_slow_clock_costs_a_click_at_most(tmp_path: Path, late: bool) -> None:
+    a = decision("a", slots=4)
+    told = [
+        view(a, slot, viewable_ms=700, clicked_at_ms=a.at_ms - behind)
+        for slot, behind in enumerate((0, 1, 300_000, 300_001))
+    ]
+    log = write(tmp_path / "log", *([[a], told] if late else [[a, *told]]))
+    done = compact(log, out=tmp_path / "out")
+    assert (done.views, done.clicks_moved, done.clicks_dropped) == (4, 2, 1)
+    assert not done.aside
+    rows = sorted(rows_of(tmp_path / "out", "impressions"), key=lambda row: row["position"])
+    assert [row["clicked_at"] for row in rows] == [row["t0"] for row in rows[:3]] + [None]
+    assert [(row["viewable"], row["viewable_ms"]) for row in rows] == [(True, 700)] * 4
+    assert_in_contract(tmp_path / "out")
 
 
 def test_columns_that_nobody_told_are_not_there(tmp_path: Path) -> None:

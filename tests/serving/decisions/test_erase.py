@@ -120,6 +120,23 @@ def test_no_byte_of_the_user_is_left(tmp_path: Path) -> None:
     assert b"gone-" not in everything()
 
 
+def test_what_waits_for_a_users_decisions_goes_too(tmp_path: Path) -> None:
+    """Decisions in another log, of which events are here, and decisions that were set aside."""
+    events = [play(3, DAY, decision_id=name) for name in ("odd", "away", "theirs")]
+    some = [decision("b", user=1), decision("c", user=1)]
+    events.append(view(some[0], 0, decision_id="nowhere", user_id=7))
+    write(tmp_path / "here", [*some, decision("odd", user="7"), *events])
+    write(tmp_path / "log", [decision("away", user=7)])
+    out = tmp_path / "out"
+    compact(tmp_path / "here", out=out)
+    assert len(rows_of(out, "aside")) == 5
+    forget("7", log=tmp_path / "log", compacted=out)
+    assert [row["decision_id"] for row in rows_of(out, "aside")] == ["theirs"]
+    write(tmp_path / "next", [decision("away", user=1), decision("theirs", user=1)])
+    assert compact(tmp_path / "next", out=out).joined == 1
+    assert not rows_of(out, "aside")
+
+
 def test_an_integer_and_a_text_are_two_users_where_it_is_said(tmp_path: Path) -> None:
     log = write(tmp_path / "log", MINE, OTHERS)
     assert erase_from_log(log, {"7"}).rows == {"decisions": 1}

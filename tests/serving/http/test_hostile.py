@@ -87,7 +87,7 @@ BAD = {
         "moment",
     ),
     "no utf-8": (b'{"user_id": "\xff"}', "JSON that is not UTF-8"),
-    "a moment nobody knows": (b'{"user_id": 100, "moment": {"weather": 1}}', "weather"),
+    "a moment of another type": (b'{"user_id": 100, "moment": {"week": "rain"}}', "week"),
     "a moment of a list": (b'{"user_id": 100, "moment": {"week": [1]}}', "moment"),
     "columns of another length": (
         b'{"user_id": 100, "candidates": [{"item_id": 1, "base_score": 1}], '

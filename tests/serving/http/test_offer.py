@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +15,8 @@ import pytest
 
 from causal_ranker.errors import EmptyError, UpstreamError
 from causal_ranker.serving.app import create_app
+from causal_ranker.serving.http.offer import OfferedCandidates
+from causal_ranker.serving.wire import RerankAnswer, RerankRequest
 from tests.serving.http.fake import FakeService
 from tests.serving.running import Running
 
@@ -75,3 +80,60 @@ def test_a_failing_recommender_hides_no_other_error() -> None:
     with Running(create_app(service, upstream=Recommender())) as running:  # type: ignore[arg-type]
         assert running.post({"user_id": 8})[0] == 503
         assert running.post({"user_id": 9})[0] == 400
+
+
+class Silent(Recommender):
+    """Says nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaks = threading.Event()
+
+    def candidates(
+        self, users: Iterable[int | str], *, at: datetime, k: int | None = None
+    ) -> pd.DataFrame:
+        found = super().candidates(users, at=at, k=k)
+        assert self.speaks.wait(30)
+        return found
+
+
+def test_quick_errors_about_some_users_keep_it_asked() -> None:
+    recommender, service = Recommender(), FakeService()
+    with Running(create_app(service, upstream=recommender)) as running:  # type: ignore[arg-type]
+        assert [running.post({"user_id": 8})[0] for _ in range(7)] == [503] * 7
+        assert running.post({"user_id": 7})[0] == 200
+
+
+def test_one_that_hangs_is_waited_for_once_and_then_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    within = 0.3
+    monkeypatch.setattr("causal_ranker.serving.http.offer._WITHIN_S", within)
+    silent, service = Silent(), FakeService()
+    offered = OfferedCandidates(silent)
+
+    async def timed() -> float:
+        began = time.monotonic()
+        with pytest.raises(UpstreamError):
+            await offered.ask(service.rerank, RerankRequest(user_id=7))
+        return time.monotonic() - began
+
+    async def run() -> RerankAnswer:
+        # more than there are threads: the last ones would wait for those before them
+        first = await asyncio.gather(*(timed() for _ in range(64)))
+        assert within * 0.9 < min(first) <= max(first) < within + 2
+        asked = len(silent.asked)
+        assert sum([await timed() for _ in range(64)]) < 64 * within / 4  # nobody waits
+        assert len(silent.asked) == asked == 16
+        silent.speaks.set()
+        for _ in range(200):  # until one request tries again
+            with suppress(UpstreamError):
+                return await offered.ask(service.rerank, RerankRequest(user_id=7))
+            await asyncio.sleep(0.05)
+        raise TimeoutError
+
+    try:
+        assert [each.item_id for each in asyncio.run(run()).items] == ["b", 3]
+    finally:
+        silent.speaks.set()
+        offered.close()

@@ -77,6 +77,13 @@ def test_every_route_stands_in_the_document_and_the_other_way_round() -> None:
     assert routes == {(path, method) for path, found in paths.items() for method in found}
 
 
+def test_it_says_that_hosts_are_looked_at_only_where_they_are() -> None:
+    for only_here in (False, True):
+        paths = openapi_document(with_keys=False, only_here=only_here)["paths"]
+        for found in paths.values():
+            assert all(("421" in each["responses"]) == only_here for each in found.values())
+
+
 def test_it_says_who_needs_a_key_only_where_keys_are_asked_for() -> None:
     without, with_keys = openapi_document(with_keys=False), openapi_document(with_keys=True)
     assert "401" not in str(without)

@@ -1,0 +1,56 @@
+"""Which names mean this machine and no other."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+__all__ = ["asks_here", "is_here"]
+
+_HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]*)?")
+
+
+def is_here(host: str) -> bool:
+    """Say whether an address is reached from this machine alone.
+
+    Parameters
+    ----------
+    host : str
+        A name, or an address without brackets.
+
+    Returns
+    -------
+    bool
+        True for ``localhost`` and addresses of the loopback.
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def asks_here(scope: Scope) -> bool:
+    """Say whether a request names this machine as its host.
+
+    A web page elsewhere may let its own name point to 127.0.0.1 (DNS rebinding); a browser then
+    lets it read what is served there, but still sends that name.
+
+    Parameters
+    ----------
+    scope : ASGI
+        The request.
+
+    Returns
+    -------
+    bool
+        Whether there is one ``Host``, and it is such a name, with any port.
+    """
+    given = [value for name, value in scope["headers"] if name == b"host"]
+    if len(given) != 1:
+        return False
+    found = _HOST.fullmatch(given[0].decode("latin-1").strip().lower())
+    return found is not None and is_here(found[1] or found[2])
