@@ -71,7 +71,8 @@ def connect(
         If a setting is not valid, or the database cannot be opened.
     """
     spill = Path(tempfile.gettempdir()) / f"{SPILL_FOLDER}{os.getpid()}_{secrets.token_hex(4)}"
-    settings: dict[str, Any] = {"temp_directory": str(spill)}
+    # The chain has bars of its own; DuckDB would draw another one across them, and into files.
+    settings: dict[str, Any] = {"temp_directory": str(spill), "enable_progress_bar": False}
     if threads is not None:
         settings["threads"] = threads
     if memory_limit is not None:
