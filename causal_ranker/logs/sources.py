@@ -71,14 +71,16 @@ def connect(
         If a setting is not valid, or the database cannot be opened.
     """
     spill = Path(tempfile.gettempdir()) / f"{SPILL_FOLDER}{os.getpid()}_{secrets.token_hex(4)}"
-    # The chain has bars of its own; DuckDB would draw another one across them, and into files.
-    settings: dict[str, Any] = {"temp_directory": str(spill), "enable_progress_bar": False}
+    settings: dict[str, Any] = {"temp_directory": str(spill)}
     if threads is not None:
         settings["threads"] = threads
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
     try:
-        return ibis.duckdb.connect(database, **settings)  # Ibis puts the session on UTC
+        connection = ibis.duckdb.connect(database, **settings)  # Ibis puts the session on UTC
+        # The chain has bars of its own; DuckDB would draw another one across them, and into files.
+        connection.raw_sql("SET enable_progress_bar = false")
+        return connection
     except duckdb.Error as error:
         raise ConfigError(
             expected="a DuckDB database that opens with these settings",
