@@ -77,7 +77,10 @@ def connect(
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
     try:
-        return ibis.duckdb.connect(database, **settings)  # Ibis puts the session on UTC
+        connection = ibis.duckdb.connect(database, **settings)  # Ibis puts the session on UTC
+        # The chain has bars of its own; DuckDB would draw another one across them, and into files.
+        connection.raw_sql("SET enable_progress_bar = false")
+        return connection
     except duckdb.Error as error:
         raise ConfigError(
             expected="a DuckDB database that opens with these settings",

@@ -23,6 +23,11 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 class RecordSink(Protocol):
     """Where records go, as `causal_ranker.serving.decisions.log.DecisionLog` takes them."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether records can be written, as far as the process itself goes."""
+        ...
+
     def new_id(self) -> str:
         """Return an id for a decision.
 

@@ -74,7 +74,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_synced(file: Path, content: bytes) -> None:
+def write_synced(file: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Write a new file and make it durable.
 
     Parameters
@@ -83,8 +83,10 @@ def write_synced(file: Path, content: bytes) -> None:
         The file, which may not exist yet.
     content : bytes
         What to write.
+    mode : int
+        Its permissions, of which the process's mask takes away.
     """
-    with file.open("xb") as handle:
+    with open(file, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as handle:
         handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())

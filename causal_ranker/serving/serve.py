@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 _KEEP_ALIVE_S: Final = 75
 # A base recommender is asked before the deadline of a list begins.
 _UPSTREAM_S: Final = 0.2
+# After draining: a process that is told to stop must end within 10 s, whatever its disk does.
+_CLOSE_S: Final = 1.0
 
 
 def serve(
@@ -147,7 +149,8 @@ def _decisions(folder: str | Path | None, config: LogConfig) -> Iterator[Decisio
     try:
         yield log
     finally:
-        log.close()
+        if not log.close(_CLOSE_S):
+            _log.error("the decision log was not closed within %g s: its disk hangs", _CLOSE_S)
 
 
 def _models(model: str | Path) -> Registry | Bundle:

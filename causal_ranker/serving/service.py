@@ -151,6 +151,8 @@ class Service:
         """
         if self._stopping:
             return "stopping"
+        if self._log is not None and not self._log.alive:
+            return "the decision log has stopped"
         return None if self._models.loaded else "no model is loaded"
 
     def version(self) -> VersionAnswer:

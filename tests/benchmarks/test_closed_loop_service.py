@@ -57,6 +57,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 class Taken:
     """A log that hands out the ids it was given, and keeps what is written."""
 
+    alive = True
+
     def __init__(self, ids: list[str]) -> None:
         self.ids, self.records = ids, list[Any]()
 

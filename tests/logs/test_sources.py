@@ -130,6 +130,11 @@ def test_an_ibis_table_stays_on_its_own_engine(connection: Backend) -> None:
     assert read_table(table, connection, name="plays") is table
 
 
+def test_the_engine_draws_no_bar_across_ours() -> None:
+    [[drawn]] = connect().raw_sql("SELECT current_setting('enable_progress_bar')").fetchall()
+    assert drawn is False
+
+
 def test_a_lazy_frame_is_streamed_to_a_file_that_goes_with_the_connection(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

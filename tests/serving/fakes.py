@@ -76,6 +76,8 @@ class MemoryLog:
         self.given += 1
         return f"decision-{self.given}"
 
+    alive = True
+
     def append(self, records: Sequence[Record]) -> Future[bool]:
         self.records += records
         future: Future[bool] = Future()

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +62,14 @@ def _ask(
 
 
 @contextmanager
-def serving(folder: Path, *words: str | Path) -> Iterator[Process]:
+def serving(
+    folder: Path, *words: str | Path, program: Sequence[str] = ("-m", "causal_ranker")
+) -> Iterator[Process]:
     """Run `causal-ranker serve` in a process of its own, on a free port of this machine only."""
     log = folder / "serve.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "causal_ranker", "serve", "--port", "0", *map(str, words)],
+            [sys.executable, *program, "serve", "--port", "0", *map(str, words)],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=stream,
             stderr=stream,
@@ -133,6 +136,45 @@ def test_it_stops_without_losing_a_request(published: Path, tmp_path: Path) -> N
         said = server.log.read_text("utf-8")
     assert "Traceback" not in said
     assert "GET" not in said  # no access log
+
+
+def test_a_flood_of_connections_leaves_files_for_the_log(published: Path, tmp_path: Path) -> None:
+    words = ["--model", published, "--log", tmp_path / "decisions"]
+    with serving(tmp_path, *words) as server:
+        assert server.ask("/v1/rerank", BODY)[1]["decision_id"]
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (120, 120))
+        patient = server.connection()
+        assert _ask(patient, "/v1/rerank", BODY)[0] == 200
+        flood = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+        flood[-1].settimeout(5)
+        assert flood[-1].recv(99).startswith(b"HTTP/1.1 503 ")
+        answers = [_ask(patient, "/v1/rerank", BODY) for _ in range(3)]
+        time.sleep(1.2)  # the log syncs what it has
+        answers += [_ask(patient, "/v1/rerank", BODY) for _ in range(3)]
+        assert all(status == 200 and answer["decision_id"] for status, answer in answers)
+        for connection in flood:
+            connection.close()
+        patient.close()
+        assert server.ask("/readyz") == (200, {"status": "ok"})
+
+
+_HANGING_DISK = """
+import os, time
+os.fdatasync = lambda descriptor: time.sleep(60)
+from causal_ranker.cli import main
+main()
+"""
+
+
+def test_a_disk_that_hangs_does_not_keep_it_from_ending(published: Path, tmp_path: Path) -> None:
+    words = ["--model", published, "--log", tmp_path / "decisions"]
+    with serving(tmp_path, *words, program=["-c", _HANGING_DISK]) as server:
+        assert server.ask("/v1/rerank", BODY)[1]["decision_id"]
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=20) == 0
+        assert time.monotonic() - began < 10
+        assert "its disk hangs" in server.log.read_text("utf-8")
 
 
 @pytest.fixture

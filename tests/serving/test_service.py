@@ -494,6 +494,9 @@ def test_stopping_finishes_what_is_in_flight_and_flushes(bundle: Bundle) -> None
         assert service.not_ready() == "no model is loaded"
         await service.start()
         assert service.not_ready() is None
+        log.alive = False
+        assert service.not_ready() == "the decision log has stopped"
+        log.alive = True
         asked = asyncio.create_task(service.rerank(request()))
         await until(lambda: hang.calls == 1)
         stopping = asyncio.create_task(service.stop())

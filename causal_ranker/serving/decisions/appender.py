@@ -8,11 +8,14 @@ don't wait for the disk either.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Final
 
 from causal_ranker.serving.decisions.config import LogConfig
@@ -46,8 +49,13 @@ class Appender:
         self._size = 0
         self._opened = self._synced = time.monotonic()
         self._dirty = False
-        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decision-log-sync")
         self._syncs: list[Future[None]] = []
+        self._due: SimpleQueue[tuple[int, Future[None]] | None] = SimpleQueue()
+        # A pool's threads would be waited for at the end of the process, however long a disk hangs.
+        self._beside = Thread(
+            target=_sync_each, args=(self._due,), name="decision-log-sync", daemon=True
+        )
+        self._beside.start()
 
     def write(self, chunks: Sequence[bytes]) -> tuple[int, OSError | None]:
         """Append chunks, each whole or not at all.
@@ -100,12 +108,17 @@ class Appender:
         Returns
         -------
         OSError or None
-            What failed in syncing since the last time.
+            What failed in syncing beside since the last time.
+
+        Raises
+        ------
+        OSError
+            If the segment cannot be synced or closed now; it is not tried again.
         """
         now = time.monotonic()
         if self._dirty and now - self._synced >= self._config.sync_seconds:
-            self._sync_beside()
             self._synced = now
+            self._sync_beside()
         old = now - self._opened >= self._config.segment_seconds
         if self._descriptor >= 0 and (old or self._size >= self._config.segment_bytes):
             self._leave()
@@ -132,22 +145,35 @@ class Appender:
         -------
         OSError or None
             What failed in syncing.
+
+        Raises
+        ------
+        OSError
+            If the segment cannot be synced or closed now.
         """
-        self._leave()
-        self._beside.shutdown(wait=True)
+        try:
+            self._leave()
+        finally:
+            self._due.put(None)
+            self._beside.join()
         return self.tend()
 
     def _open(self) -> None:
         if self._descriptor >= 0:
             return
-        self._file = self._folder / f"{self._prefix}-{self._number:06x}.log"
+        name = f"{self._prefix}-{self._number:06x}.log"
+        self._file = self._folder / f".{name}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._number += 1  # a name is never tried twice
-        self._descriptor = os.open(self._file, flags, 0o644)
+        self._descriptor = os.open(self._file, flags, 0o600)
         self._size = len(MAGIC)
         try:
+            # Readers see the segment only once the lock is held that says that it is open.
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.write(self._descriptor, MAGIC) < len(MAGIC):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.rename(self._file, self._folder / name)
+            self._file = self._folder / name
             sync_folder(self._folder)
         except OSError:
             self._leave()
@@ -158,16 +184,25 @@ class Appender:
     def _leave(self) -> None:
         if self._descriptor < 0:
             return
-        if self._dirty:
-            self._sync_beside()
-        os.close(self._descriptor)
-        self._descriptor = -1
+        try:
+            if self._dirty:
+                self._sync_beside()
+        finally:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
         if self._size <= len(MAGIC) and self._file is not None:
             self._file.unlink(missing_ok=True)  # nothing was ever written to it
 
     def _sync_beside(self) -> None:
-        self._syncs.append(self._beside.submit(_sync, os.dup(self._descriptor)))
         self._dirty = False
+        try:
+            copy = os.dup(self._descriptor)
+        except OSError:  # no descriptor is left: the next records wait this once
+            os.fdatasync(self._descriptor)
+            return
+        sync: Future[None] = Future()
+        self._syncs.append(sync)
+        self._due.put((copy, sync))
 
     def _cut(self) -> None:
         try:
@@ -188,11 +223,18 @@ def _whole(chunks: Sequence[bytes], done: int) -> tuple[int, int]:
     return size, count
 
 
-def _sync(descriptor: int) -> None:
-    try:
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync_each(due: SimpleQueue[tuple[int, Future[None]] | None]) -> None:
+    while (each := due.get()) is not None:
+        descriptor, sync = each
+        try:
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        except Exception as error:
+            sync.set_exception(error)
+        else:
+            sync.set_result(None)
 
 
 def _failure(sync: Future[None]) -> OSError | None:

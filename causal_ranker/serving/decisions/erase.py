@@ -141,7 +141,7 @@ def _rewrite(file: Path, users: Collection[Id], erased: Erased) -> None:
             kept.append(frame(encode(found[1])))
     fresh = file.with_name(f".{file.name}")
     fresh.unlink(missing_ok=True)  # of a run that was interrupted
-    write_synced(fresh, b"".join(kept))
+    write_synced(fresh, b"".join(kept), mode=0o600)
     os.replace(fresh, file)
     sync_folder(file.parent)
     erased.files.append(file.name)

@@ -114,7 +114,8 @@ class CompactionIndex:
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o700, parents=True, exist_ok=True)
+            (folder / _FILE).touch(mode=0o600)  # it names users, as every file here
         except OSError as error:
             raise ConfigError(
                 expected=f"a folder for compacted logs at {folder}, or a place to create it",
@@ -407,7 +408,8 @@ class CompactionIndex:
             A place beside, whose folder exists.
         """
         path = self._aside / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._aside.mkdir(0o700, exist_ok=True)
+        path.parent.mkdir(0o700, exist_ok=True)
         return path
 
     def commit(
@@ -449,7 +451,7 @@ class CompactionIndex:
             name = f"{path.parent.name}/{path.name}"
             if self._db.execute("SELECT 1 FROM files WHERE name = ?", [name]).fetchone():
                 place = self.folder / name
-                place.parent.mkdir(exist_ok=True)
+                place.parent.mkdir(0o700, exist_ok=True)
                 os.replace(path, place)
                 touched.add(place.parent)
         for (name,) in self._db.execute("SELECT name FROM replaced").fetchall():

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ class DecisionLog:
     def __init__(self, folder: str | Path, *, config: LogConfig = LogConfig()) -> None:  # noqa: B008
         self._folder = Path(folder).absolute()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(
                 expected=f"a folder for the decision log at {folder}, or a place to create it",
@@ -117,7 +117,7 @@ class DecisionLog:
         self._changed = threading.Condition()
         self._queue: list[_Waiting] = []
         self._ids = self._written = self._failed = self._bytes = self._pending = 0
-        self._closing = False
+        self._closing = self._ended = False
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
         self._thread.start()
 
@@ -157,15 +157,19 @@ class DecisionLog:
             return future
         with self._changed:
             full = self._pending + len(chunk) > self._limit
-            if not full and not self._closing:
+            if not (full or self._closing or self._ended):
                 self._pending += len(chunk)
                 self._queue.append(_Waiting(chunk, len(records), future))
                 self._changed.notify_all()
                 return future
-        self._refuse(
-            future, len(records), "too much waits for the disk" if full else "it is closed"
-        )
+        reason = "it is closed" if self._closing else "its thread has ended"
+        self._refuse(future, len(records), "too much waits for the disk" if full else reason)
         return future
+
+    @property
+    def alive(self) -> bool:
+        """Whether records can be written, as far as the process itself goes; a disk may be full."""
+        return not self._ended
 
     @property
     def counts(self) -> LogCounts:
@@ -192,15 +196,24 @@ class DecisionLog:
             return False
         return True
 
-    def close(self) -> None:
-        """Write what waits, close the segment and let others write the folder. Twice is fine."""
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Write what waits, close the segment and let others write the folder. Twice is fine.
+
+        Parameters
+        ----------
+        timeout_s : float, optional
+            Seconds to wait at most, for a disk that may hang; as long as it takes by default.
+
+        Returns
+        -------
+        bool
+            Whether it is done. If not, nobody else can write the folder until it is.
+        """
         with self._changed:
-            if self._closing:
-                return
             self._closing = True
             self._changed.notify_all()
-        self._thread.join()
-        self._lock.release()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def __enter__(self) -> Self:
         return self
@@ -220,6 +233,18 @@ class DecisionLog:
         future.set_result(False)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:  # whatever ended it, nobody waits for a thread that is gone
+            with self._changed:
+                self._ended = True
+                left, self._queue = self._queue, []
+                self._pending -= sum(len(each.chunk) for each in left)
+            for each in left:
+                self._refuse(each.future, each.records, "its thread has ended")
+            self._lock.release()
+
+    def _work(self) -> None:
         while True:
             with self._changed:
                 if not self._queue and not self._closing:
@@ -228,15 +253,19 @@ class DecisionLog:
                 closing = self._closing
             if group:
                 self._write(group)
-            failed = self._appender.tend()
-            if failed is not None:
-                with self._changed:
-                    self._alarm.ring(0, str(failed))
+            self._try(self._appender.tend)
             if closing and not group:
                 break
-        failed = self._appender.close()
+        self._try(self._appender.close)
+
+    def _try(self, step: Callable[[], OSError | None]) -> None:
+        try:
+            failed: Exception | None = step()
+        except Exception as error:  # no descriptor is left, or a bug: the thread must outlive it
+            failed = error
         if failed is not None:
-            self._alarm.ring(0, str(failed))
+            with self._changed:
+                self._alarm.ring(0, str(failed) or repr(failed))
 
     def _write(self, group: list[_Waiting]) -> None:
         try:

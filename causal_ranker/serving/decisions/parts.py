@@ -71,7 +71,9 @@ class Parts:
                 number = int(name.split(".")[-2]) + 1
             name = f"{table}/{segment}.{number}.parquet"
             self.names.append(name)
-            writer = pq.ParquetWriter(self._index.aside(name), rows.schema, compression="zstd")
+            file = self._index.aside(name)
+            file.touch(mode=0o600)  # it names users
+            writer = pq.ParquetWriter(file, rows.schema, compression="zstd")
             self._stack.callback(writer.close)
             self._open[table, segment] = writer
         writer.write_table(rows)

@@ -35,7 +35,7 @@ __all__ = [
 _NAME: Final = re.compile(r"([0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{6}\.log")
 _LOCK: Final = "writer.lock"
 _BOOT: Final = "boot"
-# Readers hold the lock for an instant, to see whether there is a writer.
+# A writer who is stopping may hold the lock for an instant more.
 _PATIENCE_S: Final = 1.0
 
 
@@ -57,7 +57,7 @@ class FolderLock:
 
     def __init__(self, file: Path, *, what: str) -> None:
         try:
-            self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigError(
                 expected=f"a folder for {what} that can be written",
@@ -155,22 +155,25 @@ def closed_segments(folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        All of them, or all but the newest while a writer is at work.
+        All of them, or all but the newest while a writer has it open.
 
     Raises
     ------
     DataError
         If there is no such folder.
+    OSError
+        If the newest cannot be opened.
     """
-    found = segments(folder)  # before the look at the writer, who may start in between
-    return found[:-1] if _has_writer(folder) else found
+    found = segments(folder)  # none is ever opened again, whoever starts in between
+    return found[:-1] if found and _is_open(found[-1]) else found
 
 
-def _has_writer(folder: Path) -> bool:
+def _is_open(file: Path) -> bool:
+    """Say whether a writer has a segment open: it holds a lock on it from the first moment."""
     try:
-        descriptor = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True  # nothing was written to it, and it is gone
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

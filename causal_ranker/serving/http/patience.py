@@ -6,6 +6,7 @@ opens a connection and says nothing, or a header a minute, holds it as long as i
 
 from __future__ import annotations
 
+import resource
 from asyncio import BaseTransport, TimerHandle
 from typing import Any, Final
 
@@ -14,10 +15,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["PatientProtocol"]
 
 _HEAD_BYTES: Final = 64 * 1024
+# What the process needs besides connections: models, the decision log, a feature store.
+_OTHER_FILES: Final = 256
 
 
 class PatientProtocol(HttpToolsProtocol):
     """Hangs up on a request that is not whole in time (408) or whose head is too long (431).
+
+    A connection beyond those that the limit of open files has room for is turned away (503), so
+    that there is a file left for the decision log.
 
     Attributes
     ----------
@@ -40,7 +46,10 @@ class PatientProtocol(HttpToolsProtocol):
             The connection.
         """
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._wait()
+        if len(self.connections) > _most_connections():
+            self._hang_up(503, "Service Unavailable", "fewer connections at a time")
+        else:
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting.
@@ -107,3 +116,10 @@ class PatientProtocol(HttpToolsProtocol):
                 f"content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}".encode("ascii")
             )
         self.transport.close()
+
+
+def _most_connections() -> float:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return float("inf")
+    return max(limit // 2, limit - _OTHER_FILES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -169,7 +170,7 @@ def test_events_are_known_by_decisions_whose_records_are_gone(tmp_path: Path) ->
 
 
 def test_while_a_service_writes_it_is_refused_or_waited_for(tmp_path: Path) -> None:
-    config = LogConfig(segment_seconds=0.7)
+    config = LogConfig(segment_seconds=2.0)
     with DecisionLog(tmp_path, config=config) as log:
         assert log.append(MINE).result(10)
         with pytest.raises(ConfigError, match=r"which a service is writing.*--wait"):
@@ -181,6 +182,29 @@ def test_while_a_service_writes_it_is_refused_or_waited_for(tmp_path: Path) -> N
             assert log.append([OTHERS[0]]).result(10)
             time.sleep(0.05)
     assert {each.user_id for each in read(tmp_path)} == {1}
+
+
+def test_a_quiet_service_closes_its_segment_and_is_waited_for(tmp_path: Path) -> None:
+    with DecisionLog(tmp_path / "log", config=LogConfig(segment_seconds=0.3)) as log:
+        assert log.append([*MINE, OTHERS[0]]).result(10)
+        assert compact(tmp_path / "log", out=tmp_path / "out").segments == 0
+        assert erase_from_log(tmp_path / "log", {7}, wait_s=20).rows == {"decisions": 2}
+        assert compact(tmp_path / "log", out=tmp_path / "out").decisions == 1
+        assert log.append([OTHERS[1]]).result(10)  # the service goes on
+    assert read(tmp_path / "log") == OTHERS[:2]
+
+
+def test_all_that_names_users_is_for_its_owner_alone(tmp_path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        log = write(tmp_path / "log", *day())
+        compact(log, out=tmp_path / "out")
+        forget("7", log=log, compacted=tmp_path / "out")
+    finally:
+        os.umask(mask)
+    files = [*segments(log), *(tmp_path / "out").rglob("*"), tmp_path / "out"]
+    modes = {(file.is_dir(), file.stat().st_mode & 0o777) for file in files}
+    assert modes == {(True, 0o700), (False, 0o600)}
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

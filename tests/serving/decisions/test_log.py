@@ -85,15 +85,19 @@ def test_a_segment_of_a_writer_who_starts_just_now_is_not_closed(
         assert log.append([event(0)]).result(10)
     started = []
 
-    def start(folder: Path) -> bool:
-        log = DecisionLog(folder)
+    is_open = segments_module._is_open
+
+    def start(file: Path) -> bool:
+        log = DecisionLog(tmp_path)
         assert log.append([event(1)]).result(10)
         started.append(log)
-        return False  # as it was a moment ago
+        return is_open(file)
 
-    monkeypatch.setattr(segments_module, "_has_writer", start)
+    monkeypatch.setattr(segments_module, "_is_open", start)
     found = closed_segments(tmp_path)
     monkeypatch.undo()
+    assert found == segments(tmp_path)[:-1]
+    assert closed_segments(tmp_path) == found
     assert segments(tmp_path)[-1] not in found
     started[0].close()
 
@@ -239,6 +243,108 @@ def test_too_much_that_waits_is_refused_at_once(
     assert len(read(tmp_path)) == 50 - len(refused)
 
 
+def test_no_file_descriptor_left_costs_nothing_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none_left(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    synced: list[int] = []
+    fdatasync = os.fdatasync
+    monkeypatch.setattr(appender.os, "fdatasync", lambda fd: (synced.append(fd), fdatasync(fd))[1])
+    with DecisionLog(tmp_path, config=LogConfig(sync_seconds=0.05, segment_seconds=0.3)) as log:
+        assert log.append([event(0)]).result(10)
+        monkeypatch.setattr(appender.os, "dup", none_left)
+        assert log.append([event(1)]).result(10)
+        time.sleep(0.2)
+        assert synced, "in place"
+        opening = os.open
+        monkeypatch.setattr(appender.os, "open", none_left)
+        time.sleep(0.3)  # the segment is old, and no other can be opened
+        assert not log.append([event(2)]).result(10)
+        monkeypatch.setattr(appender.os, "open", opening)
+        assert log.append([event(3)]).result(10)
+        assert log.alive
+        assert (log.counts.written, log.counts.failed) == (3, 1)
+    assert os.strerror(errno.EMFILE) in caplog.text
+    assert read(tmp_path) == [event(0), event(1), event(3)]
+
+
+def test_a_disk_that_fails_while_syncing_in_place_is_told_and_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(descriptor: int) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with DecisionLog(tmp_path, config=LogConfig(sync_seconds=0.01)) as log:
+        monkeypatch.setattr(appender.os, "dup", fail)
+        monkeypatch.setattr(appender.os, "fdatasync", fail)
+        assert log.append([event(0)]).result(10)
+        time.sleep(0.1)
+        assert log.append([event(1)]).result(10)
+    assert os.strerror(errno.EIO) in caplog.text
+    log = DecisionLog(tmp_path)  # the lock was given back all the same
+    log.close()
+    assert read(tmp_path) == [event(0), event(1)]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ended_refuses_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end() -> None:
+        raise SystemError("not an Exception that anybody foresaw")
+
+    with DecisionLog(tmp_path) as log:
+        monkeypatch.setattr(log, "_try", lambda step: end())
+        log.append([event(0)]).result(10)
+        log._thread.join(10)
+        assert not log.alive
+        future = log.append([event(1), event(2)])
+        assert future.done()
+        assert not future.result()
+        assert (log.counts.written, log.counts.failed, log.counts.pending) == (1, 2, 0)
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+
+    def hang(descriptor: int) -> None:
+        assert go.wait(20)
+
+    monkeypatch.setattr(appender.os, "fdatasync", hang)
+    log = DecisionLog(tmp_path)
+    assert log.append([event(0)]).result(10)
+    began = time.monotonic()
+    assert not log.close(0.1)
+    assert time.monotonic() - began < 5
+    with pytest.raises(ConfigError, match="writes"):
+        DecisionLog(tmp_path)  # it may still be writing
+    go.set()
+    assert log.close()
+    DecisionLog(tmp_path).close()
+
+
+def test_a_process_ends_although_its_disk_hangs(tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert acknowledged_by(_HANGING, tmp_path) == [0]
+    assert time.monotonic() - began < 20
+
+
+def test_segments_are_for_their_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    mask = os.umask(0)
+    try:
+        with DecisionLog(folder) as log:
+            assert log.append([event(0)]).result(10)
+    finally:
+        os.umask(mask)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert segments(folder)[0].stat().st_mode & 0o777 == 0o600
+
+
 def test_a_future_cannot_be_cancelled(tmp_path: Path) -> None:
     with DecisionLog(tmp_path) as log:
         future = log.append([event(1)])
@@ -260,6 +366,13 @@ with DecisionLog(sys.argv[1]) as log:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
     for number in range(40):
         print(number, log.append([event(number)]).result(10))
+"""
+_HANGING = """
+import os, time
+os.fdatasync = lambda descriptor: time.sleep(60)
+log = DecisionLog(sys.argv[1])
+print(0, log.append([event(0)]).result(10))
+log.close(0.2)
 """
 _WRITING = """
 log = DecisionLog(sys.argv[1], config=LogConfig(segment_bytes=20_000))

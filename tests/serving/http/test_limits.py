@@ -15,7 +15,7 @@ import pytest
 
 from causal_ranker.errors import SchemaError
 from causal_ranker.serving.app import create_app
-from causal_ranker.serving.http import reading
+from causal_ranker.serving.http import patience, reading
 from causal_ranker.serving.http.patience import PatientProtocol
 from causal_ranker.serving.http.reading import read
 from causal_ranker.serving.wire import EventsRequest, RerankRequest
@@ -228,3 +228,33 @@ def test_refused_requests_are_counted(running: Running) -> None:
         '{path="/v1/events",status="405"}': 1,
         '{path="other",status="404"}': 2,
     }
+
+
+def test_connections_beyond_the_limit_of_open_files_are_turned_away(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience.resource, "getrlimit", lambda _: (6, 6))
+    held = [http.client.HTTPConnection(*running.address, timeout=20) for _ in range(3)]
+    for connection in held:
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+    with socket.create_connection(running.address, timeout=20) as beyond:
+        said = b"".join(iter(lambda: beyond.recv(4096), b""))
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert said.endswith(b'{"error":"expected fewer connections at a time"}')
+    held[0].request("GET", "/healthz")  # those that there are go on
+    assert held[0].getresponse().read()
+    for connection in held:
+        connection.close()
+    time.sleep(0.1)
+    assert running.get("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [(256, 128), (1024, 768), (2**20, 2**20 - 256), (-1, float("inf"))]
+)
+def test_some_files_are_left_for_the_log(
+    monkeypatch: pytest.MonkeyPatch, limit: int, most: float
+) -> None:
+    monkeypatch.setattr(patience.resource, "getrlimit", lambda _: (limit, limit))
+    assert patience._most_connections() == most
