@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import ipaddress
 import json
 import re
 import socket
@@ -23,6 +22,7 @@ from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError, UpstreamError
+from causal_ranker.recommenders.addresses import is_here
 
 __all__ = ["Upstream", "UpstreamConfig"]
 
@@ -106,7 +106,7 @@ class Upstream:
         if parts.query:
             self._target += f"?{parts.query}"
         self._headers = _checked_headers(headers, ours=self._ours)
-        if self._headers and not secure and not _is_here(self._host):
+        if self._headers and not secure and not is_here(self._host):
             raise ConfigError(
                 expected="https for headers that leave this machine, as they may hold keys",
                 came=self._shown,
@@ -317,13 +317,6 @@ def _checked_headers(headers: Mapping[str, str], *, ours: Iterable[str]) -> dict
                 do="Remove line ends and other signs.",
             )
     return dict(headers)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from causal_ranker.errors import ConfigError
 from causal_ranker.serving.decisions.record import EventRecord, Record, event_id
-from causal_ranker.serving.wire import EventsRequest, View
+from causal_ranker.serving.wire import EventsRequest, Play, View
 
 __all__ = ["RecordSink", "event_records", "is_written"]
 
@@ -137,55 +137,34 @@ def event_records(told: EventsRequest) -> list[EventRecord]:
             do="Send the decision_id of the list, or the user_id where there was none.",
         )
     received = time.time_ns() // 1_000_000
-    records = []
-    for event in told.events:
-        at_ms = _ms(event.at)
-        if isinstance(event, View):
-            clicked = None if event.clicked_at is None else _ms(event.clicked_at)
-            records.append(
-                EventRecord(
-                    event_id=event_id(
-                        "view",
-                        event.item_id,
-                        at_ms=at_ms,
-                        decision_id=decision,
-                        user_id=user,
-                        viewable_ms=event.viewable_ms,
-                        clicked_at_ms=clicked,
-                    ),
-                    kind="view",
-                    item_id=event.item_id,
-                    at_ms=at_ms,
-                    received_ms=received,
-                    decision_id=decision,
-                    user_id=user,
-                    viewable_ms=event.viewable_ms,
-                    clicked_at_ms=clicked,
-                )
-            )
-        else:
-            records.append(
-                EventRecord(
-                    event_id=event_id(
-                        "play",
-                        event.item_id,
-                        at_ms=at_ms,
-                        decision_id=decision,
-                        user_id=user,
-                        play_id=event.play_id,
-                    ),
-                    kind="play",
-                    item_id=event.item_id,
-                    at_ms=at_ms,
-                    received_ms=received,
-                    decision_id=decision,
-                    user_id=user,
-                    play_id=event.play_id,
-                    seconds=event.seconds,
-                    fraction=event.fraction,
-                )
-            )
-    return records
+    return [
+        _record(event, received_ms=received, decision_id=decision, user_id=user)
+        for event in told.events
+    ]
+
+
+def _record(
+    event: View | Play, *, received_ms: int, decision_id: str | None, user_id: int | str | None
+) -> EventRecord:
+    kind: Literal["view", "play"] = "play"
+    named: dict[str, Any]  # what tells the event from others
+    said: dict[str, Any] = {}
+    if isinstance(event, View):
+        kind = "view"
+        clicked = None if event.clicked_at is None else _ms(event.clicked_at)
+        named = {"viewable_ms": event.viewable_ms, "clicked_at_ms": clicked}
+    else:
+        named = {"play_id": event.play_id}
+        said = {"seconds": event.seconds, "fraction": event.fraction}
+    named |= {"at_ms": _ms(event.at), "decision_id": decision_id, "user_id": user_id}
+    return EventRecord(
+        event_id=event_id(kind, event.item_id, **named),
+        kind=kind,
+        item_id=event.item_id,
+        received_ms=received_ms,
+        **named,
+        **said,
+    )
 
 
 def _ms(moment: datetime) -> int:

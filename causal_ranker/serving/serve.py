@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from causal_ranker._extras import require
 from causal_ranker.errors import ConfigError
+from causal_ranker.recommenders.addresses import is_here
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.config import ServeConfig
-from causal_ranker.serving.http.here import is_here
 
 if TYPE_CHECKING:
     from causal_ranker.recommenders.base import BaseRecommender

@@ -1,36 +1,18 @@
-"""Which names mean this machine and no other."""
+"""Whether a request names this machine as its host."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
+
+from causal_ranker.recommenders.addresses import is_here
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-__all__ = ["asks_here", "is_here"]
+__all__ = ["asks_here"]
 
 _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]*)?")
-
-
-def is_here(host: str) -> bool:
-    """Say whether an address is reached from this machine alone.
-
-    Parameters
-    ----------
-    host : str
-        A name, or an address without brackets.
-
-    Returns
-    -------
-    bool
-        True for ``localhost`` and addresses of the loopback.
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def asks_here(scope: Scope) -> bool:
