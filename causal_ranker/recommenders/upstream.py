@@ -22,7 +22,7 @@ from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError, UpstreamError
-from causal_ranker.recommenders.addresses import is_here
+from causal_ranker.addresses import is_here
 
 __all__ = ["Upstream", "UpstreamConfig"]
 

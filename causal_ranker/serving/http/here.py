@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from causal_ranker.recommenders.addresses import is_here
+from causal_ranker.addresses import is_here
 
 if TYPE_CHECKING:
     from starlette.types import Scope
