@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 from causal_ranker import __version__
-from tests.cli.calling import Run, environment
+from tests.cli.calling import Run
+from tests.fresh import run_fresh
 
 
 def test_the_version(run: Run) -> None:
@@ -28,14 +27,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         "heavy = {'numpy', 'pandas', 'duckdb', 'ibis', 'lightgbm', 'sklearn', 'matplotlib'}\n"
         "sys.exit(str(sorted(heavy & set(sys.modules))) if heavy & set(sys.modules) else 0)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_fresh(code)
     assert done.returncode == 0, done.stderr
     commands = ("demo", "doctor", "rerank", "serve", "attribute", "label", "fit", "evaluate")
     assert [name for name in commands if not re.search(rf"^\W*{name} ", done.stdout, re.M)] == []

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 import traceback
@@ -29,6 +26,7 @@ from causal_ranker.errors import (
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.recommenders.http import HttpRecommender
 from causal_ranker.recommenders.upstream import UpstreamConfig
+from tests.fresh import loaded_by
 from tests.recommenders.certificate import CERTIFICATE
 from tests.recommenders.contract import RecommenderContract
 from tests.recommenders.upstream_server import Asked, Server, serving
@@ -40,7 +38,6 @@ LISTS: dict[Any, Any] = {
     8: [("a", -2)],
     "7": [(1, 3.0)],
 }
-ROOT = Path(__file__).parents[2]
 KEY = "k3y-that-is-secret"
 QUICK: dict[str, Any] = {"timeout_s": 5.0, "retries": 0}
 
@@ -449,23 +446,13 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
 
 
 IMPORTS = """
-import json, sys
 from causal_ranker.recommenders.http import HttpRecommender
 HttpRecommender("https://host/", headers={"X-Key": "secret"})
-print(json.dumps(sorted(sys.modules)))
 """
 
 
 def test_a_server_may_use_it() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTS],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    loaded = json.loads(done.stdout)
+    loaded = loaded_by(IMPORTS)
     heavy = ["duckdb", "httpx", "ibis", "implicit", "lightgbm", "matplotlib", "scipy", "sklearn"]
     assert "http.client" in loaded
     assert [name for name in heavy if name in loaded] == []

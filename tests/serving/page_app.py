@@ -31,6 +31,8 @@ from causal_ranker.serving.wire import (
 
 Answer = tuple[int, Any]
 
+SCRIPT = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+
 
 @dataclass
 class Stub:
@@ -135,3 +137,15 @@ class Stub:
 def _json(status: int, content: Any) -> Response:
     body = msgspec.json.encode(content)
     return Response(body, status_code=status, media_type="application/json")
+
+
+def with_items(*changes: Callable[[int], dict[str, Any]]) -> Callable[[RerankAnswer], Answer]:
+    """Answer the list with fields of its items changed, by their place in it."""
+
+    def lists(answer: RerankAnswer) -> Answer:
+        items = answer.items
+        for change in changes:
+            items = [msgspec.structs.replace(i, **change(at)) for at, i in enumerate(items)]
+        return 200, msgspec.structs.replace(answer, items=items)
+
+    return lists

@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.reporting.browser import Page
+import pytest
+
+from tests.reporting.browser import Page, find_browser
 from tests.serving.running import Running
 
+PROGRAM = find_browser()
 SIZES = {"phone": (360, 780), "desk": (1280, 900)}
 MINUS, DASH, TIMES = "\u2212", "\u2013", "\u00d7"
+
+in_browser = pytest.mark.skipif(
+    PROGRAM is None, reason="no Chromium: install the package chromium to look at pages"
+)
 
 
 def address(running: Running) -> str:

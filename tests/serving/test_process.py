@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.fresh import said_by
 
 # lightgbm itself imports scikit-learn, pandas and pyarrow where they are installed.
 TRAINING_ONLY = ["causalml", "duckdb", "econml", "ibis", "matplotlib", "numba", "shap", "torch"]
@@ -29,15 +25,7 @@ print(json.dumps({"before": before, "after": sorted(sys.modules), "fallback": fa
 
 
 def test_a_serving_process_imports_no_training_library(published: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(published)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    said = json.loads(done.stdout)
+    said = said_by(CODE, published)
     assert said["fallback"] is None
     assert said["before"] == []
     assert [name for name in TRAINING_ONLY if name in said["after"]] == []

@@ -1,4 +1,4 @@
-"""A registry: one whole version or another is in force, whatever happens to publishers."""
+"""A registry: one whole version or another is in force, whatever is killed, damaged, read-only."""
 
 from __future__ import annotations
 
@@ -20,171 +20,17 @@ import pytest
 from causal_ranker.errors import BundleError, CausalRankerError
 from causal_ranker.reranking.policies import BlendPolicy
 from causal_ranker.serving import bundle as bundle_module
-from causal_ranker.serving import lock, promotions
+from causal_ranker.serving import lock
 from causal_ranker.serving import registry as registry_module
 from causal_ranker.serving.bundle import load_bundle, write_bundle
-from causal_ranker.serving.files import BundleParts
 from causal_ranker.serving.lock import locked
 from causal_ranker.serving.manifest import MANIFEST, Manifest
 from causal_ranker.serving.probe import probe
-from causal_ranker.serving.registry import Registry, check_target
-from tests.serving.shop import WINDOW, Shop
+from causal_ranker.serving.registry import Registry
+from tests.serving.publishing import INSIDE, blended, inside, publish
+from tests.serving.shop import Shop
 
-INSIDE = {".causal-ranker.lock", "current.json", "versions"}
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verify in this process, which is quicker; `test_verify` looks at the child."""
-    monkeypatch.setattr(registry_module, "verify_bundle", lambda path, timeout_s: probe(path))
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(tmp_path / "shop")
-
-
-def publish(registry: Registry, shop: Shop, weight: float, **options: Any) -> str:
-    return registry.publish(replace(shop.contents, policy=BlendPolicy(weight)), **options)
-
-
-def inside(registry: Registry) -> tuple[set[str], set[str]]:
-    """What lies in the folder, and in that of the versions."""
-    root = registry.root
-    return {p.name for p in root.iterdir()}, {p.name for p in (root / "versions").iterdir()}
-
-
-def test_versions_come_and_go(registry: Registry, shop: Shop) -> None:
-    assert registry.stamp() is None
-    one = publish(registry, shop, 0.1)
-    stamps = [registry.stamp()]
-    two = publish(registry, shop, 0.2)
-    stamps.append(registry.stamp())
-    three = publish(registry, shop, 0.3, promote=False)
-    assert registry.stamp() == stamps[-1]
-    assert registry.current() == two
-    assert load_bundle(registry.root).policy == BlendPolicy(0.2)
-    assert load_bundle(registry.path_of(three)).version == three
-    listed = registry.versions()
-    assert [each.version for each in listed] == [three, two, one]
-    assert [each.current for each in listed] == [False, True, False]
-    assert listed[0].training_window == tuple(moment.isoformat() for moment in WINDOW)
-    assert listed[0].evaluation == shop.contents.evaluation
-    assert inside(registry) == (INSIDE, {one, two, three})
-
-    registry.promote(three)
-    assert load_bundle(registry.root).policy == BlendPolicy(0.3)
-    stamps.append(registry.stamp())
-    registry.promote(three)  # again: nothing to roll back to itself
-    assert registry.rollback() == two
-    assert registry.rollback() == one
-    stamps.append(registry.stamp())
-    assert len(set(stamps)) == len(stamps)
-    assert load_bundle(registry.root).policy == BlendPolicy(0.1)
-    with pytest.raises(BundleError, match=f"answered before the current one; got only {one}"):
-        registry.rollback()
-    assert registry.current() == one
-
-
-def test_the_same_content_is_the_same_version(
-    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stopped(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime(2026, 3, 1, tzinfo=tz)
-
-    monkeypatch.setattr(bundle_module, "datetime", Stopped)
-    one = publish(registry, shop, 0.1)
-    two = publish(registry, shop, 0.2)
-    assert publish(registry, shop, 0.1) == one
-    assert registry.current() == one
-    assert inside(registry)[1] == {one, two}
-    (registry.path_of(two) / "uplift.txt").write_text("gone")
-    with pytest.raises(BundleError, match=r"uplift\.txt as it was published"):
-        publish(registry, shop, 0.2)
-    assert registry.current() == one
-
-
-def test_where_nothing_was_published_nothing_is_made(registry: Registry, tmp_path: Path) -> None:
-    for ask in (
-        registry.current,
-        registry.versions,
-        registry.rollback,
-        lambda: registry.promote("0" * 12),
-        lambda: registry.verify("0" * 12),
-    ):
-        with pytest.raises(BundleError, match=r"a registry of models at .*; got nothing"):
-            ask()
-    assert not registry.root.exists()
-    (tmp_path / "mine").write_text("x")
-    with pytest.raises(BundleError, match="got something else"):
-        Registry(tmp_path).rollback()
-    assert [place.name for place in tmp_path.iterdir()] == ["mine"]
-
-
-def test_published_and_not_promoted(registry: Registry, shop: Shop) -> None:
-    version = publish(registry, shop, 0.1, promote=False)
-    assert [(each.version, each.current) for each in registry.versions()] == [(version, False)]
-    for ask in (registry.current, lambda: load_bundle(registry.root), registry.rollback):
-        with pytest.raises(BundleError, match="got none that was promoted"):
-            ask()
-    registry.promote(version)
-    assert load_bundle(registry.root).version == version
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", ".", "..", "../shop", "../../etc", "/etc", "0" * 12, "0" * 11, "A" * 12, "\uff10" * 12],
-)
-def test_a_version_leads_out_of_no_folder(registry: Registry, shop: Shop, name: str) -> None:
-    version = publish(registry, shop, 0.1)
-    for ask in (registry.path_of, registry.promote, registry.verify):
-        with pytest.raises(BundleError, match="a version of the registry"):
-            ask(name)
-    assert registry.current() == version
-
-
-@pytest.mark.parametrize("kind", ["file", "folder", "foreign manifest", "a bundle", "a dead link"])
-def test_other_peoples_things_are_not_overwritten(shop: Shop, tmp_path: Path, kind: str) -> None:
-    target = tmp_path / "thesis"
-    if kind == "file":
-        target.write_text("years of work")
-    elif kind == "a bundle":
-        write_bundle(target, contents=shop.contents)
-    elif kind == "a dead link":
-        target.symlink_to(tmp_path / "nowhere")
-    else:
-        target.mkdir()
-        (target / ("chapter1.tex" if kind == "folder" else MANIFEST)).write_text("{}")
-    before = sorted(tmp_path.rglob("*"))
-    for ask in (check_target, lambda path: Registry(path).publish(shop.contents)):
-        with pytest.raises(BundleError, match="nothing was overwritten"):
-            ask(target)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_an_empty_folder_new_parents_and_a_run_record_are_fine(shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    for root in (tmp_path / "empty", tmp_path / "a" / "b"):
-        registry = Registry(root)
-        publish(registry, shop, 0.1)
-        (root / "run.json").write_text("{}")
-        publish(registry, shop, 0.2)
-        assert load_bundle(root).policy == BlendPolicy(0.2)
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(BundleError, match="can be written"):
-        publish(Registry(tmp_path / "file" / "model"), shop, 0.1)
-
-
-def test_a_relative_path_stays_where_it_was(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    registry = Registry("models")
-    monkeypatch.chdir("/")
-    publish(registry, shop, 0.1)
-    assert load_bundle(tmp_path / "models").policy == BlendPolicy(0.1)
+pytestmark = pytest.mark.usefixtures("verified_here")
 
 
 @contextmanager
@@ -237,6 +83,27 @@ def test_what_killed_publishers_left_is_cleared_away(registry: Registry, shop: S
     (registry.root / "current.json").unlink()
     assert registry.versions() == []
     assert publish(registry, shop, 0.3) == load_bundle(registry.root).version
+
+
+@pytest.mark.parametrize("moment", ["write_promotions", "shutil.rmtree"])
+def test_rewriting_goes_on_where_it_was_interrupted(
+    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    one, two = publish(registry, shop, 0.1), publish(registry, shop, 0.4)
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"causal_ranker.serving.registry.{moment}", stop)
+    with pytest.raises(KeyboardInterrupt):
+        registry.rewrite(blended(0.3))
+    monkeypatch.undo()
+    weight = 0.4 if moment == "write_promotions" else 0.2
+    assert load_bundle(registry.root).policy == BlendPolicy(weight)
+    registry.rewrite(blended(0.3))
+    assert load_bundle(registry.root).policy == BlendPolicy(0.2)
+    assert inside(registry)[1] == {one, registry.current()}
+    assert registry.current() != two
 
 
 def test_two_publishers_take_turns(
@@ -332,6 +199,22 @@ def test_a_version_that_was_changed_is_not_promoted(registry: Registry, shop: Sh
     assert "the manifest of a model bundle" in str(last.fault)
 
 
+def test_a_version_that_goes_while_it_is_verified_is_not_promoted(
+    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = publish(registry, shop, 0.1), publish(registry, shop, 0.2)
+
+    def slow(path: Path, timeout_s: float) -> list[tuple[str, str]]:
+        told = probe(path)
+        shutil.rmtree(path)
+        return told
+
+    monkeypatch.setattr(registry_module, "verify_bundle", slow)
+    with pytest.raises(BundleError, match="a version of the registry"):
+        registry.promote(one)
+    assert registry.current() == two
+
+
 def sealed_with(folder: Path, **changes: object) -> str:
     """Change the manifest and seal it again; the version that this makes."""
     manifest = Manifest.from_bytes((folder / MANIFEST).read_bytes())
@@ -410,76 +293,6 @@ def test_a_damaged_record_names_no_version_until_one_is_promoted(
     assert load_bundle(registry.root).version == version
 
 
-def blended(weight: float) -> Any:
-    """Halve the weight of blends above one."""
-
-    def change(parts: BundleParts) -> BundleParts | None:
-        assert isinstance(parts.policy, BlendPolicy)
-        if parts.policy.weight <= weight:
-            return None
-        return replace(parts, policy=BlendPolicy(parts.policy.weight / 2))
-
-    return change
-
-
-def test_versions_are_rewritten_and_keep_their_place(registry: Registry, shop: Shop) -> None:
-    one, two, three = (publish(registry, shop, weight) for weight in (0.1, 0.4, 0.6))
-    registry.promote(two)
-    before = {each.version: each for each in registry.versions()}
-    assert registry.rewrite(blended(0.9)) == {}
-    assert {each.version for each in registry.versions()} == {one, two, three}
-    moved = registry.rewrite(blended(0.3))
-    assert set(moved) == {two, three}
-    assert inside(registry) == (INSIDE, {one, moved[two], moved[three]})
-    assert load_bundle(registry.root).policy == BlendPolicy(0.2)
-    assert registry.current() == moved[two]
-    after = {each.version: each for each in registry.versions()}
-    assert after[moved[two]] == replace(before[two], version=moved[two])
-    assert registry.rollback() == moved[three]
-    assert registry.rollback() == moved[two]
-    assert registry.rollback() == one
-    # a change that changes nothing takes nothing away
-    assert registry.rewrite(lambda parts: parts) == {}
-    assert len(registry.versions()) == 3
-
-
-@pytest.mark.parametrize("moment", ["write_promotions", "shutil.rmtree"])
-def test_rewriting_goes_on_where_it_was_interrupted(
-    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    one, two = publish(registry, shop, 0.1), publish(registry, shop, 0.4)
-
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(f"causal_ranker.serving.registry.{moment}", stop)
-    with pytest.raises(KeyboardInterrupt):
-        registry.rewrite(blended(0.3))
-    monkeypatch.undo()
-    weight = 0.4 if moment == "write_promotions" else 0.2
-    assert load_bundle(registry.root).policy == BlendPolicy(weight)
-    registry.rewrite(blended(0.3))
-    assert load_bundle(registry.root).policy == BlendPolicy(0.2)
-    assert inside(registry)[1] == {one, registry.current()}
-    assert registry.current() != two
-
-
-def test_a_version_that_goes_while_it_is_verified_is_not_promoted(
-    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, two = publish(registry, shop, 0.1), publish(registry, shop, 0.2)
-
-    def slow(path: Path, timeout_s: float) -> list[tuple[str, str]]:
-        told = probe(path)
-        shutil.rmtree(path)
-        return told
-
-    monkeypatch.setattr(registry_module, "verify_bundle", slow)
-    with pytest.raises(BundleError, match="a version of the registry"):
-        registry.promote(one)
-    assert registry.current() == two
-
-
 def test_a_damaged_version_is_not_rewritten_and_none_is_lost(
     registry: Registry, shop: Shop
 ) -> None:
@@ -489,16 +302,6 @@ def test_a_damaged_version_is_not_rewritten_and_none_is_lost(
         registry.rewrite(blended(0.3))
     assert {each.version for each in registry.versions()} >= versions
     assert registry.current() in versions
-
-
-def test_what_can_be_rolled_back_has_an_end(
-    registry: Registry, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(promotions, "_KEPT", 2)
-    versions = [publish(registry, shop, weight) for weight in (0.1, 0.2, 0.3)]
-    assert registry.rollback() == versions[1]
-    with pytest.raises(BundleError, match="answered before"):
-        registry.rollback()
 
 
 def test_a_registry_that_cannot_be_written_is_read(

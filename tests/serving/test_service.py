@@ -1,4 +1,4 @@
-"""The service: a list whatever fails, what is written down of it, and how it stops."""
+"""The service: a list whatever fails, model or log; and drawn lists with their chances."""
 
 from __future__ import annotations
 
@@ -8,29 +8,19 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
 import pytest
 
-from causal_ranker.errors import (
-    ConfigError,
-    EmptyError,
-    LogUnavailableError,
-    OverloadedError,
-    RowError,
-    SchemaError,
-    UnknownUserError,
-)
+from causal_ranker.errors import ConfigError, LogUnavailableError, OverloadedError
 from causal_ranker.reranking.draws import PlackettLuce, Thompson
 from causal_ranker.reranking.explore import Exploration
 from causal_ranker.serving.bundle import Bundle
 from causal_ranker.serving.config import BreakerConfig, ServeConfig
-from causal_ranker.serving.decisions.record import EventRecord
 from causal_ranker.serving.service import Service
-from causal_ranker.serving.wire import EventsRequest, Play, RerankAnswer, View
+from causal_ranker.serving.wire import EventsRequest, RerankAnswer
+from tests.serving.asking import PATIENT, assert_base_order, ids, play
 from tests.serving.fakes import (
     BASE_ORDER,
     Hang,
@@ -47,105 +37,8 @@ from tests.serving.fakes import (
 )
 from tests.serving.shop import ITEM_IDS, ITEMS, USER_IDS, Shop
 
-#: The deadline of tests is long, where nothing hangs: the machine may be busy. With one worker it
-#: is known who waits.
-PATIENT = ServeConfig(workers=1, deadline_ms=20_000)
 QUICK = ServeConfig(workers=1, deadline_ms=250, log_ms=10)
-
-
-def ids(answer: RerankAnswer) -> list[Any]:
-    return [each.item_id for each in answer.items]
-
-
-def assert_base_order(answer: RerankAnswer, reason: str) -> None:
-    assert answer.fallback == reason
-    assert ids(answer) == BASE_ORDER
-    assert [each.uplift for each in answer.items] == [None] * 4
-    assert [each.score for each in answer.items] == [0.9, 0.5, 0.2, 0.2]
-    assert [each.base_rank for each in answer.items] == [each.rank for each in answer.items]
-    assert [each.propensity for each in answer.items] == [1.0] * 4
-    assert not answer.explored
-
-
-def test_a_list_is_what_the_model_says(shop: Shop, bundle: Bundle) -> None:
-    async def run() -> RerankAnswer:
-        async with running(Service(bundle, config=PATIENT)) as service:
-            return await service.rerank(request(105, sent=SENT_THREE, k=2))
-
-    got = asyncio.run(run())
-    items, score, rank = np.array([3, 7, 0]), np.array([0.2, 0.9, 0.2]), np.array([2, 1, 3])
-    uplift = shop.uplift.predict(shop.uplift_features(5, items, score, rank), num_threads=1)
-    order = np.lexsort((rank, -np.asarray(uplift)))[:2]
-    assert ids(got) == ITEM_IDS[items[order]].tolist()
-    assert [each.uplift for each in got.items] == np.asarray(uplift)[order].tolist()
-    assert [each.base_rank for each in got.items] == rank[order].tolist()
-    assert [each.propensity for each in got.items] == [1.0, 1.0]
-    assert (got.version, got.fallback, got.decision_id) == (bundle.version, None, None)
-
-
-SENT_THREE = [("item-03", 0.2), ("item-07", 0.9), ("item-00", 0.2)]
-
-
-def test_moment_and_context_reach_the_models(shop: Shop, bundle: Bundle) -> None:
-    async def run(**more: Any) -> RerankAnswer:
-        async with running(Service(bundle, config=PATIENT)) as service:
-            return await service.rerank(request(105, sent=SENT_THREE, **more))
-
-    items, score, rank = np.array([3, 7, 0]), np.array([0.2, 0.9, 0.2]), np.array([2, 1, 3])
-    X = shop.uplift_features(5, items, score, rank)
-    # device: a level that training knew, one that it did not; None is missing, too
-    for device, code in (("tv", 0.0), ("watch", np.nan), (None, np.nan)):
-        X[:, 1], X[:, 4], X[:, 8] = 71.0, 3.0, code
-        got = asyncio.run(run(moment={"week": 3.0, "device": device}, context={"age": 71.0}))
-        expected = np.asarray(shop.uplift.predict(X, num_threads=1))
-        by_item = {each.item_id: each.uplift for each in got.items}
-        assert [by_item[ITEM_IDS[item]] for item in items] == expected.tolist()
-        assert np.unique(expected).size > 1
-    # and the base model, where it is asked
-    X_base = shop.base_features(5, np.arange(ITEMS))
-    X_base[:, 2], X_base[:, 3] = 71.0, 3.0
-
-    async def own() -> RerankAnswer:
-        async with running(Service(bundle, config=PATIENT)) as service:
-            return await service.rerank(
-                request(105, sent=None, moment={"week": 3.0}, context={"age": 71.0})
-            )
-
-    by_item = {each.item_id: each.base_score for each in asyncio.run(own()).items}
-    base = np.asarray(shop.base.predict(X_base, num_threads=1))
-    assert [by_item[item] for item in ITEM_IDS] == base.tolist()
-    assert not np.array_equal(base, shop.base.predict(shop.base_features(5, np.arange(ITEMS))))
-
-
-@pytest.mark.parametrize(
-    ("more", "error", "message"),
-    [
-        ({"moment": {"week": "third"}}, SchemaError, "a number for 'week'"),
-        ({"moment": {"\ud800": 3.0}}, RowError, "surrogate"),
-        ({"context": {"age": "old"}}, SchemaError, "a number for 'age'"),
-        ({"moment": {"week": float("inf")}}, SchemaError, "finite"),
-        ({"moment": {"week": 10**400}}, SchemaError, "finite"),
-        ({"sent": []}, EmptyError, "empty list"),
-        ({"sent": [("a", float("nan"))]}, RowError, "nan"),
-        ({"sent": [("a", 1.0), ("a", 2.0)]}, RowError, "repeated"),
-        ({"sent": [("\ud800", 1.0)]}, RowError, "surrogate"),
-        ({"sent": [(1 << 63, 1.0)]}, RowError, "64 bits"),
-        ({"user": -(1 << 63) - 1}, RowError, "64 bits"),
-        ({"columns": {"genre": ["drama"] * 3}}, RowError, "each of 4 candidates"),
-        ({"sent": None, "columns": {"genre": ["drama"]}}, ConfigError, "columns alone"),
-    ],
-)
-def test_what_cannot_be_is_refused(
-    bundle: Bundle, more: dict[str, Any], error: type[Exception], message: str
-) -> None:
-    async def run() -> None:
-        log = MemoryLog()
-        async with running(Service(bundle, config=PATIENT, log=log)) as service:
-            with pytest.raises(error, match=message):
-                await service.rerank(request(**more))
-            assert log.records == []
-
-    asyncio.run(run())
+TEMPERATURE = 0.02
 
 
 @pytest.mark.parametrize(
@@ -308,116 +201,6 @@ def test_without_candidates_the_base_models_order_is_at_hand(shop: Shop, bundle:
     assert {each.base_score for each in got.items} == {None}
 
 
-def test_an_unknown_user(bundle: Bundle) -> None:
-    async def run() -> None:
-        bare = replace(bundle, base=None)
-        async with running(Service(bare, config=PATIENT)) as service:
-            assert_base_order(await service.rerank(request(99)), "unknown_user")
-            with pytest.raises(UnknownUserError, match="user 99"):
-                await service.rerank(request(99, sent=None))
-            with pytest.raises(EmptyError, match="no base model"):
-                await service.rerank(request(105, sent=None))
-            assert value(service, "unknown_users_total") == 2
-            assert value(service, "circuit") == 0
-
-    asyncio.run(run())
-
-
-def test_what_is_missing_is_counted(bundle: Bundle) -> None:
-    async def run() -> None:
-        async with running(Service(bundle, config=PATIENT)) as service:
-            await service.rerank(request())
-            # genre and price of the item that nobody knows; pairs without history lack nothing
-            assert value(service, "missing_features_total") == 2
-            assert value(service, "unknown_items_total") == 1
-            await service.rerank(request(sent=SENT_THREE, moment={"device": None}))
-            assert value(service, "missing_features_total") == 2 + 3
-            assert service.metrics.registry.get_sample_value(
-                "causal_ranker_latency_seconds_count"
-            ) == value(service, "requests_total", role="current")
-
-    asyncio.run(run())
-
-
-def test_a_decision_holds_what_was_answered(bundle: Bundle) -> None:
-    async def run() -> tuple[RerankAnswer, MemoryLog]:
-        log = MemoryLog()
-        async with running(Service(bundle, config=PATIENT, log=log)) as service:
-            await service.rerank(request(106))
-            asked = request(105, k=3, session_id="s", surface="home", moment={"week": 3.0})
-            return await service.rerank(asked), log
-
-    before = datetime.now(UTC)
-    got, log = asyncio.run(run())
-    first, found = log.decisions
-    assert found.decision_id == got.decision_id == "decision-2"
-    assert (found.user_id, found.version, found.session_id) == (105, bundle.version, "s")
-    assert (found.surface, found.moment, found.fallback) == ("home", {"week": 3.0}, None)
-    sent = [("item-03", 0.2), ("item-07", 0.9), ("item-00", 0.2), ("never-seen", 0.5)]
-    assert list(zip(found.items, found.base_score, strict=True)) == sent
-    assert [found.items[place] for place in found.shown] == ids(got)
-    assert found.score is not None
-    assert [found.score[place] for place in found.shown] == [each.score for each in got.items]
-    assert (found.slots, found.propensity, found.exploration) == (0, [], None)
-    assert found.features_hash != first.features_hash != ""
-    assert abs(found.at_ms / 1e3 - before.timestamp()) < 60
-
-
-def test_what_the_model_does_not_read_is_ignored_counted_and_of_the_moment_written_down(
-    bundle: Bundle,
-) -> None:
-    moment = {"week": 3.0, "weather": "rain", "age": 1.0}  # age is the user's
-
-    async def run() -> tuple[list[RerankAnswer], MemoryLog]:
-        log = MemoryLog()
-        async with running(Service(bundle, config=PATIENT, log=log)) as service:
-            bare = await service.rerank(request(105, moment={"week": 3.0}))
-            assert value(service, "unread_features_total") == 0
-            unread = {"context": {"week": 3.0}, "columns": {"genre": ["drama"] * 4}}
-            full = await service.rerank(request(105, moment=moment, **unread))
-            assert value(service, "unread_features_total") == 4
-            return [bare, full], log
-
-    (bare, full), log = asyncio.run(run())
-    assert full.items == bare.items
-    assert full.fallback is None
-    assert log.decisions[1].moment == moment
-
-
-def test_of_the_bundles_own_candidates_the_best_are_ranked(
-    shop: Shop, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    most = 5
-    monkeypatch.setattr("causal_ranker.serving.intake.MOST_ITEMS", most)
-
-    async def run(served: Bundle, user: int = 105) -> tuple[RerankAnswer, MemoryLog]:
-        log = MemoryLog()
-        async with running(Service(served, config=PATIENT, log=log)) as service:
-            return await service.rerank(request(user, sent=None)), log
-
-    base = np.asarray(shop.base.predict(shop.base_features(5, np.arange(ITEMS)), num_threads=1))
-    best = np.argsort(-base, kind="stable")[:most]
-    got, log = asyncio.run(run(bundle))
-    rank = np.arange(1, most + 1)
-    X = shop.uplift_features(5, best, base[best], rank)
-    uplift = np.asarray(shop.uplift.predict(X, num_threads=1))
-    order = np.lexsort((rank, -uplift))
-    assert (got.fallback, ids(got)) == (None, ITEM_IDS[best[order]].tolist())
-    assert [each.uplift for each in got.items] == uplift[order].tolist()
-    assert sorted(log.decisions[0].items) == sorted(ids(got))
-    # of a user nobody knows, and where nothing can score them, too
-    unknown, log = asyncio.run(run(bundle, user=1))
-    assert (unknown.fallback, len(unknown.items)) == ("unknown_user", most)
-    assert len(log.decisions[0].items) == most
-    for broken in (
-        stubbed(bundle, explode, which="base"),
-        stubbed(bundle, exit_process, which="base"),
-    ):
-        alone, _ = asyncio.run(run(broken))
-        assert alone.fallback is not None
-        assert ids(alone) == ITEM_IDS[:most].tolist()
-
-
 @pytest.mark.parametrize("answers", [False, None])
 def test_a_log_that_cannot_be_written_costs_the_id_and_not_the_list(
     bundle: Bundle, answers: bool | None
@@ -437,102 +220,20 @@ def test_a_log_that_cannot_be_written_costs_the_id_and_not_the_list(
     asyncio.run(run())
 
 
-def play(**more: Any) -> Play:
-    return Play(item_id="item-03", at=datetime(2026, 3, 1, 12, tzinfo=UTC), **more)
+def test_a_log_that_answers_late_is_not_cancelled(bundle: Bundle) -> None:
+    class Slow(MemoryLog):
+        def append(self, records: Any) -> Future[bool]:
+            self.last: Future[bool] = Future()
+            return self.last
 
-
-def test_events_are_written_down(bundle: Bundle) -> None:
-    at = datetime(2026, 3, 1, 13, 0, 0, 1999, tzinfo=timezone(timedelta(hours=1)))
-    view = View(item_id="item-03", at=at, viewable_ms=900, clicked_at=at)
-
-    async def run() -> list[Any]:
-        log = MemoryLog()
-        async with running(Service(bundle, config=PATIENT, log=log)) as service:
-            told = EventsRequest(events=[view, play(play_id=7, seconds=3.0)], decision_id="d")
-            assert (await service.events(told)).accepted == 2
-            assert (await service.events(EventsRequest(events=[play()], user_id=5))).accepted == 1
-            assert value(service, "events_total", outcome="written") == 3
-        return log.records
-
-    viewed, played, alone = asyncio.run(run())
-    noon = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()) * 1000
-    assert isinstance(viewed, EventRecord)
-    assert (viewed.kind, viewed.decision_id, viewed.at_ms) == ("view", "d", noon + 1)
-    assert (viewed.viewable_ms, viewed.clicked_at_ms) == (900, noon + 1)
-    assert (played.kind, played.play_id, played.seconds, played.at_ms) == ("play", 7, 3.0, noon)
-    assert (alone.user_id, alone.decision_id) == (5, None)
-    assert len({viewed.event_id, played.event_id, alone.event_id}) == 3
-
-
-def test_events_that_belong_to_nothing_are_refused(bundle: Bundle) -> None:
-    view = View(item_id="item-03", at=datetime(2026, 3, 1, tzinfo=UTC))
+    log = Slow()
 
     async def run() -> None:
-        log = MemoryLog()
-        async with running(Service(bundle, config=PATIENT, log=log)) as service:
-            for told, error, message in (
-                (EventsRequest(events=[view], user_id=5), ConfigError, "decision_id"),
-                (EventsRequest(events=[play()]), ConfigError, "user_id"),
-                (EventsRequest(events=[play(play_id="\udfff")], user_id=5), RowError, "surrogate"),
-                (EventsRequest(events=[play()], user_id=1 << 80), RowError, "64 bits"),
-            ):
-                with pytest.raises(error, match=message):
-                    await service.events(told)
-            assert log.records == []
-        async with running(Service(bundle, config=PATIENT)) as service:
-            with pytest.raises(LogUnavailableError, match="none"):
-                await service.events(EventsRequest(events=[play()], user_id=5))
+        async with running(Service(bundle, config=ServeConfig(), log=log)) as service:
+            await service.rerank(request())
+        log.last.set_result(True)  # a cancelled future would raise
 
     asyncio.run(run())
-
-
-def test_stopping_finishes_what_is_in_flight_and_flushes(bundle: Bundle) -> None:
-    hang, log = Hang(), MemoryLog()
-    service = Service(stubbed(bundle, hang), config=PATIENT, log=log)
-
-    async def run() -> None:
-        assert service.not_ready() == "no model is loaded"
-        await service.start()
-        assert service.not_ready() is None
-        log.alive = False
-        assert service.not_ready() == "the decision log has stopped"
-        log.alive = True
-        asked = asyncio.create_task(service.rerank(request()))
-        await until(lambda: hang.calls == 1)
-        stopping = asyncio.create_task(service.stop())
-        await asyncio.sleep(0.02)
-        assert service.not_ready() == "stopping"
-        assert not stopping.done()
-        assert log.flushed == 0
-        hang.released.set()
-        assert (await asked).fallback is None
-        await stopping
-        assert log.flushed == 1
-        # whoever comes all the same gets a list
-        assert_base_order(await service.rerank(request()), "circuit_open")
-
-    asyncio.run(run())
-
-
-def test_stopping_waits_no_longer_than_it_was_told(bundle: Bundle) -> None:
-    hang = Hang()
-    config = PATIENT.model_copy(update={"drain_s": 0.05})
-    service = Service(stubbed(bundle, hang), config=config)
-
-    async def run() -> None:
-        await service.start()
-        asked = asyncio.create_task(service.rerank(request()))
-        await until(lambda: hang.calls == 1)
-        began = time.monotonic()
-        await service.stop()
-        assert time.monotonic() - began < 5
-        hang.released.set()
-        await asked
-
-    asyncio.run(run())
-
-
-TEMPERATURE = 0.02
 
 
 def exploring(**more: Any) -> ServeConfig:
@@ -612,19 +313,3 @@ def test_settings_that_do_not_go_together_are_refused(bundle: Bundle) -> None:
         ServeConfig(deadline_ms=5, log_ms=5)
     with pytest.raises(ConfigError, match="started"):
         asyncio.run(Service(bundle).rerank(request()))
-
-
-def test_a_log_that_answers_late_is_not_cancelled(bundle: Bundle) -> None:
-    class Slow(MemoryLog):
-        def append(self, records: Any) -> Future[bool]:
-            self.last: Future[bool] = Future()
-            return self.last
-
-    log = Slow()
-
-    async def run() -> None:
-        async with running(Service(bundle, config=ServeConfig(), log=log)) as service:
-            await service.rerank(request())
-        log.last.set_result(True)  # a cancelled future would raise
-
-    asyncio.run(run())

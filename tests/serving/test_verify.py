@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +14,9 @@ from causal_ranker.errors import BundleError
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.verify import UnverifiedError, may_pass, verify_bundle
+from tests.fresh import run_fresh
 from tests.serving.shop import Shop
 
-ROOT = Path(__file__).parents[2]
 MODELS = ("uplift.txt", "base.txt")
 
 
@@ -113,13 +111,6 @@ print(*(name for name in ("pandas", "sklearn", "pyarrow") if sys.modules.get(nam
 def test_a_child_imports_little_and_outlives_nobody_for_long(
     published: Path, way: str, seconds: str
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, str(published), way, seconds],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_fresh(ALONE, published, way, seconds)
     assert done.returncode == (0 if way == "work" else -signal.SIGALRM)
     assert done.stderr == ""  # where what is printed goes, so that the answer stands alone

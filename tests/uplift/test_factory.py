@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,9 +22,9 @@ from causal_ranker.uplift.r import RLearner
 from causal_ranker.uplift.s import SLearner
 from causal_ranker.uplift.t import TLearner
 from causal_ranker.uplift.x import XLearner
+from tests.fresh import loaded_by
 from tests.uplift.worlds import CONFIG, draw
 
-ROOT = Path(__file__).parents[2]
 OURS = {
     "auto": AutoLearner,
     "constant": ConstantEffect,
@@ -70,19 +67,9 @@ def test_a_package_that_is_not_there_is_named(
 
 
 def test_our_learners_are_made_without_the_other_packages() -> None:
-    code = (
-        "import sys; from causal_ranker.uplift.factory import make_learner; make_learner('dr'); "
-        "heavy = {'econml', 'causalml', 'shap', 'sklearn', 'lightgbm', 'matplotlib'}; "
-        "sys.exit(str(sorted(heavy & set(sys.modules))) if heavy & set(sys.modules) else 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    code = "from causal_ranker.uplift.factory import make_learner; make_learner('dr')"
+    heavy = {"econml", "causalml", "shap", "sklearn", "lightgbm", "matplotlib"}
+    assert heavy & loaded_by(code) == set()
 
 
 @pytest.mark.parametrize("linear", [False, True])

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.fresh import said_by
 
 CODE = """
 import asyncio, json, pickle, sys
@@ -54,15 +50,7 @@ print(json.dumps({"seen": seen, "found": found, "statuses": statuses}))
 
 
 def test_no_pickle_on_the_path(published: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(published), str(tmp_path / "keys.json")],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    said = json.loads(done.stdout)
+    said = said_by(CODE, published, tmp_path / "keys.json")
     assert said["seen"] > 0
     assert said["statuses"] == [200] * 5 + [200, 200, 200, 400] + [200] + [503]
     assert said["found"] == []
