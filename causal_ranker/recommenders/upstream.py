@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from causal_ranker.addresses import is_here
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError, UpstreamError
-from causal_ranker.addresses import is_here
 
 __all__ = ["Upstream", "UpstreamConfig"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from causal_ranker._extras import require
-from causal_ranker.errors import ConfigError
 from causal_ranker.addresses import is_here
+from causal_ranker.errors import ConfigError
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.config import ServeConfig
 

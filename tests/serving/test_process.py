@@ -30,4 +30,13 @@ def test_a_serving_process_imports_no_training_library(published: Path) -> None:
     assert said["before"] == []
     assert [name for name in TRAINING_ONLY if name in said["after"]] == []
     ours = {name.split(".")[1] for name in said["after"] if name.startswith("causal_ranker.")}
-    assert ours == {"_extras", "columns", "config", "errors", "reranking", "serving", "stats"}
+    assert ours == {
+        "_extras",
+        "addresses",
+        "columns",
+        "config",
+        "errors",
+        "reranking",
+        "serving",
+        "stats",
+    }
