@@ -1,1 +1,1 @@
-"""Collaborative causal rankers: learned from who was shown what and who played what, alone."""
+"""Collaborative causal rankers: learned from who was shown and who played what, alone."""
