@@ -85,9 +85,10 @@ def test_watches_recover_planted_chances() -> None:
         return float(-np.where(watched, np.log(chance), np.log1p(-chance))[hidden].mean())
 
     base = loss(np.full(truth.shape, watched[known].mean()))
-    print(loss(predicted), loss(truth), base)
-    # of what the truth gains over the base rate, nearly all
-    assert loss(predicted) - loss(truth) < 0.1 * (base - loss(truth))
+    # 500 rows and columns of 3 numbers each: maximum likelihood loses half a number's worth of a
+    # pair for each of them, and that is little of what the truth gains over the base rate
+    lost = 500 * 3 / 2 / known.sum()
+    assert 0.7 * lost < loss(predicted) - loss(truth) < 1.3 * lost < 0.2 * (base - loss(truth))
     # as many are watched as the model says: no drift of the level
     assert predicted[known].mean() == pytest.approx(watched[known].mean(), abs=0.01)
     assert predicted.min() > 0

@@ -19,7 +19,7 @@ from causal_ranker.worlds.semisynthetic.pair_world import PairWorld
 
 SMALL = FilmsConfig(film_ratings=5, user_ratings=5, recommendations=4, margin=0.01)
 
-FEW = 15
+FEW = 13
 
 
 @pytest.fixture(scope="module")
