@@ -92,13 +92,13 @@ def read_shopping(
     purchases = _rows(
         connection,
         "SELECT DISTINCT w.code AS week, household_id, i.code AS item FROM grocery_baskets "
-        "JOIN grocery_weeks AS w USING (week) JOIN grocery_items AS i USING (item)",
+        "JOIN grocery_weeks AS w USING (week) JOIN grocery_items AS i USING (name)",
     )
     mailers = _rows(
         connection,
         "SELECT w.code AS week, s.code AS store, i.code AS item FROM grocery_mailers "
         "JOIN grocery_weeks AS w USING (week) JOIN grocery_stores AS s USING (store_id) "
-        "JOIN grocery_items AS i USING (item)",
+        "JOIN grocery_items AS i USING (name)",
     )
     if not visits.size or not mailers.size:
         raise EmptyError(
@@ -138,7 +138,7 @@ def _check_keys(table: ibis.Table, name: str) -> None:
 
 
 def _rows(connection: Backend, query: str) -> NDArray[np.int64]:
-    columns = connection.raw_sql(f"{query} ORDER BY ALL").fetchnumpy()
+    columns = connection.raw_sql(query).fetchnumpy()
     return np.column_stack([column.astype(np.int64) for column in columns.values()])
 
 
