@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from causal_ranker.boosting import BoostConfig
-from causal_ranker.errors import ConfigError, NotFittedError, OverlapError, SchemaError
+from causal_ranker.errors import ConfigError, NotFittedError, SchemaError
 from causal_ranker.uplift.auto import STACK, AutoConfig, AutoLearner
 from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.candidates import Candidate
@@ -116,7 +115,7 @@ def test_no_score_at_all_is_the_average() -> None:
 
 def test_the_column_is_looked_for_by_name() -> None:
     rows = draw(1, n=2_000, logged=True).rows
-    with pytest.raises(SchemaError, match="a feature 'x11', which holds .*Did you mean 'x1'"):
+    with pytest.raises(SchemaError, match=r"a feature 'x11', which holds .*Did you mean 'x1'"):
         ScoreEffect("x11", config=CONFIG, seed=0).fit(rows)
 
 
