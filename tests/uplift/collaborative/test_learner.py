@@ -319,3 +319,19 @@ def test_rows_made_by_hand() -> None:
         propensity=np.array([0.5, 0.5]),
     )
     np.testing.assert_array_equal(rows.features, [[2, 1], [3, 0]])
+
+
+@pytest.mark.parametrize("name", ["dlce", "cause", "mf"])
+def test_methods_by_name(name: str) -> None:
+    """As documented, with draws and folds of its own: equal seeds, equal bytes."""
+    truth = draw_rows(8, n_users=120, n_items=30, times=2, spread=0.3)
+    one, other = (
+        PairLearner(name, user="user_code", item="item_code", config=CONFIG, folds=2, seed=5)
+        .fit(truth.rows)
+        .predict(truth.rows.features)
+        .point
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(one, other)
+    if name != "mf":
+        assert np.corrcoef(one, truth.tau)[0, 1] > 0.2
