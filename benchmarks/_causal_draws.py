@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from benchmarks._spent import Spent, spending
+from causal_ranker.uplift.collaborative.fitted_propensity import fit_pair_propensity
 from causal_ranker.uplift.collaborative.interactions import Interactions, from_dense
+from causal_ranker.uplift.collaborative.pair_propensity import with_propensity
 
 if TYPE_CHECKING:
     from causal_ranker.worlds.semisynthetic.pair_world import PairDraw, PairWorld
@@ -70,7 +70,5 @@ def given(train: PairDraw, validate: PairDraw, *, world: PairWorld, seed: int) -
 
 
 def _estimated(log: PairDraw, *, seed: int) -> Interactions:
-    share = log.exposed.mean(axis=0)
-    act = log.exposed.mean(axis=1) / share.mean()
-    p = np.clip(np.outer(act, share), 0.001, 0.999)
-    return from_dense(log.exposed, log.played, propensity=p)
+    plain = from_dense(log.exposed, log.played)
+    return with_propensity(plain, fit_pair_propensity(plain, seed=seed))

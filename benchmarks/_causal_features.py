@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks._causal_logits import dense
+from causal_ranker.uplift.collaborative.base import PairModel
+from causal_ranker.uplift.collaborative.features import PairFeatures
+from causal_ranker.uplift.collaborative.history import PairHistory
 from causal_ranker.uplift.collaborative.interactions import Interactions
 
-__all__ = ["PairTable", "dense", "pair_table"]
+__all__ = ["PairTable", "pair_table"]
 
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
-
-#: Pairs of the average rate that each user's and item's own rate is mixed with.
+#: Pairs at the overall rate that each user's and item's rates are mixed with.
 _PRIOR: Final = 5.0
 
 
@@ -31,66 +33,38 @@ class PairTable:
         Of the columns.
     """
 
-    features: Floats
+    features: NDArray[np.float32]
     names: tuple[str, ...]
 
 
-def dense(log: Interactions) -> tuple[Bools, Bools]:
-    """Return a log's exposures and plays as matrices.
+def pair_table(log: Interactions, methods: Mapping[str, PairModel], *, seed: int) -> PairTable:
+    """Describe every pair by a log that is over, by `PairFeatures`.
 
     Parameters
     ----------
     log : Interactions
-        The log.
-
-    Returns
-    -------
-    exposed, played : ndarray of bool, shape (n_users, n_items)
-        T and Y.
-    """
-    exposed, played = np.zeros((2, log.n_users, log.n_items), dtype=bool)
-    exposed[log.user, log.item] = log.exposed
-    played[log.user, log.item] = log.played
-    return exposed, played
-
-
-def pair_table(log: Interactions, *, scores: dict[str, Floats]) -> PairTable:
-    """Describe every pair by a log, and by scores that models made of the same log.
-
-    Parameters
-    ----------
-    log : Interactions
-        An earlier log than the one whose outcomes are learned.
-    scores : dict of str to ndarray, shape (n_users, n_items)
-        Of models that were fitted on it.
+        An earlier one than that whose outcomes are learned.
+    methods : mapping of str to PairModel
+        Models to be fitted on the log, whose scores are columns.
+    seed : int
+        Of the features.
 
     Returns
     -------
     PairTable
-        The pair's own exposure and play; of its item and of its user, rates of plays when shown
-        and when not, of exposures and of plays; and the scores.
+        Counts and rates of pair, user and item, and scores.
     """
     exposed, played = dense(log)
-    columns: dict[str, NDArray[np.floating | np.bool_]] = {"shown": exposed, "played": played}
-    for axis, whose in enumerate(("item", "user")):
-        for name, rate in _rates(exposed, played, axis=axis).items():
-            columns[f"{whose}_{name}"] = np.expand_dims(rate, axis)
-    columns |= scores
-    features = np.empty((exposed.size, len(columns)), dtype=np.float32)
-    for place, column in enumerate(columns.values()):
-        features[:, place] = np.broadcast_to(column, exposed.shape).reshape(-1)
-    return PairTable(features, tuple(columns))
-
-
-def _rates(exposed: Bools, played: Bools, *, axis: int) -> dict[str, NDArray[np.float64]]:
-    def rate(hits: Bools, trials: Bools) -> NDArray[np.float64]:
-        prior = hits.sum() / max(trials.sum(), 1)
-        mixed = hits.sum(axis=axis) + _PRIOR * prior
-        return np.asarray(mixed / (trials.sum(axis=axis) + _PRIOR))
-
-    return {
-        "played_if_shown": rate(played & exposed, exposed),
-        "played_if_not": rate(played & ~exposed, ~exposed),
-        "shown": exposed.mean(axis=axis),
-        "played": played.mean(axis=axis),
-    }
+    propensity = np.full(exposed.shape, np.nan)
+    propensity[log.user, log.item] = log.propensity
+    user, item = (code.reshape(-1) for code in np.indices(exposed.shape, dtype=np.int32))
+    history = PairHistory.of(
+        user,
+        item,
+        treatment=exposed.reshape(-1),
+        outcome=played.reshape(-1),
+        propensity=propensity.reshape(-1),
+        horizon_end=np.zeros(user.size, dtype=np.int64),
+    )
+    told = PairFeatures(methods, prior_rows=_PRIOR, seed=seed).fit(history)
+    return PairTable(*told.block(user, item, at=0))

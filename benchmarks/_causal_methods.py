@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks._causal_draws import Given, Knows
 from benchmarks._causal_features import PairTable, pair_table
+from benchmarks._causal_logits import ODDS, LogOdds
 from benchmarks._causal_ranges import RANGES
 from benchmarks._causal_tabular import TABULAR, tabular_scores
 from causal_ranker.config import FrozenConfig
@@ -48,7 +49,7 @@ _PATIENCE: Final = 5
 #: Epochs, at most.
 _EPOCHS: Final = 60
 #: Methods whose scores are columns of the tabular learners.
-_COLUMNS: Final = ("mf", "dlce")
+_COLUMNS: Final = ("dlce",)
 
 
 _CONFIGS: Final[Mapping[str, type[FrozenConfig]]] = {
@@ -176,29 +177,33 @@ class _InTurn:
         yield from self.second.epoch(rng)
 
 
-def features(given: Given, *, chosen: Chosen) -> PairTable:
-    """Describe all pairs by the first log, scores of pair models among the columns.
+def features(given: Given, *, chosen: Chosen) -> list[PairTable]:
+    """Describe all pairs by either log.
 
     Parameters
     ----------
     given : Given
         The logs.
     chosen : mapping
-        Settings of those models.
+        Settings and epochs of the models whose scores are columns.
 
     Returns
     -------
-    PairTable
-        What the tabular learners know of the pairs of the second log.
+    list of PairTable
+        By the first log, which is known when the second begins; and by the second.
     """
-    columns = {}
-    for key in _COLUMNS:
-        model = fitted(Method(key, key), given, settings=chosen[key]["settings"])
-        columns[f"{key}_score"] = model.score_users(np.arange(given.train["true"].n_users))
-    return pair_table(given.train["estimated"], scores=columns)
+    methods: dict[str, PairModel] = {key: _pair_model(key, given, chosen[key]) for key in _COLUMNS}
+    methods |= {of: LogOdds(of, seed=given.seed) for of in ODDS}
+    logs = given.train["estimated"], given.validate["estimated"]
+    return [pair_table(log, methods, seed=given.seed) for log in logs]
 
 
-def scores(method: Method, given: Given, *, table: PairTable, chosen: Chosen) -> Scores:
+def _pair_model(key: str, given: Given, chosen: Mapping[str, Any]) -> PairModel:
+    config = _CONFIGS[key](**chosen["settings"], epochs=chosen["epochs"])
+    return make_pair_model(key, config=config, seed=given.seed)
+
+
+def scores(method: Method, given: Given, *, tables: Sequence[PairTable], chosen: Chosen) -> Scores:
     """Learn, and score every pair.
 
     Parameters
@@ -207,7 +212,7 @@ def scores(method: Method, given: Given, *, table: PairTable, chosen: Chosen) ->
         Which.
     given : Given
         The logs.
-    table : PairTable
+    tables : sequence of PairTable
         Of `features`.
     chosen : mapping
         Settings of each method.
@@ -221,7 +226,7 @@ def scores(method: Method, given: Given, *, table: PairTable, chosen: Chosen) ->
     settings = dict(found.get("settings", {}))
     if method.tabular:
         log = given.validate["estimated"]
-        return tabular_scores(method.key, table, log, settings=settings, seed=given.seed)
+        return tabular_scores(method.key, tables, log, settings=settings, seed=given.seed)
     if method.both:
         settings["epochs"] = found["epochs"]
     model = fitted(method, given, settings=settings)

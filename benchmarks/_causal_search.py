@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ def searched() -> list[Method]:
 
 
 def best_settings(
-    method: Method, given: Given, *, table: PairTable | None, trials: int = TRIALS
+    method: Method, given: Given, *, tables: Sequence[PairTable], trials: int = TRIALS
 ) -> dict[str, Any]:
     """Try random settings and keep those of the highest estimated CDCG.
 
@@ -48,8 +48,8 @@ def best_settings(
         One of `searched`.
     given : Given
         Logs of a seed that no result is told of.
-    table : PairTable, optional
-        Of a tabular method.
+    tables : sequence of PairTable
+        Of a tabular method; none of others.
     trials : int
         How many settings.
 
@@ -63,8 +63,8 @@ def best_settings(
         settings = drawn(method.key, trial)
         try:
             value, epochs = (
-                _tabular(method, given, table, settings=settings)
-                if table is not None
+                _tabular(method, given, tables[:1], settings=settings)
+                if method.tabular
                 else _pair(method, given, settings=settings)
             )
         except ConfigError:  # learning diverged
@@ -84,11 +84,13 @@ def _pair(
 
 
 def _tabular(
-    method: Method, given: Given, table: PairTable, *, settings: Mapping[str, Any]
+    method: Method, given: Given, tables: Sequence[PairTable], *, settings: Mapping[str, Any]
 ) -> tuple[float, dict[str, int]]:
     log = given.validate["estimated"]
     learn = stage_rng(given.seed, "causal_ranking/halves").random(log.n_users) < 0.5
-    scores = tabular_scores(method.key, table, log, settings=settings, seed=given.seed, users=learn)
+    scores = tabular_scores(
+        method.key, tables, log, settings=settings, seed=given.seed, users=learn
+    )
     judged = estimated_ranking(lambda user: scores[user], log, cap=CAP).cdcg()
     return float(judged.by_user[~learn].mean()), {}
 

@@ -143,11 +143,11 @@ def _judge(job: _Job) -> Judged:
     world, seed = job.world, job.seed
     known, test = _logs(world, seed=seed), world.draw_three(seed=seed).test
     with spending() as describing:
-        table = features(known, chosen=job.chosen)
+        tables = features(known, chosen=job.chosen)
     found = Judged({}, {})
     for method in METHODS:
         with spending() as spent:
-            guess = scores(method, known, table=table, chosen=job.chosen)
+            guess = scores(method, known, tables=tables, chosen=job.chosen)
         before = describing if method.tabular else Spent(0.0, 0.0)
         if method.estimates:
             before = before + known.estimating
@@ -161,5 +161,5 @@ def _judge(job: _Job) -> Judged:
 
 def _search(job: _Trials) -> dict[str, Any]:
     known = _logs(job.world, seed=_SEARCH_SEED)
-    table = features(known, chosen=job.chosen) if job.method.tabular else None
-    return best_settings(job.method, known, table=table, trials=job.trials)
+    tables = features(known, chosen=job.chosen) if job.method.tabular else []
+    return best_settings(job.method, known, tables=tables, trials=job.trials)
