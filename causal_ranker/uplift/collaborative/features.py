@@ -199,7 +199,7 @@ class PairFeatures:
         return (*names, *_OF_PAIR)
 
     def _width(self, model: FactorModel[Any]) -> int:
-        return min(self._factors, model.item_factors_.shape[1])
+        return min(self._factors, int(model.item_factors_.shape[1]))
 
     def _parts(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> list[Floats]:
         """Return the columns of some rows, from codes of which -1 is unknown."""

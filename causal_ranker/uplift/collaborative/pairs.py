@@ -111,7 +111,8 @@ def key_of(user: NDArray[Any], item: NDArray[Any]) -> NDArray[np.int64]:
     numpy.ndarray
         Shape (n_rows,); the same for no two pairs.
     """
-    return (user.astype(np.int64) << 31) + item
+    key: NDArray[np.int64] = (user.astype(np.int64) << 31) + item
+    return key
 
 
 def draw_pairs(
