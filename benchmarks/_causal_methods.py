@@ -13,7 +13,7 @@ from benchmarks._causal_draws import Given, Knows
 from benchmarks._causal_features import PairTable, pair_table
 from benchmarks._causal_logits import ODDS, LogOdds
 from benchmarks._causal_ranges import RANGES
-from benchmarks._causal_tabular import TABULAR, tabular_scores
+from benchmarks._causal_tabular import TABULAR, estimated, labelled
 from causal_ranker.config import FrozenConfig
 from causal_ranker.uplift.collaborative.base import Draws, FactorConfig, PairModel
 from causal_ranker.uplift.collaborative.cause import CausEConfig
@@ -47,7 +47,7 @@ CAP: Final = 100.0
 #: Looks, one an epoch, without a better value after which a fit ends.
 _PATIENCE: Final = 5
 #: Epochs, at most.
-_EPOCHS: Final = 60
+_EPOCHS: Final = 100
 #: Methods whose scores are columns of the tabular learners.
 _COLUMNS: Final = ("dlce",)
 
@@ -226,7 +226,10 @@ def scores(method: Method, given: Given, *, tables: Sequence[PairTable], chosen:
     settings = dict(found.get("settings", {}))
     if method.tabular:
         log = given.validate["estimated"]
-        return tabular_scores(method.key, tables, log, settings=settings, seed=given.seed)
+        rows = labelled(tables[0], log, users=np.arange(log.n_users), seed=given.seed)
+        columns = [each.features for each in tables]
+        effect = estimated(method.key, rows, columns, settings=settings, seed=given.seed)
+        return effect.reshape(log.n_users, log.n_items).astype(np.float32)
     if method.both:
         settings["epochs"] = found["epochs"]
     model = fitted(method, given, settings=settings)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks._causal_draws import Given
 from benchmarks._causal_features import PairTable
 from benchmarks._causal_methods import CAP, METHODS, Chosen, Method, fitted
 from benchmarks._causal_ranges import RANGES, TRIALS, drawn
-from benchmarks._causal_tabular import tabular_scores
+from benchmarks._causal_tabular import estimated, labelled
 from causal_ranker.errors import ConfigError
 from causal_ranker.seeds import stage_rng
-from causal_ranker.uplift.collaborative.estimated import estimated_ranking
+from causal_ranker.uplift.collaborative.estimated import estimated_cdcg
+from causal_ranker.uplift.collaborative.interactions import Interactions
 
 __all__ = ["FILE", "best_settings", "read_chosen", "searched", "write_chosen"]
+
+Array = NDArray[np.float64]
 
 #: What was found last, committed.
 FILE: Final = Path(__file__).with_name("causal_ranking_chosen.json")
@@ -78,7 +85,7 @@ def _pair(
 ) -> tuple[float, dict[str, int]]:
     model = fitted(method, given, settings=settings)
     log = given.validate[method.knows]
-    value = estimated_ranking(model.score_users, log, cap=CAP).cdcg().value
+    value = estimated_cdcg(model.score_users, log, cap=CAP)
     epochs = getattr(model, "epochs_", None)
     return value, {} if epochs is None else {"epochs": int(epochs)}
 
@@ -87,12 +94,32 @@ def _tabular(
     method: Method, given: Given, tables: Sequence[PairTable], *, settings: Mapping[str, Any]
 ) -> tuple[float, dict[str, int]]:
     log = given.validate["estimated"]
-    learn = stage_rng(given.seed, "causal_ranking/halves").random(log.n_users) < 0.5
-    scores = tabular_scores(
-        method.key, tables, log, settings=settings, seed=given.seed, users=learn
+    half = stage_rng(given.seed, "causal_ranking/halves").random(log.n_users) < 0.5
+    learn, judge = np.flatnonzero(half), np.flatnonzero(~half)
+    rows = labelled(tables[0], log, users=learn, seed=given.seed)
+    known = tables[0].features.reshape(log.n_users, log.n_items, -1)[judge]
+    effect = estimated(
+        method.key,
+        rows,
+        [known.reshape(-1, known.shape[-1])],
+        settings=settings,
+        seed=given.seed,
     )
-    judged = estimated_ranking(lambda user: scores[user], log, cap=CAP).cdcg()
-    return float(judged.by_user[~learn].mean()), {}
+    return _of_some(effect.reshape(judge.size, -1), judge, log), {}
+
+
+def _of_some(scores: Array, users: NDArray[np.int64], log: Interactions) -> float:
+    """Estimate the CDCG of some users, of whom alone there are scores."""
+    place = np.full(log.n_users, -1)
+    place[users] = np.arange(users.size)
+    kept = place[log.user] >= 0
+    some = replace(
+        log,
+        n_users=users.size,
+        user=place[log.user[kept]].astype(np.int32),
+        **{name: getattr(log, name)[kept] for name in ("item", "exposed", "played", "propensity")},
+    )
+    return estimated_cdcg(lambda user: scores[user], some, cap=CAP)
 
 
 def read_chosen(world: str) -> Chosen:

@@ -23,6 +23,11 @@ def pairs_per_second(log: Interactions, *, epochs: int) -> float:
     epochs : int
         More epochs of the longer fit; each goes through every play once.
 
+    Notes
+    -----
+    Time is this process's on its core, and the best of three: what others leave of the core is not
+    a figure of ours.
+
     Returns
     -------
     float
@@ -31,10 +36,10 @@ def pairs_per_second(log: Interactions, *, epochs: int) -> float:
 
     def seconds(count: int) -> float:
         model = DLCE(config=DLCEConfig(factors=_FACTORS, learning_rate=1e-3, epochs=count))
-        start = time.perf_counter()
+        start = time.process_time()
         model.fit(log)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(1)  # compiles
-    longer = seconds(1 + epochs)
-    return epochs * int(log.played.sum()) / max(longer - seconds(1), 1e-9)
+    best = min(seconds(1 + epochs) - seconds(1) for _ in range(3))
+    return epochs * int(log.played.sum()) / max(best, 1e-9)

@@ -22,7 +22,7 @@ class Spent:
     Parameters
     ----------
     seconds : float
-        By the clock.
+        Of this process's time on cores: what a free core would have taken of one thread.
     peak : float
         MiB: the highest resident memory during the step minus that before it; NaN where the
         operating system does not tell.
@@ -50,9 +50,9 @@ def spending() -> Iterator[Spent]:
     """
     found = Spent()
     before = _forget_peak()
-    start = time.perf_counter()
+    start = time.process_time()
     yield found
-    found.seconds = time.perf_counter() - start
+    found.seconds = time.process_time() - start
     found.peak = _resident("VmHWM") - before
 
 

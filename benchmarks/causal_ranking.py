@@ -45,7 +45,8 @@ class _Job:
 class _Trials:
     """The search of one method in a world, with what is chosen for methods that it builds on."""
 
-    world: PairWorld
+    world: str
+    known: Given
     method: Method
     chosen: Chosen
     trials: int
@@ -113,16 +114,17 @@ def search(*, quick: bool, part: str | None = None) -> Result:
     """
     worlds = _worlds(part, quick=quick)
     found: dict[str, dict[str, dict[str, Any]]] = {world.name: {} for world in worlds}
+    known = {world.name: _logs(world, seed=_SEARCH_SEED) for world in worlds}
     for tabular in (False, True):  # columns of the tabular methods are scores of the others
         jobs = [
-            _Trials(world, method, found[world.name], trials=2 if quick else TRIALS)
-            for world in worlds
+            _Trials(name, logs, method, found[name], trials=2 if quick else TRIALS)
+            for name, logs in known.items()
             for method in searched()
             if method.tabular == tabular
         ]
         best = map(_search, jobs) if quick else each_on_a_core(_search, jobs)
         for job, told in zip(jobs, best, strict=True):
-            found[job.world.name][job.method.searched] = told
+            found[job.world][job.method.searched] = told
     if not quick:
         write_chosen(found)
     return search_table(found)
@@ -160,6 +162,5 @@ def _judge(job: _Job) -> Judged:
 
 
 def _search(job: _Trials) -> dict[str, Any]:
-    known = _logs(job.world, seed=_SEARCH_SEED)
-    tables = features(known, chosen=job.chosen) if job.method.tabular else []
-    return best_settings(job.method, known, tables=tables, trials=job.trials)
+    tables = features(job.known, chosen=job.chosen) if job.method.tabular else []
+    return best_settings(job.method, job.known, tables=tables, trials=job.trials)
