@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import Final
 
 from causal_ranker.uplift.collaborative.dlce import DLCE, DLCEConfig
@@ -23,15 +24,15 @@ def pairs_per_second(log: Interactions, *, epochs: int) -> float:
     epochs : int
         More epochs of the longer fit; each goes through every play once.
 
-    Notes
-    -----
-    Time is this process's on its core, and the best of three: what others leave of the core is not
-    a figure of ours.
-
     Returns
     -------
     float
         Plays a second, each a step of a pair of items; draws of items and weights included.
+
+    Notes
+    -----
+    Time is this process's on its core, and the middle of three: what others leave of the core is
+    not a figure of ours.
     """
 
     def seconds(count: int) -> float:
@@ -41,5 +42,5 @@ def pairs_per_second(log: Interactions, *, epochs: int) -> float:
         return time.process_time() - start
 
     seconds(1)  # compiles
-    best = min(seconds(1 + epochs) - seconds(1) for _ in range(3))
-    return epochs * int(log.played.sum()) / max(best, 1e-9)
+    longer, shorter = (median(seconds(n) for _ in range(3)) for n in (1 + epochs, 1))
+    return epochs * int(log.played.sum()) / max(longer - shorter, 1e-9)

@@ -65,7 +65,7 @@ WORLDS: Final[Mapping[str, Callable[[], PairWorld]]] = MappingProxyType(
 )
 
 
-def planted_world(name: str, *, users: int = 150, items: int = 120) -> PairWorld:
+def planted_world(name: str, *, users: int = 100, items: int = 60) -> PairWorld:
     """Make a small world up: tastes of rank 2, and effects that are largest where plays are rare.
 
     Parameters

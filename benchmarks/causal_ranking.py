@@ -18,6 +18,7 @@ from benchmarks._causal_worlds import WORLDS, planted_world
 from benchmarks._pool import each_on_a_core
 from benchmarks._spent import Spent, spending
 from causal_ranker.seeds import stage_rng
+from causal_ranker.uplift.candidates import CANDIDATES
 
 if TYPE_CHECKING:
     from causal_ranker.worlds.semisynthetic.pair_world import PairWorld
@@ -73,7 +74,8 @@ def run(*, quick: bool, part: str | None = None) -> Result:
     Parameters
     ----------
     quick : bool
-        One seed of a small world that is made up, with the settings of the real one.
+        One seed of a small world that is made up, with the settings of the real one; `auto` has
+        two learners to choose from.
     part : str, optional
         One of `parts`; all by default.
 
@@ -87,7 +89,12 @@ def run(*, quick: bool, part: str | None = None) -> Result:
     """
     worlds = _worlds(part, quick=quick)
     seeds = _SEEDS[:1] if quick else _SEEDS
-    jobs = [_Job(world, seed, read_chosen(world.name)) for world in worlds for seed in seeds]
+    fewer = {"auto": {"settings": {"candidates": CANDIDATES[:2], "stack": False}}} if quick else {}
+    jobs = [
+        _Job(world, seed, {**read_chosen(world.name), **fewer})
+        for world in worlds
+        for seed in seeds
+    ]
     found = list(map(_judge, jobs) if quick else each_on_a_core(_judge, jobs))
     by_world = [
         (world, found[place * len(seeds) : (place + 1) * len(seeds)])
