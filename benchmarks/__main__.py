@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measure = benchmark.run
     if chosen.search:
         if not isinstance(benchmark, SearchedBenchmark):
-            known = [name for name in known if isinstance(load(name), SearchedBenchmark)]
-            return _refused("a benchmark with settings to search", chosen.name, known)
+            print(f"{chosen.name} has no settings to search: leave --search out.", file=sys.stderr)
+            return 2
         measure = benchmark.search
     result = measure(quick=chosen.quick, **part)
     console = Console()

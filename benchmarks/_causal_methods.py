@@ -13,7 +13,7 @@ from benchmarks._causal_draws import Given, Knows
 from benchmarks._causal_features import PairTable, pair_table
 from benchmarks._causal_logits import ODDS, LogOdds
 from benchmarks._causal_ranges import RANGES
-from benchmarks._causal_tabular import TABULAR, estimated, labelled
+from benchmarks._causal_tabular import TABULAR, labelled, prepared
 from causal_ranker.config import FrozenConfig
 from causal_ranker.uplift.collaborative.base import Draws, FactorConfig, PairModel
 from causal_ranker.uplift.collaborative.cause import CausEConfig
@@ -227,9 +227,9 @@ def scores(method: Method, given: Given, *, tables: Sequence[PairTable], chosen:
     if method.tabular:
         log = given.validate["estimated"]
         rows = labelled(tables[0], log, users=np.arange(log.n_users), seed=given.seed)
-        columns = [each.features for each in tables]
-        effect = estimated(method.key, rows, columns, settings=settings, seed=given.seed)
-        return effect.reshape(log.n_users, log.n_items).astype(np.float32)
+        learned = prepared(method.key, rows, seed=given.seed)(settings)
+        effect = np.mean([learned(each.features) for each in tables], axis=0, dtype=np.float32)
+        return np.asarray(effect).reshape(log.n_users, log.n_items)
     if method.both:
         settings["epochs"] = found["epochs"]
     model = fitted(method, given, settings=settings)

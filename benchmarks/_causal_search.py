@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from benchmarks._causal_draws import Given
 from benchmarks._causal_features import PairTable
 from benchmarks._causal_methods import CAP, METHODS, Chosen, Method, fitted
 from benchmarks._causal_ranges import RANGES, TRIALS, drawn
-from benchmarks._causal_tabular import estimated, labelled
+from benchmarks._causal_tabular import labelled, prepared
 from causal_ranker.errors import ConfigError
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.collaborative.estimated import estimated_cdcg
@@ -65,47 +66,41 @@ def best_settings(
     dict
         "settings", "estimated_cdcg", and "epochs" of a method that has them.
     """
+    attempt = _tabular(method, given, tables) if method.tabular else partial(_pair, method, given)
     tried = []
     for trial in range(trials):
         settings = drawn(method.key, trial)
         try:
-            value, epochs = (
-                _tabular(method, given, tables[:1], settings=settings)
-                if method.tabular
-                else _pair(method, given, settings=settings)
-            )
+            tried.append({"settings": settings} | attempt(settings))
         except ConfigError:  # learning diverged
             continue
-        tried.append({"settings": settings, "estimated_cdcg": value} | epochs)
     return max(tried, key=lambda each: each["estimated_cdcg"])
 
 
-def _pair(
-    method: Method, given: Given, *, settings: Mapping[str, Any]
-) -> tuple[float, dict[str, int]]:
+def _pair(method: Method, given: Given, settings: Mapping[str, Any]) -> dict[str, Any]:
     model = fitted(method, given, settings=settings)
-    log = given.validate[method.knows]
-    value = estimated_cdcg(model.score_users, log, cap=CAP)
+    value = estimated_cdcg(model.score_users, given.validate[method.knows], cap=CAP)
     epochs = getattr(model, "epochs_", None)
-    return value, {} if epochs is None else {"epochs": int(epochs)}
+    return {"estimated_cdcg": value} | ({} if epochs is None else {"epochs": int(epochs)})
 
 
 def _tabular(
-    method: Method, given: Given, tables: Sequence[PairTable], *, settings: Mapping[str, Any]
-) -> tuple[float, dict[str, int]]:
-    log = given.validate["estimated"]
+    method: Method, given: Given, tables: Sequence[PairTable]
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Take half of the users to learn from; return what judges settings on the others."""
+    log, table = given.validate["estimated"], tables[0]
     half = stage_rng(given.seed, "causal_ranking/halves").random(log.n_users) < 0.5
     learn, judge = np.flatnonzero(half), np.flatnonzero(~half)
-    rows = labelled(tables[0], log, users=learn, seed=given.seed)
-    known = tables[0].features.reshape(log.n_users, log.n_items, -1)[judge]
-    effect = estimated(
-        method.key,
-        rows,
-        [known.reshape(-1, known.shape[-1])],
-        settings=settings,
-        seed=given.seed,
+    learner = prepared(
+        method.key, labelled(table, log, users=learn, seed=given.seed), seed=given.seed
     )
-    return _of_some(effect.reshape(judge.size, -1), judge, log), {}
+    columns = table.features.reshape(log.n_users, log.n_items, -1)[judge]
+
+    def attempt(settings: Mapping[str, Any]) -> dict[str, Any]:
+        effect = learner(settings)(columns.reshape(-1, columns.shape[-1]))
+        return {"estimated_cdcg": _of_some(effect.reshape(judge.size, -1), judge, log)}
+
+    return attempt
 
 
 def _of_some(scores: Array, users: NDArray[np.int64], log: Interactions) -> float:

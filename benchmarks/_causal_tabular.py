@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 
 from benchmarks._causal_features import PairTable
 from benchmarks._causal_logits import dense
-from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
+from causal_ranker.boosting import BoostConfig, predict_trees
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.auto import SMALL_TREES, AutoConfig, AutoLearner
-from causal_ranker.uplift.base import Predicts, Rows
+from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.collaborative.interactions import Interactions
 from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.final import LearnerConfig
+from causal_ranker.uplift.nuisance import cross_fit
 
-__all__ = ["TABULAR", "estimated", "labelled"]
+__all__ = ["TABULAR", "labelled", "prepared"]
 
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 #: Effects by columns.
 _Learned = Callable[[Floats], Array]
+_Learner = Callable[[Mapping[str, Any]], _Learned]
 
 #: Pairs without a play that are kept of each arm, about; plays are all kept.
 _SAMPLED: Final = 200_000
@@ -72,10 +74,8 @@ def labelled(table: PairTable, log: Interactions, *, users: NDArray[np.int64], s
     )
 
 
-def estimated(
-    key: str, rows: Rows, features: Sequence[Floats], *, settings: Mapping[str, Any], seed: int
-) -> Array:
-    """Learn what exposure changed, and estimate it for other rows.
+def prepared(key: str, rows: Rows, *, seed: int) -> _Learner:
+    """Do what a learner does before its settings matter.
 
     Parameters
     ----------
@@ -83,58 +83,62 @@ def estimated(
         One of `TABULAR`.
     rows : Rows
         To learn from.
-    features : sequence of ndarray, shape (n, n_features)
-        What is known of each of n pairs, at one time or several: estimates are averaged.
-    settings : mapping
-        Of the learner.
     seed : int
         Decides folds.
 
     Returns
     -------
-    ndarray of float64, shape (n,)
-        Effects, in plays per exposure.
+    callable
+        From settings to what then estimates effects, in plays per exposure, by columns.
     """
-    learned = _LEARNERS[key](rows, settings, seed)
-    return np.asarray(sum(learned(each) for each in features) / len(features))
+    return _LEARNERS[key](rows, seed)
 
 
-def _arms(rows: Rows, settings: Mapping[str, Any], seed: int) -> _Learned:
+def _arms(rows: Rows, seed: int) -> _Learner:
     """Fit P(Y | T = 1, X) and P(Y | T = 0, X), each by trees of its own arm's pairs."""
-    control, treated = (
-        fit_trees(
-            rows.features,
-            rows.outcome,
-            rows=np.flatnonzero(rows.treatment == arm),
-            weight=rows.weight,
-            objective="binary",
-            config=BoostConfig(l2=_L2, feature_share=1.0, **settings),
-            names=rows.names,
-            categorical=(),
-            seed=seed,
+
+    def learn(settings: Mapping[str, Any]) -> _Learned:
+        config = BoostConfig(l2=_L2, feature_share=1.0, **settings)
+        control, treated = (
+            rows.binned(config).fit(
+                rows.outcome,
+                rows=np.flatnonzero(rows.treatment == arm),
+                weight=rows.weight,
+                objective="binary",
+                config=config,
+                seed=seed,
+            )
+            for arm in (0, 1)
         )
-        for arm in (0, 1)
-    )
-    return lambda features: predict_trees(treated, features) - predict_trees(control, features)
+        return lambda columns: predict_trees(treated, columns) - predict_trees(control, columns)
+
+    return learn
 
 
-def _dr(rows: Rows, settings: Mapping[str, Any], seed: int) -> _Learned:
-    # Every pair is to be ranked, also one that is hardly ever shown.
-    config = LearnerConfig(
-        final=BoostConfig(**settings), nuisance=SMALL_TREES.nuisance, overlap="overlap_weights"
-    )
-    return _effects(DRLearner(config=config, seed=seed).fit(rows))
+def _dr(rows: Rows, seed: int) -> _Learner:
+    nuisance = SMALL_TREES.nuisance
+    values = cross_fit(rows, config=nuisance, seed=seed)
+
+    def learn(settings: Mapping[str, Any]) -> _Learned:
+        # Every pair is to be ranked, also one that is hardly ever shown.
+        config = LearnerConfig(
+            final=BoostConfig(**settings), nuisance=nuisance, overlap="overlap_weights"
+        )
+        fitted = DRLearner(config=config, seed=seed).fit(rows, nuisances=values)
+        return lambda columns: fitted.predict(columns).point
+
+    return learn
 
 
-def _auto(rows: Rows, settings: Mapping[str, Any], seed: int) -> _Learned:
-    return _effects(AutoLearner(config=AutoConfig(**settings), seed=seed).fit(rows))
+def _auto(rows: Rows, seed: int) -> _Learner:
+    def learn(settings: Mapping[str, Any]) -> _Learned:
+        fitted = AutoLearner(config=AutoConfig(**settings), seed=seed).fit(rows)
+        return lambda columns: fitted.predict(columns).point
+
+    return learn
 
 
-def _effects(learner: Predicts) -> _Learned:
-    return lambda features: learner.predict(features).point
-
-
-_LEARNERS: Final[Mapping[str, Callable[[Rows, Mapping[str, Any], int], _Learned]]] = {
+_LEARNERS: Final[Mapping[str, Callable[[Rows, int], _Learner]]] = {
     "dr": _dr,
     "auto": _auto,
     "stack": _arms,
