@@ -80,7 +80,8 @@ class _Plays:
     def epoch(self, rng: np.random.Generator) -> Iterator[tuple[NDArray[Any], ...]]:
         order = rng.permutation(len(self._packed))
         for part in batches(order.size):
-            columns = np.ascontiguousarray(self._packed[order[part]].T)
+            # `take` copies whole rows, several times faster than an index does.
+            columns = np.ascontiguousarray(self._packed.take(order[part], axis=0).T)
             user, liked = columns[0], columns[1]
             # One of the n - 1 others: those from the liked item on are one further.
             other = rng.integers(self._n_items - 1, size=liked.size, dtype=np.int32)
