@@ -56,6 +56,8 @@ class DLTOConfig(BLCEConfig):
         counts for less than it stands for; its share is in ``share_floored_``.
     """
 
+    # Weights of up to 1 / chi make steps that much longer.
+    learning_rate: Annotated[float, Field(gt=0)] = 0.003
     chi: Annotated[float, Field(gt=0, le=1)] = 0.01
 
 
