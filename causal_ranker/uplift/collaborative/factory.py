@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Final
 
 from causal_ranker.config import FrozenConfig
@@ -10,18 +11,26 @@ from causal_ranker.errors import ConfigError
 from causal_ranker.uplift.collaborative.base import PairModel
 from causal_ranker.uplift.collaborative.cause import CausE
 from causal_ranker.uplift.collaborative.dlce import BLCE, DLCE, DLTO
+from causal_ranker.uplift.collaborative.neighbours import NeighbourModel
 from causal_ranker.uplift.collaborative.pairwise import BPR, ULBPR
 from causal_ranker.uplift.collaborative.pointwise import MF, ULRMF
+from causal_ranker.uplift.collaborative.popularity import PopularityRanker, RandomRanker
 
 __all__ = ["METHODS", "make_pair_model"]
 
 #: Each takes ``config=`` (None for its defaults) and ``seed=``.
 _MAKERS: Final[dict[str, Any]] = {
+    "random": RandomRanker,
+    "popularity": PopularityRanker,
     "mf": MF,
     "bpr": BPR,
     "ulrmf": ULRMF,
     "ulbpr": ULBPR,
     "cause": CausE,
+    "cubn_o": partial(NeighbourModel, among="users", alike="outcomes"),
+    "cubn_t": partial(NeighbourModel, among="users", alike="exposures"),
+    "cibn_o": partial(NeighbourModel, among="items", alike="outcomes"),
+    "cibn_t": partial(NeighbourModel, among="items", alike="exposures"),
     "dlce": DLCE,
     "dlto": DLTO,
     "blce": BLCE,
@@ -33,10 +42,12 @@ METHODS: Final = tuple(_MAKERS)
 def make_pair_model(name: str, *, config: FrozenConfig | None = None, seed: int = 0) -> PairModel:
     """Make an unfitted collaborative ranker.
 
-    ``mf`` and ``bpr`` rank by who plays what, and are there to be compared with. ``ulrmf`` and
-    ``ulbpr`` sort pairs by what was shown and played, ``cause`` compares factors of those shown and
-    of those not, and ``dlce`` weights plays by the inverse of their propensities (``dlto`` those
-    that were shown alone; ``blce`` without weights).
+    ``random``, ``popularity``, ``mf`` and ``bpr`` rank by who plays what at most, and are there to
+    be compared with. ``ulrmf`` and ``ulbpr`` sort pairs by what was shown and played, ``cause``
+    compares factors of those shown and of those not, ``cubn`` and ``cibn`` compare plays among
+    similar users and similar items (``_o``: in what was played, ``_t``: in what was shown), and
+    ``dlce`` weights plays by the inverse of their propensities (``dlto`` those that were shown
+    alone; ``blce`` without weights).
 
     Parameters
     ----------
