@@ -89,7 +89,7 @@ def films_world(
     Raises
     ------
     SchemaError
-        If a column is missing.
+        If a column is missing, or ratings are no numbers.
     RowError
         If an id is null, a rating is no finite number, or a pair was rated twice.
     EmptyError
@@ -142,7 +142,14 @@ def _checked(ratings: pd.DataFrame) -> pd.DataFrame:
             do="Rename the columns, or read the files with load_movielens.",
         )
     table = ratings[names]
-    bad = table.isna().any(axis=1) | ~np.isfinite(table[_RATING].to_numpy(dtype=np.float64))
+    if not pd.api.types.is_numeric_dtype(table[_RATING]):
+        raise SchemaError(
+            expected="numbers of stars as rating",
+            came=f"a column of type {table[_RATING].dtype}",
+            do="Convert it.",
+        )
+    stars = table[_RATING].to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = table.isna().any(axis=1) | ~np.isfinite(stars)
     twice = table.duplicated([C.USER, C.ITEM])
     for rows, expected in (
         (bad, "an id of user and item and a finite rating in each row"),
