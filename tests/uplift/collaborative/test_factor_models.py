@@ -30,7 +30,7 @@ SOME = np.eye(4, 5) > 0
 ONE = np.arange(20).reshape(4, 5) == 0
 PAIRS = {"factors": 4, "learning_rate": 0.03, "l2": 0.03}
 POINTS = {"factors": 4, "played_share": 0.5}
-DIVERGED = r"factors that stay finite; got \d+ that are not after epoch \d: learning diverged"
+DIVERGED = r"factors that stay below 1e\+06; got \d+ that are not after epoch \d: learning diverged"
 
 
 class FactorModelContract(PairModelContract):
@@ -56,6 +56,11 @@ class FactorModelContract(PairModelContract):
         model = self.method(config=wild)
         with pytest.raises(ConfigError, match=DIVERGED):
             model.fit(small())
+
+    def test_factors_beyond_all_sense_are_divergence_before_they_run_over(self) -> None:
+        wild = self.config.model_copy(update={"learning_rate": 3e7, "l2": 0.0, "epochs": 1})
+        with pytest.raises(ConfigError, match=DIVERGED):
+            self.method(config=wild).fit(small())
 
     def test_another_methods_config_is_refused(self) -> None:
         other = BPRConfig() if self.method is not BPR else MFConfig()
@@ -185,6 +190,12 @@ class TestDLCE(LinearContract):
     def test_it_needs_plays_of_both_arms(self) -> None:
         _refuses_unless(self.fresh(), "shown and played")
         _refuses_unless(self.fresh(), "played without being shown")
+
+    def test_what_was_not_played_needs_no_propensity(self) -> None:
+        data = small()
+        holes = replace(data, propensity=np.where(data.played, data.propensity, np.nan))
+        again = self.fresh().fit(holes).score_users(np.arange(30))
+        assert again.tobytes() == self.fresh().fit(data).score_users(np.arange(30)).tobytes()
 
     def test_the_share_of_floored_propensities_is_told(self) -> None:
         data = replace(small(), propensity=np.where(small().exposed, 0.002, 0.4))
