@@ -97,11 +97,12 @@ _NOTE: Final = (
     "first log and keep the epoch with the best CDCG as estimated on the second (inverse "
     f"propensities of at most {CAP:g}; true ones for methods that learn by true ones). Tabular "
     "rows (dr, auto, stack) learn from outcomes of the second log what the first tells of its "
-    "pairs: in time's order, as in a real log. So they use outcomes of both logs, which 'both "
-    "logs' lets DLCE do, too. Settings: the best of as many random ones for each method on a "
-    "seed that is not among these, by the same estimate. Seconds: one thread; what is estimated "
-    "or described first is counted in. MiB: the peak beyond the logs. Published figures are of "
-    "larger worlds."
+    "pairs: in time's order, as in a real log. They rank by what both logs tell, averaged. So "
+    "they use outcomes of both, which 'both logs' lets DLCE do, too. Settings: the best of as many "
+    "random ones for each method on a seed that is not among these, by the same estimate; of bpr "
+    "and mf, which are to rank by plays, by NDCG@10 on the second log. Seconds: of a core; what "
+    "is estimated or described first is counted in. MiB: the peak beyond the logs. Published "
+    "figures are of larger worlds."
 )
 
 
@@ -199,7 +200,7 @@ def search_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Result
     Parameters
     ----------
     found : mapping of str to mapping
-        By world and method, "settings", "estimated_cdcg" and, of some, "epochs".
+        By world and method, "settings", "value" and, of some, "epochs".
 
     Returns
     -------
@@ -207,12 +208,12 @@ def search_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Result
         A row for each world and method.
     """
     return Result(
-        columns=("world", "method", "estimated CDCG", "epochs", "settings"),
+        columns=("world", "method", "value", "epochs", "settings"),
         rows=[
             (
                 world,
                 method,
-                f"{best['estimated_cdcg']:.3f}",
+                f"{best['value']:.3f}",
                 best.get("epochs", ""),
                 ", ".join(f"{name} {value}" for name, value in best["settings"].items()),
             )
@@ -220,5 +221,6 @@ def search_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Result
             for method, best in methods.items()
         ],
         figures={"chosen": found},
-        note="Estimated on the second log of a seed that no result is told of.",
+        note="Value: CDCG as estimated on the second log of a seed that no result is told of; of "
+        "bpr and mf NDCG@10 of its plays.",
     )
