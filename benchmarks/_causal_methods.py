@@ -26,10 +26,10 @@ from causal_ranker.uplift.collaborative.pairwise import BPRConfig, ULBPRConfig
 from causal_ranker.uplift.collaborative.pointwise import MFConfig, ULRMFConfig
 
 __all__ = [
-    "CAP",
     "METHODS",
     "ORACLE",
     "OURS",
+    "OVERLAP",
     "THEIRS",
     "Chosen",
     "Method",
@@ -42,9 +42,11 @@ Scores = NDArray[np.float32]
 #: What was chosen for each method: its settings, and "epochs" where it has some.
 Chosen = Mapping[str, Mapping[str, Any]]
 
-#: Largest inverse propensity in estimated metrics.
-CAP: Final = 100.0
-#: Looks, one an epoch, without a better value after which a fit ends.
+#: Pairs with a propensity nearer to 0 or 1 than this tell little of effects: they are left out.
+OVERLAP: Final = 0.005
+#: Epochs between two looks, and looks without a better value after which a fit ends: small first
+#: factors make a plateau, which a fit should outlive.
+_EVERY: Final = 3
 _PATIENCE: Final = 5
 #: Epochs, at most.
 _EPOCHS: Final = 100
@@ -156,7 +158,7 @@ def fitted(method: Method, given: Given, *, settings: Mapping[str, Any]) -> Pair
     most = {"epochs": _EPOCHS} if make is not None and issubclass(make, FactorConfig) else {}
     config = None if make is None else make(**(most | dict(settings)))
     model = make_pair_model(method.key, config=config, seed=given.seed)
-    early = EarlyStop(validate, patience=_PATIENCE, cap=CAP)
+    early = EarlyStop(validate, every=_EVERY, patience=_PATIENCE, overlap=OVERLAP)
     return model.fit(train, early=None if method.accurate else early)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks import Result
 from benchmarks._causal_judge import FIGURES
-from benchmarks._causal_methods import CAP, ORACLE, OURS, THEIRS
+from benchmarks._causal_methods import ORACLE, OURS, OVERLAP, THEIRS
 from benchmarks._causal_worlds import PUBLISHED
 from benchmarks._spent import Spent
 from causal_ranker.stats.intervals import Interval, clustered_mean
@@ -94,8 +94,9 @@ def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s
 _NOTE: Final = (
     "Judged by drawn effects Y(1) - Y(0) of a third draw; means over seeds of each user, then "
     "95 % intervals over users. Estimated p is fitted to exposures. Pair models learn from the "
-    "first log and keep the epoch with the best CDCG as estimated on the second (inverse "
-    f"propensities of at most {CAP:g}; true ones for methods that learn by true ones). Tabular "
+    "first log and keep the epoch with the best CDCG as estimated on the second (on "
+    f"pairs with propensities at least {OVERLAP:g} from 0 and 1; true ones for methods that learn "
+    "by true ones). Tabular "
     "rows (dr, auto, stack) learn from outcomes of the second log what the first tells of its "
     "pairs: in time's order, as in a real log. They rank by what both logs tell, averaged. So "
     "they use outcomes of both, which 'both logs' lets DLCE do, too. Settings: the best of as many "

@@ -118,6 +118,14 @@ def test_input_that_cannot_be_used_is_told(ratings: pd.DataFrame) -> None:
         expected = (ratings.user_id == 12).sum()
         with pytest.raises(RowError, match=f"finite rating in each row; got {expected} rows"):
             films_world(holes)
+    gaps = ratings.user_id.astype("Int64").mask(ratings.item_id == 990)
+    with pytest.raises(RowError, match="an id of user and item"):
+        films_world(ratings.assign(user_id=gaps))
+    nullable = ratings.rating.astype("Float64").mask(ratings.item_id == 990)
+    with pytest.raises(RowError, match="finite rating"):
+        films_world(ratings.assign(rating=nullable))
+    with pytest.raises(SchemaError, match="numbers of stars"):
+        films_world(ratings.assign(rating=ratings.rating.astype(str)))
     with pytest.raises(EmptyError, match="films with 1000 ratings by users with 10"):
         films_world(ratings, config=FilmsConfig(film_ratings=1000))
     every = pd.DataFrame([(u, i, 3.0) for u in range(20) for i in range(20)])

@@ -154,31 +154,34 @@ def test_the_filters_leave_something_out(tables: Tables) -> None:
     assert 0 < many < few < 12 * 10
 
 
-def test_what_one_filter_drops_can_make_another_fail() -> None:
-    """The one unexposed purchase of an item is by a household that is dropped for its few weeks."""
-    names = pd.DataFrame(
-        {"product_id": [1, 2], "product_category": ["a", "b"], "product_type": ["x", "y"]}
-    )
-    rows = [(1, 1, product, week) for week in (1, 2, 3) for product in (1, 2)]
-    rows += [(2, 2, 1, 1), (2, 2, 2, 2)]
-    mailers = [(1, 1, week, "A") for week in (1, 2, 3)] + [(2, 1, 1, "A"), (2, 1, 2, "0")]
-    mailers += [(2, 1, 3, "0"), (1, 2, 1, "0"), (1, 2, 2, "0"), (2, 2, 2, "A")]
+def test_each_filter_drops_and_makes_others_fail() -> None:
+    """Household 2 comes in two weeks: with it go the weeks and purchases that items need."""
+    rows = [(1, 1, product, week) for week in (1, 2, 3) for product in (1, 2, 4)]
+    rows += [(1, 1, 3, 1), (1, 1, 3, 2), (2, 2, 1, 1), (2, 2, 2, 3), (2, 2, 3, 3)]
+    mailers = {
+        1: [(1, 1), (1, 2), (1, 3)],  # unexposed purchase: household 2 alone
+        2: [(1, 1), (2, 3)],  # household 1 is enough
+        3: [(1, 1)],  # third week: household 2 alone
+        4: [(2, 1)],  # bought without a mailer only
+    }
     tables = {
         "transactions": pd.DataFrame(
             rows, columns=["household_id", "store_id", "product_id", "week"]
         ),
         "promotions": pd.DataFrame(
-            mailers, columns=["product_id", "store_id", "week", "mailer_location"]
+            [(product, *place, "A") for product, places in mailers.items() for place in places],
+            columns=["product_id", "store_id", "week", "mailer_location"],
         ),
-        "products": names,
+        "products": pd.DataFrame(
+            {"product_id": [1, 2, 3, 4], "product_category": list("abcd"), "product_type": "t"}
+        ),
     }
     log = log_of(tables)
-    everyone = shopping_world(log, personalized=False, config=GroceryConfig(weeks=1))
-    assert everyone.items.tolist() == ["a::x", "b::y"]
-    strict = shopping_world(log, personalized=False, config=GroceryConfig(weeks=3))
-    assert strict.items.tolist() == ["b::y"]
-    assert strict.users.tolist() == [1]
-    assert_is(strict, slow_truth(tables, weeks=3, prior=0.4))
+    for weeks, items, users in ((1, ["a::t", "b::t", "c::t"], [1, 2]), (3, ["b::t"], [1])):
+        world = shopping_world(log, personalized=False, config=GroceryConfig(weeks=weeks))
+        assert world.items.tolist() == items
+        assert world.users.tolist() == users
+        assert_is(world, slow_truth(tables, weeks=weeks, prior=0.4))
 
 
 def test_personalized_keeps_the_outcomes_and_ranks_by_their_mean(tables: Tables) -> None:

@@ -42,8 +42,8 @@ def world() -> PairWorld:
     # chances that rise together: draws that shared a stream would show it
     shared = rng.random(SHAPE)
     arrays = [
-        np.clip(0.1 + 0.6 * shared + 0.2 * rng.random(SHAPE), 0.01, 0.99).astype(np.float32)
-        for _ in range(3)
+        np.clip(low + 0.6 * shared + 0.2 * rng.random(SHAPE), 0.01, 0.99).astype(np.float32)
+        for low in (0.1, 0.0, 0.15)
     ]
     return world_of(*arrays)
 

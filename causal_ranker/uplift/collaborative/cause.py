@@ -25,6 +25,8 @@ class CausEConfig(MFConfig):
 
     Parameters
     ----------
+    factors, learning_rate, l2, epochs, played_share
+        As in `MFConfig`.
     shown_share : float
         Share of draws that were shown.
     tie : float

@@ -24,7 +24,13 @@ Codes = NDArray[np.int32]
 
 
 class BPRConfig(FactorConfig):
-    """Settings of BPR, which are those of every method that learns factors."""
+    """Settings of BPR, which are those of every method that learns factors.
+
+    Parameters
+    ----------
+    factors, learning_rate, l2, epochs
+        As in `FactorConfig`.
+    """
 
 
 class ULBPRConfig(FactorConfig):
@@ -32,6 +38,8 @@ class ULBPRConfig(FactorConfig):
 
     Parameters
     ----------
+    factors, learning_rate, l2, epochs
+        As in `FactorConfig`.
     alpha : float
         Chance that a pair counts as one of effect for what it is not, and may have been: that
         neither shown nor played ranks up.

@@ -29,6 +29,8 @@ class MFConfig(FactorConfig):
 
     Parameters
     ----------
+    factors, learning_rate, l2, epochs
+        As in `FactorConfig`.
     played_share : float
         Share of draws that are plays, gamma_P.
     """
@@ -41,6 +43,8 @@ class ULRMFConfig(MFConfig):
 
     Parameters
     ----------
+    factors, learning_rate, l2, epochs, played_share
+        As in `MFConfig`.
     shown_share : float
         Share of draws that were shown, among plays as among the rest, gamma_R.
     alpha : float

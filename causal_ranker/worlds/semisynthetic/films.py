@@ -18,7 +18,6 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
 from causal_ranker.columns import Columns as C
@@ -27,6 +26,7 @@ from causal_ranker.errors import EmptyError, RowError, SchemaError
 from causal_ranker.worlds.semisynthetic.pair_world import PairWorld
 from causal_ranker.worlds.semisynthetic.rank_propensity import rank_propensity
 from causal_ranker.worlds.semisynthetic.rating_factors import RatingConfig, predict_ratings
+from causal_ranker.worlds.semisynthetic.sigmoid import sigmoid
 from causal_ranker.worlds.semisynthetic.statistics import pair_statistics
 from causal_ranker.worlds.semisynthetic.watch_factors import WatchConfig, predict_watches
 
@@ -89,7 +89,7 @@ def films_world(
     Raises
     ------
     SchemaError
-        If a column is missing.
+        If a column is missing, or ratings are no numbers.
     RowError
         If an id is null, a rating is no finite number, or a pair was rated twice.
     EmptyError
@@ -112,7 +112,7 @@ def films_world(
     stars = np.zeros(given.shape, dtype=np.float32)
     stars[user_code, item_code] = kept[_RATING].to_numpy(dtype=np.float32)
     rated = predict_ratings(stars, given, config=config.ratings, seed=seed)
-    shown = _sigmoid(rated - np.float32(config.offset))
+    shown = sigmoid(rated - np.float32(config.offset))
     without = predict_watches(given, config=config.watches, seed=seed)
     propensity = rank_propensity(
         np.float32(0.5) * (shown + without),
@@ -142,7 +142,14 @@ def _checked(ratings: pd.DataFrame) -> pd.DataFrame:
             do="Rename the columns, or read the files with load_movielens.",
         )
     table = ratings[names]
-    bad = table.isna().any(axis=1) | ~np.isfinite(table[_RATING].to_numpy(dtype=np.float64))
+    if not pd.api.types.is_numeric_dtype(table[_RATING]):
+        raise SchemaError(
+            expected="numbers of stars as rating",
+            came=f"a column of type {table[_RATING].dtype}",
+            do="Convert it.",
+        )
+    stars = table[_RATING].to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = table.isna().any(axis=1) | ~np.isfinite(stars)
     twice = table.duplicated([C.USER, C.ITEM])
     for rows, expected in (
         (bad, "an id of user and item and a finite rating in each row"),
@@ -174,8 +181,3 @@ def _enough(table: pd.DataFrame, config: FilmsConfig) -> pd.DataFrame:
             do="Lower film_ratings or user_ratings.",
         )
     return kept
-
-
-def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    risen: NDArray[np.float32] = 1 + np.tanh(np.float32(0.5) * x)
-    return np.float32(0.5) * risen

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
 from causal_ranker.seeds import stage_rng
+from causal_ranker.worlds.semisynthetic.sigmoid import sigmoid
 
 __all__ = ["WatchConfig", "predict_watches"]
 
@@ -81,7 +82,7 @@ def predict_watches(
         user = _ridge(_parabola(seen, user, film, base=base, known=known), film, l2=config.l2)
         target = _parabola(seen, user, film, base=base, known=known)
         film = _ridge(target.T, user, l2=config.l2)
-    return _sigmoid(base + _logit(user, film))
+    return sigmoid(base + _logit(user, film))
 
 
 def _parabola(
@@ -94,7 +95,7 @@ def _parabola(
 ) -> NDArray[np.float32]:
     """Where the bounding parabola of each pair's log-loss has its lowest point, less `base`."""
     logit = _logit(user, film)
-    step = 4 * (seen - _sigmoid(base + logit))
+    step = 4 * (seen - sigmoid(base + logit))
     return logit + (step if known is None else np.where(known, step, np.float32(0)))
 
 
@@ -113,9 +114,3 @@ def _ridge(
 
 def _logit(user: NDArray[np.float32], film: NDArray[np.float32]) -> NDArray[np.float32]:
     return user[:, :1] + film[:, 0] + user[:, 1:] @ film[:, 1:].T
-
-
-def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    small = np.exp(-np.abs(x))  # never overflows
-    likely: NDArray[np.float32] = np.reciprocal(1 + small)
-    return np.where(x >= 0, likely, small * likely)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -13,6 +14,7 @@ from causal_ranker.errors import ConfigError, NotFittedError, RowError, SchemaEr
 from causal_ranker.uplift.base import Effect, FitsInSteps, Rows, UpliftModel
 from causal_ranker.uplift.collaborative.learner import PairLearner, _Scored
 from causal_ranker.uplift.collaborative.pairs import PairCodes, draw_pairs, read_codes
+from causal_ranker.uplift.estimator import UpliftEstimator
 from causal_ranker.uplift.final import LearnerConfig
 from tests.uplift.collaborative.pair_worlds import ItemEffects, draw_rows, make_rows, with_codes
 from tests.uplift.contract import UpliftModelContract
@@ -319,6 +321,26 @@ def test_rows_made_by_hand() -> None:
         propensity=np.array([0.5, 0.5]),
     )
     np.testing.assert_array_equal(rows.features, [[2, 1], [3, 0]])
+
+
+def test_tables_of_ids_go_through_the_scikit_learn_door() -> None:
+    """Ids of text are codes there; new ones, read as missing, have the average effect."""
+    truth = draw_rows(3, n_users=80, n_items=25)
+    rows = truth.rows
+    ids = {"film": rows.features[:, 0], "member": rows.features[:, 1]}
+    table = pd.DataFrame({name: [f"{name} {code:g}" for code in ids[name]] for name in ids})
+    pair = learner(user="member", item="film")
+    model = UpliftEstimator(pair, unseen="missing")
+    model.fit(
+        table, rows.outcome, treatment=rows.treatment, user=rows.user, propensity=rows.propensity
+    )
+    new = pd.concat([table[:50], table[:1].assign(film="never seen")])
+    with pytest.warns(UserWarning, match="film"):
+        point = model.predict(new)
+    assert point.shape == (51,)
+    assert model.learner_.unseen_ == 1
+    assert point[50] == model.learner_.line_.average
+    assert np.corrcoef(model.predict(table), truth.tau)[0, 1] > 0.6
 
 
 @pytest.mark.parametrize("name", ["dlce", "cause", "mf"])
