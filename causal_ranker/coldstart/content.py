@@ -71,6 +71,8 @@ class ContentConfig(FrozenConfig):
     ----------
     text_width : int
         Columns that text becomes: TF-IDF of words, then a truncated SVD.
+    text_weight : float
+        What the columns of text are multiplied by, where it tells less than the other parts.
     least_items : int
         A word or category counts from so many warm items on.
     without_content : {"raise", "zeros"}
@@ -81,6 +83,7 @@ class ContentConfig(FrozenConfig):
     """
 
     text_width: int = Field(default=50, ge=1)
+    text_weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     least_items: int = Field(default=2, ge=1)
     without_content: Literal["raise", "zeros"] = "raise"
     seed: int = Field(default=0, ge=0)
@@ -88,6 +91,8 @@ class ContentConfig(FrozenConfig):
 
 class ContentEncoder(BaseEstimator):  # type: ignore[misc]
     """Encode content in columns, each part scaled to a mean square of 1 per warm item.
+
+    Text is scaled to ``text_weight`` squared.
 
     Parameters
     ----------
@@ -153,7 +158,8 @@ class ContentEncoder(BaseEstimator):  # type: ignore[misc]
             square = float(np.square(block).sum(axis=1).mean())
             if square == 0:
                 raise _empty(name)
-            self._scales[name] = 1 / np.sqrt(square)
+            weight = config.text_weight if name == "text" else 1.0
+            self._scales[name] = float(weight / np.sqrt(square))
             self.widths_[name] = block.shape[1]
         return self
 
