@@ -15,7 +15,7 @@ from causal_ranker.coldstart.model import ColdStartModel, Validation, WarmEmbedd
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.storage import load_model, save_model
 from causal_ranker.errors import BundleError, EmptyError, NotFittedError, RowError, SchemaError
-from tests.coldstart.world import World, fit_on, make_world
+from tests.coldstart.taste import World, fit_on, make_world
 
 
 class ColdStartContract:

@@ -15,7 +15,7 @@ from causal_ranker.coldstart.model import ColdStartModel, WarmEmbeddings
 from causal_ranker.coldstart.training import DescentConfig
 from causal_ranker.errors import ConfigError
 from tests.coldstart.contract import ColdStartContract
-from tests.coldstart.world import World, make_world
+from tests.coldstart.taste import World, make_world
 
 
 def unexplained(found: np.ndarray, world: World) -> float:

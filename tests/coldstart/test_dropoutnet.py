@@ -8,7 +8,7 @@ from causal_ranker.coldstart.dropoutnet import DropoutNet, DropoutNetConfig
 from causal_ranker.coldstart.model import ColdStartModel
 from causal_ranker.coldstart.training import DescentConfig
 from tests.coldstart.contract import ColdStartContract
-from tests.coldstart.world import World, fit_on
+from tests.coldstart.taste import World, fit_on
 
 
 def likeness(model: ColdStartModel[Any], world: World) -> float:

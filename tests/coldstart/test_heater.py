@@ -10,7 +10,7 @@ from causal_ranker.coldstart.heater import Heater, HeaterConfig, HeaterNet
 from causal_ranker.coldstart.model import ColdStartModel
 from causal_ranker.coldstart.training import DescentConfig
 from tests.coldstart.contract import ColdStartContract
-from tests.coldstart.world import World, fit_on
+from tests.coldstart.taste import World, fit_on
 
 SMALL = HeaterConfig(
     experts=3,

@@ -6,7 +6,7 @@ import pytest
 from causal_ranker.coldstart.knn import NearestNeighbours, NearestNeighboursConfig
 from causal_ranker.errors import ConfigError
 from tests.coldstart.contract import ColdStartContract
-from tests.coldstart.world import fit_on, make_world
+from tests.coldstart.taste import fit_on, make_world
 
 
 class TestNearestNeighbours(ColdStartContract):

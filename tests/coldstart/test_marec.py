@@ -5,7 +5,7 @@ import numpy as np
 from causal_ranker.coldstart.marec import MetadataAlignment, MetadataAlignmentConfig
 from causal_ranker.coldstart.ranking import Audience
 from tests.coldstart.contract import ColdStartContract
-from tests.coldstart.world import fit_on, make_world
+from tests.coldstart.taste import fit_on, make_world
 
 
 class TestMetadataAlignment(ColdStartContract):

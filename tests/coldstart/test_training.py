@@ -13,7 +13,7 @@ from causal_ranker.coldstart.model import State
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.training import DescentConfig, descend, in_batches, sampled_pairs
 from causal_ranker.errors import ConfigError, MissingExtraError
-from tests.coldstart.world import fit_on, make_world
+from tests.coldstart.taste import fit_on, make_world
 
 
 def test_a_tower_that_was_read_answers_as_the_network_does() -> None:
