@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from causal_ranker.worlds.semisynthetic.pair_world import PairDraw
 
-__all__ = ["FIGURES", "by_user"]
+__all__ = ["FIGURES", "by_user", "ndcg"]
 
 Array = NDArray[np.float64]
 
@@ -70,16 +70,34 @@ def _block(
     order = np.lexsort((lots, -scores), axis=1)
     tau = np.take_along_axis(effect, order, axis=1).astype(np.float64)
     discount = 1 / np.log2(2 + np.arange(scores.shape[1]))
-    hits = np.take_along_axis(played, order[:, :10], axis=1)
-    best = np.concatenate(([0.0], np.cumsum(discount[:10])))
-    ideal = best[np.minimum(played.sum(axis=1), len(best) - 1)]
-    gained = hits @ discount[:10]
     return np.stack(
         [
             tau[:, :10].sum(axis=1) / 10,
             tau[:, :100].sum(axis=1) / 100,
             tau @ discount,
-            np.divide(gained, ideal, out=np.full(len(ideal), np.nan), where=ideal > 0),
+            ndcg(order[:, :10], played),
         ],
         axis=1,
     )
+
+
+def ndcg(first: NDArray[np.int64], played: NDArray[np.bool_]) -> Array:
+    """Return the NDCG of plays in the first places.
+
+    Parameters
+    ----------
+    first : ndarray of int, shape (users, k)
+        Items in the first k places.
+    played : ndarray of bool, shape (users, items)
+        Y.
+
+    Returns
+    -------
+    ndarray, shape (users,)
+        From 0 to 1; NaN for a user who played nothing.
+    """
+    discount = 1 / np.log2(2 + np.arange(first.shape[1]))
+    best = np.concatenate(([0.0], np.cumsum(discount)))
+    ideal = best[np.minimum(played.sum(axis=1), first.shape[1])]
+    gained: Array = np.take_along_axis(played, first, axis=1) @ discount
+    return np.asarray(np.divide(gained, ideal, out=np.full(len(ideal), np.nan), where=ideal > 0))

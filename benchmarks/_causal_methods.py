@@ -26,10 +26,10 @@ from causal_ranker.uplift.collaborative.pairwise import BPRConfig, ULBPRConfig
 from causal_ranker.uplift.collaborative.pointwise import MFConfig, ULRMFConfig
 
 __all__ = [
-    "CAP",
     "METHODS",
     "ORACLE",
     "OURS",
+    "OVERLAP",
     "THEIRS",
     "Chosen",
     "Method",
@@ -42,9 +42,11 @@ Scores = NDArray[np.float32]
 #: What was chosen for each method: its settings, and "epochs" where it has some.
 Chosen = Mapping[str, Mapping[str, Any]]
 
-#: Largest inverse propensity in estimated metrics.
-CAP: Final = 100.0
-#: Looks, one an epoch, without a better value after which a fit ends.
+#: Pairs with a propensity nearer to 0 or 1 than this tell little of effects: they are left out.
+OVERLAP: Final = 0.005
+#: Epochs between two looks, and looks without a better value after which a fit ends: small first
+#: factors make a plateau, which a fit should outlive.
+_EVERY: Final = 3
 _PATIENCE: Final = 5
 #: Epochs, at most.
 _EPOCHS: Final = 100
@@ -78,12 +80,16 @@ class Method:
         Propensities that it learns by and is stopped early by.
     both : bool
         Whether it learns from both logs, for as many epochs as were best in the search.
+    accurate : bool
+        Whether it is to rank by what is played, so that its settings, the epochs among them, are
+        chosen by NDCG of plays: by an estimated effect it would be best untrained.
     """
 
     name: str
     key: str
     knows: Knows = "estimated"
     both: bool = False
+    accurate: bool = False
 
     @property
     def searched(self) -> str:
@@ -93,7 +99,7 @@ class Method:
     @property
     def estimates(self) -> bool:
         """Whether estimated propensities are needed first."""
-        return self.knows == "estimated" and self.key in RANGES
+        return self.knows == "estimated" and self.key in RANGES and not self.accurate
 
     @property
     def tabular(self) -> bool:
@@ -109,8 +115,8 @@ ORACLE: Final = "oracle"
 METHODS: Final = (
     Method("random", "random"),
     Method("popularity", "popularity"),
-    Method("bpr", "bpr"),
-    Method("mf", "mf"),
+    Method("bpr", "bpr", accurate=True),
+    Method("mf", "mf", accurate=True),
     Method("ulrmf", "ulrmf"),
     Method("ulbpr", "ulbpr"),
     Method("cause", "cause"),
@@ -129,7 +135,7 @@ METHODS: Final = (
 
 
 def fitted(method: Method, given: Given, *, settings: Mapping[str, Any]) -> PairModel:
-    """Fit a pair model on the first log, and keep the epoch that is best on the second.
+    """Fit a pair model on the first log, and keep the epoch whose estimate on the second is best.
 
     Parameters
     ----------
@@ -149,11 +155,11 @@ def fitted(method: Method, given: Given, *, settings: Mapping[str, Any]) -> Pair
     if method.both:
         return _TwoLogs(validate, config=DLCEConfig(**settings), seed=given.seed).fit(train)
     make = _CONFIGS.get(method.key)
-    learns = {"epochs": _EPOCHS} if make is not None and issubclass(make, FactorConfig) else {}
-    config = None if make is None else make(**settings, **learns)
+    most = {"epochs": _EPOCHS} if make is not None and issubclass(make, FactorConfig) else {}
+    config = None if make is None else make(**(most | dict(settings)))
     model = make_pair_model(method.key, config=config, seed=given.seed)
-    early = EarlyStop(validate, patience=_PATIENCE, cap=CAP)
-    return model.fit(train, early=early)
+    early = EarlyStop(validate, every=_EVERY, patience=_PATIENCE, overlap=OVERLAP)
+    return model.fit(train, early=None if method.accurate else early)
 
 
 class _TwoLogs(DLCE):

@@ -31,6 +31,7 @@ _FACTORS: Final[Mapping[str, _Range]] = {
     "learning_rate": _between(0.001, 0.1),
     "l2": _between(0.001, 0.3),
 }
+_ACCURACY: Final[Mapping[str, _Range]] = {**_FACTORS, "epochs": _one_of(3, 10, 30, 100)}
 _NEIGHBOURS: Final[Mapping[str, _Range]] = {
     "power": _between(0.25, 4.0),
     "shrinkage": _between(0.01, 100.0),
@@ -49,8 +50,8 @@ _TREES: Final[Mapping[str, _Range]] = {
 }
 #: Of each method that is searched. One that is not here has nothing to choose, or chooses itself.
 RANGES: Final[Mapping[str, Mapping[str, _Range]]] = {
-    "bpr": _FACTORS,
-    "mf": _FACTORS,
+    "bpr": _ACCURACY,
+    "mf": _ACCURACY,
     "ulrmf": {**_FACTORS, "alpha": _between(0.03, 1.0)},
     "ulbpr": {**_FACTORS, "alpha": _between(0.03, 0.9)},
     "cause": {**_FACTORS, "tie": _between(0.001, 3.0)},

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from benchmarks._causal_draws import Given
 from benchmarks._causal_features import PairTable
-from benchmarks._causal_methods import CAP, METHODS, Chosen, Method, fitted
+from benchmarks._causal_judge import ndcg
+from benchmarks._causal_logits import dense
+from benchmarks._causal_methods import METHODS, OVERLAP, Chosen, Method, fitted
 from benchmarks._causal_ranges import RANGES, TRIALS, drawn
 from benchmarks._causal_tabular import labelled, prepared
 from causal_ranker.errors import ConfigError
 from causal_ranker.seeds import stage_rng
+from causal_ranker.uplift.collaborative.base import FactorModel
 from causal_ranker.uplift.collaborative.estimated import estimated_cdcg
 from causal_ranker.uplift.collaborative.interactions import Interactions
 
@@ -45,7 +48,9 @@ def searched() -> list[Method]:
 def best_settings(
     method: Method, given: Given, *, tables: Sequence[PairTable], trials: int = TRIALS
 ) -> dict[str, Any]:
-    """Try random settings and keep those of the highest estimated CDCG.
+    """Try random settings and keep those that do best on the second log, by what it tells.
+
+    By estimated CDCG, or NDCG@10 of plays if the method is to rank by plays.
 
     A pair model is judged on the second log, by which it is also stopped early. A tabular learner
     learns from the second log: there, from half of the users, and it is judged on the others.
@@ -64,7 +69,8 @@ def best_settings(
     Returns
     -------
     dict
-        "settings", "estimated_cdcg", and "epochs" of a method that has them.
+        "settings", "value" (estimated CDCG or NDCG@10), and "epochs" of a method that is stopped
+        early.
     """
     attempt = _tabular(method, given, tables) if method.tabular else partial(_pair, method, given)
     tried = []
@@ -74,14 +80,18 @@ def best_settings(
             tried.append({"settings": settings} | attempt(settings))
         except ConfigError:  # learning diverged
             continue
-    return max(tried, key=lambda each: each["estimated_cdcg"])
+    return max(tried, key=lambda each: each["value"])
 
 
 def _pair(method: Method, given: Given, settings: Mapping[str, Any]) -> dict[str, Any]:
     model = fitted(method, given, settings=settings)
-    value = estimated_cdcg(model.score_users, given.validate[method.knows], cap=CAP)
-    epochs = getattr(model, "epochs_", None)
-    return {"estimated_cdcg": value} | ({} if epochs is None else {"epochs": int(epochs)})
+    log = given.validate[method.knows]
+    if method.accurate:
+        users = np.arange(log.n_users)
+        first = np.argsort(-model.score_users(users), axis=1, kind="stable")[:, :10]
+        return {"value": float(np.nanmean(ndcg(first, dense(log)[1])))}
+    found = {"value": estimated_cdcg(model.score_users, log, overlap=OVERLAP)}
+    return found | ({"epochs": model.epochs_} if isinstance(model, FactorModel) else {})
 
 
 def _tabular(
@@ -98,7 +108,7 @@ def _tabular(
 
     def attempt(settings: Mapping[str, Any]) -> dict[str, Any]:
         effect = learner(settings)(columns.reshape(-1, columns.shape[-1]))
-        return {"estimated_cdcg": _of_some(effect.reshape(judge.size, -1), judge, log)}
+        return {"value": _of_some(effect.reshape(judge.size, -1), judge, log)}
 
     return attempt
 
@@ -114,7 +124,7 @@ def _of_some(scores: Array, users: NDArray[np.int64], log: Interactions) -> floa
         user=place[log.user[kept]].astype(np.int32),
         **{name: getattr(log, name)[kept] for name in ("item", "exposed", "played", "propensity")},
     )
-    return estimated_cdcg(lambda user: scores[user], some, cap=CAP)
+    return estimated_cdcg(lambda user: scores[user], some, overlap=OVERLAP)
 
 
 def read_chosen(world: str) -> Chosen:
@@ -128,7 +138,7 @@ def read_chosen(world: str) -> Chosen:
     Returns
     -------
     mapping
-        For each method "settings", "estimated_cdcg" and "epochs".
+        For each method "settings", "value" and "epochs".
     """
     found: Chosen = json.loads(FILE.read_text("utf-8"))[world]
     return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks import Result
 from benchmarks._causal_judge import FIGURES
-from benchmarks._causal_methods import CAP, ORACLE, OURS, THEIRS
+from benchmarks._causal_methods import ORACLE, OURS, OVERLAP, THEIRS
 from benchmarks._causal_worlds import PUBLISHED
 from benchmarks._spent import Spent
 from causal_ranker.stats.intervals import Interval, clustered_mean
@@ -94,14 +94,16 @@ def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s
 _NOTE: Final = (
     "Judged by drawn effects Y(1) - Y(0) of a third draw; means over seeds of each user, then "
     "95 % intervals over users. Estimated p is fitted to exposures. Pair models learn from the "
-    "first log and keep the epoch with the best CDCG as estimated on the second (inverse "
-    f"propensities of at most {CAP:g}; true ones for methods that learn by true ones). Tabular "
+    "first log and keep the epoch with the best CDCG as estimated on the second (on "
+    f"pairs with propensities at least {OVERLAP:g} from 0 and 1; true ones for methods that learn "
+    "by true ones). Tabular "
     "rows (dr, auto, stack) learn from outcomes of the second log what the first tells of its "
-    "pairs: in time's order, as in a real log. So they use outcomes of both logs, which 'both "
-    "logs' lets DLCE do, too. Settings: the best of as many random ones for each method on a "
-    "seed that is not among these, by the same estimate. Seconds: one thread; what is estimated "
-    "or described first is counted in. MiB: the peak beyond the logs. Published figures are of "
-    "larger worlds."
+    "pairs: in time's order, as in a real log. They rank by what both logs tell, averaged. So "
+    "they use outcomes of both, which 'both logs' lets DLCE do, too. Settings: the best of as many "
+    "random ones for each method on a seed that is not among these, by the same estimate; of bpr "
+    "and mf, which are to rank by plays, by NDCG@10 on the second log. Seconds: of a core; what "
+    "is estimated or described first is counted in. MiB: the peak beyond the logs. Published "
+    "figures are of larger worlds."
 )
 
 
@@ -199,7 +201,7 @@ def search_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Result
     Parameters
     ----------
     found : mapping of str to mapping
-        By world and method, "settings", "estimated_cdcg" and, of some, "epochs".
+        By world and method, "settings", "value" and, of some, "epochs".
 
     Returns
     -------
@@ -207,12 +209,12 @@ def search_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Result
         A row for each world and method.
     """
     return Result(
-        columns=("world", "method", "estimated CDCG", "epochs", "settings"),
+        columns=("world", "method", "value", "epochs", "settings"),
         rows=[
             (
                 world,
                 method,
-                f"{best['estimated_cdcg']:.3f}",
+                f"{best['value']:.3f}",
                 best.get("epochs", ""),
                 ", ".join(f"{name} {value}" for name, value in best["settings"].items()),
             )
@@ -220,5 +222,6 @@ def search_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Result
             for method, best in methods.items()
         ],
         figures={"chosen": found},
-        note="Estimated on the second log of a seed that no result is told of.",
+        note="Value: CDCG as estimated on the second log of a seed that no result is told of; of "
+        "bpr and mf NDCG@10 of its plays.",
     )

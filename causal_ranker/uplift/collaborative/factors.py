@@ -89,9 +89,10 @@ class Factors:
         ConfigError
             If a factor or bias is not finite, or is beyond a million.
         """
-        # Not below the edge: NaN is not, either.
-        lost = sum(int((~(np.abs(each) < _EDGE)).sum()) for each in vars(self).values())
-        if lost:
+        arrays = (self.user, self.item, self.bias)
+        # NaN is the least and the largest of an array that has one, and inside no bounds.
+        if not all(each.min() > -_EDGE and each.max() < _EDGE for each in arrays):
+            lost = sum(int((~(np.abs(each) < _EDGE)).sum()) for each in arrays)
             raise ConfigError(
                 expected=f"factors that stay below {_EDGE:g}",
                 came=f"{lost} that are not after epoch {epoch}: learning diverged at a learning "

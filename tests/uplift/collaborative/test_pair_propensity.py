@@ -150,6 +150,32 @@ def test_steps_end_where_the_penalised_slopes_are_zero() -> None:
     np.testing.assert_allclose(error.T @ users.mean[:, 1:], 2 * items.mean[:, 1:], atol=5e-3)
 
 
+def test_what_the_other_side_multiplies_by_is_sure_of_its_one() -> None:
+    model = start_factors(4, 3, level=0.0, factors=2, rng=np.random.default_rng(0))
+    model.items.covariance[:] = 0.5
+    design, unsure = model.items.as_design()
+    np.testing.assert_array_equal(design[:, 0], 1)
+    np.testing.assert_array_equal(design[:, 1:], model.items.mean[:, 1:])
+    np.testing.assert_array_equal(unsure[:, 0], 0)
+    np.testing.assert_array_equal(unsure[:, :, 0], 0)
+    np.testing.assert_array_equal(unsure[:, 1:, 1:], 0.5)
+
+
+def test_popularity_without_what_is_left_out() -> None:
+    world = grocery(3, users=40, items=30)
+    counts = np.random.default_rng(0).random(world.p.shape) > 0.2
+    ones = fitted_propensity._exposures(world.interactions)
+    left_out = fitted_propensity._matrix(*np.nonzero(~counts), world.p.shape)
+    found = fitted_propensity._popularity(ones, left_out).of_users(np.arange(40))
+    average = world.exposed[counts].mean()
+    shown = world.exposed & counts
+    by_user = (shown.sum(axis=1) + average) / (counts.sum(axis=1) + 1)
+    by_item = (shown.sum(axis=0) + average) / (counts.sum(axis=0) + 1)
+    odds = by_user[:, None] / (1 - by_user[:, None]) * by_item / (1 - by_item)
+    odds = odds * (1 - average) / average
+    np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-5)
+
+
 def test_blocks_change_nothing_and_equal_seeds_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     world = grocery(2, users=80, items=60)
     config = PropensityConfig(factors=3, sweeps=4)

@@ -140,7 +140,8 @@ def test_as_many_pairs_are_inferred_to_be_shown_as_propensities_sum_to(
 ) -> None:
     truth, model = world(0), fitted(0)
     monkeypatch.setattr(propcare, "_CELLS", 70 * ITEMS)
-    found = model.infer(truth.plays)
+    shown = np.random.default_rng(0).random(truth.p.shape) < 0.1
+    found = model.infer(from_dense(shown, truth.played))  # what is listed as shown is not read
     chance = model.propensity.of_users(np.arange(USERS))
     assert found.exposed.sum() == pytest.approx(chance.sum(), rel=1e-3)
     listed = np.zeros(truth.p.shape, dtype=bool)
