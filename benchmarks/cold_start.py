@@ -8,10 +8,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
-import numpy as np
-
 from benchmarks import Result
 from benchmarks._cold_start_split import Split, load_embeddings, load_split, split_folder
+from benchmarks._cold_start_trained import trained
 from causal_ranker.coldstart.autoencoder import (
     AutoencoderConfig,
     GenAutoencoderConfig,
@@ -30,6 +29,7 @@ __all__ = ["DESCRIPTION", "run"]
 DESCRIPTION: Final = "cold_start: utility and fairness of new items, before and after Scale and Gen"
 
 _SEEDS: Final = 3
+_LENGTHS: Final = (15, 30, 200)
 _SHIPPED: Final = {"dropoutnet": "emb_DropoutNet.npz", "deepmusic": "emb_DeepMusic.npz"}
 #: NDCG@15, NDCG@30, mean gain and that of the 10 % worst items, on one thread of another machine.
 _REFERENCE: Final[Mapping[tuple[str, str], tuple[float | None, ...]]] = {
@@ -93,8 +93,6 @@ def run(*, quick: bool, embeddings: Path | None = None) -> Result:
         split = load_split(folder, n_users=scores.shape[0])
         figures[name] = _judged(scores, split, quick=quick)
     if embeddings is None:
-        from benchmarks._cold_start_trained import trained
-
         figures["trained"] = trained(quick=quick)
     lines = [
         _line(group, method, of) for group, part in figures.items() for method, of in part.items()
@@ -163,7 +161,8 @@ def _measured(make: Callable[[int], Scores], *, split: Split, seeds: int) -> Fig
         start = perf_counter()
         scores = make(seed)
         seconds = perf_counter() - start
-        metrics = evaluate(scores, audience=split.test.audience)
+        lengths = [k for k in _LENGTHS if k <= scores.shape[1]]
+        metrics = evaluate(scores, audience=split.test.audience, lengths=lengths)
         each.append({**_figures(metrics), "seconds": seconds})
     found: Figures = {key: statistics.fmean(one[key] for one in each) for key in each[0]}
     if seeds == 1:
@@ -173,9 +172,7 @@ def _measured(make: Callable[[int], Scores], *, split: Split, seeds: int) -> Fig
 
 def _figures(metrics: ListMetrics) -> dict[str, float]:
     return {
-        "ndcg15": metrics.utility[15].ndcg,
-        "ndcg30": metrics.utility[30].ndcg,
-        "ndcg200": metrics.utility[200].ndcg,
+        **{f"ndcg{k}": utility.ndcg for k, utility in metrics.utility.items()},
         "mdg_mean": metrics.fairness.mean,
         "mdg_min10": metrics.fairness.lowest[10],
         "mdg_max10": metrics.fairness.highest,
@@ -194,10 +191,12 @@ def _intervals(metrics: ListMetrics) -> dict[str, tuple[float, float]]:
 
 
 def _line(group: str, method: str, of: Mapping[str, Any]) -> tuple[object, ...]:
-    keys = ("ndcg15", "ndcg30", "mdg_mean", "mdg_min10")
     reference = _REFERENCE.get((group, method), ())
-    shown = " / ".join("-" if value is None else f"{value:.4f}" for value in reference)
-    low, high = of.get("ndcg15_interval", (np.nan, np.nan))
-    first = f"{of['ndcg15']:.4f}" + ("" if np.isnan(low) else f" ({low:.4f} to {high:.4f})")
-    rest = (f"{of[key]:.4f}" for key in keys[1:])
-    return (group, method, first, *rest, f"{of['seconds']:.1f}", shown)
+    low, high = of.get("ndcg15_interval", (None, None))
+    first = _cell(of.get("ndcg15")) + ("" if low is None else f" ({low:.4f} to {high:.4f})")
+    rest = (_cell(of.get(key)) for key in ("ndcg30", "mdg_mean", "mdg_min10"))
+    return (group, method, first, *rest, f"{of['seconds']:.1f}", " / ".join(map(_cell, reference)))
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

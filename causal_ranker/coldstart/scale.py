@@ -23,6 +23,9 @@ from causal_ranker.config import FrozenConfig
 
 __all__ = ["SCALE_CONFIGS", "ScaleChoice", "ScaleConfig", "choose_scale", "fit_scale", "scaling"]
 
+#: Of the highest mean score, for items of none.
+_LEAST = 1e-6
+
 
 class ScaleConfig(FrozenConfig):
     """How far Scale goes.
@@ -80,7 +83,7 @@ def scaling(means: NDArray[np.float64], *, alpha: float) -> NDArray[np.float64]:
     Parameters
     ----------
     means : numpy.ndarray
-        Shape (n_warm,): mean scores of the items' audiences, above 0.
+        Shape (n_warm,): mean scores of the items' audiences, the lowest of all scores being 0.
     alpha : float
         Strength.
 
@@ -89,7 +92,11 @@ def scaling(means: NDArray[np.float64], *, alpha: float) -> NDArray[np.float64]:
     numpy.ndarray
         Shape (n_warm,), 1 or more.
     """
-    factors: NDArray[np.float64] = (means.max() / means) ** alpha
+    highest = means.max()
+    if highest <= 0:  # all scores are equal: nobody is behind
+        return np.ones(len(means))
+    # An audience whose every score is the lowest there is would be raised without end.
+    factors: NDArray[np.float64] = (highest / np.maximum(means, _LEAST * highest)) ** alpha
     return factors
 
 
@@ -172,8 +179,6 @@ def choose_scale(
 def _fit(items: WarmItems, *, config: ScaleConfig) -> ScoreMap:
     unchanged = items.unchanged
     shifted = items.positive_scores(unchanged) - items.scores.range()[0]
-    # Of a single score the least is the score itself, and its mean is 0.
-    means = np.maximum(items.means(shifted), np.finfo(np.float32).eps * shifted.max())
-    factors = scaling(means, alpha=config.alpha)[items.items]
+    factors = scaling(items.means(shifted), alpha=config.alpha)[items.items]
     added = (factors - 1) * shifted + config.lift * shifted.mean() * factors
     return ScoreMap(unchanged + items.moved(added, l2=config.l2))
