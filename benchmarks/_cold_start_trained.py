@@ -40,8 +40,7 @@ _SEEDS: Final = 3
 _WIDTHS: Final = (16, 32, 64)
 # Titles tell less of a film than its genres and its age; chosen on validation of 0.1, 0.3 and 1.
 _ENCODER: Final = ContentConfig(text_width=50, text_weight=0.3)
-# Validation is noisy from epoch to epoch: 302 films.
-_DESCENT: Final = DescentConfig(epochs=30, patience=8, rate=0.02)
+_DESCENT: Final = DescentConfig(epochs=25, patience=4, rate=0.02)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def make_world(seed: int = 0) -> World:
     rng = np.random.default_rng(seed)
     content = rng.normal(size=(340, 6)).astype(np.float32)
     vectors = content @ rng.normal(size=(6, 8)) + 0.1 * rng.normal(size=(340, 8))
+    content *= 4  # as content comes: networks must divide by its size, and remember that they did
     users = rng.normal(size=(150, 8))
     score = users @ vectors.T
     warm, stop, cold = slice(0, 240), slice(240, 280), slice(280, 340)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from causal_ranker.coldstart.dropoutnet import DropoutNet, DropoutNetConfig
-from causal_ranker.coldstart.model import ColdStartModel
+from causal_ranker.coldstart.model import ColdStartModel, Validation
 from causal_ranker.coldstart.training import DescentConfig
 from tests.coldstart.contract import ColdStartContract
 from tests.coldstart.taste import World, fit_on
@@ -42,3 +43,15 @@ class TestDropoutNet(ColdStartContract):
     ) -> None:
         without = fit_on(world, self.model(dropped=0.0))
         assert likeness(without, world) < likeness(fitted, world) - 0.02
+
+    def test_the_unit_of_content_does_not_matter(
+        self, world: World, fitted: ColdStartModel[Any]
+    ) -> None:
+        stop = Validation(world.validation.content * 8, world.validation.audience)
+        other = fit_on(replace(world, content=world.content * 8, validation=stop), self.model())
+        np.testing.assert_allclose(
+            other.item_embeddings(world.cold_content * 8),
+            fitted.item_embeddings(world.cold_content),
+            rtol=1e-3,
+            atol=1e-4,
+        )

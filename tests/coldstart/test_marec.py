@@ -46,3 +46,16 @@ class TestMetadataAlignment(ColdStartContract):
         weights = model.state_["alignment"]
         assert weights[:3].min() > 0.3
         assert weights[3:6].max() < 0.05
+
+    def test_weights_are_least_squares_over_pairs_of_different_items(self) -> None:
+        from scipy.optimize import nnls
+
+        world = make_world(4)
+        played = world.liked.matrix.toarray()
+        lengths = np.maximum(np.linalg.norm(played, axis=0), 1)
+        cosines = (played / lengths).T @ (played / lengths)
+        first, second = np.nonzero(~np.eye(240, dtype=bool))
+        content = world.content.astype(float)
+        wanted, _ = nnls(content[first] * content[second], cosines[first, second])
+        found = fit_on(world, self.model()).state_["alignment"]
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-7)
