@@ -64,6 +64,8 @@ def pair_features_along(
         If there is no moment, or they do not ascend.
     SchemaError
         If the arrays differ in length.
+    RowError
+        If T, Y or a propensity cannot be (see `PairHistory.of`).
     EmptyError
         If no horizon has ended by the first moment, or no pair was shown or played.
     """
@@ -73,10 +75,11 @@ def pair_features_along(
             came=str(list(moments)),
             do="Give at least one, e.g. the first of each month of the log but the first.",
         )
-    if len(t0) != len(user):
+    others = (item, t0, horizon_end, treatment, outcome, propensity)
+    if {len(each) for each in others} != {len(user)}:
         raise SchemaError(
-            expected="one t0 for each user",
-            came=f"{len(t0)} and {len(user)}",
+            expected="one value of each array for each user",
+            came=f"{len(user)} users beside {sorted({len(each) for each in others})} of the others",
             do="Give arrays of one length.",
         )
     found: NDArray[np.float32] | None = None
