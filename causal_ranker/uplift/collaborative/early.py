@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from causal_ranker.errors import ConfigError
 from causal_ranker.uplift.collaborative.estimated import ScoreUsers, estimated_ranking
 from causal_ranker.uplift.collaborative.factors import Factors
@@ -79,7 +81,8 @@ class EarlyStop:
         Raises
         ------
         ConfigError
-            If users or items are others, or the pairs are those of training.
+            If users or items are others, or the pairs are those of training, in whatever order and
+            with whatever propensities.
         """
         ours = (self.validation.n_users, self.validation.n_items)
         theirs = (interactions.n_users, interactions.n_items)
@@ -89,7 +92,7 @@ class EarlyStop:
                 came=f"{ours[0]} users and {ours[1]} items",
                 do="Code users and items of both in one go.",
             )
-        if self.validation is interactions:
+        if _same_pairs(self.validation, interactions):
             raise ConfigError(
                 expected="validation pairs apart from those of training",
                 came="the same ones",
@@ -121,6 +124,16 @@ class EarlyStop:
         )
         slots = _CP.fullmatch(self.metric)
         return (ranking.cdcg() if slots is None else ranking.cp(int(slots[1]))).value
+
+
+def _same_pairs(one: Interactions, other: Interactions) -> bool:
+    if len(one) != len(other):
+        return False
+    first, second = np.argsort(one.keys), np.argsort(other.keys)
+    return all(
+        np.array_equal(getattr(one, name)[first], getattr(other, name)[second])
+        for name in ("keys", "exposed", "played")
+    )
 
 
 @dataclass

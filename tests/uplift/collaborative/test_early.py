@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,5 +106,13 @@ def test_pairs_that_cannot_validate_are_refused() -> None:
     data = small()
     with pytest.raises(ConfigError, match="of the 30 users and 12 items; got 31 users and 12"):
         BPR().fit(data, early=EarlyStop(small(users=31)))
-    with pytest.raises(ConfigError, match="apart from those of training; got the same ones"):
-        BPR().fit(data, early=EarlyStop(data))
+    shuffled = np.random.default_rng(0).permutation(len(data))
+    names = ("user", "item", "exposed", "played", "propensity")
+    mixed = replace(data, **{name: getattr(data, name)[shuffled] for name in names})
+    other = replace(data, propensity=np.full(len(data), 0.5))
+    for same in (data, mixed, other):
+        with pytest.raises(ConfigError, match="apart from those of training; got the same ones"):
+            BPR().fit(data, early=EarlyStop(same))
+    flipped = data.exposed.copy()
+    flipped[np.flatnonzero(data.exposed & data.played)[0]] = False
+    EarlyStop(replace(data, exposed=flipped)).check(data)
