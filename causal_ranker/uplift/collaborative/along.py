@@ -61,7 +61,8 @@ def pair_features_along(
     Raises
     ------
     ConfigError
-        If there is no moment, or they do not ascend.
+        If there is no moment, or they do not ascend, or there are several and factors are features:
+        those of one fit mean other things than those of the next.
     SchemaError
         If the arrays differ in length.
     RowError
@@ -74,6 +75,12 @@ def pair_features_along(
             expected="moments to fit at, in ascending order",
             came=str(list(moments)),
             do="Give at least one, e.g. the first of each month of the log but the first.",
+        )
+    if features.factors and len(moments) > 1:
+        raise ConfigError(
+            expected="one moment, where factors are features: each fit turns them another way",
+            came=f"{len(moments)} moments and {features.factors} factors",
+            do="Leave the factors out, of which scores are made, or give one moment.",
         )
     others = (item, t0, horizon_end, treatment, outcome, propensity)
     if {len(each) for each in others} != {len(user)}:
