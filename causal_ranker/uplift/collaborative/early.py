@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.uplift.collaborative.estimated import ScoreUsers, estimated_ranking
 from causal_ranker.uplift.collaborative.factors import Factors
 from causal_ranker.uplift.collaborative.interactions import Interactions
@@ -45,7 +45,8 @@ class EarlyStop:
     Raises
     ------
     ConfigError
-        If the metric has another name, or a number is below 1.
+        If the metric has another name, `every` or `patience` is no whole number of at least 1, the
+        cap is not above 1, or the overlap not from 0 to below 0.5.
     """
 
     validation: Interactions
@@ -63,12 +64,25 @@ class EarlyStop:
                 do="Take 'cdcg' or, say, 'cp10'.",
             )
         for name in ("every", "patience"):
-            if getattr(self, name) < 1:
+            count = getattr(self, name)
+            if not isinstance(count, int) or count < 1:
                 raise ConfigError(
-                    expected=f"at least 1 as {name} of early stopping",
-                    came=repr(getattr(self, name)),
+                    expected=f"a whole number of at least 1 as {name} of early stopping",
+                    came=repr(count),
                     do="Leave early stopping out to learn for all epochs.",
                 )
+        if self.cap is not None and not self.cap > 1:
+            raise ConfigError(
+                expected="a cap above 1, as inverse propensities are",
+                came=repr(self.cap),
+                do="Leave it out to cap no weight.",
+            )
+        if not 0 <= self.overlap < 0.5:
+            raise ConfigError(
+                expected="overlap from 0 to below 0.5",
+                came=repr(self.overlap),
+                do="Give the least propensity, of either arm, of pairs that are to count.",
+            )
 
     def check(self, interactions: Interactions) -> None:
         """Refuse validation pairs that do not fit those of training.
@@ -83,6 +97,8 @@ class EarlyStop:
         ConfigError
             If users or items are others, or the pairs are those of training, in whatever order and
             with whatever propensities.
+        RowError
+            If a validation pair has no propensity.
         """
         ours = (self.validation.n_users, self.validation.n_items)
         theirs = (interactions.n_users, interactions.n_items)
@@ -97,6 +113,14 @@ class EarlyStop:
                 expected="validation pairs apart from those of training",
                 came="the same ones",
                 do="Split the logs by time, or draw twice.",
+            )
+        lost = np.flatnonzero(np.isnan(self.validation.propensity))
+        if lost.size:
+            raise RowError(
+                expected="a propensity of every validation pair, to estimate the metric by",
+                came=f"{lost.size} of {len(self.validation)} pairs without, e.g. in rows "
+                f"{lost[:3].tolist()}",
+                do="Estimate them for all pairs (see with_propensities).",
             )
 
     def value(self, score_users: ScoreUsers) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.uplift.collaborative.early import EarlyStop, Watch
 from causal_ranker.uplift.collaborative.estimated import estimated_cdcg, estimated_cp
 from causal_ranker.uplift.collaborative.factors import Factors
@@ -98,8 +98,10 @@ def test_other_metrics_are_refused(metric: str) -> None:
 
 @pytest.mark.parametrize("name", ["every", "patience"])
 def test_numbers_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"at least 1 as {name} of early stopping; got 0"):
-        EarlyStop(small(), **{name: 0})
+    for bad in (0, 1.5):
+        wrong: dict[str, Any] = {name: bad}
+        with pytest.raises(ConfigError, match=f"at least 1 as {name} of early stopping; got {bad}"):
+            EarlyStop(small(), **wrong)
 
 
 def test_pairs_that_cannot_validate_are_refused() -> None:
@@ -116,3 +118,26 @@ def test_pairs_that_cannot_validate_are_refused() -> None:
     flipped = data.exposed.copy()
     flipped[np.flatnonzero(data.exposed & data.played)[0]] = False
     EarlyStop(replace(data, exposed=flipped)).check(data)
+
+
+@pytest.mark.parametrize("cap", [1.0, 0.5, float("nan")])
+def test_a_cap_that_no_weight_is_below_is_refused(cap: float) -> None:
+    with pytest.raises(ConfigError, match="a cap above 1"):
+        EarlyStop(small(), cap=cap)
+
+
+@pytest.mark.parametrize("overlap", [-0.1, 0.5, float("nan")])
+def test_an_overlap_that_no_pair_has_is_refused(overlap: float) -> None:
+    with pytest.raises(ConfigError, match="overlap from 0 to below"):
+        EarlyStop(small(), overlap=overlap)
+
+
+def test_missing_propensities_are_refused_before_anything_is_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, holes = small(1), small(1).propensity.copy()
+    holes[:3] = np.nan
+    model = BPR(config=BPRConfig(factors=2, epochs=1))
+    monkeypatch.setattr(model, "_draws", lambda _: pytest.fail("it began to learn"))
+    with pytest.raises(RowError, match=r"of every validation pair.* got 3 of \d+ pairs"):
+        model.fit(small(), early=EarlyStop(replace(data, propensity=holes)))
