@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks NAME [--part PART] [--quick]`` or ``--list``."""
+"""The command line: ``python -m benchmarks NAME [--part P] [--search] [--quick]`` or ``--list``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import PartedBenchmark, load, names
+from benchmarks import PartedBenchmark, SearchedBenchmark, load, names
 from causal_ranker.reporting.blocks import Table
 from causal_ranker.reporting.console import rich_table
 from causal_ranker.reporting.json import to_line
@@ -30,11 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, or 2 where the name is not one of a benchmark, or not of its parts.
+        The exit code: 0, or 2 where the name is not one of a benchmark, or not of its parts, or
+        there is nothing to search.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run a benchmark.")
     parser.add_argument("name", nargs="?", metavar="NAME", help="which one (see --list)")
     parser.add_argument("--part", metavar="PART", help="of a benchmark that has parts: one of them")
+    parser.add_argument("--search", action="store_true", help="choose settings, and keep them")
     parser.add_argument(
         "--embeddings", metavar="FILE", type=Path, help="of cold_start: embeddings of your own"
     )
@@ -63,7 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not chosen.embeddings.is_file():
             return _refused("a file of embeddings", str(chosen.embeddings), ["an .npz file"])
         part["embeddings"] = chosen.embeddings
-    result = benchmark.run(quick=chosen.quick, **part)
+    measure = benchmark.run
+    if chosen.search:
+        if not isinstance(benchmark, SearchedBenchmark):
+            print(f"{chosen.name} has no settings to search: leave --search out.", file=sys.stderr)
+            return 2
+        measure = benchmark.search
+    result = measure(quick=chosen.quick, **part)
     console = Console()
     console.print(benchmark.DESCRIPTION)
     console.print(rich_table(Table(result.columns, result.rows, result.note)))

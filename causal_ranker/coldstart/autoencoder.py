@@ -356,7 +356,8 @@ class _Generator:
         """Mean features of the audience of each item, shape (count, n_features)."""
         features = self._features(scores)
         summed = self._torch.zeros(count, features.shape[1]).index_add(0, rows, features)
-        return summed / self._torch.bincount(rows, minlength=count)[:, None]
+        means: torch.Tensor = summed / self._torch.bincount(rows, minlength=count)[:, None]
+        return means
 
     def _generated(self) -> torch.Tensor:
         noise = self._trainer.rng.standard_normal((_SAMPLE, 1), dtype=np.float32)

@@ -23,9 +23,10 @@ class Candidate(FrozenConfig):
 
     Parameters
     ----------
-    learner : {"constant", "linear", "t", "dr", "r", "x"}
-        One effect for all; an R-learner that is linear in the features; the difference of the
-        outcome models; or a final stage of trees.
+    learner : {"constant", "score", "linear", "t", "dr", "r", "x"}
+        One effect for all; one feature, taken for an estimate and recalibrated (see
+        `causal_ranker.uplift.score`); an R-learner that is linear in the features; the difference
+        of the outcome models; or a final stage of trees.
     final : BoostConfig, optional
         Trees of the final stage, where there is one.
     stops : tuple of float
@@ -33,17 +34,20 @@ class Candidate(FrozenConfig):
         are never changed by later ones, so that stops cost no training.
     penalties : tuple of float
         Penalties of the linear effect to try; the best one is kept.
+    column : str, optional
+        The feature that is the estimate, e.g. an earlier model's score.
     """
 
-    learner: Literal["constant", "linear", "t", "dr", "r", "x"]
+    learner: Literal["constant", "score", "linear", "t", "dr", "r", "x"]
     final: BoostConfig | None = None
     stops: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
     penalties: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    column: str | None = None
 
     @model_validator(mode="after")
     def _settings_fit_the_learner(self) -> Self:
         wanted = {"final": self.learner in _STAGES, "stops": self.learner in _STAGES}
-        wanted |= {"penalties": self.learner == "linear"}
+        wanted |= {"penalties": self.learner == "linear", "column": self.learner == "score"}
         wrong = [name for name, there in wanted.items() if bool(getattr(self, name)) != there]
         if wrong:
             needs = " and ".join(name for name, there in wanted.items() if there)
@@ -65,6 +69,8 @@ class Candidate(FrozenConfig):
     @property
     def name(self) -> str:
         """What the league calls it."""
+        if self.column is not None:
+            return f"score, {self.column}"
         if self.final is None:
             return self.learner
         kind = "linear" if self.final.linear else "constant"
@@ -95,7 +101,7 @@ def check_league(candidates: Sequence[Candidate]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(
-            expected="candidates that differ in learner, number of leaves or kind of leaves",
+            expected="candidates that differ in learner, column, number or kind of leaves",
             came=f"several called {', '.join(map(repr, twice))}",
             do="Leave all but one of them out, or give them other numbers of leaves.",
         )

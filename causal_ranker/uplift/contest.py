@@ -21,6 +21,7 @@ from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
 from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.r import RLearner
 from causal_ranker.uplift.ridge import RidgeLearner
+from causal_ranker.uplift.score import ScoreEffect
 from causal_ranker.uplift.t import TLearner
 from causal_ranker.uplift.x import XLearner
 
@@ -82,6 +83,9 @@ def fit_candidate(candidate: Candidate, fitting: Fitting, *, setting: float) -> 
         final = candidate.final.model_copy(update={"rounds": int(setting)})
         staged = config.model_copy(update={"final": final})
         return _STAGES[candidate.learner](config=staged, seed=seed).fit(rows, nuisances=values)
+    if candidate.column is not None:
+        score = ScoreEffect(candidate.column, config=config, seed=seed)
+        return score.fit(rows, nuisances=values)
     if candidate.learner == "linear":
         ridge = RidgeLearner(config=config, seed=seed, penalty=setting)
         return ridge.fit(rows, nuisances=values)

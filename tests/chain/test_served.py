@@ -12,6 +12,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain import served as module
 from causal_ranker.chain.served import ServedLearner, as_booster, fit_named, serve_choice
 from causal_ranker.errors import ConfigError, FidelityError
+from causal_ranker.stats.agreement import spearman
 from causal_ranker.uplift.base import Predicts, Rows
 from causal_ranker.uplift.candidates import Candidate
 from causal_ranker.uplift.contest import Fitting
@@ -19,6 +20,7 @@ from causal_ranker.uplift.distill import DistillConfig
 from causal_ranker.uplift.nuisance import Nuisances, NuisanceValues
 from causal_ranker.uplift.propensity import CrossFitPropensity
 from causal_ranker.uplift.ridge import RidgeLearner
+from causal_ranker.uplift.score import ScoreEffect
 from causal_ranker.uplift.select import choose_learner
 from tests.uplift.worlds import CONFIG, NUISANCE, draw
 
@@ -73,6 +75,25 @@ def test_any_other_learner_has_a_student(name: str) -> None:
     assert np.corrcoef(one, other)[0, 1] > 0.9
     assert "in place of the learner: Spearman" in served.story
     assert ", AUTOC 0." in served.story
+
+
+def test_a_score_of_an_earlier_model_is_served_by_a_student_that_reads_it() -> None:
+    """A collaborative method's score is a feature; in a bundle stands a model of features."""
+    judge, values = later()
+    candidates = (
+        Candidate(learner="constant"),
+        Candidate(learner="score", column="x1"),
+        Candidate(learner="score", column="x3"),
+    )
+    choice = choose_learner(candidates, fitting=fitting(), choose=judge, choose_nuisances=values)
+    assert choice.league.chosen == "score, x1"
+    assert isinstance(choice.learner, ScoreEffect)
+    served = serve_choice(choice, candidates, fitting=fitting(), judge=judge, judge_values=values)
+    new = draw(51).rows.features
+    one, other = served.predict(new).point, choice.learner.predict(new).point
+    assert spearman(one, other) > 0.98
+    assert "in place of the learner: Spearman" in served.story
+    assert served.estimand == choice.learner.estimand_ != ""
 
 
 def test_shared_nuisances_are_those_of_the_fit() -> None:

@@ -296,7 +296,7 @@ def shifted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tmp_path / "promotions.parquet"
     )
     data("products").to_parquet(tmp_path / "products.parquet")
-    monkeypatch.setattr(complete_journey, "_data_folder", lambda: tmp_path)
+    monkeypatch.setattr(complete_journey, "journey_folder", lambda: tmp_path)
     return tmp_path
 
 

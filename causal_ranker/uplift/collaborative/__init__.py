@@ -1,0 +1,1 @@
+"""Collaborative causal rankers: learned from who was shown and who played what, alone."""

@@ -1,0 +1,182 @@
+"""When to stop: by a causal metric that is estimated on pairs the model does not learn from.
+
+The truth is never looked at, as nobody has it. The estimate is noisy where propensities are small,
+so that the best epoch is in part the luckiest one: judge what was stopped so on other pairs again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from causal_ranker.errors import ConfigError
+from causal_ranker.uplift.collaborative.estimated import ScoreUsers, estimated_ranking
+from causal_ranker.uplift.collaborative.factors import Factors
+from causal_ranker.uplift.collaborative.interactions import Interactions
+
+__all__ = ["EarlyStop", "Watch"]
+
+_CP: Final = re.compile(r"cp([1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """Keep the best epoch by an estimated metric, and stop when none was better for long.
+
+    Parameters
+    ----------
+    validation : Interactions
+        Pairs of the same users and items, drawn apart from those of training, with propensities.
+    metric : str
+        ``"cdcg"``, or ``"cp10"`` and so on for CP@10; larger is better.
+    every : int
+        Epochs between two looks. The last epoch is always looked at.
+    patience : int
+        Looks in a row without a better value after which training ends.
+    cap : float, optional
+        Largest inverse propensity in the estimate, above 1. None is capped without it.
+    overlap : float
+        Pairs with a propensity nearer to 0 or 1 than this are left out of the estimate. What is
+        always shown, and played, counts as an effect otherwise.
+
+    Raises
+    ------
+    ConfigError
+        If the metric has another name, or a number is below 1.
+    """
+
+    validation: Interactions
+    metric: str = "cdcg"
+    every: int = 1
+    patience: int = 5
+    cap: float | None = None
+    overlap: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.metric != "cdcg" and _CP.fullmatch(self.metric) is None:
+            raise ConfigError(
+                expected="'cdcg' or 'cp' and a number of slots as the metric of early stopping",
+                came=repr(self.metric),
+                do="Take 'cdcg' or, say, 'cp10'.",
+            )
+        for name in ("every", "patience"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    expected=f"at least 1 as {name} of early stopping",
+                    came=repr(getattr(self, name)),
+                    do="Leave early stopping out to learn for all epochs.",
+                )
+
+    def check(self, interactions: Interactions) -> None:
+        """Refuse validation pairs that do not fit those of training.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            What the model is to learn from.
+
+        Raises
+        ------
+        ConfigError
+            If users or items are others, or the pairs are those of training.
+        """
+        ours = (self.validation.n_users, self.validation.n_items)
+        theirs = (interactions.n_users, interactions.n_items)
+        if ours != theirs:
+            raise ConfigError(
+                expected=f"validation pairs of the {theirs[0]} users and {theirs[1]} items",
+                came=f"{ours[0]} users and {ours[1]} items",
+                do="Code users and items of both in one go.",
+            )
+        if self.validation is interactions:
+            raise ConfigError(
+                expected="validation pairs apart from those of training",
+                came="the same ones",
+                do="Split the logs by time, or draw twice.",
+            )
+
+    def value(self, score_users: ScoreUsers) -> float:
+        """Estimate the metric.
+
+        Parameters
+        ----------
+        score_users : callable
+            Scores of every item for users given by code.
+
+        Returns
+        -------
+        float
+            Larger is better.
+
+        Raises
+        ------
+        DataError
+            If the validation pairs cannot tell (see `estimated_ranking`).
+        OverlapError
+            If none of them was shown.
+        """
+        ranking = estimated_ranking(
+            score_users, self.validation, cap=self.cap, overlap=self.overlap
+        )
+        slots = _CP.fullmatch(self.metric)
+        return (ranking.cdcg() if slots is None else ranking.cp(int(slots[1]))).value
+
+
+@dataclass
+class Watch:
+    """The best factors so far.
+
+    Parameters
+    ----------
+    early : EarlyStop, optional
+        How to judge them; without it, the last are the best.
+    epochs : int
+        Epochs that may be learned.
+
+    Attributes
+    ----------
+    history : dict of int to float
+        Estimated metric after each epoch that was looked at.
+    best : int
+        The epoch whose factors are kept.
+    kept : Factors, optional
+        A copy of them; None without early stopping.
+    """
+
+    early: EarlyStop | None
+    epochs: int
+    history: dict[int, float] = field(default_factory=dict, init=False)
+    best: int = field(default=0, init=False)
+    kept: Factors | None = field(default=None, init=False)
+    _waited: int = field(default=0, init=False)
+
+    def look(self, epoch: int, factors: Factors, score_users: ScoreUsers) -> bool:
+        """Judge the factors of an epoch, where it is one to look at.
+
+        Parameters
+        ----------
+        epoch : int
+            From 1.
+        factors : Factors
+            After it; copied if they are the best.
+        score_users : callable
+            Scores that they make.
+
+        Returns
+        -------
+        bool
+            Whether to stop.
+        """
+        early = self.early
+        if early is None:
+            self.best = epoch
+            return False
+        if epoch % early.every and epoch < self.epochs:
+            return False
+        value = self.history[epoch] = early.value(score_users)
+        if self.kept is None or value > self.history[self.best]:
+            self.best, self.kept, self._waited = epoch, factors.copy(), 0
+            return False
+        self._waited += 1
+        return self._waited >= early.patience

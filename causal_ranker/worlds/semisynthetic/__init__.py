@@ -1,0 +1,1 @@
+"""Worlds whose potential outcomes are drawn from probabilities that real logs suggest."""
