@@ -78,6 +78,8 @@ class GenAutoencoderConfig(AutoencoderConfig):
     ----------
     alpha : float
         Weight of the discrepancy between scores of audiences and generated scores.
+    width, epochs, batch, learning_rate, l2
+        As in `AutoencoderConfig`.
     warm_up : int
         Epochs before the generator is trained, 10 of its own epochs long.
     every : int
