@@ -25,11 +25,8 @@ __all__ = [
     "histogram",
     "line_with_band",
     "points",
-<<<<<<< HEAD
-    "trade_offs",
-=======
     "small_multiples",
->>>>>>> aa271fa5ef417f60641d9bd797a7e063721b1dae
+    "trade_offs",
 ]
 
 # Stands in for currentColor, which matplotlib does not know; no curve uses it.
