@@ -3,8 +3,8 @@
 The Australian electricity market's prices going up or down (Harries, 1999), half-hourly, in order
 of time, with real drift: the other state's columns are constant until May 1997. One LightGBM model
 is trained on the first weeks and never again; every later week is scored before its labels are
-looked at. When a week has been scored, labels of the weeks before it are known. Half-hours of a day move together, so that days are
-the clusters.
+looked at; by then labels of the weeks before are known. Half-hours of a day move together, so that
+days are the clusters.
 """
 
 from __future__ import annotations

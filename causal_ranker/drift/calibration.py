@@ -12,7 +12,12 @@ from pydantic import Field, PrivateAttr
 from causal_ranker.drift.protocol import Decision, DetectorConfig, decide, fitted
 from causal_ranker.drift.windows import columns_of
 from causal_ranker.stats._arrays import Array, IntArray, binary_vector, reject_rows
-from causal_ranker.stats.two_windows import change_covariance, shared_clusters, wald_test
+from causal_ranker.stats.two_windows import (
+    SharedClusters,
+    change_covariance,
+    shared_clusters,
+    wald_test,
+)
 
 __all__ = ["CalibrationDrift", "ResidualBin", "chance_and_outcome"]
 
@@ -125,20 +130,16 @@ class CalibrationDrift(DetectorConfig):
         """
         reference = fitted(self._reference, detector=self)
         now = _Rows(*chance_and_outcome(window, name="window"), None)
-        bins, (before, after) = self._binned(now)
+        _, (before, after) = self._binned(now)
         labels: ArrayLike | None
         if self.against == "reference":
-            labels, expected, sides = reference.clusters, before.mean, (before, after)
+            labels, sides = reference.clusters, (before, after)
         else:  # the window stands alone: in the reference's place a part that has no error
-            labels, expected, sides = clusters, np.zeros(bins.size), (after.exact(), after)
+            labels, sides = clusters, (after.exact(), after)
         rows = sides[0].chance.size, sides[1].chance.size
         shared = shared_clusters(labels, clusters, rows=rows)
-        sums = [shared.sums(side.centred, at) for at, side in enumerate(sides)]
-        covariance = change_covariance(sums[0], sums[1])
-        for side, part in zip(sides, sums, strict=True):
-            lacking = side.least_variance(expected) - np.square(part).sum(axis=0)
-            covariance = covariance + np.diag(np.maximum(lacking, 0.0))
-        change = after.mean - expected
+        covariance = self._covariance(sides, shared)
+        change = sides[1].mean - sides[0].mean
         test = wald_test(change, covariance, degrees=shared.degrees, level=self.level)
         share = after.rows / after.rows.sum()
         excess = float(share @ (change**2 - np.diag(covariance)))
@@ -176,6 +177,24 @@ class CalibrationDrift(DetectorConfig):
             )
             for at, each in enumerate(bins)
         ]
+
+    def _covariance(self, sides: tuple[_Side, _Side], shared: SharedClusters) -> Array:
+        """Covariance of the change: of binomial draws, or of clusters where they vary by more."""
+        first, second = sides
+        expected = np.zeros_like(first.mean)
+        if self.against == "reference":  # as if nothing had changed
+            expected = (first.rows * first.mean + second.rows * second.mean) / (
+                first.rows + second.rows
+            )
+        least = [side.least_variance(expected) for side in sides]
+        if shared.apart:
+            return np.diag(least[0] + least[1])
+        sums = [shared.sums(side.centred, at) for at, side in enumerate(sides)]
+        lacking = [
+            np.maximum(each - np.square(part).sum(axis=0), 0.0)
+            for each, part in zip(least, sums, strict=True)
+        ]
+        return change_covariance(sums[0], sums[1]) + np.diag(lacking[0] + lacking[1])
 
     def _binned(self, now: _Rows) -> tuple[IntArray, tuple[_Side, _Side]]:
         """Cut both windows at the same chances; bins that one has no rows of tell nothing."""

@@ -141,7 +141,7 @@ def _covariance(
     count = below[0].size
     rows = places[0].size, places[1].size
     share = (rows[0] * below[0] + rows[1] * below[1]) / sum(rows)
-    if shared.count == sum(rows):  # every row by itself: no need to have them all beside each other
+    if shared.apart:  # every row by itself: no need to have them all beside each other
         independent = np.minimum.outer(share, share) - np.outer(share, share)
         return np.asarray((1 / rows[0] + 1 / rows[1]) * independent)
     sums = []

@@ -53,6 +53,11 @@ class SharedClusters:
         """Degrees of freedom: clusters of the window that has fewer, less 1."""
         return min(self.sizes) - 1
 
+    @property
+    def apart(self) -> bool:
+        """Whether every row is a cluster by itself."""
+        return self.count == self.first.size + self.second.size
+
     def sums(self, rows: Array, window: int) -> Array:
         """Sum by cluster, with the factor ``sqrt(C / (C - 1))`` of the window's clusters.
 
@@ -121,7 +126,7 @@ def shared_clusters(
         parts = found.codes[: rows[0]], found.codes[rows[0] :]
         sizes = tuple(int(np.unique(part).size) for part in parts)
         shared = SharedClusters(*parts, found.count, (sizes[0], sizes[1]))
-    for name, size in zip(("reference", "window"), shared.sizes, strict=True):
+    for name, size in (("window", shared.sizes[1]), ("reference", shared.sizes[0])):
         if size < 2:
             raise RowError(
                 expected=f"at least 2 clusters in the {name}",
@@ -214,9 +219,10 @@ def wald_test(change: Array, covariance: Array, *, degrees: int, level: float) -
     free: NDArray[np.bool_] = variances > _ROUNDING * max(float(variances[-1]), 0.0)
     along = directions.T @ change
     count = int(free.sum())
-    if degrees < count:
+    if degrees < change.size:
         raise RowError(
-            expected=f"more than {count} clusters in either window, for {count} estimates",
+            expected=f"more than {change.size} clusters in either window, for {change.size} "
+            "estimates",
             came=f"{degrees + 1}",
             do="Take a longer window, or fewer groups.",
         )
