@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from causal_ranker.drift.detectors import Decision
+from causal_ranker.drift.protocol import Decision
 from causal_ranker.errors import NotFittedError, SchemaError
 
 __all__ = ["AlibiLike", "Wrapped"]

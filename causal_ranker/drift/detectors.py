@@ -7,13 +7,14 @@ than chance; on a large window everything does, so the effect size decides wheth
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import PrivateAttr
 
-from causal_ranker.errors import EmptyError, NotFittedError
+from causal_ranker.drift.protocol import Decision, DetectorConfig, decide, fitted
+from causal_ranker.errors import EmptyError
 from causal_ranker.seeds import stage_rng
 from causal_ranker.stats._arrays import Array, float_vector
 from causal_ranker.stats.distances import (
@@ -24,73 +25,13 @@ from causal_ranker.stats.distances import (
     wasserstein,
 )
 
-__all__ = ["ChiSquared", "Decision", "Detector", "KolmogorovSmirnov", "LearnedDistance"]
+__all__ = ["ChiSquared", "KolmogorovSmirnov", "LearnedDistance"]
 
 _BINS: Final = 20
-_DRAWS: Final = 400
+_DRAWS: Final = 399
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What a detector says of a window.
-
-    Parameters
-    ----------
-    statistic : float
-        Its statistic.
-    threshold : float
-        The value above which chance alone is unlikely at the detector's level.
-    p_value : float
-        Probability of a statistic at least as large without drift.
-    effect_size : float
-        How large the difference is, free of the number of rows: for tests, the distance
-        itself; see each detector.
-    drifted : bool
-        ``p_value < level`` and ``effect_size >= least_effect``.
-    """
-
-    statistic: float
-    threshold: float
-    p_value: float
-    effect_size: float
-    drifted: bool
-
-
-class Detector(Protocol):
-    """What every detector can do."""
-
-    def fit(self, reference: ArrayLike) -> Detector:
-        """Read the reference.
-
-        Parameters
-        ----------
-        reference : array_like, shape (n,)
-            Values without drift.
-
-        Returns
-        -------
-        Detector
-            Itself.
-        """
-        ...
-
-    def predict(self, window: ArrayLike) -> Decision:
-        """Judge a window.
-
-        Parameters
-        ----------
-        window : array_like, shape (m,)
-            Values to judge.
-
-        Returns
-        -------
-        Decision
-            The decision.
-        """
-        ...
-
-
-class KolmogorovSmirnov:
+class KolmogorovSmirnov(DetectorConfig):
     """Kolmogorov-Smirnov test of numbers; its effect size is the statistic, in [0, 1].
 
     Parameters
@@ -101,9 +42,7 @@ class KolmogorovSmirnov:
         Smallest distance that matters.
     """
 
-    def __init__(self, *, level: float = 0.05, least_effect: float = 0.0) -> None:
-        self.level = level
-        self.least_effect = least_effect
+    _reference: Any = PrivateAttr(default=None)
 
     def fit(self, reference: ArrayLike) -> Self:
         """Keep the reference.
@@ -136,16 +75,16 @@ class KolmogorovSmirnov:
         """
         from scipy.stats import kstwobign
 
-        reference = _fitted(self, "_reference")
+        reference = fitted(self._reference, detector=self)
         values = float_vector(window, name="window", finite=False)
         distance = kolmogorov_smirnov(reference, values)
         root = np.sqrt(reference.size * values.size / (reference.size + values.size))
         p_value = float(kstwobign.sf(root * distance))
         threshold = float(kstwobign.isf(self.level)) / root
-        return _decided(self, distance, threshold, p_value, effect=distance)
+        return decide(self, distance, threshold=threshold, p_value=p_value, effect_size=distance)
 
 
-class ChiSquared:
+class ChiSquared(DetectorConfig):
     """Chi-squared test of categories; its effect size is Cramér's V, in [0, 1].
 
     A category that the reference does not have is a cell of its own.
@@ -158,9 +97,7 @@ class ChiSquared:
         Smallest V that matters.
     """
 
-    def __init__(self, *, level: float = 0.05, least_effect: float = 0.0) -> None:
-        self.level = level
-        self.least_effect = least_effect
+    _reference: Any = PrivateAttr(default=None)
 
     def fit(self, reference: ArrayLike) -> Self:
         """Count the reference's categories.
@@ -194,7 +131,7 @@ class ChiSquared:
         """
         from scipy.stats import chi2
 
-        reference, values = _fitted(self, "_reference"), _labels(window)
+        reference, values = fitted(self._reference, detector=self), _labels(window)
         _, codes = np.unique(np.concatenate([reference, values]), return_inverse=True)
         cells = int(codes.max()) + 1
         counts = [
@@ -206,12 +143,11 @@ class ChiSquared:
             return Decision(0.0, 0.0, 1.0, 0.0, False)
         threshold = float(chi2.isf(self.level, freedom))
         effect = float(np.sqrt(statistic / codes.size))
-        return _decided(
-            self, statistic, threshold, float(chi2.sf(statistic, freedom)), effect=effect
-        )
+        p_value = float(chi2.sf(statistic, freedom))
+        return decide(self, statistic, threshold=threshold, p_value=p_value, effect_size=effect)
 
 
-class LearnedDistance:
+class LearnedDistance(DetectorConfig):
     """A distance of numbers whose threshold is learned from the reference itself.
 
     Windows of the asked size are drawn from the reference (with replacement) and compared with a
@@ -232,18 +168,12 @@ class LearnedDistance:
         Decides the draws.
     """
 
-    def __init__(
-        self,
-        *,
-        kind: Literal["psi", "jensen_shannon", "wasserstein"] = "psi",
-        level: float = 0.05,
-        least_effect: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.kind = kind
-        self.level = level
-        self.least_effect = least_effect
-        self.seed = seed
+    kind: Literal["psi", "jensen_shannon", "wasserstein"] = "psi"
+    seed: int = 0
+    _reference: Any = PrivateAttr(default=None)
+    _edges: Any = PrivateAttr(default=None)
+    _unit: float = PrivateAttr(default=1.0)
+    _chance: dict[int, Array] = PrivateAttr(default_factory=dict)
 
     def fit(self, reference: ArrayLike) -> Self:
         """Keep the reference and its quantile bins.
@@ -263,7 +193,7 @@ class LearnedDistance:
         self._edges = np.unique(inner)
         spread = float(self._reference.std())
         self._unit = spread if spread > 0 else 1.0  # a constant reference: in its own unit
-        self._chance: dict[int, Array] = {}
+        self._chance = {}
         return self
 
     def predict(self, window: ArrayLike) -> Decision:
@@ -277,9 +207,9 @@ class LearnedDistance:
         Returns
         -------
         Decision
-            The decision; the p-value has the resolution of 400 draws, 1/401.
+            The decision; the p-value has the resolution of 399 draws, 1/400.
         """
-        reference = _fitted(self, "_reference")
+        reference = fitted(self._reference, detector=self)
         values = float_vector(window, name="window")
         statistic = self._distance(reference, values)
         if values.size not in self._chance:
@@ -288,7 +218,7 @@ class LearnedDistance:
         p_value = (1 + int(np.sum(chance >= statistic))) / (1 + chance.size)
         threshold = float(np.quantile(chance, 1 - self.level))
         effect = max(0.0, statistic - float(chance.mean()))
-        return _decided(self, statistic, threshold, p_value, effect=effect)
+        return decide(self, statistic, threshold=threshold, p_value=p_value, effect_size=effect)
 
     def _draw(self, size: int) -> Array:
         # Both sides are drawn anew: the reference is itself a sample, and a window differs from
@@ -318,18 +248,6 @@ class LearnedDistance:
         return distance(*counts)
 
 
-class _Judge(Protocol):
-    level: float
-    least_effect: float
-
-
-def _decided(
-    judge: _Judge, statistic: float, threshold: float, p_value: float, *, effect: float
-) -> Decision:
-    drifted = p_value < judge.level and effect >= judge.least_effect
-    return Decision(float(statistic), float(threshold), p_value, float(effect), bool(drifted))
-
-
 def _labels(values: ArrayLike) -> NDArray[Any]:
     labels = np.asarray(values)
     if labels.size == 0:
@@ -337,14 +255,3 @@ def _labels(values: ArrayLike) -> NDArray[Any]:
             expected="at least one category", came="none", do="Check the filters that ran before."
         )
     return labels.astype(str) if labels.dtype.kind == "O" else labels
-
-
-def _fitted(detector: object, name: str) -> NDArray[Any]:
-    if not hasattr(detector, name):
-        raise NotFittedError(
-            expected=f"a fitted {type(detector).__name__}",
-            came="one before fit",
-            do="Call fit with a reference first.",
-        )
-    reference: NDArray[Any] = getattr(detector, name)
-    return reference

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
-from causal_ranker.drift.detectors import ChiSquared, Decision, KolmogorovSmirnov
+from causal_ranker.drift.detectors import ChiSquared, KolmogorovSmirnov
 from causal_ranker.drift.family import false_discoveries_controlled
+from causal_ranker.drift.protocol import Decision
 from causal_ranker.drift.schema import SchemaChange, schema_changes
 from causal_ranker.errors import EmptyError, SchemaError
 from causal_ranker.logs.rules import require_columns

@@ -11,11 +11,11 @@ from scipy.stats import binom
 from causal_ranker.drift.alibi import Wrapped
 from causal_ranker.drift.detectors import (
     ChiSquared,
-    Detector,
     KolmogorovSmirnov,
     LearnedDistance,
 )
 from causal_ranker.drift.family import false_discoveries_controlled
+from causal_ranker.drift.protocol import Detector
 from causal_ranker.errors import EmptyError, NotFittedError, RowError, SchemaError
 
 Draw = Callable[[np.random.Generator, int, float], np.ndarray]
