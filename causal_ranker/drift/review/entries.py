@@ -55,7 +55,7 @@ class Alert:
     Parameters
     ----------
     detector : str
-        Which detector, or which signal of the monitor.
+        Which detector; "monitor" for those of columns.
     subject : str
         What it looked at, as a rule a column; "" for several together.
     segment : str or None
@@ -66,6 +66,9 @@ class Alert:
         As in `causal_ranker.drift.protocol.Decision`.
     p_value : float or None
         None where the detector has none.
+    signals : dict of str to float
+        Effect size by signal, of those that alarmed: what a verdict has thresholds learn from.
+        Empty where there is no threshold, as of a column that is gone.
     """
 
     detector: str
@@ -76,6 +79,7 @@ class Alert:
     threshold: float
     p_value: float | None
     effect_size: float
+    signals: dict[str, float]
 
     def __post_init__(self) -> None:
         for name in ("statistic", "threshold", "effect_size"):
@@ -95,6 +99,7 @@ class Alert:
         window: str,
         subject: str = "",
         segment: str | None = None,
+        signals: Mapping[str, float] | None = None,
     ) -> Alert:
         """Make an alert of a decision.
 
@@ -104,6 +109,8 @@ class Alert:
             What the detector said.
         detector, window, subject, segment : str
             See `Alert`.
+        signals : mapping of str to float, optional
+            See `Alert`; by default the detector is its only signal.
 
         Returns
         -------
@@ -115,22 +122,17 @@ class Alert:
         ConfigError
             If its statistic, threshold or effect is NaN.
         """
-        p_value = None if math.isnan(decision.p_value) else decision.p_value
         return cls(
-            detector,
-            subject,
-            segment,
-            window,
-            decision.statistic,
-            decision.threshold,
-            p_value,
-            decision.effect_size,
+            detector=detector,
+            subject=subject,
+            segment=segment,
+            window=window,
+            statistic=decision.statistic,
+            threshold=decision.threshold,
+            p_value=None if math.isnan(decision.p_value) else decision.p_value,
+            effect_size=decision.effect_size,
+            signals={detector: decision.effect_size} if signals is None else dict(signals),
         )
-
-    @property
-    def key(self) -> tuple[str, str, str | None]:
-        """Detector, subject and segment: what a threshold belongs to."""
-        return self.detector, self.subject, self.segment
 
 
 @dataclass(frozen=True)

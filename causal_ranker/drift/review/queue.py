@@ -130,9 +130,11 @@ class ReviewQueue:
             If the file cannot be written.
         """
         for name, words in (("who says so", who), ("why", why)):
-            if not words.strip():
+            if not words.strip() or not words.isprintable():
                 raise ConfigError(
-                    expected=f"a few words on {name}", came="none", do="Say who decides, and why."
+                    expected=f"a few words on {name}, in one line",
+                    came=repr(words),
+                    do="Say who decides, and why.",
                 )
         moment = at or datetime.now(UTC)
         with transaction(self._db, self.path) as db:

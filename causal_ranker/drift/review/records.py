@@ -63,7 +63,10 @@ def about_to_text(about: Alert | Row) -> str:
     str
         A JSON object; moments in ISO 8601 and UTC, infinite numbers as text.
     """
-    return json.dumps({name: _plain(value) for name, value in asdict(about).items()})
+    values = {name: _plain(value) for name, value in asdict(about).items()}
+    if isinstance(about, Alert):
+        values["signals"] = {name: _plain(size) for name, size in about.signals.items()}
+    return json.dumps(values)
 
 
 def about_from_text(text: str, *, kind: str) -> Alert | Row:
@@ -92,8 +95,10 @@ def about_from_text(text: str, *, kind: str) -> Alert | Row:
         value = values.get(each.name)
         if each.name in _TIMES:
             values[each.name] = datetime.fromisoformat(value)
-        elif "float" in str(each.type) and value is not None:
+        elif str(each.type).startswith("float") and value is not None:
             values[each.name] = float(value)
+    if kind == "alert":
+        values["signals"] = {_text(k): float(v) for k, v in values["signals"].items()}
     made: Alert | Row = cls(**values)
     return made
 
