@@ -17,8 +17,10 @@ from typing import Final, TypeVar
 from causal_ranker.drift.protocol import DetectorConfig
 from causal_ranker.drift.review.entries import Alert, Entry, VerdictKind, standing
 
-__all__ = ["MARGIN", "Raised", "held_to", "raised_effects"]
+__all__ = ["MARGIN", "MONITOR", "Raised", "held_to", "raised_effects"]
 
+#: The name of the monitor of columns as a detector.
+MONITOR: Final = "monitor"
 #: How many times as large as the largest false alarm a signal must be.
 MARGIN: Final = 1.1
 

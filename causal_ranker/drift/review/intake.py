@@ -10,6 +10,7 @@ import numpy as np
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.drift.review.entries import Alert, Entry, Id, Row
+from causal_ranker.drift.review.feedback import MONITOR
 from causal_ranker.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
     from causal_ranker.drift.monitor import MonitorReport
     from causal_ranker.drift.review.informative import Informative
 
-__all__ = ["MONITOR", "alert_entries", "row_entries"]
+__all__ = ["alert_entries", "row_entries"]
 
-#: The detector's name in alerts of a monitor's report.
-MONITOR: Final = "monitor"
 _GRAVITY: Final = {"watch": 1.0, "alarm": 2.0}
 _SCHEMA: Final = 3.0
 _COLUMNS: Final = (
