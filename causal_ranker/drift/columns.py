@@ -13,7 +13,7 @@ from pydantic import Field
 from causal_ranker.config import FrozenConfig
 from causal_ranker.drift.days import Calendar, DayChance, further_than_days
 from causal_ranker.drift.family import false_discoveries_controlled
-from causal_ranker.drift.histograms import jensen_shannon, psi, wasserstein
+from causal_ranker.drift.histograms import coarse, jensen_shannon, psi, wasserstein
 from causal_ranker.drift.profiles import Categories, Numbers, Profile
 from causal_ranker.drift.protocol import Decision
 from causal_ranker.drift.signals import Kind, chance_of_rows, effect_sizes, measure
@@ -352,9 +352,10 @@ def _distances(now: Profile, before: Profile, whole: Profile) -> dict[str, float
         return {}
     if not isinstance(whole, Numbers) or not now.rows[0] or not before.rows[0]:
         return {}
+    sides = [coarse(side.counts, whole=whole.counts[0]) for side in (now, before)]
     found = {
-        "psi": float(psi(now.counts, before.counts)[0]),
-        "jensen_shannon": float(jensen_shannon(now.counts, before.counts)[0]),
+        "psi": float(psi(*sides)[0]),
+        "jensen_shannon": float(jensen_shannon(*sides)[0]),
     }
     unit = float(whole.spread()[0])
     if np.isfinite(unit) and unit > 0 and np.isfinite(now.low):

@@ -6,19 +6,27 @@ compared in one step. `causal_ranker.stats.distances` has the same for one pair,
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.stats._arrays import Array
 
-__all__ = ["cramers_v", "edges_of", "jensen_shannon", "kolmogorov_smirnov", "psi", "wasserstein"]
+__all__ = [
+    "coarse",
+    "cramers_v",
+    "edges_of",
+    "jensen_shannon",
+    "kolmogorov_smirnov",
+    "psi",
+    "wasserstein",
+]
 
 _COARSE: Final = 20
 
 
-def edges_of(values: Array, *, cells: int) -> Array:
+def edges_of(values: Array, *, cells: int, halvings: int = 0) -> Array:
     """Choose upper edges of cells of about equal shares.
 
     A value that fills several cells gets one of its own, whose edge is its lower neighbour among
@@ -30,7 +38,9 @@ def edges_of(values: Array, *, cells: int) -> Array:
     values : ndarray of float64, shape (n,)
         Finite values, or a sample of them.
     cells : int
-        Cells wanted; at most twice as many come.
+        Cells wanted; at most twice as many come, and those of the tails.
+    halvings : int
+        How often the outer cells are halved, outwards: tails are wide.
 
     Returns
     -------
@@ -40,12 +50,14 @@ def edges_of(values: Array, *, cells: int) -> Array:
     distinct = np.unique(values)
     if distinct.size <= cells:
         return distinct
-    at = np.quantile(values, np.linspace(0, 1, cells + 1)[1:-1], method="inverted_cdf")
+    tail = 2.0 ** -np.arange(1, halvings + 1) / cells
+    shares = np.concatenate([tail, np.linspace(0, 1, cells + 1)[1:-1], 1 - tail])
+    at = np.quantile(values, shares, method="inverted_cdf")
     edges, times = np.unique(at, return_counts=True)
     return np.unique(np.concatenate([edges, np.nextafter(edges[times > 1], -np.inf)]))
 
 
-def kolmogorov_smirnov(first: NDArray[np.generic], second: NDArray[np.generic]) -> Array:
+def kolmogorov_smirnov(first: NDArray[Any], second: NDArray[Any]) -> Array:
     """Return the largest distance of the distribution functions at the edges.
 
     Between edges it may be larger, by no more than the smaller share of a cell.
@@ -65,40 +77,38 @@ def kolmogorov_smirnov(first: NDArray[np.generic], second: NDArray[np.generic]) 
     return distance
 
 
-def psi(first: NDArray[np.generic], second: NDArray[np.generic], *, added: float = 0.5) -> Array:
-    """Return the population stability index over about 20 cells.
+def psi(first: NDArray[Any], second: NDArray[Any]) -> Array:
+    """Return the population stability index; half a row is added to each cell.
 
     Parameters
     ----------
     first, second : ndarray, shape (..., n_cells)
-        Counts; neighbouring cells are put together, to shares of about a twentieth of all.
-    added : float
-        Rows added to each cell, so that an empty one does not make it infinite.
+        Counts, rather of about 20 cells (`coarse`).
 
     Returns
     -------
     ndarray of float64, shape (...)
         0 or more.
     """
-    p, q = (_shares(part + added) for part in _coarse(first, second))
+    p, q = _shares(first + 0.5), _shares(second + 0.5)
     index: Array = np.sum((p - q) * np.log(p / q), axis=-1)
     return index
 
 
-def jensen_shannon(first: NDArray[np.generic], second: NDArray[np.generic]) -> Array:
-    """Return the Jensen-Shannon distance to base 2 over about 20 cells.
+def jensen_shannon(first: NDArray[Any], second: NDArray[Any]) -> Array:
+    """Return the Jensen-Shannon distance to base 2.
 
     Parameters
     ----------
     first, second : ndarray, shape (..., n_cells)
-        Counts; neighbouring cells are put together as in `psi`.
+        Counts, rather of about 20 cells (`coarse`).
 
     Returns
     -------
     ndarray of float64, shape (...)
         In [0, 1].
     """
-    p, q = (_shares(part) for part in _coarse(first, second))
+    p, q = _shares(first), _shares(second)
     mixture = (p + q) / 2
     parts = []
     for side in (p, q):
@@ -109,9 +119,31 @@ def jensen_shannon(first: NDArray[np.generic], second: NDArray[np.generic]) -> A
     return distance
 
 
+def coarse(counts: NDArray[Any], *, whole: NDArray[Any]) -> Array:
+    """Put neighbouring cells together, to about 20 of equal shares.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (..., n_cells)
+        Counts.
+    whole : ndarray, shape (n_cells,)
+        Counts of the reference, by which the cuts are made.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_coarse)
+        Counts.
+    """
+    middle = (np.cumsum(whole) - whole / 2) / max(float(whole.sum()), 1.0)
+    bin_of = np.minimum((middle * _COARSE).astype(np.int64), _COARSE - 1)
+    starts = np.flatnonzero(np.diff(bin_of, prepend=-1))
+    together: Array = np.add.reduceat(counts, starts, axis=-1, dtype=np.float64)
+    return together
+
+
 def wasserstein(
-    first: NDArray[np.generic],
-    second: NDArray[np.generic],
+    first: NDArray[Any],
+    second: NDArray[Any],
     *,
     edges: Array,
     low: float,
@@ -144,7 +176,7 @@ def wasserstein(
     return distance
 
 
-def cramers_v(first: NDArray[np.generic], second: NDArray[np.generic]) -> Array:
+def cramers_v(first: NDArray[Any], second: NDArray[Any]) -> Array:
     """Return Cramér's V of two samples' counts by category.
 
     Parameters
@@ -170,19 +202,7 @@ def cramers_v(first: NDArray[np.generic], second: NDArray[np.generic]) -> Array:
     return v
 
 
-def _shares(counts: NDArray[np.generic]) -> Array:
+def _shares(counts: NDArray[Any]) -> Array:
     total = counts.sum(axis=-1, keepdims=True)
     shares: Array = counts / np.where(total > 0, total, 1)
     return shares
-
-
-def _coarse(first: NDArray[np.generic], second: NDArray[np.generic]) -> tuple[Array, Array]:
-    """Put neighbouring cells together; the cut points are of the second sample, all pairs'."""
-    whole = second.reshape(-1, second.shape[-1]).sum(axis=0, dtype=np.float64)
-    middle = (np.cumsum(whole) - whole / 2) / max(whole.sum(), 1.0)
-    bin_of = np.minimum((middle * _COARSE).astype(np.int64), _COARSE - 1)
-    starts = np.flatnonzero(np.diff(bin_of, prepend=-1))
-    return (
-        np.add.reduceat(first, starts, axis=-1, dtype=np.float64),
-        np.add.reduceat(second, starts, axis=-1, dtype=np.float64),
-    )

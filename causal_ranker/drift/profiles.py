@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from causal_ranker.drift.histograms import edges_of
 from causal_ranker.stats._arrays import Array, IntArray
 
-__all__ = ["CELLS", "Categories", "Numbers", "Profile"]
+__all__ = ["CELLS", "HALVINGS", "Categories", "Numbers", "Profile", "scale_of"]
 
 CELLS: Final = 200
+HALVINGS: Final = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +79,18 @@ class Numbers:
         finite = np.isfinite(values)
         some = values[finite]
         if like is None:
-            edges = edges_of(some, cells=CELLS) if some.size else np.zeros(1)
+            edges = edges_of(some, cells=CELLS, halvings=HALVINGS) if some.size else np.zeros(1)
             centre, unit = scale_of(some)
         else:
             edges, centre, unit = like.edges, like.centre, like.unit
         cell = np.searchsorted(edges, values[here], side="left")
         cells = edges.size + 1
         counts = np.bincount(days[here] * cells + cell, minlength=size * cells)
-        z = (some - centre) / unit
+        with np.errstate(over="ignore"):
+            z = (some - centre) / unit
         number = np.bincount(days[finite], minlength=size)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        # a square beyond the largest double is infinite, and no spread is told
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             mean = np.bincount(days[finite], weights=z, minlength=size) / number
             square = np.bincount(days[finite], weights=z * z, minlength=size) / number
         return cls(
@@ -116,7 +119,8 @@ class Numbers:
         ndarray of float64, shape (n_days,)
             In the column's unit; NaN for a day without finite values.
         """
-        spread: Array = np.sqrt(np.maximum(self.square - self.mean**2, 0.0)) * self.unit
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread: Array = np.sqrt(np.maximum(self.square - self.mean**2, 0.0)) * self.unit
         return spread
 
     def days(self, which: NDArray[Any] | slice) -> Self:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from causal_ranker.drift.histograms import edges_of
-from causal_ranker.drift.profiles import CELLS, Categories, Numbers, Profile, scale_of
+from causal_ranker.drift.profiles import CELLS, HALVINGS, Categories, Numbers, Profile, scale_of
 from causal_ranker.errors import ConfigError, EmptyError, RowError
 from causal_ranker.logs.sources import reading
 from causal_ranker.stats._arrays import Array, IntArray
@@ -109,7 +109,7 @@ def plan(
         for name, column in zip(some, _fetch(table, query).columns, strict=True):
             values = column.drop_null().to_numpy().astype(np.float64)
             values = values[np.isfinite(values)]
-            edges = edges_of(values, cells=CELLS) if values.size else np.zeros(1)
+            edges = edges_of(values, cells=CELLS, halvings=HALVINGS) if values.size else np.zeros(1)
             numbers[name] = (edges, *scale_of(values))
     few: list[str] = []
     for some in _parts(named):

@@ -107,7 +107,7 @@ class DetectorContract:
 
     def test_huge_integers(self) -> None:
         rng = np.random.default_rng(2)
-        detector = self.make(level=0.001).fit(self.huge(rng, self.rows))
+        detector = self.make(level=0.01).fit(self.huge(rng, self.rows))
         _check(detector.predict(self.huge(rng, self.window_rows)), alarm=False)
         moved = self.huge(rng, self.window_rows, shift=max(self.shifts))
         _check(detector.predict(moved), alarm=True)
