@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from causal_ranker.columns import Columns as C
-from causal_ranker.drift.review.entries import Alert, Entry, Id, Row
+from causal_ranker.drift.review.entries import Alert, Entry, Row
 from causal_ranker.drift.review.feedback import MONITOR
 from causal_ranker.errors import SchemaError
 
@@ -117,12 +117,10 @@ def row_entries(labels: pd.DataFrame, picked: Informative, *, at: datetime) -> l
     ]
 
 
-def _row(values: tuple[object, ...]) -> Row:
+def _row(values: tuple[Any, ...]) -> Row:
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     user, item, t0, end, *others = plain
-    ids: list[Id] = [user, item]  # type: ignore[list-item]
-    moments = [moment.to_pydatetime() for moment in (t0, end)]  # type: ignore[attr-defined]
-    return Row(*ids, *moments, *others)  # type: ignore[arg-type]
+    return Row(user, item, t0.to_pydatetime(), end.to_pydatetime(), *others)
 
 
 def _window(report: MonitorReport) -> str:

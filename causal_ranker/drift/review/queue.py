@@ -147,7 +147,7 @@ class ReviewQueue:
                 raise _no_entry(entry_id)
             if kind not in VERDICTS[row[0]]:
                 raise ConfigError(
-                    expected=f"of a {row[0]} one of {', '.join(VERDICTS[row[0]])}",
+                    expected=f"of this {row[0]} one of {', '.join(VERDICTS[row[0]])}",
                     came=kind.value,
                     do="Choose one of these.",
                 )
