@@ -187,6 +187,15 @@ def test_a_feature_that_repeats_another_has_no_distance_until_it_stops() -> None
     assert detector.predict(np.column_stack([again, -again])).drifted
 
 
+def test_rows_that_the_components_were_fitted_on_are_no_measure_for_others() -> None:
+    alarms = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        detector = PrincipalComponents().fit(rng.normal(size=(120, 40)))
+        alarms += detector.predict(rng.normal(size=(60, 40))).drifted
+    assert alarms <= ss.binom.ppf(0.999, 60, 0.05)
+
+
 def test_shares_of_clusters_by_hand() -> None:
     rng = np.random.default_rng(0)
     corners = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0]])
