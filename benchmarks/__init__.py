@@ -5,7 +5,8 @@ one line of JSON. To add one, put a module here: it is found by its file. Times 
 asserted, because a shared machine would fail them for its neighbours' load.
 
 A benchmark that measures many things may have parts, each of which runs alone with ``--part``
-(`PartedBenchmark`).
+(`PartedBenchmark`). One whose methods have settings to choose searches them with ``--search``, and
+runs with those that were found last (`SearchedBenchmark`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
-__all__ = ["Benchmark", "PartedBenchmark", "Result", "load", "names"]
+__all__ = ["Benchmark", "PartedBenchmark", "Result", "SearchedBenchmark", "load", "names"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,28 @@ class PartedBenchmark(Protocol):
         -------
         Result
             What was found.
+        """
+        ...
+
+
+@runtime_checkable
+class SearchedBenchmark(PartedBenchmark, Protocol):
+    """The form of a benchmark whose settings are searched, for each part."""
+
+    def search(self, *, quick: bool, part: str | None = None) -> Result:
+        """Choose settings, and keep them in a file beside the module.
+
+        Parameters
+        ----------
+        quick : bool
+            Do the least that still exercises everything, and keep nothing.
+        part : str, optional
+            One of `parts`; all of them by default.
+
+        Returns
+        -------
+        Result
+            What was chosen.
         """
         ...
 

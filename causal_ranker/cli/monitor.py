@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from causal_ranker.cli.options import Memory, Threads
 from causal_ranker.cli.told import on_tables
+
+if TYPE_CHECKING:
+    from causal_ranker.drift.monitor import MonitorReport
+    from causal_ranker.drift.review.feedback import Raised
 
 __all__ = ["app"]
 
@@ -58,6 +62,13 @@ def _monitor(
         Path | None,
         typer.Option(help="A .prom file for the node exporter's textfile collector."),
     ] = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            help="A review queue: alerts enter it, and verdicts on false alarms raise thresholds. "
+            "One for each kind of table."
+        ),
+    ] = None,
     threads: Threads = None,
     memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
@@ -87,6 +98,7 @@ def _monitor(
     before, now = (
         None if path is None else read_metrics(_text(path)) for path in (metrics_before, metrics)
     )
+    raised = () if review is None else _raised(review)
     connection = connect(threads=threads, memory_limit=memory)
     report = monitor(
         read_table(reference, connection, name="reference"),
@@ -94,18 +106,40 @@ def _monitor(
         columns=None if columns is None else [name.strip() for name in columns.split(",")],
         config=settings,
         findings=[] if now is None else service_findings(now, before=before),
+        raised=raised,
     )
     if html is not None:
         write_page(drift_document(report), html)
     if gauges is not None:
         write_gauges(report, gauges)
+    new = None if review is None else _enter(report, review)
     if as_json:
-        typer.echo(to_line(report.to_dict()))
+        typer.echo(to_line({**report.to_dict(), "new_alerts_to_review": new}))
     else:
         print_section(drift_summary(report), Console())
         typer.echo(report.verdict.sentence)
+        if new:
+            typer.echo(f"{new} new alerts to review: causal-ranker review list {review}")
     if code := report.verdict.exit_code:
         raise typer.Exit(code)
+
+
+def _raised(path: Path) -> tuple[Raised, ...]:
+    from causal_ranker.drift.review.feedback import raised_effects
+    from causal_ranker.drift.review.queue import ReviewQueue
+
+    with ReviewQueue(path) as queue:
+        return raised_effects(queue.entries(kind="alert"))
+
+
+def _enter(report: MonitorReport, path: Path) -> int:
+    from datetime import UTC, datetime
+
+    from causal_ranker.drift.review.intake import alert_entries
+    from causal_ranker.drift.review.queue import ReviewQueue
+
+    with ReviewQueue(path) as queue:
+        return queue.add(alert_entries(report, at=datetime.now(UTC)))
 
 
 def _text(path: Path) -> str:

@@ -195,6 +195,7 @@ def compare_columns(
     level: float,
     levels: Levels,
     seed: int,
+    raised: Mapping[tuple[str, str | None, str], float],
 ) -> tuple[list[ColumnDrift], DayChance | None]:
     """Judge every column of every segment as one family.
 
@@ -211,6 +212,8 @@ def compare_columns(
         Which effects matter.
     seed : int
         Decides the draws, where the window has several days.
+    raised : mapping of (column, segment, signal) to float
+        Effects from which a signal is told, where verdicts ask for more than `levels`.
 
     Returns
     -------
@@ -247,7 +250,13 @@ def compare_columns(
     for each in material:
         some = slice(at, at + len(each.p_values))
         at += len(each.p_values)
-        found.append(_decided(each, beyond[some], chance, some, level=level, levels=levels))
+        least = {
+            kind: max(levels.least(kind), raised.get((each.column, each.segment, kind), 0.0))
+            for kind in each.p_values
+        }
+        found.append(
+            _decided(each, beyond[some], chance, some, level=level, levels=levels, least=least)
+        )
     return found, chance
 
 
@@ -284,11 +293,12 @@ def _decided(
     *,
     level: float,
     levels: Levels,
+    least: Mapping[Kind, float],
 ) -> ColumnDrift:
     signals = []
     for k, (kind, p) in enumerate(each.p_values.items()):
-        effect, least = each.effects[kind], levels.least(kind)
-        drifted = bool(beyond[k]) and effect >= least
+        effect = each.effects[kind]
+        drifted = bool(beyond[k]) and effect >= least[kind]
         if chance is None:
             statistic, threshold = -np.log10(max(p, 1e-300)), -np.log10(level)
         else:
@@ -296,7 +306,7 @@ def _decided(
             statistic, threshold = float(chance.score[some][k]), chance.threshold
         alert: AlertLevel = "quiet"
         if drifted:
-            alert = "alarm" if effect >= levels.alarm * least else "watch"
+            alert = "alarm" if effect >= levels.alarm * levels.least(kind) else "watch"
         decision = Decision(float(statistic), float(threshold), float(p), effect, drifted)
         values = [_value(kind, side, each.before) for side in (each.before, each.now)]
         signals.append(Signal(kind, alert, values[0], values[1], decision))

@@ -15,6 +15,7 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.drift.columns import ColumnDrift, Levels, compare_columns
 from causal_ranker.drift.days import Calendar
 from causal_ranker.drift.profiles import Profile
+from causal_ranker.drift.review.feedback import MONITOR, Raised
 from causal_ranker.drift.scan import Scan, plan, scan
 from causal_ranker.drift.schema import SchemaChange, schema_changes
 from causal_ranker.drift.verdict import Advice, Finding, Verdict, judge, listed
@@ -140,6 +141,7 @@ def monitor(
     columns: Sequence[str] | None = None,
     config: MonitorConfig | None = None,
     findings: Sequence[Finding] = (),
+    raised: Sequence[Raised] = (),
 ) -> MonitorReport:
     """Compare a window with its reference, column by column, in bounded memory.
 
@@ -159,6 +161,9 @@ def monitor(
         What counts as drift.
     findings : sequence of Finding
         What was found elsewhere (`causal_ranker.drift.service`), for the verdict.
+    raised : sequence of Raised
+        Signals that must be larger than `config` says, by people's verdicts
+        (`causal_ranker.drift.review.feedback`); those of "monitor" count, and the notes tell them.
 
     Returns
     -------
@@ -222,7 +227,11 @@ def monitor(
         level=config.level,
         levels=config.levels,
         seed=config.seed,
+        raised={
+            (r.subject, r.segment, r.signal): r.effect for r in raised if r.detector == MONITOR
+        },
     )
+    notes += _of_raised(raised, found, config.levels)
     if config.day is not None and (chance is None or chance.level > config.level):
         learned = "no level" if chance is None else f"a level of {chance.level:.1%} at best"
         notes.append(
@@ -287,6 +296,27 @@ def _profiles(one: Scan, other: Scan) -> dict[tuple[str, str | None], Profile]:
 
 def _dates(each: Scan) -> tuple[date, ...]:
     return tuple(day for day in each.days.tolist() if day is not None)
+
+
+def _of_raised(raised: Sequence[Raised], found: Sequence[ColumnDrift], levels: Levels) -> list[str]:
+    here = {
+        (each.column, each.segment, signal.kind): signal
+        for each in found
+        for signal in each.signals
+    }
+    notes = []
+    for each in raised:
+        signal = here.get((each.subject, each.segment, each.signal))  # type: ignore[arg-type]
+        if each.detector != MONITOR or signal is None or each.effect <= levels.least(signal.kind):
+            continue
+        times = f"{each.false_alarms} false alarm" + "s" * (each.false_alarms > 1)
+        where = each.subject if each.segment is None else f"{each.subject} ({each.segment})"
+        notes.append(
+            f"By verdicts on {times}, {signal.kind.replace('_', ' ')} of "
+            f"{where} is told from {each.effect:.3g} on, not from {levels.least(signal.kind):.3g}; "
+            f"now it is {signal.decision.effect_size:.3g}."
+        )
+    return notes
 
 
 def _of_schema(changes: Sequence[SchemaChange]) -> list[Finding]:

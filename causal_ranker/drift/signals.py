@@ -84,10 +84,9 @@ def measure(days: Profile, others: Profile, *, whole: Profile) -> dict[Kind, Mea
             ratio = np.log(days.spread() / others.spread())
         keep("spread", ratio, np.sqrt(max(_kurtosis(whole) - 1, 0.1) / 4 * by_row))
         below = [_below(side.counts) for side in (days, others)]
-        reference = _below(whole.counts)[0]
-        for kind, share in QUANTILES.items():
-            at = min(int(np.searchsorted(reference, share)), whole.edges.size - 1)
-            p = reference[at]
+        for kind in QUANTILES:
+            at = _edge(kind, whole)
+            p = _below(whole.counts)[0, at]
             keep(
                 kind,
                 below[0][:, at] - below[1][:, at],
@@ -138,9 +137,10 @@ def chance_of_rows(now: Profile, before: Profile, *, whole: Profile) -> dict[Kin
     """Return the p-value of each signal if rows were independent.
 
     Kolmogorov's law for the distribution of numbers, chi-squared with rare categories pooled, the
-    normal law for mean, spread and quantiles, the binomial law for rare missing values, and
-    Poisson's for the number of categories never seen (Good and Turing: as many as the reference
-    has singletons, for its own size).
+    normal law for the mean and for shares up to quantiles, the share outside the reference's 5 %
+    and 95 % quantiles for the spread, the binomial law for rare missing values, and Poisson's for
+    the number of categories never seen (Good and Turing: as many as the reference has singletons,
+    for its own size).
 
     Parameters
     ----------
@@ -161,7 +161,15 @@ def chance_of_rows(now: Profile, before: Profile, *, whole: Profile) -> dict[Kin
         for kind, found in measured.items()
     }
     n, m = float(before.rows[0]), float(now.rows[0])
-    if isinstance(now, Numbers):
+    if isinstance(now, Numbers) and isinstance(before, Numbers) and isinstance(whole, Numbers):
+        low, high = _edge("low", whole), _edge("high", whole)
+        below = [_below(side.counts)[0] for side in (now, before)]
+        for kind in QUANTILES:
+            at = _edge(kind, whole)
+            p_values[kind] = _of_shares(below[0][at], below[1][at], m, n)
+        # of a spread itself the normal law is wrong for tails a little heavy
+        outside = [side[low] + 1 - side[high] for side in below]
+        p_values["spread"] = _of_shares(outside[0], outside[1], m, n)
         root = measured["distribution"].change[0] / measured["distribution"].chance[0]
         p_values["distribution"] = float(kolmogorov(root * _KOLMOGOROV))
     elif isinstance(before, Categories) and isinstance(whole, Categories):
@@ -178,7 +186,7 @@ def chance_of_rows(now: Profile, before: Profile, *, whole: Profile) -> dict[Kin
 
 
 def _missing(now: Profile, before: Profile) -> float:
-    from scipy.special import bdtr, bdtrc, ndtr
+    from scipy.special import bdtr, bdtrc
 
     gone = [float(side.missing[0]) for side in (now, before)]
     rows = [float(side.missing[0] + side.rows[0]) for side in (now, before)]
@@ -191,8 +199,25 @@ def _missing(now: Profile, before: Profile) -> float:
         k = min(round(rare[0]), total)
         upper = bdtrc(k - 1, total, part) if k else 1.0
         return min(1.0, 2 * float(min(bdtr(k, total, part), upper)))
-    error = np.sqrt(share * (1 - share) * (1 / rows[0] + 1 / rows[1]))
-    return 2 * float(ndtr(-abs(gone[0] / rows[0] - gone[1] / rows[1]) / error))
+    return _of_shares(gone[0] / rows[0], gone[1] / rows[1], rows[0], rows[1])
+
+
+def _edge(kind: Kind, whole: Numbers) -> int:
+    """Position of the edge up to which the reference has a quantile's share of values."""
+    at = int(np.searchsorted(_below(whole.counts)[0], QUANTILES[kind]))
+    return min(at, whole.edges.size - 1)
+
+
+def _of_shares(first: float, second: float, n: float, m: float) -> float:
+    """Test two shares by the normal law, corrected for the steps of counts."""
+    from scipy.special import ndtr
+
+    if not n or not m:
+        return 1.0
+    pooled = (n * first + m * second) / (n + m)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    away = max(abs(first - second) - (1 / n + 1 / m) / 2, 0.0)
+    return 2 * float(ndtr(-away / error)) if error > 0 else 1.0
 
 
 def _per_rows(first: NDArray[Any], second: NDArray[Any]) -> Array:

@@ -26,6 +26,7 @@ __all__ = [
     "line_with_band",
     "points",
     "small_multiples",
+    "trade_offs",
 ]
 
 # Stands in for currentColor, which matplotlib does not know; no curve uses it.
@@ -310,6 +311,41 @@ def points(
         _legend_above(figure, axes)
 
     return _draw(paint, size=_lying(labels))
+
+
+def trade_offs(
+    groups: Mapping[str, tuple[ArrayLike, ArrayLike]], *, xlabel: str, ylabel: str
+) -> str:
+    """Draw what is bought of one thing with another: a line of points for each group.
+
+    Parameters
+    ----------
+    groups : mapping of str to two arrays of shape (n,)
+        Along and up, in the order in which a line joins them; a group may be one point.
+    xlabel, ylabel : str
+        The axes' names, with their units.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        for at, (name, (along, up)) in enumerate(groups.items()):
+            axes.plot(
+                np.asarray(along, dtype=float),
+                np.asarray(up, dtype=float),
+                color=_TONES[at % len(_TONES)],
+                linestyle=_STYLES[at % len(_STYLES)],
+                marker=_MARKERS[at % len(_MARKERS)],
+                markersize=4.5,
+                label=name,
+            )
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        _legend_above(figure, axes)
+
+    return _draw(paint)
 
 
 def _lying(labels: Sequence[str]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom, chi2_contingency, ks_2samp, norm, ttest_ind
+from scipy.stats import binom, chi2_contingency, ks_2samp, ttest_ind
 
 from causal_ranker.drift.columns import Levels, compare_columns
 from causal_ranker.drift.days import Calendar
@@ -76,9 +76,10 @@ def test_chance_among_rows_is_that_of_known_tests() -> None:
     here = [x[~np.isnan(x)] for x in (a, b)]
     assert p["distribution"] == pytest.approx(ks_2samp(*here, method="asymp").pvalue, rel=0.5)
     assert p["mean"] == pytest.approx(ttest_ind(*here).pvalue, rel=0.15)
-    # of a normal variable the log of the spread has the error sqrt(1/2n + 1/2m)
-    z = np.log(here[1].std() / here[0].std()) / np.sqrt(0.5 / 3960 + 0.5 / 2940)
-    assert p["spread"] == pytest.approx(2 * norm.sf(abs(z)), rel=0.3)
+    ends = np.quantile(here[0], [0.05, 0.95])
+    outside = [np.sum((x <= ends[0]) | (x > ends[1])) for x in here]
+    table = [[outside[0], 3960 - outside[0]], [outside[1], 2940 - outside[1]]]
+    assert p["spread"] == pytest.approx(chi2_contingency(table).pvalue, rel=0.3)
     below = [np.sum(x <= np.median(here[0])) for x in here]
     table = [[below[0], 3960 - below[0]], [below[1], 2940 - below[1]]]
     assert p["median"] == pytest.approx(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.uplift.collaborative.kernels import absent_items, compiled
+
 __all__ = ["AbsentPairs"]
 
 
 class AbsentPairs:
     """All pairs of users and items but the listed ones.
 
-    With the listed keys sorted, ``key[m] - m`` pairs that are not listed come before key m. The
-    r-th of these is therefore r plus the number of listed keys with ``key[m] - m <= r``: each draw
-    is exact, nothing is rejected, and a list that leaves out hardly anything costs no more.
+    With a user's listed items sorted, ``item[m] - m`` that are not listed come before item m. The
+    r-th of these is therefore r plus the number of listed items with ``item[m] - m <= r``: each
+    draw is exact, nothing is rejected, and a list that leaves out hardly anything costs no more.
 
     Parameters
     ----------
@@ -31,12 +33,13 @@ class AbsentPairs:
     """
 
     def __init__(self, keys: NDArray[np.int64], *, n_users: int, n_items: int) -> None:
-        ordered = np.sort(keys)
-        self._before = ordered - np.arange(ordered.size)
-        self._n_items = n_items
-        self.of_user = n_items - np.bincount(ordered // n_items, minlength=n_users)
-        self._first = np.cumsum(self.of_user) - self.of_user
-        self.size = int(self.of_user.sum())
+        user, item = np.divmod(np.sort(keys), n_items)
+        listed = np.bincount(user, minlength=n_users)
+        self._starts = np.concatenate([[0], np.cumsum(listed)])
+        self._before = (item - np.arange(item.size) + self._starts[user]).astype(np.int32)
+        self.of_user = n_items - listed
+        self._ends = np.cumsum(self.of_user)
+        self.size = int(self._ends[-1])
 
     def draw(
         self, count: int, *, rng: np.random.Generator
@@ -55,8 +58,11 @@ class AbsentPairs:
         user, item : ndarray of int32, shape (count,)
             The pairs drawn.
         """
-        user, item = np.divmod(self._keys(rng.integers(self.size, size=count)), self._n_items)
-        return user.astype(np.int32), item.astype(np.int32)
+        place = rng.integers(self.size, size=count)
+        user = np.searchsorted(self._ends, place, side="right")
+        rank = place - self._ends[user] + self.of_user[user]
+        codes = user.astype(np.int32)
+        return codes, self._items(codes, rank.astype(np.int32))
 
     def draw_items(self, user: NDArray[np.int32], *, rng: np.random.Generator) -> NDArray[np.int32]:
         """Draw an item for each user, evenly from those that are not listed for the user.
@@ -73,8 +79,9 @@ class AbsentPairs:
         ndarray of int32, shape (n,)
             The items drawn.
         """
-        rank = self._first[user] + rng.integers(self.of_user[user])
-        return (self._keys(rank) - user.astype(np.int64) * self._n_items).astype(np.int32)
+        return self._items(user, rng.integers(self.of_user[user], dtype=np.int32))
 
-    def _keys(self, rank: NDArray[np.int64]) -> NDArray[np.int64]:
-        return rank + np.searchsorted(self._before, rank, side="right")
+    def _items(self, user: NDArray[np.int32], rank: NDArray[np.int32]) -> NDArray[np.int32]:
+        item = np.empty(user.size, dtype=np.int32)
+        compiled(absent_items)(user, rank, self._starts, self._before, item)
+        return item

@@ -250,7 +250,7 @@ class FactorModel(ABC, Generic[Config]):
                 for batch in draws.epoch(rng):
                     loop(*batch, *factors.arrays(), *self._strengths())
                 factors.hold_at_zero(user=~seen.user, item=~seen.item)
-                factors.require_finite(epoch=epoch, learning_rate=config.learning_rate)
+                factors.require_bounded(epoch=epoch, learning_rate=config.learning_rate)
                 advance()
                 if watch.look(epoch, factors, lambda user: self._combine(factors.grid(user))):
                     break

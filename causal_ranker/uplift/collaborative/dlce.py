@@ -56,6 +56,8 @@ class DLTOConfig(BLCEConfig):
         counts for less than it stands for; its share is in ``share_floored_``.
     """
 
+    # Weights of up to 1 / chi make steps that much longer.
+    learning_rate: Annotated[float, Field(gt=0)] = 0.003
     chi: Annotated[float, Field(gt=0, le=1)] = 0.01
 
 
@@ -70,7 +72,11 @@ class DLCEConfig(DLTOConfig):
 
 
 class _Plays:
-    """Each play once an epoch, in random order, against another item drawn anew."""
+    """Each play once an epoch, in random order, against another item drawn anew.
+
+    Which plays share a batch is drawn once; the order of batches, and of the plays in each, anew
+    for each epoch. So all that an epoch reads of a batch stays near the processor.
+    """
 
     def __init__(
         self,
@@ -80,18 +86,21 @@ class _Plays:
         slope: Floats,
         n_items: int,
     ) -> None:
-        # What is read together lies together: a random order then costs one miss of the
-        # processor's cache a play, in place of four.
+        # What is read together lies together.
         self._packed = np.empty((pairs.size, 4), dtype=np.int32)
         self._packed[:, 0], self._packed[:, 1] = pairs.user, pairs.item
         self._packed[:, 2], self._packed[:, 3] = weight.view(np.int32), slope.view(np.int32)
-        self._n_items = n_items
+        self._n_items, self._mixed = n_items, False
 
     def epoch(self, rng: np.random.Generator) -> Iterator[tuple[NDArray[Any], ...]]:
-        order = rng.permutation(len(self._packed))
-        for part in batches(order.size):
-            # `take` copies whole rows, several times faster than an index does.
-            columns = np.ascontiguousarray(self._packed.take(order[part], axis=0).T)
+        # `take` copies whole rows, several times faster than an index does.
+        if not self._mixed:
+            self._packed = self._packed.take(rng.permutation(len(self._packed)), axis=0)
+            self._mixed = True
+        parts = list(batches(len(self._packed)))
+        for number in rng.permutation(len(parts)):
+            plays = self._packed[parts[number]]
+            columns = np.ascontiguousarray(plays.take(rng.permutation(len(plays)), axis=0).T)
             user, liked = columns[0], columns[1]
             # One of the n - 1 others: those from the liked item on are one further.
             other = rng.integers(self._n_items - 1, size=liked.size, dtype=np.int32)

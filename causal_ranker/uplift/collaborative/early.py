@@ -11,11 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from causal_ranker.errors import ConfigError
-from causal_ranker.uplift.collaborative.estimated import (
-    ScoreUsers,
-    estimated_cdcg,
-    estimated_cp,
-)
+from causal_ranker.uplift.collaborative.estimated import ScoreUsers, estimated_ranking
 from causal_ranker.uplift.collaborative.factors import Factors
 from causal_ranker.uplift.collaborative.interactions import Interactions
 
@@ -40,6 +36,9 @@ class EarlyStop:
         Looks in a row without a better value after which training ends.
     cap : float, optional
         Largest inverse propensity in the estimate, above 1. None is capped without it.
+    overlap : float
+        Pairs with a propensity nearer to 0 or 1 than this are left out of the estimate. What is
+        always shown, and played, counts as an effect otherwise.
 
     Raises
     ------
@@ -52,6 +51,7 @@ class EarlyStop:
     every: int = 1
     patience: int = 5
     cap: float | None = None
+    overlap: float = 0.0
 
     def __post_init__(self) -> None:
         if self.metric != "cdcg" and _CP.fullmatch(self.metric) is None:
@@ -116,10 +116,11 @@ class EarlyStop:
         OverlapError
             If none of them was shown.
         """
+        ranking = estimated_ranking(
+            score_users, self.validation, cap=self.cap, overlap=self.overlap
+        )
         slots = _CP.fullmatch(self.metric)
-        if slots is None:
-            return estimated_cdcg(score_users, self.validation, cap=self.cap)
-        return estimated_cp(score_users, self.validation, k=int(slots[1]), cap=self.cap)
+        return (ranking.cdcg() if slots is None else ranking.cp(int(slots[1]))).value
 
 
 @dataclass

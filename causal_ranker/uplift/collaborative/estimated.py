@@ -4,6 +4,10 @@ The truth tau of `causal_ranker.stats.rank_metrics` is replaced by ``Y (T/p - (1
 as in `causal_ranker.stats.logged_ranking`. Pairs that are not listed have Y = 0 and add nothing,
 so that only the places of the plays are looked up: users come in blocks, and a matrix of all
 users and items is never in memory. Source: Sato et al., RecSys 2020.
+
+Where p is 1 but for a millionth, pairs that were not shown, with their weights of a million, are
+expected and never seen: the plays of those that were shown then count in full, effect or not, in
+nearly every sample. A cap does not mend that; leaving such pairs out of the metric does: `overlap`.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import EmptyError, OverlapError, RowError, SchemaError
+from causal_ranker.errors import ConfigError, EmptyError, OverlapError, RowError, SchemaError
 from causal_ranker.stats._arrays import positive_count
 from causal_ranker.stats._codes import reject_empty_slots
 from causal_ranker.stats.logged_ranking import logged_effects
@@ -73,6 +77,10 @@ class EstimatedRanking:
         Inverse propensity of what happened.
     n_users, n_items : int
         Users that the metrics are means over, and items that each of them ranks.
+    overlap : float
+        Pairs that are not here for a propensity nearer to 0 or 1 than that.
+    share_without_overlap : float
+        How many of the plays those are, as a share.
     """
 
     user: NDArray[np.int64]
@@ -83,6 +91,8 @@ class EstimatedRanking:
     weight: Array
     n_users: int
     n_items: int
+    overlap: float
+    share_without_overlap: float
 
     def cp(self, k: int, *, self_normalised: bool = False) -> EstimatedMetric:
         """Estimate ``CP@K = (1/U) sum_u sum_{rank <= K} tau_ui / K``, extra plays per slot.
@@ -102,7 +112,8 @@ class EstimatedRanking:
         Raises
         ------
         ConfigError
-            If k is not a whole number of at least 1, or there are fewer items.
+            If k is not a whole number of at least 1, or there are fewer items; or if
+            self-normalised, and pairs without overlap are left out.
         OverlapError
             If self-normalised, and none of the first K items was shown.
         """
@@ -128,6 +139,8 @@ class EstimatedRanking:
 
         Raises
         ------
+        ConfigError
+            If self-normalised, and pairs without overlap are left out.
         OverlapError
             If self-normalised, and no pair was shown.
         """
@@ -139,6 +152,12 @@ class EstimatedRanking:
         pull = gain * self.weight
         shown = self._by_user(pull * (self.treated & self.played))
         if normal:
+            if self.overlap > 0:
+                raise ConfigError(
+                    expected="all pairs in the metric, to divide weights by what they add up to",
+                    came=f"self_normalised with overlap = {self.overlap:g}",
+                    do="Leave one of the two out: how many pairs lack overlap is not known.",
+                )
             weight = self._by_user(pull * self.treated)
             if not weight.any():
                 raise OverlapError(
@@ -162,7 +181,11 @@ class EstimatedRanking:
 
 
 def estimated_ranking(
-    score_users: ScoreUsers, interactions: Interactions, *, cap: float | None = None
+    score_users: ScoreUsers,
+    interactions: Interactions,
+    *,
+    cap: float | None = None,
+    overlap: float = 0.0,
 ) -> EstimatedRanking:
     """Look up where the listed pairs stand in a ranking of all items.
 
@@ -175,6 +198,9 @@ def estimated_ranking(
         Pairs that the ranking was not learned from, with propensities.
     cap : float, optional
         Largest inverse propensity, above 1. None is capped without it.
+    overlap : float
+        Leave the effects of pairs out of the metric whose propensity is nearer to 0 or 1 than
+        this, below 0.5: they keep their places, and add nothing.
 
     Returns
     -------
@@ -186,19 +212,21 @@ def estimated_ranking(
     EmptyError
         If nothing was played.
     OverlapError
-        If nothing was shown, or a propensity is 0 or 1.
+        If nothing was shown, a propensity is 0 or 1, or no play has overlap.
     RowError
         If a propensity is missing or outside [0, 1], or a score is NaN.
     SchemaError
         If the scores are not one number per user and item.
     ConfigError
-        If the cap is not above 1.
+        If the cap is not above 1, or the overlap not from 0 to below 0.5.
     """
     _reject_one_sided(interactions)
     effects = logged_effects(
         interactions.played, interactions.exposed, propensity=interactions.propensity, cap=cap
     )
+    kept = _with_overlap(interactions, overlap)
     order = np.argsort(interactions.user, kind="stable")
+    order = order[kept[order]]
     user, item = interactions.user[order].astype(np.int64), interactions.item[order]
     rank = np.empty(user.size, dtype=np.int64)
     for rows in _blocks(user, users=max(1, _CELLS // interactions.n_items)):
@@ -214,6 +242,8 @@ def estimated_ranking(
         weight=effects.weight[order],
         n_users=interactions.n_users,
         n_items=interactions.n_items,
+        overlap=overlap,
+        share_without_overlap=float(1 - kept[interactions.played].mean()),
     )
 
 
@@ -223,13 +253,14 @@ def estimated_cp(
     *,
     k: int,
     cap: float | None = None,
+    overlap: float = 0.0,
     self_normalised: bool = False,
 ) -> float:
     """Estimate CP@K, extra plays per slot.
 
     Parameters
     ----------
-    score_users, interactions, cap
+    score_users, interactions, cap, overlap
         As in `estimated_ranking`.
     k, self_normalised
         As in `EstimatedRanking.cp`.
@@ -239,7 +270,7 @@ def estimated_cp(
     float
         In plays per slot.
     """
-    ranking = estimated_ranking(score_users, interactions, cap=cap)
+    ranking = estimated_ranking(score_users, interactions, cap=cap, overlap=overlap)
     return ranking.cp(k, self_normalised=self_normalised).value
 
 
@@ -248,13 +279,14 @@ def estimated_cdcg(
     interactions: Interactions,
     *,
     cap: float | None = None,
+    overlap: float = 0.0,
     self_normalised: bool = False,
 ) -> float:
     """Estimate the causal DCG, discounted extra plays per user.
 
     Parameters
     ----------
-    score_users, interactions, cap
+    score_users, interactions, cap, overlap
         As in `estimated_ranking`.
     self_normalised
         As in `EstimatedRanking.cdcg`.
@@ -264,7 +296,7 @@ def estimated_cdcg(
     float
         In plays per user.
     """
-    ranking = estimated_ranking(score_users, interactions, cap=cap)
+    ranking = estimated_ranking(score_users, interactions, cap=cap, overlap=overlap)
     return ranking.cdcg(self_normalised=self_normalised).value
 
 
@@ -281,6 +313,24 @@ def _reject_one_sided(interactions: Interactions) -> None:
             came=f"none in {interactions.exposed.size} pairs",
             do="Judge on logs with exposures; without them nothing says what showing changes.",
         )
+
+
+def _with_overlap(interactions: Interactions, overlap: float) -> NDArray[np.bool_]:
+    if not 0 <= overlap < 0.5:
+        raise ConfigError(
+            expected="overlap from 0 to below 0.5",
+            came=f"overlap = {overlap!r}",
+            do="Give the least propensity, of either arm, of pairs that are to count.",
+        )
+    p = interactions.propensity
+    kept: NDArray[np.bool_] = np.minimum(p, 1 - p) >= overlap
+    if not kept[interactions.played].any():
+        raise OverlapError(
+            expected=f"plays with propensities from {overlap:g} to {1 - overlap:g}",
+            came=f"none of {int(interactions.played.sum())}",
+            do="Ask for less overlap, or explore more.",
+        )
+    return kept
 
 
 def _blocks(user: NDArray[np.int64], *, users: int) -> Iterator[slice]:

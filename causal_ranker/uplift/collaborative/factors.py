@@ -16,6 +16,8 @@ __all__ = ["Factors", "draw_factors"]
 
 Floats = NDArray[np.float32]
 
+#: Beyond this no factor means anything, and products of some would run over.
+_EDGE: Final = 1e6
 #: Standard deviation of the factors that learning starts from.
 _SPREAD: Final = 0.1
 _ROWS: Final = 2**16  # pairs scored in one go
@@ -72,7 +74,7 @@ class Factors:
         self.user[:, user] = 0
         self.item[:, item] = 0
 
-    def require_finite(self, *, epoch: int, learning_rate: float) -> None:
+    def require_bounded(self, *, epoch: int, learning_rate: float) -> None:
         """Refuse factors that have run away.
 
         Parameters
@@ -85,12 +87,14 @@ class Factors:
         Raises
         ------
         ConfigError
-            If a factor or bias is not finite.
+            If a factor or bias is not finite, or is beyond a million.
         """
-        lost = sum(int((~np.isfinite(each)).sum()) for each in (self.user, self.item, self.bias))
-        if lost:
+        arrays = (self.user, self.item, self.bias)
+        # NaN is the least and the largest of an array that has one, and inside no bounds.
+        if not all(each.min() > -_EDGE and each.max() < _EDGE for each in arrays):
+            lost = sum(int((~(np.abs(each) < _EDGE)).sum()) for each in arrays)
             raise ConfigError(
-                expected="factors that stay finite",
+                expected=f"factors that stay below {_EDGE:g}",
                 came=f"{lost} that are not after epoch {epoch}: learning diverged at a learning "
                 f"rate of {learning_rate:g}",
                 do="Lower the learning rate, or the weights: a larger chi, a smaller omega.",

@@ -1,7 +1,8 @@
-"""The loops over pairs: plain functions of float32 arrays, which `compiled` hands to numba.
+"""The loops over pairs: plain functions of arrays, which `compiled` hands to numba.
 
-Each takes its pairs one by one, in order, and steps down the gradient of that pair's loss: the
-factors of a pair are read before any of them is changed, and every later pair sees the change.
+Each of the `_steps` takes its pairs one by one, in order, and steps down the gradient of that
+pair's loss: the factors of a pair are read before any of them is changed, and every later pair
+sees the change.
 What is drawn, and with which weight, is decided outside, so that there is nothing here to be
 wrong but the gradient. With s = p_u . q_i + b_i, a step of `pair_steps` is down
 
@@ -21,11 +22,12 @@ from numpy.typing import NDArray
 
 from causal_ranker._extras import require
 
-__all__ = ["compiled", "pair_steps", "point_steps", "tied_steps"]
+__all__ = ["absent_items", "compiled", "pair_steps", "point_steps", "tied_steps"]
 
 _P = ParamSpec("_P")
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 #: Sums in any order and fused multiplications, which let a loop run eight or sixteen numbers wide.
 #: Not among them: the promise that nothing is infinite or NaN, as a diverging fit must show.
@@ -188,6 +190,34 @@ def tied_steps(
         bias[c, i] += apart_b
 
 
+def absent_items(user: Codes, rank: Codes, starts: Places, before: Codes, item: Codes) -> None:
+    """Find the items that a user's list leaves out, by their rank among these.
+
+    Parameters
+    ----------
+    user : ndarray of int32, shape (n,)
+        Codes.
+    rank : ndarray of int32, shape (n,)
+        From 0, below the number of items that the user's list leaves out.
+    starts : ndarray of int64, shape (n_users + 1,)
+        Where each user's list starts in `before`, and where the last one ends.
+    before : ndarray of int32
+        How many items that are not listed come before each listed one, by user, in order.
+    item : ndarray of int32, shape (n,)
+        Filled: the rank, plus the number of listed items with no more than so many before them.
+    """
+    for n in range(user.shape[0]):
+        first = starts[user[n]]
+        low, high = first, starts[user[n] + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if before[middle] <= rank[n]:
+                low = middle + 1
+            else:
+                high = middle
+        item[n] = rank[n] + (low - first)
+
+
 @cache
 def compiled(loop: Callable[_P, None]) -> Callable[_P, None]:
     """Compile a loop of this module for one thread.
@@ -198,7 +228,7 @@ def compiled(loop: Callable[_P, None]) -> Callable[_P, None]:
     Parameters
     ----------
     loop : callable
-        `pair_steps`, `point_steps` or `tied_steps`.
+        `pair_steps` and the others.
 
     Returns
     -------

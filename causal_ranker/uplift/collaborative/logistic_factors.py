@@ -97,9 +97,10 @@ class LogisticFactors:
                 middle = side.mean[:, 0].mean(dtype=np.float64)
                 side.mean[:, 0] -= np.float32(middle)
                 self.level += float(middle)
-            if sweep >= _PATIENCE:
-                self._drop_faded()
             advance()
+            if sweep < _PATIENCE:
+                continue
+            self._drop_faded()
             if changed < _ENOUGH:
                 break
 

@@ -48,12 +48,12 @@ class NeighbourConfig(FrozenConfig):
         halved. Above 0, a pair with one such neighbour does not stand above those with many.
     neighbours : int, optional
         How many of the most similar count, the ones of lower code where some are equally similar;
-        everyone does without it.
+        None for everyone.
     """
 
     power: float = Field(default=1.0, gt=0, le=16)
     shrinkage: float = Field(default=1.0, ge=0, le=1e6)
-    neighbours: int | None = Field(default=None, ge=1)
+    neighbours: int | None = Field(default=100, ge=1)
 
 
 class NeighbourModel(WholeRowModel):
@@ -94,11 +94,11 @@ class NeighbourModel(WholeRowModel):
 
     def _learn(self, interactions: Interactions) -> None:
         shown, played = interactions.exposed, interactions.played
-        if not shown.any() or not played.any():
+        if not shown.any():
             raise EmptyError(
-                expected="pairs that were shown and pairs that were played",
-                came=f"{shown.sum()} and {played.sum()} of {len(interactions)}",
-                do="Give logs with exposures and plays: effects are what plays they bring.",
+                expected="pairs that were shown",
+                came=f"none in {len(interactions)} pairs",
+                do="Give logs with exposures: effects are the plays that they bring.",
             )
         self._parts = (
             _matrix(interactions, shown),

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import EmptyError
 from causal_ranker.stats.hashing import uniform_stream
 from causal_ranker.uplift.collaborative.interactions import Interactions
 from causal_ranker.uplift.collaborative.whole_rows import WholeRowModel
@@ -45,12 +44,6 @@ class PopularityRanker(WholeRowModel):
     _share: NDArray[np.float32]
 
     def _learn(self, interactions: Interactions) -> None:
-        if not interactions.played.any():
-            raise EmptyError(
-                expected="plays to tell what is popular",
-                came=f"none in {len(interactions)} pairs",
-                do="Give logs in which something was played.",
-            )
         plays = np.bincount(interactions.item[interactions.played], minlength=interactions.n_items)
         self._share = (plays / interactions.n_users).astype(np.float32)
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["PropCare", "PropCareConfig", "fit_propcare"]
 
 Floats = NDArray[np.float32]
+Reals = NDArray[np.floating[Any]]
 
 _USERS: Final = 64  # a step sees this many of them, with all items
 _SPREAD: Final = 0.1  # of the factors to start from
@@ -251,7 +252,7 @@ class _Head:
         odds: Floats = own[:, 1:] @ item[:, 1:].T + own[:, :1] + item[:, 0]
         return odds + np.float32(self._level)
 
-    def step(self, users: NDArray[np.int64], slope: Floats, *, epoch: int) -> None:
+    def step(self, users: NDArray[np.int64], slope: Reals, *, epoch: int) -> None:
         own, item = self._user.values[users], self._item.values
         of_users = np.hstack([slope.sum(axis=1)[:, None], slope @ item[:, 1:]])
         of_items = np.hstack([slope.sum(axis=0)[:, None], slope.T @ own[:, 1:]])
@@ -272,7 +273,7 @@ class _Adam:
         self._config = config
         self._first, self._second = np.zeros_like(draws), np.zeros_like(draws)
 
-    def step(self, rows: NDArray[np.int64] | slice, slope: Floats, *, taken: int) -> None:
+    def step(self, rows: NDArray[np.int64] | slice, slope: Reals, *, taken: int) -> None:
         penalty = np.float32(self._config.l2) * self.values[rows]
         penalty[:, 0] = 0
         slope = slope + penalty
@@ -312,18 +313,18 @@ def _plays(interactions: Interactions) -> csr_array:
 
 class _Slopes(NamedTuple):
     loss: float
-    shown: Floats
-    liked: Floats
+    shown: Reals
+    liked: Reals
 
 
 def _slopes(
-    shown: Floats,
-    liked: Floats,
-    played: Floats,
+    shown: Reals,
+    liked: Reals,
+    played: Reals,
     *,
     other: NDArray[np.int64],
-    sign: Floats,
-    quantiles: Floats,
+    sign: Reals,
+    quantiles: Reals,
     config: PropCareConfig,
 ) -> _Slopes:
     """Return the loss, a pair, of log odds of p and r, and its slopes by them.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import ConfigError, NotFittedError, SchemaError
+from causal_ranker.errors import ConfigError, EmptyError, NotFittedError, SchemaError
 from causal_ranker.uplift.collaborative.codes import Seen, checked_codes
 from causal_ranker.uplift.collaborative.early import EarlyStop
 from causal_ranker.uplift.collaborative.interactions import Interactions
@@ -79,10 +79,17 @@ class WholeRowModel(ABC):
         ConfigError
             If the validation pairs are of other users and items.
         EmptyError
-            If there are no pairs of a kind that the method needs.
+            If nothing was played, or there are no pairs of a kind that the method needs.
         """
+        self._seen = None
         if early is not None:
             early.check(interactions)
+        if not interactions.played.any():
+            raise EmptyError(
+                expected="plays",
+                came=f"none in {len(interactions)} pairs",
+                do="Give logs in which something was played.",
+            )
         self._learn(interactions)
         self._seen = Seen.of(interactions)
         self.unseen_ = 0

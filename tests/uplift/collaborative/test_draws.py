@@ -16,6 +16,7 @@ from causal_ranker.uplift.collaborative.base import FactorModel
 from causal_ranker.uplift.collaborative.cause import CausE, CausEConfig
 from causal_ranker.uplift.collaborative.dlce import BLCE, DLCE, DLTO, DLCEConfig, DLTOConfig
 from causal_ranker.uplift.collaborative.interactions import Interactions, from_dense
+from causal_ranker.uplift.collaborative.kernels import absent_items
 from causal_ranker.uplift.collaborative.pairwise import BPR, ULBPR, ULBPRConfig
 from causal_ranker.uplift.collaborative.pointwise import MF, ULRMF, MFConfig, ULRMFConfig
 from causal_ranker.uplift.collaborative.strata import ListedPairs, Strata, batches
@@ -163,10 +164,8 @@ def test_weights_of_an_epoch_are_those_of_the_formula_and_not_only_their_shares(
 
 @pytest.mark.parametrize("name", STATED)
 def test_draws_are_decided_by_the_seed(name: str) -> None:
-    draws = STATED[name][0]._draws(data())
-
     def drawn(seed: int) -> list[bytes]:
-        rng = np.random.default_rng(seed)
+        draws, rng = STATED[name][0]._draws(data()), np.random.default_rng(seed)
         return [each.tobytes() for _ in range(5) for batch in draws.epoch(rng) for each in batch]
 
     assert drawn(1) == drawn(1)
@@ -183,7 +182,12 @@ def test_absent_pairs_are_all_and_only_those_not_listed(
     absent = AbsentPairs(shuffled, n_users=users, n_items=items)
     assert absent.size == rest.size
     # The r-th pair that is not listed is the r-th of them: what is even in r is even in pairs.
-    np.testing.assert_array_equal(absent._keys(np.arange(rest.size)), rest)
+    owner = (rest // items).astype(np.int32)
+    rank = np.concatenate([np.arange(n, dtype=np.int32) for n in absent.of_user])
+    np.testing.assert_array_equal(owner * items + absent._items(owner, rank), rest)
+    slow = np.empty_like(owner)
+    absent_items(owner, rank, absent._starts, absent._before, slow)
+    np.testing.assert_array_equal(owner * items + slow, rest)
     np.testing.assert_array_equal(absent.of_user, np.bincount(rest // items, minlength=users))
     some = np.repeat(np.flatnonzero(absent.of_user), 20).astype(np.int32)
     drawn = absent.draw_items(some, rng=np.random.default_rng(1))

@@ -81,9 +81,11 @@ def test_each_metric_is_the_estimated_one() -> None:
     model = BPR(config=config).fit(small())
     cdcg = EarlyStop(small(1)).value(model.score_users)
     capped = EarlyStop(small(1), cap=2.0).value(model.score_users)
+    apart = EarlyStop(small(1), overlap=0.3).value(model.score_users)
     cp = EarlyStop(small(1), metric="cp3").value(model.score_users)
     assert cdcg == estimated_cdcg(model.score_users, small(1))
     assert capped == estimated_cdcg(model.score_users, small(1), cap=2.0) != cdcg
+    assert apart == estimated_cdcg(model.score_users, small(1), overlap=0.3) != cdcg
     assert cp == estimated_cp(model.score_users, small(1), k=3)
 
 

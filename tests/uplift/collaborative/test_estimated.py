@@ -178,6 +178,38 @@ def test_unbiased_and_intervals_cover_in_a_simulated_world(normal: bool, users: 
     assert 0.926 <= 1 - misses / 1000 <= 0.974
 
 
+def test_pairs_without_overlap_add_nothing_and_keep_their_places() -> None:
+    draw = Draw(6)
+    near = np.minimum(draw.p, 1 - draw.p) < 0.2
+    ranking = estimated_ranking(draw.scores.__getitem__, draw.interactions, overlap=0.2)
+    tau = draw.played * np.where(draw.exposed, 1 / draw.p, -1 / (1 - draw.p)) * ~near
+    expected = cdcg(tau.ravel(), draw.ranks.ravel(), draw.requests)
+    assert ranking.cdcg().value == pytest.approx(expected, rel=1e-12)
+    share = (draw.played & near).sum() / draw.played.sum()
+    assert 0.05 < ranking.share_without_overlap < 0.5
+    assert ranking.share_without_overlap == pytest.approx(share)
+    found = estimated_cp(draw.scores.__getitem__, draw.interactions, k=2, overlap=0.2)
+    expected = cp_at_k(tau.ravel(), draw.ranks.ravel(), draw.requests, k=2)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_without_overlap_plays_count_as_effects_and_with_it_they_do_not() -> None:
+    """No effect at all, and items that are hardly ever not shown: seen in every sample of 200."""
+    plain, trimmed = [], []
+    for seed in range(200):
+        draw = Draw(seed)
+        draw.p[:, 0] = 1 - 1e-7
+        draw.exposed[:, 0] = True
+        draw.played = np.random.default_rng(seed).random(draw.p.shape) < 0.3
+        ranking = estimated_ranking(draw.scores.__getitem__, draw.interactions)
+        plain.append(ranking.cdcg().value)
+        ranking = estimated_ranking(draw.scores.__getitem__, draw.interactions, overlap=0.01)
+        trimmed.append(ranking.cdcg().value)
+    error = np.std(trimmed) / np.sqrt(200)
+    assert abs(np.mean(trimmed)) < 3 * error
+    assert 0.1 < np.mean(plain) - np.mean(trimmed) < 0.2
+
+
 def test_self_normalisation_takes_noise_out() -> None:
     plain, normal = [], []
     for seed in range(200):
@@ -265,6 +297,15 @@ def test_what_cannot_be_judged_is_refused() -> None:
         estimated_cdcg(draw.scores.__getitem__, unknown)
     with pytest.raises(ConfigError, match="cap above 1"):
         estimated_cdcg(draw.scores.__getitem__, draw.interactions, cap=1.0)
+    for overlap in (0.5, -0.1):
+        with pytest.raises(ConfigError, match=r"overlap from 0 to below 0\.5"):
+            estimated_cdcg(draw.scores.__getitem__, draw.interactions, overlap=overlap)
+    with pytest.raises(OverlapError, match="none of"):
+        estimated_cdcg(draw.scores.__getitem__, draw.interactions, overlap=0.4999)
+    with pytest.raises(ConfigError, match="self_normalised with overlap"):
+        estimated_cdcg(
+            draw.scores.__getitem__, draw.interactions, overlap=0.1, self_normalised=True
+        )
     with pytest.raises(ConfigError, match="k = 10"):
         estimated_cp(draw.scores.__getitem__, draw.interactions, k=10)
     low = broken(exposed=draw.exposed & (draw.ranks > 2))

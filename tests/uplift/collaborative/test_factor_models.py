@@ -23,14 +23,14 @@ from causal_ranker.uplift.collaborative.interactions import from_dense
 from causal_ranker.uplift.collaborative.pairwise import BPR, ULBPR, BPRConfig, ULBPRConfig
 from causal_ranker.uplift.collaborative.pointwise import MF, ULRMF, MFConfig, ULRMFConfig
 from tests.uplift.collaborative.contract import PairModelContract, fit_planted, small
-from tests.uplift.collaborative.planted import USERS, planted
+from tests.uplift.collaborative.planted import ITEMS, USERS, planted
 
 ALL = np.ones((4, 5), dtype=np.bool_)
 SOME = np.eye(4, 5) > 0
 ONE = np.arange(20).reshape(4, 5) == 0
 PAIRS = {"factors": 4, "learning_rate": 0.03, "l2": 0.03}
 POINTS = {"factors": 4, "played_share": 0.5}
-DIVERGED = r"factors that stay finite; got \d+ that are not after epoch \d: learning diverged"
+DIVERGED = r"factors that stay below 1e\+06; got \d+ that are not after epoch \d: learning diverged"
 
 
 class FactorModelContract(PairModelContract):
@@ -46,6 +46,17 @@ class FactorModelContract(PairModelContract):
         assert not model.user_factors_[29].any()
         assert not model.item_factors_[11].any()
 
+    def test_nobody_and_nothing_are_not_the_last_code(self) -> None:
+        model = fit_planted(type(self), 0)
+        assert isinstance(model, FactorModel)
+        before = model.unseen_
+        nobody, last = model.score_users(np.array([-1, USERS - 1]))
+        assert np.abs(nobody - last).max() > 0.05
+        either = model.score(np.array([-1, 3, 3]), np.array([7, -1, ITEMS - 1]))
+        np.testing.assert_array_equal(either[0], nobody[7])
+        assert either[1] != either[2]
+        assert model.unseen_ - before == ITEMS + 2
+
     def test_more_factors_than_items_are_learned(self) -> None:
         wide = self.config.model_copy(update={"factors": 50})
         model = self.method(config=wide).fit(small())
@@ -56,6 +67,11 @@ class FactorModelContract(PairModelContract):
         model = self.method(config=wild)
         with pytest.raises(ConfigError, match=DIVERGED):
             model.fit(small())
+
+    def test_factors_beyond_all_sense_are_divergence_before_they_run_over(self) -> None:
+        wild = self.config.model_copy(update={"learning_rate": 3e7, "l2": 0.0, "epochs": 1})
+        with pytest.raises(ConfigError, match=DIVERGED):
+            self.method(config=wild).fit(small())
 
     def test_another_methods_config_is_refused(self) -> None:
         other = BPRConfig() if self.method is not BPR else MFConfig()
@@ -186,6 +202,12 @@ class TestDLCE(LinearContract):
         _refuses_unless(self.fresh(), "shown and played")
         _refuses_unless(self.fresh(), "played without being shown")
 
+    def test_what_was_not_played_needs_no_propensity(self) -> None:
+        data = small()
+        holes = replace(data, propensity=np.where(data.played, data.propensity, np.nan))
+        again = self.fresh().fit(holes).score_users(np.arange(30))
+        assert again.tobytes() == self.fresh().fit(data).score_users(np.arange(30)).tobytes()
+
     def test_the_share_of_floored_propensities_is_told(self) -> None:
         data = replace(small(), propensity=np.where(small().exposed, 0.002, 0.4))
         model = DLCE(config=self.config.model_copy(update={"learning_rate": 0.001})).fit(data)
@@ -203,17 +225,23 @@ class TestCausE(FactorModelContract):
     config = CausEConfig(**POINTS, learning_rate=0.02, l2=0.02, tie=0.03, epochs=35)
 
     def test_factors_make_the_difference_of_log_odds(self) -> None:
-        model = self.fresh().fit(small())
-        assert model.user_factors_.shape == (30, 8)
+        model = fit_planted(type(self), 0)
+        assert isinstance(model, CausE)
+        assert model.user_factors_.shape == (USERS, 8)
         product = model.user_factors_ @ model.item_factors_.T + model.item_bias_
-        scores = model.score_users(np.arange(30))
-        assert (np.sign(product[:29]) == np.sign(scores[:29])).mean() > 0.99
-        assert np.abs(scores).max() < 1
+        factors, _ = model._fitted()
+        odds = factors.user @ factors.item.transpose(0, 2, 1) + factors.bias[:, None]
+        odds += model._offset[:, None, None]
+        np.testing.assert_allclose(product, odds[1] - odds[0], rtol=1e-4, atol=1e-5)
+        chance = 1 / (1 + np.exp(-odds.astype(np.float64)))
+        scores = model.score_users(np.arange(USERS))
+        np.testing.assert_allclose(scores, chance[1] - chance[0], rtol=1e-4, atol=1e-6)
 
     def test_scores_are_differences_of_calibrated_chances(self) -> None:
         """The mean score over all pairs is the difference of the arms' shares of plays."""
         data = from_dense(*_two_rates(0.3, 0.1))
-        score = CausE(config=self.config).fit(data).score_users(np.arange(300)).mean()
+        config = self.config.model_copy(update={"played_share": 0.3})
+        score = CausE(config=config).fit(data).score_users(np.arange(300)).mean()
         assert 0.17 < score < 0.23
 
     def test_a_strong_tie_makes_the_arms_one(self) -> None:

@@ -17,6 +17,7 @@ from causal_ranker.uplift.collaborative.kernels import (
     point_steps,
     tied_steps,
 )
+from tests.fresh import loaded_by
 
 Arrays = tuple[NDArray[Any], ...]
 L2, TIE = 0.3, 0.7
@@ -163,6 +164,12 @@ def test_without_numba_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'causal-ranker\[collaborative\]'"):
         compiled(another)
+
+
+def test_numba_is_loaded_by_learning_and_by_nothing_before() -> None:
+    loaded = loaded_by("from causal_ranker.uplift.collaborative.factory import make_pair_model")
+    assert "causal_ranker.uplift.collaborative.kernels" in loaded
+    assert "numba" not in loaded
 
 
 def test_where_nothing_can_be_written_each_process_compiles(

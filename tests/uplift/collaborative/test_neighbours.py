@@ -11,6 +11,7 @@ from causal_ranker.errors import ConfigError, EmptyError
 from causal_ranker.uplift.collaborative import neighbours, whole_rows
 from causal_ranker.uplift.collaborative.interactions import Interactions, from_dense
 from causal_ranker.uplift.collaborative.neighbours import NeighbourConfig, NeighbourModel
+from tests.uplift.collaborative.contract import PairModelContract
 
 Among = Literal["users", "items"]
 Alike = Literal["outcomes", "exposures"]
@@ -22,6 +23,36 @@ KINDS: list[tuple[Among, Alike]] = [
     ("items", "outcomes"),
     ("items", "exposures"),
 ]
+
+
+class NeighbourContract(PairModelContract):
+    seeded = False
+    kind: tuple[Among, Alike]
+
+    def fresh(self, *, seed: int = 0) -> NeighbourModel:
+        return NeighbourModel(among=self.kind[0], alike=self.kind[1], seed=seed)
+
+
+class TestCUBNO(NeighbourContract):
+    kind = ("users", "outcomes")
+    band = (0.4, 0.6)
+
+
+class TestCUBNT(NeighbourContract):
+    """What is shown says nothing of effects there, and who is alike in it, neither."""
+
+    kind = ("users", "exposures")
+    band = (-0.05, 0.07)
+
+
+class TestCIBNO(NeighbourContract):
+    kind = ("items", "outcomes")
+    band = (0.3, 0.5)
+
+
+class TestCIBNT(NeighbourContract):
+    kind = ("items", "exposures")
+    band = (-0.06, 0.05)
 
 
 def draw(seed: int, *, users: int = 14, items: int = 9) -> tuple[Bools, Bools]:
@@ -60,7 +91,7 @@ def by_hand(
 @pytest.mark.parametrize(
     "config",
     [
-        NeighbourConfig(),
+        NeighbourConfig(neighbours=None),
         NeighbourConfig(power=2.5, shrinkage=0.3, neighbours=4),
         NeighbourConfig(power=0.5, shrinkage=0, neighbours=1),
         NeighbourConfig(shrinkage=0, neighbours=99),
@@ -146,9 +177,10 @@ def test_pairs_that_teach_nothing_are_refused() -> None:
     exposed, played = draw(0)
     model = NeighbourModel(among="users", alike="outcomes")
     none = np.zeros_like(exposed)
-    for pairs in (from_dense(none, played), from_dense(exposed, none)):
-        with pytest.raises(EmptyError, match="exposures and plays"):
-            model.fit(pairs)
+    with pytest.raises(EmptyError, match="expected pairs that were shown; got none in"):
+        model.fit(from_dense(none, played))
+    with pytest.raises(EmptyError, match="expected plays; got none in"):
+        model.fit(from_dense(exposed, none))
     with pytest.raises(ConfigError, match="neighbours"):
         NeighbourConfig(neighbours=0)
     with pytest.raises(ConfigError, match="power"):
@@ -169,7 +201,7 @@ def test_averages_stay_averages_where_nearly_everyone_was_shown() -> None:
     """What is left of a sum of many weights after nearly all of them is mostly rounding."""
     rng = np.random.default_rng(0)
     exposed, played = rng.random((600, 40)) < 0.995, rng.random((600, 40)) < 0.5
-    config = NeighbourConfig(power=12.0, shrinkage=0)
+    config = NeighbourConfig(power=12.0, shrinkage=0, neighbours=None)
     model = NeighbourModel(among="users", alike="outcomes", config=config)
     found = model.fit(from_dense(exposed, played)).score_users(np.arange(600))
     assert np.abs(found).max() <= 1 + 1e-5

@@ -1,14 +1,28 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from causal_ranker.errors import EmptyError, NotFittedError, RowError, SchemaError
-from causal_ranker.uplift.collaborative.interactions import from_dense
+from causal_ranker.uplift.collaborative.interactions import Interactions, from_dense
 from causal_ranker.uplift.collaborative.popularity import PopularityRanker, RandomRanker
+from tests.uplift.collaborative.contract import PairModelContract
 
 
-def pairs(seed: int = 0, *, users: int = 40, items: int = 30):  # type: ignore[no-untyped-def]
+class TestRandomRanker(PairModelContract):
+    band = (-0.03, 0.03)
+
+    def fresh(self, *, seed: int = 0) -> RandomRanker:
+        return RandomRanker(seed=seed)
+
+
+class TestPopularityRanker(PairModelContract):
+    band = (-0.1, 0.1)
+    seeded = False
+
+    def fresh(self, *, seed: int = 0) -> PopularityRanker:
+        return PopularityRanker(seed=seed)
+
+
+def pairs(seed: int = 0, *, users: int = 40, items: int = 30) -> Interactions:
     rng = np.random.default_rng(seed)
     shape = (users, items)
     return from_dense(rng.random(shape) < 0.3, rng.random(shape) < np.linspace(0, 0.6, items))
@@ -26,12 +40,6 @@ def test_popularity_is_the_share_of_users_who_played() -> None:
     assert model.unseen_ == rows.n_items + 2
 
 
-def test_popularity_needs_plays() -> None:
-    shown = np.ones((2, 2), dtype=bool)
-    with pytest.raises(EmptyError, match="popular"):
-        PopularityRanker().fit(from_dense(shown, ~shown))
-
-
 def test_chance_is_even_seeded_and_the_same_for_a_pair_however_asked() -> None:
     rows = pairs(users=200, items=300)
     model = RandomRanker(seed=3).fit(rows)
@@ -47,15 +55,3 @@ def test_chance_is_even_seeded_and_the_same_for_a_pair_however_asked() -> None:
     np.testing.assert_array_equal(again, found)
     other = RandomRanker(seed=4).fit(rows).score_users(np.arange(200))
     assert abs(np.corrcoef(found.ravel(), other.ravel())[0, 1]) < 0.02
-
-
-def test_codes_that_cannot_be_are_refused() -> None:
-    with pytest.raises(NotFittedError):
-        RandomRanker().score_users(np.array([0]))
-    model = RandomRanker().fit(pairs())
-    with pytest.raises(RowError, match="user codes from 0 to 39"):
-        model.score_users(np.array([40]))
-    with pytest.raises(RowError, match="item codes"):
-        model.score(np.array([0]), np.array([30]))
-    with pytest.raises(SchemaError, match="as many users"):
-        model.score(np.array([0, 1]), np.array([3]))

@@ -1,0 +1,242 @@
+"""The rows of the table: how each method comes to its scores of all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks._causal_draws import Given, Knows
+from benchmarks._causal_features import PairTable, pair_table
+from benchmarks._causal_logits import ODDS, LogOdds
+from benchmarks._causal_ranges import RANGES
+from benchmarks._causal_tabular import TABULAR, labelled, prepared
+from causal_ranker.config import FrozenConfig
+from causal_ranker.uplift.collaborative.base import Draws, FactorConfig, PairModel
+from causal_ranker.uplift.collaborative.cause import CausEConfig
+from causal_ranker.uplift.collaborative.dlce import DLCE, DLCEConfig, DLTOConfig
+from causal_ranker.uplift.collaborative.early import EarlyStop
+from causal_ranker.uplift.collaborative.factory import make_pair_model
+from causal_ranker.uplift.collaborative.interactions import Interactions
+from causal_ranker.uplift.collaborative.neighbours import NeighbourConfig
+from causal_ranker.uplift.collaborative.pairwise import BPRConfig, ULBPRConfig
+from causal_ranker.uplift.collaborative.pointwise import MFConfig, ULRMFConfig
+
+__all__ = [
+    "METHODS",
+    "ORACLE",
+    "OURS",
+    "OVERLAP",
+    "THEIRS",
+    "Chosen",
+    "Method",
+    "features",
+    "fitted",
+    "scores",
+]
+
+Scores = NDArray[np.float32]
+#: What was chosen for each method: its settings, and "epochs" where it has some.
+Chosen = Mapping[str, Mapping[str, Any]]
+
+#: Pairs with a propensity nearer to 0 or 1 than this tell little of effects: they are left out.
+OVERLAP: Final = 0.005
+#: Epochs between two looks, and looks without a better value after which a fit ends: small first
+#: factors make a plateau, which a fit should outlive.
+_EVERY: Final = 3
+_PATIENCE: Final = 5
+#: Epochs, at most.
+_EPOCHS: Final = 100
+#: Methods whose scores are columns of the tabular learners.
+_COLUMNS: Final = ("dlce",)
+
+
+_CONFIGS: Final[Mapping[str, type[FrozenConfig]]] = {
+    "bpr": BPRConfig,
+    "mf": MFConfig,
+    "ulrmf": ULRMFConfig,
+    "ulbpr": ULBPRConfig,
+    "cause": CausEConfig,
+    **dict.fromkeys(("cubn_o", "cubn_t", "cibn_o", "cibn_t"), NeighbourConfig),
+    "dlto": DLTOConfig,
+    "dlce": DLCEConfig,
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row.
+
+    Parameters
+    ----------
+    name : str
+        What is printed.
+    key : str
+        What the ranges call it, and the package if it is a pair model.
+    knows : {"true", "estimated"}
+        Propensities that it learns by and is stopped early by.
+    both : bool
+        Whether it learns from both logs, for as many epochs as were best in the search.
+    accurate : bool
+        Whether it is to rank by what is played, so that its settings, the epochs among them, are
+        chosen by NDCG of plays: by an estimated effect it would be best untrained.
+    """
+
+    name: str
+    key: str
+    knows: Knows = "estimated"
+    both: bool = False
+    accurate: bool = False
+
+    @property
+    def searched(self) -> str:
+        """What its chosen settings are filed under."""
+        return f"{self.key}_true" if self.knows == "true" else self.key
+
+    @property
+    def estimates(self) -> bool:
+        """Whether estimated propensities are needed first."""
+        return self.knows == "estimated" and self.key in RANGES and not self.accurate
+
+    @property
+    def tabular(self) -> bool:
+        """Whether it learns from columns."""
+        return self.key in TABULAR
+
+
+#: What is compared, by paired intervals.
+OURS: Final = "stack"
+THEIRS: Final = "dlce, true p"
+#: Who knows the expected effects.
+ORACLE: Final = "oracle"
+METHODS: Final = (
+    Method("random", "random"),
+    Method("popularity", "popularity"),
+    Method("bpr", "bpr", accurate=True),
+    Method("mf", "mf", accurate=True),
+    Method("ulrmf", "ulrmf"),
+    Method("ulbpr", "ulbpr"),
+    Method("cause", "cause"),
+    Method("cubn-o", "cubn_o"),
+    Method("cubn-t", "cubn_t"),
+    Method("cibn-o", "cibn_o"),
+    Method("cibn-t", "cibn_t"),
+    Method("dlto, estimated p", "dlto"),
+    Method("dlce, estimated p", "dlce"),
+    Method(THEIRS, "dlce", knows="true"),
+    Method("dlce, true p, both logs", "dlce", knows="true", both=True),
+    Method("dr", "dr"),
+    Method("auto", "auto"),
+    Method(OURS, "stack"),
+)
+
+
+def fitted(method: Method, given: Given, *, settings: Mapping[str, Any]) -> PairModel:
+    """Fit a pair model on the first log, and keep the epoch whose estimate on the second is best.
+
+    Parameters
+    ----------
+    method : Method
+        Not a tabular one.
+    given : Given
+        The logs.
+    settings : mapping
+        Of its config; "epochs" is how many it learns if from both logs.
+
+    Returns
+    -------
+    PairModel
+        Fitted.
+    """
+    train, validate = given.train[method.knows], given.validate[method.knows]
+    if method.both:
+        return _TwoLogs(validate, config=DLCEConfig(**settings), seed=given.seed).fit(train)
+    make = _CONFIGS.get(method.key)
+    most = {"epochs": _EPOCHS} if make is not None and issubclass(make, FactorConfig) else {}
+    config = None if make is None else make(**(most | dict(settings)))
+    model = make_pair_model(method.key, config=config, seed=given.seed)
+    early = EarlyStop(validate, every=_EVERY, patience=_PATIENCE, overlap=OVERLAP)
+    return model.fit(train, early=None if method.accurate else early)
+
+
+class _TwoLogs(DLCE):
+    """DLCE that goes through two logs in each epoch: of a pair, both days count."""
+
+    def __init__(self, second: Interactions, *, config: DLCEConfig, seed: int) -> None:
+        super().__init__(config=config, seed=seed)
+        self._second = second
+
+    def _draws(self, interactions: Interactions) -> Draws:
+        return _InTurn(super()._draws(interactions), super()._draws(self._second))
+
+
+@dataclass(frozen=True)
+class _InTurn:
+    first: Draws
+    second: Draws
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[tuple[NDArray[Any], ...]]:
+        yield from self.first.epoch(rng)
+        yield from self.second.epoch(rng)
+
+
+def features(given: Given, *, chosen: Chosen) -> list[PairTable]:
+    """Describe all pairs by either log.
+
+    Parameters
+    ----------
+    given : Given
+        The logs.
+    chosen : mapping
+        Settings and epochs of the models whose scores are columns.
+
+    Returns
+    -------
+    list of PairTable
+        By the first log, which is known when the second begins; and by the second.
+    """
+    methods: dict[str, PairModel] = {key: _pair_model(key, given, chosen[key]) for key in _COLUMNS}
+    methods |= {of: LogOdds(of, seed=given.seed) for of in ODDS}
+    logs = given.train["estimated"], given.validate["estimated"]
+    return [pair_table(log, methods, seed=given.seed) for log in logs]
+
+
+def _pair_model(key: str, given: Given, chosen: Mapping[str, Any]) -> PairModel:
+    config = _CONFIGS[key](**chosen["settings"], epochs=chosen["epochs"])
+    return make_pair_model(key, config=config, seed=given.seed)
+
+
+def scores(method: Method, given: Given, *, tables: Sequence[PairTable], chosen: Chosen) -> Scores:
+    """Learn, and score every pair.
+
+    Parameters
+    ----------
+    method : Method
+        Which.
+    given : Given
+        The logs.
+    tables : sequence of PairTable
+        Of `features`.
+    chosen : mapping
+        Settings of each method.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_users, n_items)
+        Larger is to be shown first.
+    """
+    found = chosen.get(method.searched, {})
+    settings = dict(found.get("settings", {}))
+    if method.tabular:
+        log = given.validate["estimated"]
+        rows = labelled(tables[0], log, users=np.arange(log.n_users), seed=given.seed)
+        learned = prepared(method.key, rows, seed=given.seed)(settings)
+        effect = np.mean([learned(each.features) for each in tables], axis=0, dtype=np.float32)
+        return np.asarray(effect).reshape(log.n_users, log.n_items)
+    if method.both:
+        settings["epochs"] = found["epochs"]
+    model = fitted(method, given, settings=settings)
+    return model.score_users(np.arange(given.train["true"].n_users))

@@ -1,0 +1,227 @@
+"""From figures of every user to the table, the paired differences and the line of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import Result
+from benchmarks._causal_judge import FIGURES
+from benchmarks._causal_methods import ORACLE, OURS, OVERLAP, THEIRS
+from benchmarks._causal_worlds import PUBLISHED
+from benchmarks._spent import Spent
+from causal_ranker.stats.intervals import Interval, clustered_mean
+from causal_ranker.worlds.semisynthetic.statistics import PUBLISHED as PUBLISHED_WORLDS
+
+if TYPE_CHECKING:
+    from causal_ranker.worlds.semisynthetic.pair_world import PairWorld
+
+__all__ = ["Judged", "compared", "search_table"]
+
+Array = NDArray[np.float64]
+
+_CP10, _CP100, _CDCG, _NDCG = range(len(FIGURES))
+#: What the papers say: DLCE with true propensities is above these.
+_BELOW: Final = ("cause", "bpr")
+#: Of these they say that CP@10 is below 0 among the films.
+_ACCURACY: Final = ("bpr", "mf", "popularity")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What all methods came to on a seed of a world.
+
+    Parameters
+    ----------
+    figures : dict of str to ndarray, shape (users, 4)
+        By the method's name, `FIGURES` of each user.
+    spent : dict of str to Spent
+        By the method's name; not of the oracle.
+    """
+
+    figures: dict[str, Array]
+    spent: dict[str, Spent]
+
+
+def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s: float) -> Result:
+    """Put the seeds of each world together.
+
+    Parameters
+    ----------
+    found : sequence of (PairWorld, sequence of Judged)
+        By world, a value of each seed.
+    pairs_per_s : float
+        Speed of DLCE's steps.
+
+    Returns
+    -------
+    Result
+        The table of all worlds, and the figures that were asked for.
+    """
+    rows: list[tuple[object, ...]] = []
+    figures: dict[str, Any] = {}
+    notes = [_NOTE]
+    for world, seeds in found:
+        means = _over_seeds([each.figures for each in seeds])
+        lines = [
+            _line(name, users, spent=[each.spent[name] for each in seeds if name in each.spent])
+            for name, users in means.items()
+        ]
+        rows += [(world.name, *_cells(line, world=world.name)) for line in lines]
+        figures[world.name] = _asked(means) | {
+            "statistics": dict(world.statistics),
+            "published_statistics": dict(PUBLISHED_WORLDS.get(world.name, {})),
+            "orders": _orders(means),
+            "table": lines,
+        }
+        notes.append(_words(world, figures[world.name]))
+    return Result(
+        columns=(
+            "world", "method", "CP@10", "95 %", "CP@100", "95 %", "CDCG", "95 %", "NDCG@10",
+            "seconds", "MiB", "published CP@10 / CP@100 / CDCG",
+        ),
+        rows=rows,
+        figures=figures | {"sgd_pairs_per_s": round(pairs_per_s)},
+        note="\n".join([*notes, f"DLCE, 100 factors, one core: {pairs_per_s / 1e6:.1f} million "
+        "pairs a second."]),
+    )  # fmt: skip
+
+
+_NOTE: Final = (
+    "Judged by drawn effects Y(1) - Y(0) of a third draw; means over seeds of each user, then "
+    "95 % intervals over users. Estimated p is fitted to exposures. Pair models learn from the "
+    "first log and keep the epoch with the best CDCG as estimated on the second (on "
+    f"pairs with propensities at least {OVERLAP:g} from 0 and 1; true ones for methods that learn "
+    "by true ones). Tabular "
+    "rows (dr, auto, stack) learn from outcomes of the second log what the first tells of its "
+    "pairs: in time's order, as in a real log. They rank by what both logs tell, averaged. So "
+    "they use outcomes of both, which 'both logs' lets DLCE do, too. Settings: the best of as many "
+    "random ones for each method on a seed that is not among these, by the same estimate; of bpr "
+    "and mf, which are to rank by plays, by NDCG@10 on the second log. Seconds: of a core; what "
+    "is estimated or described first is counted in. MiB: the peak beyond the logs. Published "
+    "figures are of larger worlds."
+)
+
+
+def _over_seeds(figures: Sequence[dict[str, Array]]) -> dict[str, Array]:
+    """Average each user over the seeds; one who never played has no NDCG."""
+    found = {}
+    for name in figures[0]:
+        stacked = np.stack([each[name] for each in figures])
+        there = ~np.isnan(stacked)
+        total = np.where(there, stacked, 0).sum(axis=0)
+        count = there.sum(axis=0)
+        found[name] = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return found
+
+
+def _line(name: str, users: Array, *, spent: Sequence[Spent]) -> dict[str, Any]:
+    line: dict[str, Any] = {"method": name}
+    for place, figure in enumerate(FIGURES):
+        interval = _interval(users[:, place])
+        line[figure] = [interval.point, interval.low, interval.high]
+    line["seconds"] = float(np.mean([each.seconds for each in spent])) if spent else None
+    line["peak_mb"] = float(np.max([each.peak for each in spent])) if spent else None
+    return line
+
+
+def _interval(values: Array) -> Interval:
+    told = values[~np.isnan(values)]
+    return clustered_mean(told, np.arange(told.size))
+
+
+def _asked(means: Mapping[str, Array]) -> dict[str, float]:
+    ours, theirs = means[OURS], means[THEIRS]
+    lowest, highest = means["random"][:, _CDCG].mean(), means[ORACLE][:, _CDCG].mean()
+    found = {"oracle_gain_share": float((ours[:, _CDCG].mean() - lowest) / (highest - lowest))}
+    for name, place in (("cp10", _CP10), ("cdcg", _CDCG)):
+        gap = _interval(ours[:, place] - theirs[:, place])
+        found |= {
+            f"ours_{name}": float(ours[:, place].mean()),
+            f"dlce_true_{name}": float(theirs[:, place].mean()),
+            f"{name}_diff": gap.point,
+            f"{name}_diff_low": gap.low,
+        }
+    return found
+
+
+def _orders(means: Mapping[str, Array]) -> dict[str, list[float]]:
+    """Return differences that the papers tell the sign of, with their intervals."""
+    gaps = {
+        f"dlce, true p, over {other}: {FIGURES[place]}": means[THEIRS][:, place]
+        - means[other][:, place]
+        for other in _BELOW
+        for place in (_CP10, _CDCG)
+    }
+    gaps |= {f"{name}: CP@10": means[name][:, _CP10] for name in _ACCURACY}
+    told = {name: _interval(values) for name, values in gaps.items()}
+    return {name: [each.point, each.low, each.high] for name, each in told.items()}
+
+
+def _cells(line: Mapping[str, Any], *, world: str) -> tuple[object, ...]:
+    cells: list[object] = [line["method"]]
+    for figure, digits in zip(FIGURES, (4, 4, 3, 3), strict=True):
+        point, low, high = line[figure]
+        cells.append(f"{point:.{digits}f}")
+        if figure != "NDCG@10":
+            cells.append(f"{low:.{digits}f} to {high:.{digits}f}")
+    for name, form in (("seconds", ".1f"), ("peak_mb", ".0f")):
+        cells.append("" if line[name] is None else format(line[name], form))
+    published = PUBLISHED.get(world, {}).get(line["method"])
+    cells.append("" if published is None else " / ".join(f"{value:g}" for value in published))
+    return tuple(cells)
+
+
+def _words(world: PairWorld, asked: Mapping[str, Any]) -> str:
+    beside = asked["published_statistics"]
+    statistics = ", ".join(
+        f"{name.replace('_', ' ')} {value:.4g}"
+        + (f" (published {beside[name]:g})" if name in beside else "")
+        for name, value in world.statistics.items()
+    )
+    orders = "; ".join(
+        f"{name} {point:+.3f} ({low:+.3f} to {high:+.3f})"
+        for name, (point, low, high) in asked["orders"].items()
+    )
+    return (
+        f"{world.name}: {statistics}. {OURS} minus {THEIRS}: CP@10 {asked['cp10_diff']:+.4f} "
+        f"(at least {asked['cp10_diff_low']:+.4f}), CDCG {asked['cdcg_diff']:+.3f} (at least "
+        f"{asked['cdcg_diff_low']:+.3f}); {asked['oracle_gain_share']:.0%} of the oracle's gain in "
+        f"CDCG over random. Published signs: {orders}."
+    )
+
+
+def search_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Result:
+    """Tell what a search chose.
+
+    Parameters
+    ----------
+    found : mapping of str to mapping
+        By world and method, "settings", "value" and, of some, "epochs".
+
+    Returns
+    -------
+    Result
+        A row for each world and method.
+    """
+    return Result(
+        columns=("world", "method", "value", "epochs", "settings"),
+        rows=[
+            (
+                world,
+                method,
+                f"{best['value']:.3f}",
+                best.get("epochs", ""),
+                ", ".join(f"{name} {value}" for name, value in best["settings"].items()),
+            )
+            for world, methods in found.items()
+            for method, best in methods.items()
+        ],
+        figures={"chosen": found},
+        note="Value: CDCG as estimated on the second log of a seed that no result is told of; of "
+        "bpr and mf NDCG@10 of its plays.",
+    )
