@@ -130,3 +130,17 @@ def test_what_is_compared_is_told() -> None:
         DelayDrift(within=50).fit(window)
     with pytest.raises(RowError, match="delays from 0"):
         DelayDrift().fit([[9.0, 5.0]])
+
+
+def test_what_falls_outside_counts_in_the_error_too() -> None:
+    rng = np.random.default_rng(3)
+    detector = OverlapDecay(alpha=0.05)
+    draws = [rng.beta(0.4, 0.4, 500) for _ in range(300)]
+    before = detector.share(draws[0]).effective
+    errors = []
+    for now in draws[1:]:
+        found = detector.fit(draws[0]).predict(now)
+        errors.append(found.effect_size * before / found.statistic)
+    spread = np.std([detector.share(each).effective for each in draws])
+    # Both windows are drawn alike, so that the loss varies by the root of two of one share.
+    assert np.mean(errors) == pytest.approx(np.sqrt(2) * spread, rel=0.15)
