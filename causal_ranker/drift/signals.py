@@ -77,7 +77,7 @@ def measure(days: Profile, others: Profile, *, whole: Profile) -> dict[Kind, Mea
     if isinstance(days, Numbers) and isinstance(others, Numbers) and isinstance(whole, Numbers):
         distance = kolmogorov_smirnov(days.counts, others.counts)
         keep("distribution", distance, _KOLMOGOROV * np.sqrt(by_row))
-        unit = float(whole.spread()[0])
+        unit = whole.spread()[0]
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = (days.mean - others.mean) * (days.unit / unit)
             keep("mean", mean, np.sqrt(by_row))
