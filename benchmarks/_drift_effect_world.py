@@ -101,7 +101,8 @@ def effect_run(*, seed: int, users: int = 1000, level: float = 0.05) -> EffectRu
     ended = logs.candidates[C.HORIZON_END] <= logs.log_end
     rows = learner_rows(logs, rows=int(ended.sum()), seed=0, logged=True)
     start = pd.Timestamp(config.start)
-    day = ((logs.candidates.loc[ended, C.T0] - start) // pd.Timedelta(days=1)).to_numpy()
+    since = (logs.candidates.loc[ended, C.T0] - start) // pd.Timedelta(days=1)
+    day = since.to_numpy().astype(np.int64)
     score, uplift = _scores(rows, day)
     week = day // _WEEK
     edges = np.quantile(uplift[week == 1], np.linspace(0, 1, _GROUPS + 1)[1:-1])
@@ -116,7 +117,8 @@ def effect_run(*, seed: int, users: int = 1000, level: float = 0.05) -> EffectRu
         }
         told.append(found)
     return EffectRun(
-        *told,
+        quiet=told[0],
+        changed=told[1],
         days_to_alarm=_days_to_alarm(scored, rows.user, day, level=level),
         true_before=float(rows.tau[week == 2].mean()),
         true_now=float(rows.tau[week == 3].mean()),

@@ -143,7 +143,7 @@ def elec2_run(
         What happened, and what was said.
     """
     features = stream[_COLUMNS].to_numpy(dtype=np.float32)
-    outcome = (stream["class"] == "UP").to_numpy(dtype=np.float64)
+    outcome = np.where(stream["class"] == "UP", 1.0, 0.0)
     row = np.arange(len(stream))
     week, day = row // _WEEK, row // _HALF_HOURS
     model = fit_trees(

@@ -37,7 +37,7 @@ class _Sums:
         users[way.codes] = labels
         return cls(
             users,
-            np.bincount(way.codes, weights=outcome - chance),
+            np.bincount(way.codes, weights=outcome - chance).astype(np.float64),
             np.bincount(way.codes).astype(np.float64),
             float(chance @ (1 - chance)),
         )
@@ -59,12 +59,10 @@ class _Sums:
 
     def plus(self, other: _Sums) -> _Sums:
         users, code = np.unique(np.concatenate([self.users, other.users]), return_inverse=True)
-        return _Sums(
-            users,
-            np.bincount(code, weights=np.concatenate([self.residual, other.residual])),
-            np.bincount(code, weights=np.concatenate([self.rows, other.rows])),
-            self.binomial + other.binomial,
-        )
+        residual, rows = np.zeros(users.size), np.zeros(users.size)
+        np.add.at(residual, code, np.concatenate([self.residual, other.residual]))
+        np.add.at(rows, code, np.concatenate([self.rows, other.rows]))
+        return _Sums(users, residual, rows, self.binomial + other.binomial)
 
 
 class ArrivingResiduals(DetectorConfig):

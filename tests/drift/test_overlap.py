@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from causal_ranker.drift.delays import DelayDrift
 from causal_ranker.drift.overlap import OverlapDecay
@@ -130,3 +131,13 @@ def test_what_is_compared_is_told() -> None:
         DelayDrift(within=50).fit(window)
     with pytest.raises(RowError, match="delays from 0"):
         DelayDrift().fit([[9.0, 5.0]])
+
+
+def test_what_falls_outside_counts_in_the_error_too() -> None:
+    runs, alarms = 400, 0
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        before, now = rng.random(300), rng.random(200)
+        alarms += OverlapDecay(alpha=0.3).fit(before).predict(now).drifted
+    low, high = binom.ppf([0.001, 0.999], runs, 0.05)
+    assert low <= alarms <= high
