@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     console.print(benchmark.DESCRIPTION)
     console.print(rich_table(Table(result.columns, result.rows, result.note)))
-    told = {key: str(value) for key, value in part.items()}
+    told = {} if chosen.part is None else {"part": chosen.part}
     print(to_line({"benchmark": chosen.name, **told, "quick": chosen.quick, **result.figures}))
     return 0
 

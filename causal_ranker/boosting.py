@@ -244,6 +244,9 @@ def _shared(config: BoostConfig) -> dict[str, Any]:
         "max_bin": config.bins,
         "linear_tree": config.linear,
         "feature_pre_filter": False,
+        # LightGBM 4.7 packs sparse features into one histogram; in a subset of the rows it then
+        # finds splits with nothing on one side, and writes where it must not.
+        "enable_bundle": False,
         "verbose": -1,
     }
 

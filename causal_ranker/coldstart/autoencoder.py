@@ -78,6 +78,8 @@ class GenAutoencoderConfig(AutoencoderConfig):
     ----------
     alpha : float
         Weight of the discrepancy between scores of audiences and generated scores.
+    width, epochs, batch, learning_rate, l2
+        As in `AutoencoderConfig`.
     warm_up : int
         Epochs before the generator is trained, 10 of its own epochs long.
     every : int
@@ -356,7 +358,8 @@ class _Generator:
         """Mean features of the audience of each item, shape (count, n_features)."""
         features = self._features(scores)
         summed = self._torch.zeros(count, features.shape[1]).index_add(0, rows, features)
-        return summed / self._torch.bincount(rows, minlength=count)[:, None]
+        means: torch.Tensor = summed / self._torch.bincount(rows, minlength=count)[:, None]
+        return means
 
     def _generated(self) -> torch.Tensor:
         noise = self._trainer.rng.standard_normal((_SAMPLE, 1), dtype=np.float32)

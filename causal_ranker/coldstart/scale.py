@@ -23,6 +23,9 @@ from causal_ranker.config import FrozenConfig
 
 __all__ = ["SCALE_CONFIGS", "ScaleChoice", "ScaleConfig", "choose_scale", "fit_scale", "scaling"]
 
+#: Of the highest mean score, for items of none.
+_LEAST = 1e-6
+
 
 class ScaleConfig(FrozenConfig):
     """How far Scale goes.
@@ -48,7 +51,7 @@ class ScaleConfig(FrozenConfig):
 SCALE_CONFIGS = tuple(
     ScaleConfig(alpha=alpha, l2=l2)
     for l2 in (1.0, 10.0)
-    for alpha in (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+    for alpha in (1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0)
 )
 
 
@@ -80,7 +83,7 @@ def scaling(means: NDArray[np.float64], *, alpha: float) -> NDArray[np.float64]:
     Parameters
     ----------
     means : numpy.ndarray
-        Shape (n_warm,): mean scores of the items' audiences, above 0.
+        Shape (n_warm,): mean scores of the items' audiences, the lowest of all scores being 0.
     alpha : float
         Strength.
 
@@ -89,7 +92,11 @@ def scaling(means: NDArray[np.float64], *, alpha: float) -> NDArray[np.float64]:
     numpy.ndarray
         Shape (n_warm,), 1 or more.
     """
-    factors: NDArray[np.float64] = (means.max() / means) ** alpha
+    highest = means.max()
+    if highest <= 0:  # all scores are equal: nobody is behind
+        return np.ones(len(means))
+    # An audience whose every score is the lowest there is would be raised without end.
+    factors: NDArray[np.float64] = (highest / np.maximum(means, _LEAST * highest)) ** alpha
     return factors
 
 
@@ -123,7 +130,8 @@ def fit_scale(
     SchemaError
         If the shapes do not fit each other.
     """
-    return _fit(WarmItems(warm, audience=audience), config=config or ScaleConfig())
+    items = WarmItems(warm, audience=audience)
+    return _fit(items, _shifted(items), config=config or ScaleConfig())
 
 
 def choose_scale(
@@ -159,7 +167,8 @@ def choose_scale(
     """
     items = WarmItems(warm, audience=audience)
     base = evaluate(validation, audience=validation_audience, lengths=(NDCG_AT,))
-    maps = {config: _fit(items, config=config) for config in configs}
+    shifted = _shifted(items)
+    maps = {config: _fit(items, shifted, config=config) for config in configs}
     tried = {
         config: evaluate(fitted(validation.items), audience=validation_audience, lengths=(NDCG_AT,))
         for config, fitted in maps.items()
@@ -169,11 +178,12 @@ def choose_scale(
     return ScaleChoice(map=chosen, config=best, tried=tried, base=base)
 
 
-def _fit(items: WarmItems, *, config: ScaleConfig) -> ScoreMap:
-    unchanged = items.unchanged
-    shifted = items.positive_scores(unchanged) - items.scores.range()[0]
-    # Of a single score the least is the score itself, and its mean is 0.
-    means = np.maximum(items.means(shifted), np.finfo(np.float32).eps * shifted.max())
-    factors = scaling(means, alpha=config.alpha)[items.items]
+def _shifted(items: WarmItems) -> NDArray[np.float64]:
+    """Return the positives' scores, the lowest score of all being 0."""
+    return items.positive_scores(items.unchanged) - items.scores.range()[0]
+
+
+def _fit(items: WarmItems, shifted: NDArray[np.float64], *, config: ScaleConfig) -> ScoreMap:
+    factors = scaling(items.means(shifted), alpha=config.alpha)[items.items]
     added = (factors - 1) * shifted + config.lift * shifted.mean() * factors
-    return ScoreMap(unchanged + items.moved(added, l2=config.l2))
+    return ScoreMap(items.unchanged + items.moved(added, l2=config.l2))

@@ -103,6 +103,15 @@ class ColdStartContract:
         np.testing.assert_array_equal(back.user_embeddings(), fitted.user_embeddings())
         with pytest.raises(SchemaError, match="columns of content, as in fit"):
             back.item_embeddings(world.cold_content[:, :3])
+        told = tmp_path / "model" / "model.json"
+        text = told.read_text()
+        told.write_text(text.replace('"users": [', '"others": ['))
+        with pytest.raises(BundleError, match=r"arrays other than those named in model.json"):
+            load_model(tmp_path / "model")
+        told.write_text(text.replace('"seed": 0', '"sede": 0'))
+        with pytest.raises(BundleError, match="sede"):
+            load_model(tmp_path / "model")
+        told.write_text(text)
         arrays = tmp_path / "model" / "model.npz"
         arrays.write_bytes(arrays.read_bytes()[:-40])
         with pytest.raises(BundleError, match="cold-start model"):

@@ -60,6 +60,8 @@ def test_the_unit_of_scores_does_not_matter(unit: float, seed: int) -> None:
 
 def test_the_audience_that_scores_twice_as_low_is_raised_by_two_to_the_alpha() -> None:
     np.testing.assert_allclose(scaling(np.array([1.0, 2.0, 4.0]), alpha=2), [16, 4, 1])
+    np.testing.assert_array_equal(scaling(np.zeros(3), alpha=2), [1, 1, 1])
+    assert np.isfinite(scaling(np.array([0.0, 1.0]), alpha=4)).all()
 
 
 def test_the_worst_new_items_gain_and_utility_stays_within_the_limit() -> None:
