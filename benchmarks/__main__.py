@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -34,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", nargs="?", metavar="NAME", help="which one (see --list)")
     parser.add_argument("--part", metavar="PART", help="of a benchmark that has parts: one of them")
     parser.add_argument("--search", action="store_true", help="choose settings, and keep them")
+    parser.add_argument(
+        "--embeddings", metavar="FILE", type=Path, help="of cold_start: embeddings of your own"
+    )
     parser.add_argument("--quick", action="store_true", help="the least that exercises everything")
     parser.add_argument("--list", action="store_true", help="list the benchmarks, one per line")
     chosen = parser.parse_args(arguments)
@@ -46,12 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.name not in known:
         return _refused("the name of a benchmark", chosen.name, known)
     benchmark = load(chosen.name)
-    part = {}
+    part: dict[str, Any] = {}
     if chosen.part is not None:
         parts = benchmark.parts() if isinstance(benchmark, PartedBenchmark) else ()
         if chosen.part not in parts:
             return _refused(f"a part of {chosen.name}", chosen.part, parts)
         part = {"part": chosen.part}
+    if chosen.embeddings is not None:
+        if "embeddings" not in inspect.signature(benchmark.run).parameters:
+            print(f"{chosen.name} reads no embeddings. Leave --embeddings out.", file=sys.stderr)
+            return 2
+        if not chosen.embeddings.is_file():
+            return _refused("a file of embeddings", str(chosen.embeddings), ["an .npz file"])
+        part["embeddings"] = chosen.embeddings
     measure = benchmark.run
     if chosen.search:
         if not isinstance(benchmark, SearchedBenchmark):
@@ -62,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     console.print(benchmark.DESCRIPTION)
     console.print(rich_table(Table(result.columns, result.rows, result.note)))
-    print(to_line({"benchmark": chosen.name, **part, "quick": chosen.quick, **result.figures}))
+    told = {} if chosen.part is None else {"part": chosen.part}
+    print(to_line({"benchmark": chosen.name, **told, "quick": chosen.quick, **result.figures}))
     return 0
 
 

@@ -24,6 +24,7 @@ from causal_ranker.cli import (
     models,
     monitor,
     registry,
+    review,
     runs,
     serve,
 )
@@ -70,6 +71,7 @@ app.add_typer(features.app, name="features")
 app.add_typer(decisions.app, name="decisions")
 app.add_typer(decisions.forgetting)
 app.add_typer(registry.app, name="models")
+app.add_typer(review.app, name="review")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -136,13 +136,16 @@ def _forget(
             help="A Redis server that features were pushed to.", envvar="CAUSAL_RANKER_REDIS"
         ),
     ] = None,
+    review: Annotated[
+        Path | None, typer.Option(help="A review queue, whose rows of the user go.")
+    ] = None,
     wait: Annotated[
         float,
         typer.Option(help="Seconds to wait for the segment that a running service writes."),
     ] = 0.0,
     as_json: _Json = False,
 ) -> None:
-    """Erase a user from the log, compacted tables, snapshots of models, and Redis."""
+    """Erase a user from the log, compacted tables, snapshots of models, Redis, and reviews."""
     from rich.console import Console
 
     from causal_ranker._extras import require
@@ -153,7 +156,15 @@ def _forget(
     require("msgspec", extra="serve")
     from causal_ranker.serving.forget import forget
 
-    lines = forget(user, log=log, models=models, compacted=compacted, redis=redis, wait_s=wait)
+    lines = forget(
+        user,
+        log=log,
+        models=models,
+        compacted=compacted,
+        redis=redis,
+        review=review,
+        wait_s=wait,
+    )
     if as_json:
         typer.echo(to_line({"user_id": user, "erased": [list(line) for line in lines]}))
         return

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from causal_ranker.cli.options import Memory, Threads
 from causal_ranker.cli.told import on_tables
+
+if TYPE_CHECKING:
+    from causal_ranker.drift.monitor import MonitorReport
+    from causal_ranker.drift.review.feedback import Raised
 
 __all__ = ["app"]
 
@@ -20,38 +26,130 @@ def _monitor(
     window: Annotated[str, typer.Option(help="Parquet or CSV file(s) to judge.")],
     columns: Annotated[
         str | None,
-        typer.Option(help="Columns to compare, with commas between; all by default. Omit ids."),
+        typer.Option(help="Columns to compare, with commas between; all but ids by default."),
+    ] = None,
+    day: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of dates or times: compare a Monday with the reference's Mondays, and "
+            "learn from its weeks (eight are good) what is usual."
+        ),
+    ] = None,
+    weekly: Annotated[
+        bool, typer.Option(help="Whether weekdays differ; if not, any day is compared with all.")
+    ] = True,
+    segment: Annotated[
+        str | None, typer.Option(help="Column whose values are also looked at one by one.")
     ] = None,
     level: Annotated[
-        float, typer.Option(help="Expected share of false alarms among columns that drifted.")
+        float, typer.Option(help="Share of windows without drift in which any column may alarm.")
     ] = 0.05,
-    least_effect: Annotated[
-        float, typer.Option(help="Smallest distance (KS or Cramér's V) that matters.")
-    ] = 0.05,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with settings of causal_ranker.drift.monitor.MonitorConfig; it takes "
+            "the place of --day, --weekly, --segment and --level."
+        ),
+    ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="Text of the service's /metrics at the window's end.")
+    ] = None,
+    metrics_before: Annotated[
+        Path | None, typer.Option(help="The same at the window's beginning.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Where to write a page.")] = None,
+    gauges: Annotated[
+        Path | None,
+        typer.Option(help="A .prom file for the node exporter's textfile collector."),
+    ] = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            help="A review queue: alerts enter it, and verdicts on false alarms raise thresholds. "
+            "One for each kind of table."
+        ),
+    ] = None,
+    threads: Threads = None,
+    memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
-    """Say what has drifted; exit code 1 means that somebody should act."""
-    from dataclasses import asdict
+    """Say what has drifted, and what to do.
 
+    Exit codes: 0 nothing, 10 watch, 11 retrain, 12 stop exploring or serving; 2 is input that
+    cannot be used.
+    """
     from rich.console import Console
 
+    from causal_ranker.drift.gauges import write_gauges
     from causal_ranker.drift.monitor import MonitorConfig, monitor
+    from causal_ranker.drift.sections import drift_document, drift_summary
+    from causal_ranker.drift.service import read_metrics, service_findings
     from causal_ranker.logs.sources import connect, read_table
     from causal_ranker.reporting.console import print_section
+    from causal_ranker.reporting.files import check_page, write_page
     from causal_ranker.reporting.json import to_line
 
-    config = MonitorConfig(level=level, least_effect=least_effect)
-    connection = connect()
+    if config is not None:
+        settings = MonitorConfig.from_toml(config)
+    else:
+        settings = MonitorConfig(level=level, day=day, weekly=weekly, segment=segment)
+    if html is not None:
+        check_page(html)
+    before, now = (
+        None if path is None else read_metrics(_text(path)) for path in (metrics_before, metrics)
+    )
+    raised = () if review is None else _raised(review)
+    connection = connect(threads=threads, memory_limit=memory)
     report = monitor(
         read_table(reference, connection, name="reference"),
         read_table(window, connection, name="window"),
         columns=None if columns is None else [name.strip() for name in columns.split(",")],
-        config=config,
+        config=settings,
+        findings=[] if now is None else service_findings(now, before=before),
+        raised=raised,
     )
+    if html is not None:
+        write_page(drift_document(report), html)
+    if gauges is not None:
+        write_gauges(report, gauges)
+    new = None if review is None else _enter(report, review)
     if as_json:
-        typer.echo(to_line(asdict(report)))
+        typer.echo(to_line({**report.to_dict(), "new_alerts_to_review": new}))
     else:
-        print_section(report.section(), Console())
-        typer.echo(report.verdict)
-    if report.advice == "retrain":
-        raise typer.Exit(1)
+        print_section(drift_summary(report), Console())
+        typer.echo(report.verdict.sentence)
+        if new:
+            typer.echo(f"{new} new alerts to review: causal-ranker review list {review}")
+    if code := report.verdict.exit_code:
+        raise typer.Exit(code)
+
+
+def _raised(path: Path) -> tuple[Raised, ...]:
+    from causal_ranker.drift.review.feedback import raised_effects
+    from causal_ranker.drift.review.queue import ReviewQueue
+
+    with ReviewQueue(path) as queue:
+        return raised_effects(queue.entries(kind="alert"))
+
+
+def _enter(report: MonitorReport, path: Path) -> int:
+    from datetime import UTC, datetime
+
+    from causal_ranker.drift.review.intake import alert_entries
+    from causal_ranker.drift.review.queue import ReviewQueue
+
+    with ReviewQueue(path) as queue:
+        return queue.add(alert_entries(report, at=datetime.now(UTC)))
+
+
+def _text(path: Path) -> str:
+    from causal_ranker.errors import ConfigError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            expected=f"a readable text file at {path}",
+            came=str(error),
+            do="Save what the service's /metrics answers, and check the path.",
+        ) from error

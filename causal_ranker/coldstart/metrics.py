@@ -12,11 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.coldstart.ranking import Audience, ranked_blocks
+from causal_ranker.coldstart.ranking import Audience, RankedBlock, ranked_blocks
+from causal_ranker.coldstart.scores import FactoredScores, Scores
 from causal_ranker.errors import ConfigError, EmptyError
 from causal_ranker.stats.accuracy import accuracy_at_k
 
-__all__ = ["Fairness", "ListMetrics", "Utility", "evaluate_embeddings", "fairness_of"]
+__all__ = [
+    "Fairness",
+    "ListMetrics",
+    "Utility",
+    "evaluate",
+    "evaluate_embeddings",
+    "fairness_of",
+    "gain_of",
+    "share_of_items",
+]
 
 _DEPTH = 100
 
@@ -74,32 +84,32 @@ class ListMetrics:
     fairness : Fairness
         Its summary.
     users : int
-        Users with at least one positive; the others enter nothing.
+        Users with at least one positive.
+    users_left_out : int
+        The others, who enter nothing.
+    positives : RankedBlock
+        Every positive with its rank.
     """
 
     utility: dict[int, Utility]
     gains: NDArray[np.float64]
     fairness: Fairness
     users: int
+    users_left_out: int
+    positives: RankedBlock
 
 
-def evaluate_embeddings(
-    users: NDArray[np.float32],
-    items: NDArray[np.float32],
-    *,
-    audience: Audience,
-    lengths: Sequence[int] = (15, 30, 200),
+def evaluate(
+    scores: Scores, *, audience: Audience, lengths: Sequence[int] = (15, 30, 200)
 ) -> ListMetrics:
-    """Rank every item for every user by the product of embeddings, and judge the ranking.
+    """Rank every item for every user, and judge the ranking.
 
     ``MDG_i = (1 / |U_i|) sum_{u in U_i} 1[r_ui <= 100] / log2(1 + r_ui)``.
 
     Parameters
     ----------
-    users : numpy.ndarray
-        Shape (n_users, width).
-    items : numpy.ndarray
-        Shape (n_items, width): the items ranked against each other.
+    scores : Scores
+        Of the items that are ranked against each other.
     audience : Audience
         Positives.
     lengths : sequence of int
@@ -116,15 +126,17 @@ def evaluate_embeddings(
         If a length is below 1 or above the number of items.
     EmptyError
         If there is no positive.
+    SchemaError, RowError
+        If the shapes do not fit, or a score is NaN or infinite.
     """
-    outside = [k for k in lengths if not 1 <= k <= len(items)]
+    n_items = scores.shape[1]
+    outside = [k for k in lengths if not 1 <= k <= n_items]
     if outside:
         raise ConfigError(
-            expected=f"lengths of list from 1 to {len(items)}, the number of items ranked",
+            expected=f"lengths of list from 1 to {n_items}, the number of items ranked",
             came=", ".join(map(str, outside)),
             do="Ask for shorter lists, or rank more items.",
         )
-    n_items = audience.matrix.shape[1]
     liked = np.diff(audience.matrix.indptr)
     if not liked.any():
         raise EmptyError(
@@ -132,25 +144,93 @@ def evaluate_embeddings(
             came="none",
             do="Check that the pairs are of the items that are ranked.",
         )
-    gain_sum = np.zeros(n_items)
-    found: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-    for block in ranked_blocks(users, items, audience=audience):
-        gain = np.where(block.ranks <= _DEPTH, 1 / np.log2(1 + block.ranks), 0.0)
-        gain_sum += np.bincount(block.items, weights=gain, minlength=n_items)
-        found.append((block.ranks, block.users))
-    ranks, whose = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    utility = {k: _utility(ranks, whose, liked=liked, k=k) for k in lengths}
-    sizes = np.bincount(audience.matrix.indices, minlength=n_items)
+    blocks = list(ranked_blocks(scores, audience=audience))
+    found = RankedBlock(
+        **{
+            part: np.concatenate([getattr(block, part) for block in blocks])
+            for part in ("users", "items", "ranks")
+        }
+    )
+    sizes = np.bincount(found.items, minlength=n_items)
     gains = np.full(n_items, np.nan)
-    np.divide(gain_sum, sizes, out=gains, where=sizes > 0)
-    return ListMetrics(utility, gains, fairness_of(gains, sizes=sizes), int((liked > 0).sum()))
+    summed = np.bincount(found.items, weights=gain_of(found.ranks), minlength=n_items)
+    np.divide(summed, sizes, out=gains, where=sizes > 0)
+    return ListMetrics(
+        utility={k: _utility(found, liked=liked, k=k) for k in lengths},
+        gains=gains,
+        fairness=fairness_of(gains, sizes=sizes),
+        users=int((liked > 0).sum()),
+        users_left_out=int((liked == 0).sum()),
+        positives=found,
+    )
 
 
-def _utility(
-    ranks: NDArray[np.int64], users: NDArray[np.int64], *, liked: NDArray[np.int64], k: int
-) -> Utility:
-    """Average over users with a positive; `ranks` and `users` are those of the positives."""
-    each = accuracy_at_k(ranks, np.ones(ranks.size), users, relevant=liked, k=k)
+def evaluate_embeddings(
+    users: NDArray[np.floating],
+    items: NDArray[np.floating],
+    *,
+    audience: Audience,
+    lengths: Sequence[int] = (15, 30, 200),
+) -> ListMetrics:
+    """Judge the ranking by the product of embeddings; see `evaluate`.
+
+    Parameters
+    ----------
+    users : numpy.ndarray
+        Shape (n_users, width).
+    items : numpy.ndarray
+        Shape (n_items, width): the items ranked against each other.
+    audience : Audience
+        Positives.
+    lengths : sequence of int
+        Lengths of list k.
+
+    Returns
+    -------
+    ListMetrics
+        Utility and fairness.
+    """
+    return evaluate(FactoredScores(users, items), audience=audience, lengths=lengths)
+
+
+def gain_of(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what an item gains by its rank for one of its audience.
+
+    Parameters
+    ----------
+    ranks : numpy.ndarray
+        Ranks, from 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``1 / log2(1 + rank)``, and 0 beyond rank 100.
+    """
+    return np.where(ranks <= _DEPTH, 1 / np.log2(1 + ranks), 0.0)
+
+
+def share_of_items(percent: int, *, count: int) -> int:
+    """Return how many items a share of them is: rounded down, but one at least.
+
+    Parameters
+    ----------
+    percent : int
+        The share, from 1 to 100.
+    count : int
+        All items with an audience.
+
+    Returns
+    -------
+    int
+        The number of items.
+    """
+    return max(1, percent * count // 100)
+
+
+def _utility(found: RankedBlock, *, liked: NDArray[np.int64], k: int) -> Utility:
+    """Average over users with a positive."""
+    ones = np.ones(found.ranks.size)
+    each = accuracy_at_k(found.ranks, ones, found.users, relevant=liked, k=k)
     return Utility(
         recall=float(np.nanmean(each.recall)),
         precision=float(np.nanmean(each.precision)),
@@ -185,17 +265,14 @@ def fairness_of(gains: NDArray[np.float64], *, sizes: NDArray[np.int64]) -> Fair
         )
     ordered = np.sort(gains[known])
     count = len(ordered)
-
-    def few(percent: int) -> int:
-        return max(1, percent * count // 100)
-
+    lowest = {p: float(ordered[: share_of_items(p, count=count)].mean()) for p in (10, 20, 30, 50)}
     with np.errstate(invalid="ignore", divide="ignore"):
         varies = np.ptp(ordered) > 0 and np.ptp(sizes[known]) > 0
         correlation = np.corrcoef(gains[known], sizes[known])[0, 1] if varies else np.nan
     return Fairness(
         mean=float(ordered.mean()),
-        lowest={percent: float(ordered[: few(percent)].mean()) for percent in (10, 20, 30, 50)},
-        highest=float(ordered[-few(10) :].mean()),
+        lowest=lowest,
+        highest=float(ordered[-share_of_items(10, count=count) :].mean()),
         zeros=float(np.mean(ordered == 0)),
         audience_correlation=float(correlation),
     )

@@ -12,198 +12,178 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from causal_ranker.coldstart.metrics import ListMetrics, evaluate_embeddings
-from causal_ranker.coldstart.ranking import Audience, checked_embeddings
-from causal_ranker.errors import ConfigError, EmptyError
+from causal_ranker.coldstart.choice import NDCG_AT, fairest
+from causal_ranker.coldstart.metrics import ListMetrics, evaluate
+from causal_ranker.coldstart.ranking import Audience
+from causal_ranker.coldstart.scores import FactoredScores, ScoreMap
+from causal_ranker.coldstart.warm import WarmItems
+from causal_ranker.config import FrozenConfig
 
-__all__ = ["ScaleMap", "choose_scale", "fit_scale"]
+__all__ = ["SCALE_CONFIGS", "ScaleChoice", "ScaleConfig", "choose_scale", "fit_scale", "scaling"]
 
-_NDCG_AT = 15
+#: Of the highest mean score, for items of none.
+_LEAST = 1e-6
+
+
+class ScaleConfig(FrozenConfig):
+    """How far Scale goes.
+
+    Parameters
+    ----------
+    alpha : float
+        Strength; 0 raises all items alike.
+    lift : float
+        How much of the mean positive score is added to each positive before it is scaled; 0 is
+        the authors' Scale. It lets users' own plays correct the user embeddings, which raises
+        utility, and costs the worst items nothing at equal utility.
+    l2 : float
+        Ridge penalty, in units of the mean eigenvalue of the embeddings' second moments.
+    """
+
+    alpha: float = Field(default=4.0, ge=0, le=100)
+    lift: float = Field(default=1.0, ge=0)
+    l2: float = Field(default=1.0, gt=0)
+
+
+#: What is tried on validation items.
+SCALE_CONFIGS = tuple(
+    ScaleConfig(alpha=alpha, l2=l2)
+    for l2 in (1.0, 10.0)
+    for alpha in (1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0)
+)
 
 
 @dataclass(frozen=True)
-class ScaleMap:
-    """A linear map from old to new scores.
+class ScaleChoice:
+    """What was tried on validation items, and what was chosen.
 
     Parameters
     ----------
-    weights : numpy.ndarray
-        Shape (width + 1, n_users): scores of an item with embedding v are ``[v, 1] @ weights``.
-    alpha : float
-        Strength.
+    map : ScoreMap
+        The chosen map.
+    config : ScaleConfig or None
+        Its settings; None where everything tried lost too much, and the map changes nothing.
+    tried : dict of ScaleConfig to ListMetrics
+        What each gave on the validation items.
+    base : ListMetrics
+        What the unchanged scores gave.
     """
 
-    weights: NDArray[np.float32]
-    alpha: float
-
-    def embed(self, items: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return item embeddings for products with `user_embeddings`.
-
-        Parameters
-        ----------
-        items : numpy.ndarray
-            Shape (n_items, width).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (n_items, width + 1).
-        """
-        checked = checked_embeddings(items, name="items")
-        return np.column_stack([checked, np.ones(len(checked), dtype=np.float32)])
-
-    @property
-    def user_embeddings(self) -> NDArray[np.float32]:
-        """User embeddings, shape (n_users, width + 1), that go with `embed`."""
-        return np.ascontiguousarray(self.weights.T)
+    map: ScoreMap
+    config: ScaleConfig | None
+    tried: dict[ScaleConfig, ListMetrics]
+    base: ListMetrics
 
 
-def fit_scale(
-    users: NDArray[np.floating],
-    warm: NDArray[np.floating],
-    *,
-    audience: Audience,
-    alpha: float,
-    l2: float = 1.0,
-) -> ScaleMap:
-    """Regress scaled scores of warm items on their embeddings.
-
-    Row i of the scores is ``R_i = v_i U' - min R``. On the item's positives the target is
-    ``R_iu w_i`` with ``w_i = max_j m_j^alpha / m_i^alpha`` and ``m_i`` the item's mean positive
-    score; elsewhere it is ``R_iu``.
+def scaling(means: NDArray[np.float64], *, alpha: float) -> NDArray[np.float64]:
+    """Return the factors ``w_i = max_j m_j^alpha / m_i^alpha``.
 
     Parameters
     ----------
-    users : numpy.ndarray
-        Shape (n_users, width).
-    warm : numpy.ndarray
-        Shape (n_warm, width).
-    audience : Audience
-        Positives of the warm items, shape (n_users, n_warm).
+    means : numpy.ndarray
+        Shape (n_warm,): mean scores of the items' audiences, the lowest of all scores being 0.
     alpha : float
-        Strength, 0 or more; 0 changes nothing but the ridge's shrinkage.
-    l2 : float
-        Ridge penalty, above 0.
+        Strength.
 
     Returns
     -------
-    ScaleMap
-        The fitted map.
-
-    Raises
-    ------
-    ConfigError
-        If alpha is negative or the penalty not above 0.
-    EmptyError
-        If no warm item has an audience.
+    numpy.ndarray
+        Shape (n_warm,), 1 or more.
     """
-    if not (0 <= alpha < np.inf and 0 < l2 < np.inf):
-        raise ConfigError(
-            expected="alpha of 0 or more and l2 above 0",
-            came=f"alpha = {alpha!r}, l2 = {l2!r}",
-            do="Choose for example alpha = 2 and l2 = 1.",
-        )
-    people = checked_embeddings(users, name="users").astype(np.float64)
-    vectors = checked_embeddings(warm, name="warm").astype(np.float64)
-    pairs = audience.matrix.tocoo()
-    who, what = pairs.coords
-    sizes = np.bincount(what, minlength=len(vectors))
-    if not sizes.any():
-        raise EmptyError(
-            expected="positives of warm items", came="none", do="Check the training pairs."
-        )
-    floor = _lowest_score(people, vectors)
-    positive = np.einsum("ij,ij->i", people[who], vectors[what]) - floor
-    means = np.zeros(len(vectors))
-    np.divide(
-        np.bincount(what, weights=positive, minlength=len(vectors)),
-        sizes,
-        out=means,
-        where=sizes > 0,
-    )
-    known = means > 0
-    factor = np.ones(len(vectors))
-    factor[known] = (means[known].max() / means[known]) ** alpha
-    # target = R + positives * R * (w - 1): the first part is linear in [v, 1], so that the ridge
-    # needs A'target = A'R + A'(sparse), and no matrix of users x items.
-    design = np.column_stack([vectors, np.ones(len(vectors))])
-    gram = design.T @ design
-    shifted = np.vstack([people.T, np.full(len(people), -floor)])
-    extra = np.zeros((design.shape[1], len(people)))
-    added = (factor[what] - 1) * positive
-    for column in range(design.shape[1]):
-        extra[column] = np.bincount(
-            who, weights=design[what, column] * added, minlength=len(people)
-        )
-    penalty = l2 * np.eye(len(gram))
-    penalty[-1, -1] = 1e-9  # the intercept moves freely; this only keeps the system regular
-    # Shrinkage is towards the old scores, not towards 0.
-    weights = shifted + np.linalg.solve(gram + penalty, extra)
-    return ScaleMap(weights=weights.astype(np.float32), alpha=alpha)
+    highest = means.max()
+    if highest <= 0:  # all scores are equal: nobody is behind
+        return np.ones(len(means))
+    # An audience whose every score is the lowest there is would be raised without end.
+    factors: NDArray[np.float64] = (highest / np.maximum(means, _LEAST * highest)) ** alpha
+    return factors
 
 
-def choose_scale(
-    users: NDArray[np.floating],
-    warm: NDArray[np.floating],
-    *,
-    audience: Audience,
-    validation: NDArray[np.floating],
-    validation_audience: Audience,
-    alphas: Sequence[float] = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0),
-    most_loss: float = 0.03,
-) -> tuple[ScaleMap, dict[float, ListMetrics]]:
-    """Choose the strength on validation items.
+def fit_scale(
+    warm: FactoredScores, *, audience: Audience, config: ScaleConfig | None = None
+) -> ScoreMap:
+    """Regress scaled scores of warm items on their embeddings.
 
-    Of the strengths that lose at most `most_loss` of the base's NDCG@15, the one with the best
-    mean over the 10 % worst items; the base itself (strength 0) if none qualifies.
+    Row i of the scores is ``R_i = v_i U' - min R``. On the item's positives the target is
+    ``(R_iu + lift * mean R) w_i`` with ``w_i = max_j m_j^alpha / m_i^alpha``, ``m_i`` the item's
+    mean positive score and ``mean R`` that of all positives; elsewhere it is ``R_iu``.
 
     Parameters
     ----------
-    users, warm : numpy.ndarray
-        Embeddings, shapes (n_users, width) and (n_warm, width).
+    warm : FactoredScores
+        Scores of the warm items.
     audience : Audience
-        Positives of the warm items.
-    validation : numpy.ndarray
-        Shape (n_validation, width): cold items that are not reported on.
+        Their positives, shape (n_users, n_warm).
+    config : ScaleConfig, optional
+        How far it goes.
+
+    Returns
+    -------
+    ScoreMap
+        The fitted map, also for items that it was not fitted on.
+
+    Raises
+    ------
+    EmptyError
+        If no warm item has an audience.
+    SchemaError
+        If the shapes do not fit each other.
+    """
+    items = WarmItems(warm, audience=audience)
+    return _fit(items, _shifted(items), config=config or ScaleConfig())
+
+
+def choose_scale(
+    warm: FactoredScores,
+    *,
+    audience: Audience,
+    validation: FactoredScores,
+    validation_audience: Audience,
+    configs: Sequence[ScaleConfig] = SCALE_CONFIGS,
+    most_loss: float = 0.03,
+) -> ScaleChoice:
+    """Choose the strength on validation items, by the rule of `fairest`.
+
+    Parameters
+    ----------
+    warm : FactoredScores
+        Scores of the warm items.
+    audience : Audience
+        Their positives.
+    validation : FactoredScores
+        Scores of cold items that are not reported on.
     validation_audience : Audience
         Their positives.
-    alphas : sequence of float
-        Strengths tried.
+    configs : sequence of ScaleConfig
+        What is tried.
     most_loss : float
         Share of NDCG@15 that may be lost.
 
     Returns
     -------
-    ScaleMap
-        The chosen map.
-    dict of float to ListMetrics
-        What each strength gave on the validation items; 0 is the base.
+    ScaleChoice
+        The chosen map; the one that changes nothing where everything loses more.
     """
-    base = evaluate_embeddings(
-        users.astype(np.float32),
-        validation.astype(np.float32),
-        audience=validation_audience,
-        lengths=(_NDCG_AT,),
-    )
-    maps = {0.0: fit_scale(users, warm, audience=audience, alpha=0.0)}
-    tried = {0.0: base}
-    for alpha in alphas:
-        maps[alpha] = fit_scale(users, warm, audience=audience, alpha=alpha)
-        tried[alpha] = evaluate_embeddings(
-            maps[alpha].user_embeddings,
-            maps[alpha].embed(validation),
-            audience=validation_audience,
-            lengths=(_NDCG_AT,),
-        )
-    least = (1 - most_loss) * base.utility[_NDCG_AT].ndcg
-    allowed = [alpha for alpha, seen in tried.items() if seen.utility[_NDCG_AT].ndcg >= least]
-    best = max(allowed, key=lambda alpha: (tried[alpha].fairness.lowest[10], -alpha))
-    return maps[best], tried
+    items = WarmItems(warm, audience=audience)
+    base = evaluate(validation, audience=validation_audience, lengths=(NDCG_AT,))
+    shifted = _shifted(items)
+    maps = {config: _fit(items, shifted, config=config) for config in configs}
+    tried = {
+        config: evaluate(fitted(validation.items), audience=validation_audience, lengths=(NDCG_AT,))
+        for config, fitted in maps.items()
+    }
+    best = fairest(tried, base=base, most_loss=most_loss)
+    chosen = ScoreMap(items.unchanged) if best is None else maps[best]
+    return ScaleChoice(map=chosen, config=best, tried=tried, base=base)
 
 
-def _lowest_score(users: NDArray[np.float64], items: NDArray[np.float64]) -> float:
-    step = 1024
-    return min(
-        float((users[start : start + step] @ items.T).min()) for start in range(0, len(users), step)
-    )
+def _shifted(items: WarmItems) -> NDArray[np.float64]:
+    """Return the positives' scores, the lowest score of all being 0."""
+    return items.positive_scores(items.unchanged) - items.scores.range()[0]
+
+
+def _fit(items: WarmItems, shifted: NDArray[np.float64], *, config: ScaleConfig) -> ScoreMap:
+    factors = scaling(items.means(shifted), alpha=config.alpha)[items.items]
+    added = (factors - 1) * shifted + config.lift * shifted.mean() * factors
+    return ScoreMap(items.unchanged + items.moved(added, l2=config.l2))

@@ -1,96 +1,29 @@
-"""Detectors of drift in one variable, behind one protocol.
+"""Tests of one variable whose chance is known: Kolmogorov-Smirnov and chi-squared.
 
-`fit` reads a reference, `predict` judges a window. A p-value says whether the two differ by more
-than chance; on a large window everything does, so the effect size decides whether it matters.
+A p-value says whether two samples differ by more than chance; on a large window everything does,
+so the effect size decides whether it matters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, PrivateAttr
 
-from causal_ranker.errors import EmptyError, NotFittedError
+from causal_ranker.drift.protocol import Decision, DetectorConfig, decide, fitted
+from causal_ranker.errors import EmptyError, RowError, SchemaError
 from causal_ranker.seeds import stage_rng
 from causal_ranker.stats._arrays import Array, float_vector
-from causal_ranker.stats.distances import (
-    chi_squared,
-    jensen_shannon,
-    kolmogorov_smirnov,
-    population_stability,
-    wasserstein,
-)
+from causal_ranker.stats.distances import chi_squared, kolmogorov_smirnov
 
-__all__ = ["ChiSquared", "Decision", "Detector", "KolmogorovSmirnov", "LearnedDistance"]
+__all__ = ["ChiSquared", "KolmogorovSmirnov"]
 
-_BINS: Final = 20
-_DRAWS: Final = 400
+_DRAWS: Final = 999
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What a detector says of a window.
-
-    Parameters
-    ----------
-    statistic : float
-        Its statistic.
-    threshold : float
-        The value above which chance alone is unlikely at the detector's level.
-    p_value : float
-        Probability of a statistic at least as large without drift.
-    effect_size : float
-        How large the difference is, free of the number of rows: for tests, the distance
-        itself; see each detector.
-    drifted : bool
-        ``p_value < level`` and ``effect_size >= least_effect``.
-    """
-
-    statistic: float
-    threshold: float
-    p_value: float
-    effect_size: float
-    drifted: bool
-
-
-class Detector(Protocol):
-    """What every detector can do."""
-
-    def fit(self, reference: ArrayLike) -> Detector:
-        """Read the reference.
-
-        Parameters
-        ----------
-        reference : array_like, shape (n,)
-            Values without drift.
-
-        Returns
-        -------
-        Detector
-            Itself.
-        """
-        ...
-
-    def predict(self, window: ArrayLike) -> Decision:
-        """Judge a window.
-
-        Parameters
-        ----------
-        window : array_like, shape (m,)
-            Values to judge.
-
-        Returns
-        -------
-        Decision
-            The decision.
-        """
-        ...
-
-
-class KolmogorovSmirnov:
+class KolmogorovSmirnov(DetectorConfig):
     """Kolmogorov-Smirnov test of numbers; its effect size is the statistic, in [0, 1].
 
     Parameters
@@ -98,25 +31,29 @@ class KolmogorovSmirnov:
     level : float
         Rate of false alarms.
     least_effect : float
-        Smallest distance that matters.
+        Smallest distance that matters; .08 is that of a normal variable shifted by 0.2 standard
+        deviations.
     """
 
-    def __init__(self, *, level: float = 0.05, least_effect: float = 0.0) -> None:
-        self.level = level
-        self.least_effect = least_effect
+    _reference: Array | None = PrivateAttr(default=None)
 
-    def fit(self, reference: ArrayLike) -> Self:
+    def fit(self, reference: ArrayLike) -> KolmogorovSmirnov:
         """Keep the reference.
 
         Parameters
         ----------
         reference : array_like, shape (n,)
-            Numbers, none missing.
+            Numbers, none missing; whole ones beyond 2^53 are read as doubles.
 
         Returns
         -------
         KolmogorovSmirnov
             Itself.
+
+        Raises
+        ------
+        EmptyError, RowError, SchemaError
+            If there is no row, a value is missing, or is no number.
         """
         self._reference = np.sort(float_vector(reference, name="reference", finite=False))
         return self
@@ -133,19 +70,28 @@ class KolmogorovSmirnov:
         -------
         Decision
             The decision.
-        """
-        from scipy.stats import kstwobign
 
-        reference = _fitted(self, "_reference")
+        Raises
+        ------
+        EmptyError, NotFittedError, RowError, SchemaError
+            As `fit`, or before it.
+        """
+        from scipy.special import kolmogi, kolmogorov
+
+        reference = fitted(self._reference, detector=self)
         values = float_vector(window, name="window", finite=False)
         distance = kolmogorov_smirnov(reference, values)
         root = np.sqrt(reference.size * values.size / (reference.size + values.size))
-        p_value = float(kstwobign.sf(root * distance))
-        threshold = float(kstwobign.isf(self.level)) / root
-        return _decided(self, distance, threshold, p_value, effect=distance)
+        return decide(
+            self,
+            distance,
+            threshold=float(kolmogi(self.level)) / root,
+            p_value=float(kolmogorov(root * distance)),
+            effect_size=distance,
+        )
 
 
-class ChiSquared:
+class ChiSquared(DetectorConfig):
     """Chi-squared test of categories; its effect size is Cramér's V, in [0, 1].
 
     A category that the reference does not have is a cell of its own.
@@ -156,26 +102,37 @@ class ChiSquared:
         Rate of false alarms.
     least_effect : float
         Smallest V that matters.
+    small_cells : {"pool", "permute"}
+        What to do about rare categories, of which the chi-squared law knows nothing: put those
+        with fewer than five expected rows together; or keep all, and compare with 999 exchanges of
+        rows between reference and window, given the counts of both.
+    seed : int
+        Decides the exchanges.
     """
 
-    def __init__(self, *, level: float = 0.05, least_effect: float = 0.0) -> None:
-        self.level = level
-        self.least_effect = least_effect
+    small_cells: Literal["pool", "permute"] = "pool"
+    seed: Annotated[int, Field(ge=0)] = 0
+    _reference: NDArray[Any] | None = PrivateAttr(default=None)
 
-    def fit(self, reference: ArrayLike) -> Self:
-        """Count the reference's categories.
+    def fit(self, reference: ArrayLike) -> ChiSquared:
+        """Keep the reference's categories.
 
         Parameters
         ----------
         reference : array_like, shape (n,)
-            Categories of one type.
+            Text, booleans or whole numbers, all of one kind and none missing.
 
         Returns
         -------
         ChiSquared
             Itself.
+
+        Raises
+        ------
+        EmptyError, RowError, SchemaError
+            If there is no row, a value is missing, or they are of several kinds.
         """
-        self._reference = _labels(reference)
+        self._reference = _labels(reference, name="reference")
         return self
 
     def predict(self, window: ArrayLike) -> Decision:
@@ -184,167 +141,91 @@ class ChiSquared:
         Parameters
         ----------
         window : array_like, shape (m,)
-            Categories.
+            Categories of the reference's kind.
 
         Returns
         -------
         Decision
             The decision; with a single category left there is nothing to tell apart: statistic
             0 and p-value 1.
-        """
-        from scipy.stats import chi2
 
-        reference, values = _fitted(self, "_reference"), _labels(window)
+        Raises
+        ------
+        EmptyError, NotFittedError, RowError, SchemaError
+            As `fit`, or before it, or if the kind is another.
+        """
+        from scipy.special import chdtrc, chdtri
+
+        reference = fitted(self._reference, detector=self)
+        values = _labels(window, name="window")
+        if values.dtype.kind != reference.dtype.kind:
+            raise SchemaError(
+                expected=f"categories of the reference's kind ({reference.dtype})",
+                came=str(values.dtype),
+                do="See which of the two logs changed its type.",
+            )
         _, codes = np.unique(np.concatenate([reference, values]), return_inverse=True)
         cells = int(codes.max()) + 1
-        counts = [
-            np.bincount(part, minlength=cells)
-            for part in (codes[: reference.size], codes[reference.size :])
-        ]
-        statistic, freedom = chi_squared(*counts)
-        if freedom == 0:
-            return Decision(0.0, 0.0, 1.0, 0.0, False)
-        threshold = float(chi2.isf(self.level, freedom))
-        effect = float(np.sqrt(statistic / codes.size))
-        return _decided(
-            self, statistic, threshold, float(chi2.sf(statistic, freedom)), effect=effect
-        )
-
-
-class LearnedDistance:
-    """A distance of numbers whose threshold is learned from the reference itself.
-
-    Windows of the asked size are drawn from the reference (with replacement) and compared with a
-    reference of the same size: the distances that chance alone gives. Folklore thresholds fit no
-    size of window: a PSI of 0.1 is never reached by a shift of 0.2 standard deviations, however
-    many rows show it.
-
-    Parameters
-    ----------
-    kind : {"psi", "jensen_shannon", "wasserstein"}
-        Population stability and Jensen-Shannon are taken over 20 quantile bins of the reference,
-        Wasserstein in standard deviations of the reference.
-    level : float
-        Rate of false alarms.
-    least_effect : float
-        Smallest distance that matters, beyond the mean distance of windows without drift.
-    seed : int
-        Decides the draws.
-    """
-
-    def __init__(
-        self,
-        *,
-        kind: Literal["psi", "jensen_shannon", "wasserstein"] = "psi",
-        level: float = 0.05,
-        least_effect: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.kind = kind
-        self.level = level
-        self.least_effect = least_effect
-        self.seed = seed
-
-    def fit(self, reference: ArrayLike) -> Self:
-        """Keep the reference and its quantile bins.
-
-        Parameters
-        ----------
-        reference : array_like, shape (n,)
-            Finite numbers.
-
-        Returns
-        -------
-        LearnedDistance
-            Itself.
-        """
-        self._reference = float_vector(reference, name="reference")
-        inner = np.quantile(self._reference, np.linspace(0, 1, _BINS + 1)[1:-1])
-        self._edges = np.unique(inner)
-        spread = float(self._reference.std())
-        self._unit = spread if spread > 0 else 1.0  # a constant reference: in its own unit
-        self._chance: dict[int, Array] = {}
-        return self
-
-    def predict(self, window: ArrayLike) -> Decision:
-        """Compare the window with the reference.
-
-        Parameters
-        ----------
-        window : array_like, shape (m,)
-            Finite numbers.
-
-        Returns
-        -------
-        Decision
-            The decision; the p-value has the resolution of 400 draws, 1/401.
-        """
-        reference = _fitted(self, "_reference")
-        values = float_vector(window, name="window")
-        statistic = self._distance(reference, values)
-        if values.size not in self._chance:
-            self._chance[values.size] = self._draw(values.size)
-        chance = self._chance[values.size]
-        p_value = (1 + int(np.sum(chance >= statistic))) / (1 + chance.size)
-        threshold = float(np.quantile(chance, 1 - self.level))
-        effect = max(0.0, statistic - float(chance.mean()))
-        return _decided(self, statistic, threshold, p_value, effect=effect)
-
-    def _draw(self, size: int) -> Array:
-        # Both sides are drawn anew: the reference is itself a sample, and a window differs from
-        # it by the chance of both.
-        rng = stage_rng(self.seed, f"drift-{self.kind}-{size}")
-        reference = self._reference
-        return np.array(
+        counts = np.vstack(
             [
-                self._distance(
-                    rng.choice(reference, size=reference.size), rng.choice(reference, size=size)
-                )
-                for _ in range(_DRAWS)
+                np.bincount(part, minlength=cells)
+                for part in (codes[: reference.size], codes[reference.size :])
             ]
         )
+        least = 5.0 if self.small_cells == "pool" else 0.0
+        statistic, freedom = chi_squared(*counts, least_expected=least)
+        if freedom == 0:
+            return Decision(0.0, 0.0, 1.0, 0.0, False)
+        if self.small_cells == "pool":
+            threshold = float(chdtri(freedom, self.level))
+            p_value = float(chdtrc(freedom, statistic))
+        else:
+            chance = self._exchanged(counts)
+            threshold = float(np.quantile(chance, 1 - self.level, method="higher"))
+            # rounding must not tell equal tables apart
+            p_value = (1 + int(np.sum(chance >= statistic * (1 - 1e-12)))) / (1 + chance.size)
+        effect = float(np.sqrt(statistic / codes.size))
+        return decide(self, statistic, threshold=threshold, p_value=p_value, effect_size=effect)
 
-    def _distance(self, first: Array, second: Array) -> float:
-        if self.kind == "wasserstein":
-            return wasserstein(first, second) / self._unit
-        cells = len(self._edges) + 1
-        counts = [
-            np.bincount(np.searchsorted(self._edges, part, side="left"), minlength=cells)
-            for part in (first, second)
-        ]
-        distance: Callable[[ArrayLike, ArrayLike], float] = (
-            population_stability if self.kind == "psi" else jensen_shannon
-        )
-        return distance(*counts)
+    def _exchanged(self, counts: NDArray[np.int64]) -> Array:
+        rows, columns = counts.sum(axis=1), counts.sum(axis=0)
+        rng = stage_rng(self.seed, "drift-chi-squared")
+        drawn = rng.multivariate_hypergeometric(columns, rows[1], size=_DRAWS, method="marginals")
+        expected = columns * rows[1] / rows.sum()
+        # both rows of the table deviate by the same, so one row says it all
+        away = np.sum((drawn - expected) ** 2 / expected, axis=1)
+        found: Array = away * rows.sum() / rows[0]
+        return found
 
 
-class _Judge(Protocol):
-    level: float
-    least_effect: float
-
-
-def _decided(
-    judge: _Judge, statistic: float, threshold: float, p_value: float, *, effect: float
-) -> Decision:
-    drifted = p_value < judge.level and effect >= judge.least_effect
-    return Decision(float(statistic), float(threshold), p_value, float(effect), bool(drifted))
-
-
-def _labels(values: ArrayLike) -> NDArray[Any]:
+def _labels(values: ArrayLike, *, name: str) -> NDArray[Any]:
     labels = np.asarray(values)
+    if labels.ndim != 1 or labels.dtype.kind not in "OUSTbiu":
+        raise SchemaError(
+            expected=f"one column of text, booleans or whole numbers in '{name}'",
+            came=f"{labels.dtype} of shape {labels.shape}",
+            do="Compare numbers with another detector.",
+        )
     if labels.size == 0:
         raise EmptyError(
-            expected="at least one category", came="none", do="Check the filters that ran before."
+            expected=f"at least one row in '{name}'",
+            came="none",
+            do="Check the filters that ran before.",
         )
-    return labels.astype(str) if labels.dtype.kind == "O" else labels
-
-
-def _fitted(detector: object, name: str) -> NDArray[Any]:
-    if not hasattr(detector, name):
-        raise NotFittedError(
-            expected=f"a fitted {type(detector).__name__}",
-            came="one before fit",
-            do="Call fit with a reference first.",
+    if labels.dtype.kind != "O":
+        return labels.astype(np.str_) if labels.dtype.kind == "T" else labels
+    gone = sum(each is None or each != each for each in labels)  # NaN differs from itself
+    if gone:
+        raise RowError(
+            expected=f"a category in every row of '{name}'",
+            came=f"{gone} of {labels.size} missing",
+            do="Give missing values a name, or drop them.",
         )
-    reference: NDArray[Any] = getattr(detector, name)
-    return reference
+    kinds = sorted({type(each).__name__ for each in labels})
+    if len(kinds) > 1:
+        raise SchemaError(
+            expected=f"categories of one type in '{name}'",
+            came=", ".join(kinds),
+            do="Convert all to text.",
+        )
+    return np.array(labels.tolist())

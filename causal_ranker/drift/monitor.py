@@ -3,78 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Annotated, Any, Final
 
 import ibis
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
-from causal_ranker.drift.detectors import ChiSquared, Decision, KolmogorovSmirnov
-from causal_ranker.drift.family import false_discoveries_controlled
+from causal_ranker.drift.columns import ColumnDrift, Levels, compare_columns
+from causal_ranker.drift.days import Calendar
+from causal_ranker.drift.profiles import Profile
+from causal_ranker.drift.review.feedback import MONITOR, Raised
+from causal_ranker.drift.scan import Scan, plan, scan
 from causal_ranker.drift.schema import SchemaChange, schema_changes
-from causal_ranker.errors import EmptyError, SchemaError
+from causal_ranker.drift.verdict import Advice, Finding, Verdict, judge, listed
+from causal_ranker.errors import EmptyError, RowError, SchemaError
+from causal_ranker.logs.carry import bring_over
 from causal_ranker.logs.rules import require_columns
-from causal_ranker.reporting.blocks import Section, Table
+from causal_ranker.logs.sources import connect, read_table
 
-__all__ = ["FeatureDrift", "MonitorConfig", "MonitorReport", "monitor"]
+__all__ = ["MonitorConfig", "MonitorReport", "monitor"]
 
-_Advice = Literal["nothing", "watch", "retrain"]
+_Share = Annotated[float, Field(gt=0, le=1)]
+#: They name rows, and a new window has new ones.
+_IDS: Final = frozenset({C.USER, C.ITEM, C.IMPRESSION, C.PLAY, C.SESSION, C.ASSIGNMENT_UNIT})
+_ENOUGH_DAYS: Final = 20
 
 
 class MonitorConfig(FrozenConfig):
-    """What counts as drift.
+    """What counts as drift, and what it calls for.
 
     Parameters
     ----------
     level : float
-        Expected share of false alarms among the features that drifted.
-    least_effect : float
-        Smallest Kolmogorov-Smirnov distance, or Cramér's V, that matters. A shift of a normal
-        variable by 0.2 standard deviations has a distance of .08.
-    missing_change : float
-        Smallest change of the share of missing values that matters.
+        Rate of false alarms of the family of all signals of all columns and segments.
+    levels : Levels
+        Which effect sizes matter.
+    day : str, optional
+        Column of dates or timestamps. With it days of the window are compared with days of the
+        reference, and chance is learned from how days without drift differ; without it rows are
+        taken for independent.
+    weekly : bool
+        Compare a Monday with Mondays. Without it any day is compared with all.
+    segment : str, optional
+        Column whose values are also looked at one by one, in the same family.
     watch_share : float
-        Up to this share of drifted features the advice is to watch, above it to retrain.
+        Up to this share of drifted columns, none of them an alarm, the advice is to watch, above
+        it to retrain.
+    stop_share : float
+        From this share of columns with an alarm on, the advice is to stop exploring.
+    stop_missing : float
+        From this share of values newly missing in a column on, the advice is to stop serving.
+    seed : int
+        Decides the draws that several days of a window are judged by.
     """
 
     level: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    least_effect: Annotated[float, Field(ge=0, le=1)] = 0.05
-    missing_change: Annotated[float, Field(gt=0, le=1)] = 0.02
-    watch_share: Annotated[float, Field(ge=0, le=1)] = 0.2
-
-
-@dataclass(frozen=True)
-class FeatureDrift:
-    """How one column moved.
-
-    Parameters
-    ----------
-    column : str
-        The column.
-    decision : Decision or None
-        Of the column's test; None where one side has no value.
-    missing_before, missing_now : float
-        Shares of missing values.
-    mean_shift : float or None
-        Change of the mean in standard deviations of the reference; None for categories, and
-        where the reference is constant.
-    new_categories : tuple of str
-        Categories that the reference does not have, at most ten.
-    drifted : bool
-        Whether it drifted: the test after control of false discoveries and with an effect that
-        matters, or the share of missing values.
-    """
-
-    column: str
-    decision: Decision | None
-    missing_before: float
-    missing_now: float
-    mean_shift: float | None
-    new_categories: tuple[str, ...]
-    drifted: bool
+    levels: Levels = Field(default_factory=Levels)
+    day: str | None = None
+    weekly: bool = True
+    segment: str | None = None
+    watch_share: _Share = 0.2
+    stop_share: _Share = 0.5
+    stop_missing: _Share = 0.5
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,61 +79,59 @@ class MonitorReport:
     ----------
     rows_before, rows_now : int
         Rows of reference and window.
-    schema : list of SchemaChange
-        Columns that came, went or changed their type; they are compared no further.
-    features : list of FeatureDrift
-        The compared columns.
-    verdict : str
-        One sentence.
-    advice : {"nothing", "watch", "retrain"}
-        What to do.
+    days_before, days_now : tuple of date
+        Their days, where a column of days is named.
+    schema : tuple of SchemaChange
+        Columns that came, went or changed their type.
+    columns : tuple of ColumnDrift
+        The compared columns, first of all rows, then by segment.
+    verdict : Verdict
+        One sentence, an advice, and what they rest on.
+    notes : tuple of str
+        What was left out, and what could not be learned.
     level : float
-        Expected share of false alarms among the features that drifted.
+        Rate of false alarms of the family: the asked one, or the smallest that the reference's
+        days could teach.
     """
 
     rows_before: int
     rows_now: int
-    schema: list[SchemaChange]
-    features: list[FeatureDrift]
-    verdict: str
-    advice: _Advice
+    days_before: tuple[date, ...]
+    days_now: tuple[date, ...]
+    schema: tuple[SchemaChange, ...]
+    columns: tuple[ColumnDrift, ...]
+    verdict: Verdict
+    notes: tuple[str, ...]
     level: float = field(repr=False)
 
-    def section(self) -> Section:
-        """Return the part of a report that shows the drift.
+    @property
+    def advice(self) -> Advice:
+        """What to do: "nothing", "watch", "retrain" or "stop"."""
+        return self.verdict.advice
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """Names of the columns that drifted, in all rows or in a segment."""
+        return tuple(dict.fromkeys(c.column for c in self.columns if c.level != "quiet"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, the verdict first.
 
         Returns
         -------
-        Section
-            The verdict's table: features in order of their effect.
+        dict
+            ``verdict``, ``advice``, ``exit_code``, ``findings``, then the report's own fields.
         """
-        ordered = sorted(
-            self.features, key=lambda f: -(f.decision.effect_size if f.decision else np.inf)
-        )
-        rows: list[Sequence[object]] = [
-            (
-                f.column,
-                "drifted" if f.drifted else "",
-                f.decision.effect_size if f.decision else None,
-                f.decision.p_value if f.decision else None,
-                f.mean_shift,
-                f"{f.missing_before:.1%} to {f.missing_now:.1%}",
-                ", ".join(f.new_categories),
-            )
-            for f in ordered
-        ]
-        changes: list[Sequence[object]] = [
-            (change.column, change.before or "absent", change.now or "absent")
-            for change in self.schema
-        ]
-        names = ["column", "", "effect", "p-value", "mean shift (SD)", "missing", "new categories"]
-        note = (
-            "Effect: Kolmogorov-Smirnov distance of numbers, Cramér's V of categories. Of the "
-            f"columns called drifted by their test, at most {self.level:.0%} are expected to be "
-            "false alarms."
-        )
-        blocks = [Table(["column", "reference", "window"], changes)] if changes else []
-        return Section("Drift", [*blocks, Table(names, rows, note)])
+        told = {
+            "verdict": self.verdict.sentence,
+            "advice": self.advice,
+            "exit_code": self.verdict.exit_code,
+            "drifted": self.drifted,
+            "findings": [asdict(each) for each in self.verdict.findings],
+        }
+        own = asdict(self)
+        del own["verdict"]
+        return {**told, **own}
 
 
 def monitor(
@@ -148,20 +140,30 @@ def monitor(
     *,
     columns: Sequence[str] | None = None,
     config: MonitorConfig | None = None,
+    findings: Sequence[Finding] = (),
+    raised: Sequence[Raised] = (),
 ) -> MonitorReport:
-    """Compare a window with its reference, column by column.
+    """Compare a window with its reference, column by column, in bounded memory.
 
-    Numbers go through the Kolmogorov-Smirnov test, text and booleans through the chi-squared
-    test; timestamps and other types are left out. One column is in memory at a time.
+    Both tables are streamed through DuckDB: what is kept of a numeric column are its counts in
+    about 200 cells, by day and segment, and of text and booleans their counts by category, so
+    that 10 million rows take no more memory than ten thousand. Timestamps, ids of the contract
+    and text with more than 1,000 values are left out. Whole numbers beyond 2^53 are compared as
+    doubles, to a relative 1e-16.
 
     Parameters
     ----------
     reference, window : ibis.Table
-        Rows of the same kind from two times.
+        Rows of the same kind from two times. On another engine than DuckDB they are brought over.
     columns : sequence of str, optional
-        Columns to compare; by default all of both. Leave ids out: they are always new.
+        Columns to compare; by default all of both but ids.
     config : MonitorConfig, optional
         What counts as drift.
+    findings : sequence of Finding
+        What was found elsewhere (`causal_ranker.drift.service`), for the verdict.
+    raised : sequence of Raised
+        Signals that must be larger than `config` says, by people's verdicts
+        (`causal_ranker.drift.review.feedback`); those of "monitor" count, and the notes tell them.
 
     Returns
     -------
@@ -171,131 +173,189 @@ def monitor(
     Raises
     ------
     EmptyError
-        If a table has fewer than two rows.
+        If a table has fewer than two rows, or the reference lacks a weekday of the window.
+    RowError
+        If rows have no day, or the window does not begin after the reference's last day.
     SchemaError
         If a named column is absent, or no column can be compared.
     """
     config = config or MonitorConfig()
+    tables = [
+        _on_duckdb(table, name) for table, name in ((reference, "reference"), (window, "window"))
+    ]
+    keys = [name for name in (config.day, config.segment) if name is not None]
+    for table, name in zip(tables, ("the reference", "the window"), strict=True):
+        require_columns(table, keys, name=name)
     if columns is not None:
-        require_columns(reference, columns, name="the reference")
-        reference = reference.select(*columns)
-        window = window.select(*[name for name in columns if name in window.columns])
-    sizes = [int(table.count().to_pyarrow().as_py()) for table in (reference, window)]
-    for name, size in zip(("reference", "window"), sizes, strict=True):
-        if size < 2:
-            raise EmptyError(
-                expected=f"at least two rows in the {name}",
-                came=f"{size}",
-                do="Check the path and the filter on dates.",
-            )
-    changes = schema_changes(reference, window)
-    changed = {change.column for change in changes}
-    kinds = reference.schema()
-    compared = [n for n in reference.columns if n not in changed and _comparable(kinds[n])]
-    if not compared and not changes:
+        require_columns(tables[0], columns, name="the reference")
+        tables = [
+            table.select(*dict.fromkeys([*(n for n in columns if n in table.columns), *keys]))
+            for table in tables
+        ]
+    changes = schema_changes(*tables)
+    apart = {change.column for change in changes if change.kind != "other_number"}
+    kinds = tables[0].schema()
+    chosen = set(columns or ())
+    wanted = [
+        name
+        for name in kinds
+        if name not in apart and name != config.day and (name in chosen or name not in _IDS)
+    ]
+    compared = [name for name in wanted if _comparable(kinds[name])]
+    if not compared and not apart:
         raise SchemaError(
             expected="at least one column of numbers, text or booleans in both tables",
             came=", ".join(f"{name} ({kind})" for name, kind in kinds.items()),
             do="Pass tables of features.",
         )
-    seen = [_compare(name, reference, window, config=config) for name in compared]
-    features = _with_family(seen, config)
-    verdict, advice = _judge(features, changes, config)
-    return MonitorReport(
-        rows_before=sizes[0],
-        rows_now=sizes[1],
-        schema=changes,
-        features=features,
-        verdict=verdict,
-        advice=advice,
-        level=config.level,
+    cells = plan(tables[0], compared, day=config.day, segment=config.segment)
+    before = scan(tables[0], cells, name="reference")
+    now = scan(tables[1], cells, name="window", like=before)
+    _check_sizes(before, now, days=config.day is not None)
+    notes = []
+    if cells.uncounted:
+        notes.append(f"Too many values to be categories, not compared: {listed(cells.uncounted)}.")
+    if left := [name for name in wanted if name not in compared]:
+        notes.append(f"Neither numbers, text nor booleans, not compared: {listed(left)}.")
+    calendar = Calendar.of_days(
+        before.days, now.days, weekly=config.weekly and config.day is not None
     )
+    found, chance = compare_columns(
+        _profiles(before, now),
+        _profiles(now, before),
+        calendar=calendar,
+        level=config.level,
+        levels=config.levels,
+        seed=config.seed,
+        raised={
+            (r.subject, r.segment, r.signal): r.effect for r in raised if r.detector == MONITOR
+        },
+    )
+    notes += _of_raised(raised, found, config.levels)
+    if config.day is not None and (chance is None or chance.level > config.level):
+        learned = "no level" if chance is None else f"a level of {chance.level:.1%} at best"
+        notes.append(
+            f"The reference has {before.days.size} days, which teach {learned}; take at least "
+            f"{_ENOUGH_DAYS}, rather eight weeks."
+        )
+    if absent := sorted(s for s in before.rows if s is not None and not now.rows[s].sum()):
+        notes.append(f"Segments without a row in the window: {listed(absent)}.")
+    quiet = f"none of {len(compared) - len(cells.uncounted)} columns drifted"
+    every = [*_of_schema(changes), *_of_columns(found, config), *findings]
+    return MonitorReport(
+        rows_before=int(before.rows[None].sum()),
+        rows_now=int(now.rows[None].sum()),
+        days_before=_dates(before),
+        days_now=_dates(now),
+        schema=tuple(changes),
+        columns=tuple(found),
+        verdict=judge(every, quiet=quiet),
+        notes=tuple(notes),
+        level=config.level if chance is None else chance.level,
+    )
+
+
+def _on_duckdb(table: ibis.Table, name: str) -> ibis.Table:
+    backends, _ = table._find_backends()
+    if [backend.name for backend in backends] == ["duckdb"]:
+        return table
+    connection = connect()
+    here = read_table(table, connection, name=name)
+    return here if not backends else bring_over(here, connection, name=name)
 
 
 def _comparable(kind: Any) -> bool:
     return bool(kind.is_numeric() or kind.is_string() or kind.is_boolean())
 
 
-def _compare(
-    name: str, reference: ibis.Table, window: ibis.Table, *, config: MonitorConfig
-) -> FeatureDrift:
-    number = bool(reference.schema()[name].is_numeric())
-    before, now = (_values(table, name, number) for table in (reference, window))
-    missing = [1 - len(part.present) / part.rows for part in (before, now)]
-    decision: Decision | None = None
-    shift: float | None = None
-    new: tuple[str, ...] = ()
-    if len(before.present) and len(now.present):
-        test = KolmogorovSmirnov if number else ChiSquared
-        judge = test(level=config.level, least_effect=config.least_effect)
-        decision = judge.fit(before.present).predict(now.present)
-        if number:
-            spread = float(before.present.std())
-            difference = float(now.present.mean() - before.present.mean())
-            shift = difference / spread if np.isfinite(difference) and spread > 0 else None
-        else:
-            new = tuple(sorted(set(now.present.tolist()) - set(before.present.tolist()))[:10])
-    return FeatureDrift(name, decision, missing[0], missing[1], shift, new, False)
-
-
-@dataclass(frozen=True)
-class _Column:
-    rows: int
-    present: NDArray[Any]
-
-
-def _values(table: ibis.Table, name: str, number: bool) -> _Column:
-    column = table[name].cast("float64") if number else table[name].cast("string")
-    array = table.select(column.name(name)).to_pyarrow()[name]
-    present = array.drop_null().to_numpy()
-    if number:
-        present = present[~np.isnan(present)]
-        return _Column(len(array), present)
-    return _Column(len(array), present.astype(str))
-
-
-def _with_family(seen: list[FeatureDrift], config: MonitorConfig) -> list[FeatureDrift]:
-    tested = [f for f in seen if f.decision is not None]
-    alarms: dict[str, bool] = {}
-    if tested:
-        p_values = [f.decision.p_value for f in tested if f.decision]
-        kept = false_discoveries_controlled(p_values, level=config.level)
-        alarms = {
-            f.column: bool(k)
-            and f.decision is not None
-            and f.decision.effect_size >= config.least_effect
-            for f, k in zip(tested, kept, strict=True)
-        }
-    return [
-        FeatureDrift(
-            f.column,
-            f.decision,
-            f.missing_before,
-            f.missing_now,
-            f.mean_shift,
-            f.new_categories,
-            drifted=alarms.get(f.column, False)
-            or abs(f.missing_now - f.missing_before) >= config.missing_change,
+def _check_sizes(before: Scan, now: Scan, *, days: bool) -> None:
+    for name, each in (("reference", before), ("window", now)):
+        size = int(each.rows[None].sum())
+        if size < 2:
+            raise EmptyError(
+                expected=f"at least two rows in the {name}",
+                came=f"{size}",
+                do="Check the path and the filter on dates.",
+            )
+    if days and now.days[0] <= before.days[-1]:
+        raise RowError(
+            expected=f"a window that begins after the reference's last day, {before.days[-1]}",
+            came=f"a window that begins on {now.days[0]}",
+            do="Pass the older rows as reference, and no day in both.",
         )
-        for f in seen
-    ]
 
 
-def _judge(
-    features: list[FeatureDrift], changes: list[SchemaChange], config: MonitorConfig
-) -> tuple[str, _Advice]:
-    drifted = [f.column for f in features if f.drifted]
-    if changes:
-        named = ", ".join(change.column for change in changes[:3])
-        return (
-            f"The schema changed: {len(changes)} columns came, went or changed their type "
-            f"({named}); mend the logs or retrain before you trust the lists.",
-            "retrain",
+def _profiles(one: Scan, other: Scan) -> dict[tuple[str, str | None], Profile]:
+    return {
+        (column, segment): profile
+        for segment, columns in one.columns.items()
+        if one.rows[segment].sum() and segment in other.rows and other.rows[segment].sum()
+        for column, profile in columns.items()
+    }
+
+
+def _dates(each: Scan) -> tuple[date, ...]:
+    return tuple(day for day in each.days.tolist() if day is not None)
+
+
+def _of_raised(raised: Sequence[Raised], found: Sequence[ColumnDrift], levels: Levels) -> list[str]:
+    here = {
+        (each.column, each.segment, signal.kind): signal
+        for each in found
+        for signal in each.signals
+    }
+    notes = []
+    for each in raised:
+        signal = here.get((each.subject, each.segment, each.signal))  # type: ignore[arg-type]
+        if each.detector != MONITOR or signal is None or each.effect <= levels.least(signal.kind):
+            continue
+        times = f"{each.false_alarms} false alarm" + "s" * (each.false_alarms > 1)
+        where = each.subject if each.segment is None else f"{each.subject} ({each.segment})"
+        notes.append(
+            f"By verdicts on {times}, {signal.kind.replace('_', ' ')} of "
+            f"{where} is told from {each.effect:.3g} on, not from {levels.least(signal.kind):.3g}; "
+            f"now it is {signal.decision.effect_size:.3g}."
         )
+    return notes
+
+
+def _of_schema(changes: Sequence[SchemaChange]) -> list[Finding]:
+    if not changes:
+        return []
+    grave = [change.column for change in changes if change.kind in {"gone", "retyped"}]
+    told = (
+        f"the schema changed: {len(changes)} columns came, went or changed their type "
+        f"({listed([change.column for change in changes])})"
+    )
+    if not grave:
+        return [Finding(told, "watch", "see whether the model should read them")]
+    return [Finding(told, "stop", "stop serving, mend the logs or retrain")]
+
+
+def _of_columns(found: Sequence[ColumnDrift], config: MonitorConfig) -> list[Finding]:
+    names = list(dict.fromkeys(each.column for each in found))
+    moved = [each for each in found if each.level != "quiet"]
+    drifted = list(dict.fromkeys(each.column for each in moved))
     if not drifted:
-        return f"None of {len(features)} columns drifted: nothing to do.", "nothing"
-    named = ", ".join(drifted[:3]) + (" and others" if len(drifted) > 3 else "")
-    told = f"{len(drifted)} of {len(features)} columns drifted ({named})"
-    if len(drifted) <= config.watch_share * len(features):
-        return f"{told}: watch them, and the effect once its outcomes have matured.", "watch"
-    return f"{told}: retrain on recent logs.", "retrain"
+        return []
+    alarms = list(dict.fromkeys(each.column for each in moved if each.level == "alarm"))
+    told = f"{len(drifted)} of {len(names)} columns drifted ({listed(alarms or drifted)})"
+    findings = []
+    gone = [
+        each.column
+        for each in moved
+        if each.segment is None
+        and (missing := each.signal("missing")).decision.drifted
+        and missing.decision.effect_size >= config.stop_missing
+        and each.missing_now >= config.stop_missing
+    ]
+    if gone:
+        most = f"most values of {listed(gone)} are missing"
+        findings.append(Finding(most, "stop", "stop serving until they are back"))
+    if len(alarms) > 1 and len(alarms) >= config.stop_share * len(names):
+        do = "stop exploring with this model, and retrain on recent logs"
+        return [*findings, Finding(told, "stop", do)]
+    if alarms or len(drifted) > config.watch_share * len(names):
+        return [*findings, Finding(told, "retrain", "retrain on recent logs")]
+    do = "watch them, and the effect once its outcomes have matured"
+    return [*findings, Finding(told, "watch", do)]

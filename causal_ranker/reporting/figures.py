@@ -18,7 +18,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-__all__ = ["Curve", "bars", "calibration_points", "histogram", "line_with_band", "points"]
+__all__ = [
+    "Curve",
+    "bars",
+    "calibration_points",
+    "histogram",
+    "line_with_band",
+    "points",
+    "small_multiples",
+    "trade_offs",
+]
 
 # Stands in for currentColor, which matplotlib does not know; no curve uses it.
 _INK: Final = "#010203"
@@ -30,6 +39,8 @@ _SIZE: Final = (4.2, 3.0)  # inches; at a phone's width the words keep about 11 
 _LONGEST_NAME: Final = 42  # letters that fit beside their line's sample
 _HALF_NAME: Final = 18  # and into one of two columns
 _LYING_NAME: Final = 26  # beside a lying bar
+_PANEL: Final = (2.1, 1.4)  # inches of one of many
+_PANEL_NAME: Final = 26
 _SETTINGS: Final[Any] = {
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -73,13 +84,17 @@ class Curve:
 
 
 def _draw(paint: Callable[[Figure, Axes], None], *, size: tuple[float, float] = _SIZE) -> str:
+    """Paint on one pair of axes, and return their SVG."""
+    return _render(lambda figure: paint(figure, figure.add_subplot()), size=size)
+
+
+def _render(paint: Callable[[Figure], None], *, size: tuple[float, float]) -> str:
     """Paint on a figure of its own, without pyplot's global state, and return its SVG."""
     # Other packages set a style of their own as they are imported, CausalML among them.
     plain = {key: value for key, value in mpl.rcParamsDefault.items() if key not in _NOT_STYLE}
     with mpl.rc_context({**plain, **_SETTINGS}):
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.add_subplot()
-        paint(figure, axes)
+        paint(figure)
         page = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(page, format="svg", transparent=True, metadata=nothing)
@@ -138,6 +153,39 @@ def line_with_band(x: ArrayLike, curves: Sequence[Curve], *, xlabel: str, ylabel
         _legend_above(figure, axes)
 
     return _draw(paint)
+
+
+def small_multiples(panels: Mapping[str, tuple[ArrayLike, int]], *, columns: int = 3) -> str:
+    """Draw many short series, each on axes of its own, with a rule where something new begins.
+
+    Parameters
+    ----------
+    panels : mapping of str to (values, start)
+        By title: the series, NaN where there is none, and the position of its first new value,
+        from which on points are marked.
+    columns : int
+        Panels beside each other.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    rows = -(-len(panels) // columns)
+
+    def paint(figure: Figure) -> None:
+        for at, (title, (series, start)) in enumerate(panels.items()):
+            axes = figure.add_subplot(rows, columns, at + 1)
+            y = np.asarray(series, dtype=float)
+            x = np.arange(y.size)
+            axes.plot(x[:start], y[:start], color=_TONES[0], linewidth=1.0)
+            axes.plot(x[start:], y[start:], color=_TONES[1], marker="o", markersize=3.5)
+            _rule(axes, x=start - 0.5)
+            axes.set_title(fill(title, _PANEL_NAME), fontsize=8.0)
+            axes.tick_params(labelsize=7.0, labelbottom=False, bottom=False)
+            axes.locator_params(axis="y", nbins=3)
+
+    return _render(paint, size=(_PANEL[0] * columns, _PANEL[1] * rows))
 
 
 def histogram(
@@ -263,6 +311,41 @@ def points(
         _legend_above(figure, axes)
 
     return _draw(paint, size=_lying(labels))
+
+
+def trade_offs(
+    groups: Mapping[str, tuple[ArrayLike, ArrayLike]], *, xlabel: str, ylabel: str
+) -> str:
+    """Draw what is bought of one thing with another: a line of points for each group.
+
+    Parameters
+    ----------
+    groups : mapping of str to two arrays of shape (n,)
+        Along and up, in the order in which a line joins them; a group may be one point.
+    xlabel, ylabel : str
+        The axes' names, with their units.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+
+    def paint(figure: Figure, axes: Axes) -> None:
+        for at, (name, (along, up)) in enumerate(groups.items()):
+            axes.plot(
+                np.asarray(along, dtype=float),
+                np.asarray(up, dtype=float),
+                color=_TONES[at % len(_TONES)],
+                linestyle=_STYLES[at % len(_STYLES)],
+                marker=_MARKERS[at % len(_MARKERS)],
+                markersize=4.5,
+                label=name,
+            )
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        _legend_above(figure, axes)
+
+    return _draw(paint)
 
 
 def _lying(labels: Sequence[str]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import UnknownUserError
-from causal_ranker.serving.asked import check_request
+from causal_ranker.serving.asked import check_request, unzip
 from causal_ranker.serving.bundle import Bundle
 from causal_ranker.serving.counts import FallbackReason
 from causal_ranker.serving.ranking import rank_request
@@ -151,10 +151,12 @@ def rerank(
         If the user is not known, and `strict` is set or there is nothing to fall back to: neither
         `candidates` nor a base model. The latter is counted, too.
     """
+    items, base_score = (None, None) if candidates is None else unzip(candidates)
     asked = check_request(
         bundle,
         user,
-        candidates=candidates,
+        items=items,
+        base_score=base_score,
         k=k,
         columns=columns,
         moment=moment,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,12 @@ from causal_ranker.serving.bundle import Bundle
 from causal_ranker.serving.moment import clock_reading
 from causal_ranker.serving.schema import FeatureGroup
 
-__all__ = ["Asked", "check_request"]
+__all__ = ["Asked", "check_request", "unzip"]
 
 Id = int | str
 Value = float | str | None
+
+_PLAIN: Final = frozenset({int, str})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,12 +63,14 @@ def check_request(
     bundle: Bundle,
     user: Id,
     *,
-    candidates: Sequence[tuple[Id, float]] | None,
+    items: Sequence[Id] | None,
+    base_score: Sequence[float] | None,
     k: int | None,
     columns: Mapping[str, Sequence[Value]] | None,
     moment: Mapping[str, Value] | None,
     context: Mapping[str, Value] | None,
     at: datetime | None = None,
+    most: int | None = None,
     strict: bool = True,
 ) -> Asked:
     """Check a request against what a bundle reads.
@@ -78,8 +83,8 @@ def check_request(
         The bundle that is to answer.
     user : int or str
         The user.
-    candidates : sequence of (item id, base score), or None
-        The base recommender's list.
+    items, base_score : sequence of int or str, sequence of float, or None
+        The base recommender's list: ids, and a score for each.
     k : int or None
         Length of the list.
     columns : mapping of str to sequence, or None
@@ -89,6 +94,8 @@ def check_request(
     at : datetime, optional
         The moment, with a time zone, that features which follow the clock are of unless `moment`
         says otherwise; now by default.
+    most : int, optional
+        How many of the bundle's own candidates are ranked at most; all by default.
     strict : bool
         Whether a feature or a column that the bundle does not read is refused; without it they are
         left aside and counted.
@@ -101,13 +108,13 @@ def check_request(
     Raises
     ------
     ConfigError
-        If `k` is below 1, `columns` come without candidates, or `at` has no time zone; if `strict`,
+        If `k` is below 1, `columns` come without items, or `at` has no time zone; if `strict`,
         where `columns` hold one that no rule reads, or a feature has a name that no model of the
         bundle reads in its group, too.
     EmptyError
-        If `candidates` is empty.
+        If `items` is empty.
     RowError
-        If a candidate comes twice, its base score is not finite, or a column does not fit.
+        If an item comes twice, its base score is not finite, or a column does not fit.
     SchemaError
         If a feature is a number and its value is none, or is not finite.
     """
@@ -115,26 +122,55 @@ def check_request(
         raise ConfigError(
             expected="k of 1 or more", came=str(k), do="Ask for at least one item, or leave k out."
         )
-    items, base_score = (None, None) if candidates is None else _checked(candidates)
+    listed: list[Id] | None = None
+    scores: NDArray[np.float64] | None = None
+    if items is not None and base_score is not None:
+        listed, scores = _checked(items, base_score)
     features: dict[str, Value] = {}
     if bundle.snapshot.clock:
         now = at or datetime.now(UTC)
         features |= {name: clock_reading(of, at=now) for name, of in bundle.snapshot.clock.items()}
     of_moment = _features(bundle, moment, group="moment", strict=strict)
     of_user = _features(bundle, context, group="user", strict=strict)
-    read = _columns(bundle, columns, n=None if items is None else len(items), strict=strict)
+    read = _columns(bundle, columns, n=None if listed is None else len(listed), strict=strict)
     return Asked(
         user=user,
-        items=items,
-        base_score=base_score,
+        items=listed,
+        base_score=scores,
         k=k,
         columns=read,
         features=features | of_moment | of_user,
         unread=sum(
-            len((sent or {}).keys() - found.keys())
+            len(sent.keys() - found.keys())
             for sent, found in ((moment, of_moment), (context, of_user), (columns, read))
+            if sent
         ),
+        most=most,
     )
+
+
+def unzip(candidates: Sequence[tuple[Id, float]]) -> tuple[list[Id], list[float]]:
+    """Take pairs apart.
+
+    Parameters
+    ----------
+    candidates : sequence of (item id, base score)
+        The base recommender's list.
+
+    Returns
+    -------
+    tuple of (list of int or str, list of float)
+        Its ids, and its scores.
+
+    Raises
+    ------
+    RowError
+        If one is no such pair.
+    """
+    try:
+        return [item for item, _ in candidates], [float(score) for _, score in candidates]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _no_pairs(error) from None
 
 
 def _columns(
@@ -196,33 +232,42 @@ def _finite(value: float) -> bool:
         return False
 
 
-def _checked(candidates: Sequence[tuple[Id, float]]) -> tuple[list[Id], NDArray[np.float64]]:
-    if not len(candidates):
+def _checked(
+    items: Sequence[Id], base_score: Sequence[float]
+) -> tuple[list[Id], NDArray[np.float64]]:
+    if not len(items):
         raise EmptyError(
             expected="at least one candidate", came="an empty list", do="Send the base list."
         )
     try:
-        items = [item.item() if isinstance(item, np.generic) else item for item, _ in candidates]
-        scores = np.array([float(score) for _, score in candidates])
-        seen = len(set(items))
+        listed = list(items)
+        if not _PLAIN.issuperset(map(type, listed)):
+            listed = [item.item() if isinstance(item, np.generic) else item for item in listed]
+        scores = np.array(base_score, dtype=np.float64)
+        seen = len(set(listed))
     except (TypeError, ValueError, OverflowError) as error:
-        raise RowError(
-            expected="candidates as pairs of an item id and a base score",
-            came=str(error),
-            do="Send (item, base_score) pairs.",
-        ) from None
-    if seen != len(items):
-        twice = next(item for place, item in enumerate(items) if item in items[:place])
+        raise _no_pairs(error) from None
+    if seen != len(listed):
+        twice = next(item for place, item in enumerate(listed) if item in listed[:place])
         raise RowError(
             expected="each candidate once",
-            came=f"{len(items) - seen} repeated, e.g. {twice!r}",
+            came=f"{len(listed) - seen} repeated, e.g. {twice!r}",
             do="Remove the repeated items.",
         )
-    if not np.isfinite(scores).all():
-        place = int(np.flatnonzero(~np.isfinite(scores))[0])
+    finite = np.isfinite(scores)
+    if not finite.all():
+        place = int(np.flatnonzero(~finite)[0])
         raise RowError(
             expected="finite base scores",
-            came=f"{scores[place]} for item {items[place]!r}",
+            came=f"{scores[place]} for item {listed[place]!r}",
             do="Leave the item out or give it a score.",
         )
-    return items, scores
+    return listed, scores
+
+
+def _no_pairs(error: Exception) -> RowError:
+    return RowError(
+        expected="candidates as pairs of an item id and a base score",
+        came=str(error),
+        do="Send (item, base_score) pairs.",
+    )

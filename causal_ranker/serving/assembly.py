@@ -88,7 +88,8 @@ class FeaturePlan:
         ndarray of float64, shape (n, features)
             The matrix, columns in the order of the schema.
         """
-        X = np.tile(self._moment, (rows.known.size, 1))
+        X = np.empty((rows.known.size, self._width))
+        X[:] = self._moment
         if rows.user is not None:
             for target, source in (self._columns["user"], self._last):
                 X[:, target] = rows.user[source]

@@ -1,4 +1,4 @@
-"""Erase a user from everything that serving keeps: the log, compacted tables, snapshots of models.
+"""Erase a user from what is kept of them: log, compacted tables, snapshots of models, reviews.
 
 What stays: the models themselves, which hold no rows of anybody, and their golden rows, which are
 values of features without a name.
@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.drift.review.queue import ReviewQueue
 from causal_ranker.errors import BundleError
 from causal_ranker.serving.bundle import load_bundle, rewrite_bundle
 from causal_ranker.serving.candidates import CandidateSource
@@ -51,6 +52,7 @@ def forget(
     models: Path | None = None,
     compacted: Path | None = None,
     redis: str | None = None,
+    review: Path | None = None,
     wait_s: float = 0.0,
 ) -> list[tuple[str, str, int]]:
     """Erase a user, and say what was erased where.
@@ -67,6 +69,8 @@ def forget(
         Folder of compacted tables.
     redis : str, optional
         URL of a Redis server that features were pushed to.
+    review : Path, optional
+        File of a review queue.
     wait_s : float
         Seconds to wait for a segment that a running service writes.
 
@@ -78,9 +82,10 @@ def forget(
     Raises
     ------
     ConfigError
-        If a segment is being written for longer, or another process works on the tables.
+        If a segment is being written for longer, another process works on the tables, or there is
+        no such queue.
     DataError
-        If there is no such log or no such tables.
+        If there is no such log or no such tables, or the queue cannot be written.
     BundleError
         If there is no such model, one was damaged, or it cannot be written.
     UpstreamError
@@ -101,6 +106,10 @@ def forget(
         found += [(str(models), f"version {old}, now {new}", 1) for old, new in changed.items()]
     if redis is not None and (versions := sum(forget_features(redis, user=u) for u in users)):
         found.append(("Redis", "rows of features", versions))
+    if review is not None:
+        with ReviewQueue(review, create=False) as queue:
+            if rows := queue.forget(users):
+                found.append((str(review), "rows to review", rows))
     return found
 
 

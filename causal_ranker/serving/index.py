@@ -24,9 +24,12 @@ __all__ = ["IdIndex", "as_ids"]
 _FREE: Final = -1
 _ROWS: Final = np.int32
 _LARGEST: Final = (1 << 63) - 1
+_BITS: Final = (1 << 64) - 1
 # Ids are hashed this many at a time, so that what is in a file is never all in memory.
 _CHUNK: Final = 1 << 17
 _FEW: Final = 256
+
+_Keys = list[Any] | NDArray[np.int64]
 
 
 class IdIndex:
@@ -46,7 +49,7 @@ class IdIndex:
     """
 
     def __init__(self, ids: NDArray[Any], slots: NDArray[np.int32]) -> None:
-        self._ids, self.slots = ids, slots
+        self._ids, self.slots, self._numbers = ids, slots, ids.dtype.kind == "i"
         size = slots.size
         whole = slots.ndim == 1 and slots.dtype == _ROWS and size > ids.size
         if not whole or size & (size - 1):
@@ -130,8 +133,8 @@ class IdIndex:
         ndarray of int64, shape (n,)
             Their rows, -1 where an id is not known.
         """
-        wanted = int if self._ids.dtype.kind == "i" else str
-        if set(map(type, keys)) == {wanted} and not (wanted is int and _too_large(keys)):
+        wanted = int if self._numbers else str
+        if set(map(type, keys)) == {wanted} and not (self._numbers and _too_large(keys)):
             return self._rows(list(keys))
         kept = [place for place, key in enumerate(keys) if self._could_be(key)]
         out = np.full(len(keys), _FREE, dtype=np.int64)
@@ -139,34 +142,60 @@ class IdIndex:
             out[kept] = self._rows([keys[place] for place in kept])
         return out
 
+    def row(self, key: object) -> int:
+        """Look one id up, without the price of a vector.
+
+        Parameters
+        ----------
+        key : object
+            An id of any type; one of another type than the table's is not known.
+
+        Returns
+        -------
+        int
+            Its row, -1 where it is not known.
+        """
+        if not self._ids.size or not self._could_be(key):
+            return _FREE
+        return self._walk(key, _hash(key) & int(self._mask))
+
     def _could_be(self, key: object) -> bool:
-        if self._ids.dtype.kind == "i":
+        if self._numbers:
             return isinstance(key, int | np.integer) and not _too_large((key,))
         return isinstance(key, str)
 
     def _rows(self, keys: list[Any]) -> NDArray[np.int64]:
         if not self._ids.size:
             return np.full(len(keys), _FREE, dtype=np.int64)
-        place = _hashes(keys) & self._mask
+        wanted = np.array(keys, dtype=np.int64) if self._numbers else keys
+        place = _hashes(wanted) & self._mask
         rows: NDArray[np.int64] = self.slots[place].astype(np.int64)
-        left = np.flatnonzero(self._others(rows, keys))
+        left = np.flatnonzero(self._others(rows, wanted))
         while left.size > _FEW:
             place[left] = (place[left] + np.uint64(1)) & self._mask
             rows[left] = self.slots[place[left]]
-            left = left[self._others(rows[left], [keys[i] for i in left.tolist()])]
+            some = wanted[left] if isinstance(wanted, np.ndarray) else [keys[i] for i in left]
+            left = left[self._others(rows[left], some)]
         # Those of one request are walked one by one: a vector of few costs more than they do.
-        ids, slots, mask = self._ids, self.slots, int(self._mask)
         for i in left.tolist():
-            key, at, row = keys[i], int(place[i]), int(rows[i])
-            while row != _FREE and ids.item(row) != key:
-                at = (at + 1) & mask
-                row = slots.item(at)
-            rows[i] = row
+            rows[i] = self._walk(keys[i], int(place[i]))
         return rows
 
-    def _others(self, rows: NDArray[np.int64], keys: list[Any]) -> NDArray[np.bool_]:
+    def _walk(self, key: object, at: int) -> int:
+        """Look for an id from a place on."""
+        ids, slots, mask = self._ids, self.slots, int(self._mask)
+        row: int = slots.item(at)
+        while row != _FREE and ids.item(row) != key:
+            at = (at + 1) & mask
+            row = slots.item(at)
+        return row
+
+    def _others(self, rows: NDArray[np.int64], keys: _Keys) -> NDArray[np.bool_]:
         """Say where a place is taken by another id than the one that is looked for."""
         found = self._ids[rows]  # of a free place, -1, the last one's, which does not count
+        if self._numbers:
+            different: NDArray[np.bool_] = (found != keys) & (rows != _FREE)
+            return different
         # Not as an array of strings: that forgets NULs at the end, and "a" is not "a\0".
         other = np.fromiter(map(operator.ne, found.tolist(), keys), dtype=np.bool_, count=len(keys))
         taken: NDArray[np.bool_] = rows != _FREE
@@ -216,13 +245,13 @@ def _is_kept(key: object) -> bool:
     return isinstance(key, str) and not key.endswith("\0")
 
 
-def _hashes(keys: list[Any]) -> NDArray[np.uint64]:
+def _hashes(keys: _Keys) -> NDArray[np.uint64]:
     """Hash ids, all of one type, to 64 bits.
 
     That is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom
     number generators", OOPSLA), on the number or on the CRC-32 of the text.
     """
-    if isinstance(keys[0], str):
+    if not isinstance(keys, np.ndarray) and isinstance(keys[0], str):
         crc = [zlib.crc32(key.encode("utf-8", "surrogatepass")) for key in keys]
         x = np.array(crc, dtype=np.uint64)
     else:
@@ -230,6 +259,15 @@ def _hashes(keys: list[Any]) -> NDArray[np.uint64]:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
+
+
+def _hash(key: Any) -> int:
+    """Hash one id as `_hashes` does."""
+    x = zlib.crc32(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else int(key)
+    x &= _BITS
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _BITS
+    return x ^ (x >> 31)
 
 
 def _refuse(expected: str, came: str) -> SchemaError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from causal_ranker.errors import RowError
@@ -40,17 +39,18 @@ def take(bundle: Bundle, request: RerankRequest) -> Asked:
         As `causal_ranker.serving.asked.check_request`.
     """
     given = request.candidates
-    asked = check_request(
+    return check_request(
         bundle,
         request.user_id,
-        candidates=None if given is None else [(c.item_id, c.base_score) for c in given],
+        items=None if given is None else [each.item_id for each in given],
+        base_score=None if given is None else [each.base_score for each in given],
         k=request.k,
         columns=request.columns,
         moment=request.moment,
         context=request.context,
+        most=MOST_ITEMS,
         strict=False,
     )
-    return replace(asked, most=MOST_ITEMS)
 
 
 def check_ids(values: Iterable[object]) -> None:

@@ -76,7 +76,11 @@ class Ranked:
 
 
 def base_list(
-    items: list[Id], base_score: Array, *, fallback: FallbackReason | None = None
+    items: list[Id],
+    base_score: Array,
+    *,
+    fallback: FallbackReason | None = None,
+    unknown_items: int = 0,
 ) -> Ranked:
     """Put candidates in base order.
 
@@ -88,6 +92,8 @@ def base_list(
         Their base scores.
     fallback : str, optional
         Why nothing better is done.
+    unknown_items : int
+        Candidates that the snapshot does not know.
 
     Returns
     -------
@@ -106,6 +112,7 @@ def base_list(
         score=base_score,
         rank=base_rank,
         fallback=fallback,
+        unknown_items=unknown_items,
     )
 
 
@@ -195,8 +202,10 @@ def rank_request(
             best = np.sort(np.argsort(-base_score, kind="stable")[: asked.most])
             items, base_score = [items[place] for place in best], base_score[best]
             rows = None if rows is None else rows.at(best)
-    listed = replace(
-        base_list(items, base_score, fallback=reason),
+    listed = base_list(
+        items,
+        base_score,
+        fallback=reason,
         unknown_items=0 if rows is None else int((~rows.known).sum()),
     )
     if at_hand is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from causal_ranker.errors import (
@@ -99,6 +99,10 @@ class Service:
                 do="Give the service a log, or do not explore.",
             )
         self.metrics = ServiceMetrics()
+        # To look a labelled counter up costs more than to count; there is one for each role and
+        # each outcome.
+        self._requests = cache(self.metrics.requests.labels)
+        self._decisions = cache(self.metrics.decisions.labels)
         self._config = config
         self._log = log
         self._models = LiveModels(models, config=config, metrics=self.metrics)
@@ -337,7 +341,7 @@ class Service:
                 canary=model.role == "canary",
             )
             written = await is_written(log.append([decision]), within=by - time.monotonic())
-            self.metrics.decisions.labels(_outcome(written)).inc()
+            self._decisions(_outcome(written)).inc()
             if not written:  # an id that was handed out must be one that events can refer to
                 decision_id = None
         answer = slate.answer(asked.user_id, version=model.bundle.version, decision_id=decision_id)
@@ -432,7 +436,7 @@ class Service:
             relaxed=slate.relaxed,
             missing_features=slate.missing_features,
         )
-        metrics.requests.labels(model.role).inc()
+        self._requests(model.role).inc()
         if ranked.fallback is not None:
             metrics.fallbacks.labels(ranked.fallback).inc()
             if ranked.fallback == "unknown_user":

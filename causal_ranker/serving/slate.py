@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,39 +116,18 @@ class Slate:
         ranked, shown = self.ranked, self.shown
         behind: float | None = None if self.explored else 1.0
         ends, nothing = ranked.interval, [[None] * shown.size] * 2
-        columns = (
-            shown.tolist(),
-            _or_none(ranked.base_score[shown]),
+        complete = ranked.lists is not None  # what a policy ranks has no NaN
+        columns: tuple[Sequence[Any], ...] = (
+            [ranked.items[place] for place in shown.tolist()],
+            _or_none(ranked.base_score[shown], complete=complete),
             ranked.base_rank[shown].tolist(),
-            _or_none(ranked.uplift[shown]),
-            _or_none(ranked.score[shown]),
+            _or_none(ranked.uplift[shown], complete=complete),
+            _or_none(ranked.score[shown], complete=complete),
+            range(1, shown.size + 1),
             self.propensity.tolist() + [behind] * (shown.size - self.propensity.size),
             *(nothing if ends is None else [end[shown].tolist() for end in ends]),
         )
-        ids = ranked.items
-        return [
-            RankedItem(
-                item_id=ids[place],
-                base_score=base_score,
-                base_rank=base_rank,
-                uplift=uplift,
-                score=score,
-                rank=rank,
-                propensity=propensity,
-                uplift_low=low,
-                uplift_high=high,
-            )
-            for rank, (
-                place,
-                base_score,
-                base_rank,
-                uplift,
-                score,
-                propensity,
-                low,
-                high,
-            ) in enumerate(zip(*columns, strict=True), start=1)
-        ]
+        return list(map(RankedItem, *columns))
 
     def answer(self, user: Id, *, version: str, decision_id: str | None) -> RerankAnswer:
         """Write the list as it goes out.
@@ -300,12 +280,14 @@ def make_slate(
 
 
 def _hash(features: NDArray[np.float64]) -> str:
-    return blake2b(np.ascontiguousarray(features).data, digest_size=8).hexdigest()
+    # In hardware on current processors, and there twice as fast as BLAKE2.
+    return sha256(np.ascontiguousarray(features).data).hexdigest()[:16]
 
 
 def _has_constraints(policy: ListPolicy) -> bool:
     return isinstance(policy, ChainedPolicy) and isinstance(policy.rules[-1], Constrained)
 
 
-def _or_none(values: NDArray[np.float64]) -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]
+def _or_none(values: NDArray[np.float64], *, complete: bool) -> list[float | None]:
+    told: list[float | None] = values.tolist()
+    return told if complete else [None if value != value else value for value in told]

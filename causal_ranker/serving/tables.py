@@ -68,7 +68,7 @@ class FeatureTable:
         int
             The row's number, from 0.
         """
-        return int(self.index.rows((key,))[0])
+        return self.index.row(key)
 
     def key(self, text: str) -> int | str:
         """Read an id from text, as a command line gives it.
@@ -224,7 +224,8 @@ def values_of(
     ndarray of float64, shape (n, features)
         Values of the pairs.
     """
-    out = np.tile(default, (item_rows.size, 1))
+    out = np.empty((item_rows.size, default.size))
+    out[:] = default
     if items.size:
         place = np.minimum(np.searchsorted(items, item_rows), items.size - 1)
         found = items[place] == item_rows

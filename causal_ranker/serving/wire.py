@@ -65,7 +65,7 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A JSON object that refuses fields it does not know."""
 
 
-class Candidate(_Body, frozen=True):
+class Candidate(_Body, frozen=True, gc=False):
     """One item of the base recommender's list.
 
     Parameters
@@ -123,7 +123,7 @@ class RerankRequest(_Body, frozen=True):
     log: bool = True
 
 
-class RankedItem(_Body, frozen=True, omit_defaults=True):
+class RankedItem(_Body, frozen=True, omit_defaults=True, gc=False):
     """One item of an answer.
 
     Parameters

@@ -63,6 +63,11 @@ class WorldConfig(FrozenConfig):
     cannibalisation : float
         Share of the plays that a slate leads to which take the place of a play of another title:
         the user's total gains nothing by them. Needs twice as many items as candidates.
+    change_day : int, optional
+        Day of the log, from 0, from which on effects are others; never by default.
+    change_factor : float
+        Of P(an examined impression leads to a play) from that day on. The base recommender goes
+        on as it was, so that slates and features stay what they were: only the effect moves.
     late_share : float
         Share of plays whose event arrives (`logged_at`) hours or days after the play.
     duplicate_share : float
@@ -97,6 +102,8 @@ class WorldConfig(FrozenConfig):
     repeat_rate: float = Field(default=0.3, ge=0)
     background_plays: float = Field(default=0.3, ge=0)
     cannibalisation: float = Field(default=0.0, ge=0, le=1)
+    change_day: int | None = Field(default=None, ge=0)
+    change_factor: float = Field(default=1.0, ge=0, le=1)
     late_share: float = Field(default=0.02, ge=0, le=1)
     duplicate_share: float = Field(default=0.0, ge=0, le=1)
     seed: int = Field(default=0, ge=0)

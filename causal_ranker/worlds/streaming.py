@@ -8,7 +8,7 @@ life, but one user's horizons never overlap, so the truth of each row is exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from causal_ranker.worlds.tastes import (
     FINISHED,
     STARTED,
     Population,
+    Rates,
     draw_population,
     pair_rates,
 )
@@ -174,6 +175,8 @@ class StreamingWorld:
             -np.expm1(-rates.organic) + average[:, None] * effect, config, rng=streams.base
         )
         slates = draw_slates(score, config, rng=streams.base)
+        rates = self._changed(rates, visits)  # which the base recommender knows nothing of
+        effect = effect_if_examined(rates, config)
         draws = draw_potentials(
             rates, config, attention=attention, scroll=scroll, rng=streams.potentials
         )
@@ -232,6 +235,15 @@ class StreamingWorld:
             scroll=scroll,
         )
         return block, join_plays([within, around])
+
+    def _changed(self, rates: Rates, visits: Visits) -> Rates:
+        """Return the rates with the effects as they are since they changed."""
+        config = self.config
+        if config.change_day is None:
+            return rates
+        since = int(config.start.timestamp()) + config.change_day * 24 * HOUR
+        factor = np.where(visits.t0 >= since, config.change_factor, 1.0)
+        return replace(rates, discovery=rates.discovery * factor[:, None])
 
 
 def _remember(state: NDArray[np.int8], plays: Plays, rng: np.random.Generator) -> None:

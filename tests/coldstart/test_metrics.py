@@ -102,7 +102,7 @@ def test_bad_input_is_told() -> None:
     spoilt[2, 0] = np.nan
     with pytest.raises(RowError, match="1 of 23 rows with NaN or infinity"):
         evaluate_embeddings(users, spoilt, audience=audience, lengths=(5,))
-    with pytest.raises(SchemaError, match="widths 2 and 3"):
+    with pytest.raises(SchemaError, match=r"widths 2 \(users\) and 3 \(items\)"):
         evaluate_embeddings(users[:, :2], items, audience=audience, lengths=(5,))
     with pytest.raises(RowError, match="users from 0 to 2"):
         Audience.from_pairs(np.array([3]), np.array([0]), shape=(3, 1))

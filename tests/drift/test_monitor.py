@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from causal_ranker.cli.app import app
-from causal_ranker.drift.monitor import MonitorConfig, monitor
-from causal_ranker.errors import EmptyError, SchemaError
+from causal_ranker.drift.monitor import MonitorConfig, MonitorReport, monitor
+from causal_ranker.errors import ConfigError, EmptyError, RowError, SchemaError
+from causal_ranker.logs.sources import connect, read_table
+
+MONDAY = np.datetime64("2025-01-06")
 
 
 def frame(seed: int, rows: int = 10_000, features: int = 50, shift: float = 0.0) -> pd.DataFrame:
@@ -24,83 +24,214 @@ def frame(seed: int, rows: int = 10_000, features: int = 50, shift: float = 0.0)
     return table
 
 
+def days(seed: int, n: int, *, first: int = 0, rows: int = 200, shift: float = 0.0) -> pd.DataFrame:
+    """Days that move together, and weekends that are another world."""
+    rng = np.random.default_rng(seed)
+    day = np.repeat(np.arange(first, first + n), rows)
+    weekend = day % 7 >= 5
+    together = 0.1 * rng.normal(size=(n, 9))[day - first]
+    table = pd.DataFrame(
+        rng.normal(size=(day.size, 9)) + together + weekend[:, None],
+        columns=[f"x{i}" for i in range(9)],
+    )
+    table["x7"] += shift
+    table["device"] = np.where(rng.random(day.size) < np.where(weekend, 0.8, 0.3), "tv", "phone")
+    table["day"] = MONDAY + day
+    return table
+
+
+def run(before: pd.DataFrame, now: pd.DataFrame, **settings: object) -> MonitorReport:
+    return monitor(ibis.memtable(before), ibis.memtable(now), config=MonitorConfig(**settings))
+
+
 def test_one_shifted_feature_of_fifty_is_found_and_only_it() -> None:
-    reference = ibis.memtable(frame(0))
-    quiet = monitor(reference, ibis.memtable(frame(1)))
+    quiet = run(frame(0), frame(1))
     assert quiet.advice == "nothing"
-    assert quiet.verdict == "None of 51 columns drifted: nothing to do."
-    found = monitor(reference, ibis.memtable(frame(2, shift=0.2)))
-    assert [f.column for f in found.features if f.drifted] == ["x7"]
+    assert quiet.verdict.sentence == "None of 51 columns drifted: nothing to do."
+    found = run(frame(0), frame(2, shift=0.2))
+    assert found.drifted == ("x7",)
     assert found.advice == "watch"
-    moved = next(f for f in found.features if f.column == "x7")
-    assert moved.mean_shift == pytest.approx(0.2, abs=0.04)
+    moved = next(each for each in found.columns if each.column == "x7")
+    assert moved.signal("mean").decision.effect_size == pytest.approx(0.2, abs=0.04)
+    assert moved.distances["psi"] == pytest.approx(0.04, abs=0.015)
+    assert moved.distances["wasserstein"] == pytest.approx(0.2, abs=0.04)
+    assert moved.resolution < 0.01
+
+
+def test_weekends_are_no_drift() -> None:
+    before = days(0, 56)
+    saturday, moved = days(1, 1, first=61), days(2, 1, first=61, shift=1.0)
+    assert run(before, saturday, day="day").advice == "nothing"
+    # without the column of days it looks as if everything had moved
+    flat = run(before.drop(columns="day"), saturday.drop(columns="day"))
+    assert flat.advice == "stop"
+    found = run(before, moved, day="day")
+    assert found.drifted == ("x7",)
+    assert found.advice == "retrain"
+    assert (len(found.days_before), len(found.days_now)) == (56, 1)
+    track = next(each for each in found.columns if each.column == "x7").track
+    assert len(track.reference) == 56
+    assert track.window[0] == pytest.approx(moved["x7"].mean())
+    assert track.reference[5] == pytest.approx(before["x7"][5 * 200 : 6 * 200].mean())
+
+
+def test_what_happens_in_one_segment_only_is_seen_there() -> None:
+    rng = np.random.default_rng(0)
+    before, now = (
+        pd.DataFrame({"x": rng.normal(size=4000), "device": ["tv", "phone"] * 2000})
+        for _ in range(2)
+    )
+    now.loc[now["device"] == "tv", "x"] += 0.5
+    now.loc[now["device"] == "phone", "x"] -= 0.5
+    found = run(before, now, segment="device")
+    means = {each.segment: each.signal("mean") for each in found.columns if each.column == "x"}
+    assert {segment: mean.level for segment, mean in means.items()} == {
+        None: "quiet",
+        "tv": "alarm",
+        "phone": "alarm",
+    }
+    gone = run(before, now[now["device"] == "tv"], segment="device")
+    assert "Segments without a row in the window: phone." in gone.notes
 
 
 def test_what_moved_besides_the_distribution() -> None:
     before = pd.DataFrame({"a": np.arange(400.0), "c": ["x", "y"] * 200, "k": np.ones(400)})
     now = before.assign(a=before["a"].where(before.index % 4 > 0), c=["x", "z"] * 200)
-    report = monitor(ibis.memtable(before), ibis.memtable(now))
-    by_name = {f.column: f for f in report.features}
+    report = run(before, now)
+    by_name = {each.column: each for each in report.columns}
     assert by_name["a"].missing_now == 0.25
-    assert by_name["a"].drifted
+    assert by_name["a"].signal("missing").level == "alarm"
     assert by_name["c"].new_categories == ("z",)
-    assert by_name["c"].drifted
-    assert not by_name["k"].drifted
-    assert by_name["k"].mean_shift is None
-    assert report.advice == "retrain"
-    assert "retrain" in report.verdict
+    assert by_name["c"].signal("new_categories").decision.effect_size == pytest.approx(0.5)
+    assert by_name["k"].level == "quiet"
+    assert report.advice == "stop"
+    assert "stop exploring" in report.verdict.sentence
 
 
 def test_the_schema_is_told_first() -> None:
-    before = ibis.memtable(pd.DataFrame({"a": [1.0, 2.0], "b": [1, 2], "c": ["x", "y"]}))
-    now = ibis.memtable(pd.DataFrame({"a": [1.0, 2.0], "b": ["1", "2"], "d": [1, 2]}))
-    report = monitor(before, now)
-    assert [(c.column, c.before, c.now) for c in report.schema] == [
-        ("b", "int64", "string"),
-        ("c", "string", None),
-        ("d", None, "int64"),
+    before = pd.DataFrame({"a": [1.0, 2.0], "b": [1, 2], "c": ["x", "y"]})
+    now = pd.DataFrame({"a": [1.0, 2.0], "b": ["1", "2"], "d": [1, 2]})
+    report = run(before, now)
+    assert [(c.column, c.before, c.now, c.kind) for c in report.schema] == [
+        ("b", "int64", "string", "retyped"),
+        ("c", "string", None, "gone"),
+        ("d", None, "int64", "came"),
     ]
-    assert report.verdict.startswith("The schema changed: 3 columns")
-    assert report.advice == "retrain"
-    assert [f.column for f in report.features] == ["a"]
+    assert report.verdict.sentence.startswith("The schema changed: 3 columns")
+    assert report.advice == "stop"
+    assert [each.column for each in report.columns] == ["a"]
+    # whole numbers with a first missing value: told, and compared nevertheless
+    gap = run(before[["b"]], pd.DataFrame({"b": [1.0, np.nan]}))
+    assert gap.schema[0].kind == "other_number"
+    assert gap.advice == "watch"
+    assert [each.column for each in gap.columns] == ["b"]
 
 
-def test_all_missing_is_drift_of_missing_values() -> None:
-    before = pd.DataFrame({"a": np.arange(50.0)})
-    now = pd.DataFrame({"a": np.full(50, np.nan)})
-    report = monitor(ibis.memtable(before), ibis.memtable(now))
-    assert report.features[0].decision is None
-    assert report.features[0].drifted
+def test_all_missing_stops_serving() -> None:
+    before = pd.DataFrame({"a": np.arange(50.0), "b": np.arange(50.0)})
+    report = run(before, before.assign(a=np.nan))
+    assert report.verdict.sentence.startswith("Most values of a are missing: stop serving")
+    assert report.advice == "stop"
+    nothing = run(before.assign(a=np.nan), before.assign(a=np.nan))
+    assert nothing.advice == "nothing"
+    back = run(before.assign(a=np.nan), before)
+    assert back.drifted == ("a",)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array(2**62 + np.arange(300), dtype="int64"),
+        np.arange(300.0) * 1e300,
+        np.where(np.arange(300) % 3, np.arange(300.0), np.inf),
+        np.where(np.arange(300) % 3, np.arange(300.0), -np.inf),
+        np.ones(300),
+        np.arange(300) % 2 == 0,
+        [None, "it's", 'a "b"'] * 100,
+    ],
+)
+def test_odd_columns_stay_quiet(values: object) -> None:
+    table = pd.DataFrame({"odd 'name\"": values, "x": np.arange(300.0)})
+    shuffled = table.sample(frac=1, random_state=0)
+    assert run(table, shuffled).advice == "nothing"
+
+
+def test_huge_integers_that_move() -> None:
+    before = pd.DataFrame({"a": 2**62 + np.arange(300) * 2**40})
+    assert run(before, before + 200 * 2**40).drifted == ("a",)
+
+
+def test_ids_are_left_out_and_told() -> None:
+    rng = np.random.default_rng(0)
+    before = pd.DataFrame(
+        {
+            "user_id": np.arange(5000),
+            "x": rng.normal(size=5000),
+            "note": [f"{k:x}" for k in rng.integers(0, 2**60, 5000)],
+            "t0": pd.date_range("2025-01-01", periods=5000, freq="min", tz="UTC"),
+        }
+    )
+    now = before.assign(user_id=before["user_id"] + 5000, x=rng.normal(size=5000))
+    found = run(before, now)
+    assert [each.column for each in found.columns] == ["x"]
+    assert found.notes == (
+        "Too many values to be categories, not compared: note.",
+        "Neither numbers, text nor booleans, not compared: t0.",
+    )
+    named = monitor(ibis.memtable(before), ibis.memtable(now), columns=["user_id", "x"])
+    assert named.drifted == ("user_id",)
 
 
 def test_bad_input_is_told() -> None:
-    good = ibis.memtable(pd.DataFrame({"a": [1.0, 2.0]}))
+    good = pd.DataFrame({"a": [1.0, 2.0], "day": MONDAY + np.array([0, 1])})
+    later = good.assign(day=MONDAY + np.array([7, 8]))
     with pytest.raises(EmptyError, match="two rows in the window; got 1"):
-        monitor(good, ibis.memtable(pd.DataFrame({"a": [1.0]})))
+        run(good, good[:1])
+    with pytest.raises(EmptyError, match="two rows in the window; got 0"):
+        run(good, good[:0])
     with pytest.raises(SchemaError, match="'b'"):
-        monitor(good, good, columns=["b"])
-    times = ibis.memtable(pd.DataFrame({"t": pd.to_datetime(["2024-01-01", "2024-01-02"])}))
+        monitor(ibis.memtable(good), ibis.memtable(good), columns=["b"])
     with pytest.raises(SchemaError, match="numbers, text or booleans"):
-        monitor(times, times)
-    with pytest.raises(Exception, match="level"):
+        run(good[["day"]], good[["day"]])
+    with pytest.raises(RowError, match="after the reference's last day, 2025-01-14"):
+        run(later, good, day="day")
+    with pytest.raises(RowError, match="after the reference's last day"):
+        run(good, good, day="day")
+    with pytest.raises(RowError, match="1 rows without one"):
+        run(good, later.assign(day=later["day"].where(later["a"] > 1)), day="day")
+    with pytest.raises(SchemaError, match="'week'"):
+        run(good, later, day="week")
+    with pytest.raises(ConfigError, match="level"):
         MonitorConfig(level=2)
+    many = pd.DataFrame({"a": np.arange(80.0), "s": np.arange(80).astype(str)})
+    with pytest.raises(ConfigError, match="at most 50 segments"):
+        run(many, many, segment="s")
+    few = run(good, later, day="day")
+    assert "teach no level" in few.notes[0]
 
 
-def test_the_command(tmp_path: Path) -> None:
-    paths = []
-    for name, shift in (("before", 0.0), ("quiet", 0.0), ("moved", 2.0)):
-        paths.append(tmp_path / f"{name}.parquet")
-        frame(len(paths), rows=500, features=9, shift=shift).to_parquet(paths[-1])
-    run = CliRunner().invoke
-    quiet = run(app, ["monitor", "--reference", str(paths[0]), "--window", str(paths[1])])
-    assert quiet.exit_code == 0, quiet.output
-    assert "nothing to do" in quiet.output
-    asked = ["monitor", "--reference", str(paths[0]), "--window", str(paths[2])]
-    moved = run(app, [*asked, "--columns", "x7, x8", "--json"])
-    assert moved.exit_code == 1
-    answer = json.loads(moved.output)
-    assert answer["advice"] == "retrain"
-    assert [f["column"] for f in answer["features"] if f["drifted"]] == ["x7"]
-    missing = run(app, ["monitor", "--reference", "no.parquet", "--window", str(paths[1])])
-    assert missing.exit_code == 2
-    assert missing.output.count("\n") == 1
+def test_any_number_of_threads_gives_the_same(tmp_path: Path) -> None:
+    before, now = tmp_path / "before.parquet", tmp_path / "now.parquet"
+    days(0, 28, rows=5000).to_parquet(before, row_group_size=10_000)
+    days(1, 3, first=28, rows=5000, shift=0.3).to_parquet(now, row_group_size=2_000)
+    found = []
+    for threads in (1, 2):
+        connection = connect(threads=threads, memory_limit="500MB")
+        tables = [read_table(str(path), connection, name="rows") for path in (before, now)]
+        found.append(monitor(*tables, config=MonitorConfig(day="day")))
+    assert [each.drifted for each in found] == [("x7",), ("x7",)]
+    one, two = ([s.decision for each in f.columns for s in each.signals] for f in found)
+    np.testing.assert_allclose(
+        [[d.statistic, d.p_value, d.effect_size] for d in one],
+        [[d.statistic, d.p_value, d.effect_size] for d in two],
+        rtol=1e-9,
+        atol=1e-12,
+    )
+
+
+def test_the_callers_frames_stay_as_they_are() -> None:
+    before, now = days(0, 14), days(1, 1, first=14)
+    copies = before.copy(), now.copy()
+    run(before, now, day="day", segment="device")
+    pd.testing.assert_frame_equal(before, copies[0])
+    pd.testing.assert_frame_equal(now, copies[1])

@@ -16,7 +16,7 @@ from causal_ranker.experiments.readout import (
     ratio_difference,
     sample_ratio,
 )
-from causal_ranker.experiments.sequential import always_valid
+from causal_ranker.stats.sequential import always_valid
 
 
 def test_statsmodels_gives_the_same() -> None:
@@ -105,7 +105,7 @@ def test_looking_ten_times_costs_nothing_with_intervals_for_it() -> None:
         for users in looks:
             error = values[:users].std(ddof=1) / np.sqrt(users)
             point = values[:users].mean()
-            wide = always_valid(point, standard_error=error, users=users, planned=3000)
+            wide = always_valid(point, standard_error=error, seen=users, planned=3000)
             hits.append((abs(point) > 1.96 * error, not wide.low <= 0 <= wide.high))
         naive += any(hit for hit, _ in hits)
         valid += any(hit for _, hit in hits)
@@ -139,4 +139,4 @@ def test_bad_input_is_told() -> None:
     with pytest.raises(RowError, match="p-values in"):
         holm([2.0])
     with pytest.raises(ConfigError, match="standard error above 0"):
-        always_valid(0.0, standard_error=0.0, users=1, planned=1)
+        always_valid(0.0, standard_error=0.0, seen=1, planned=1)

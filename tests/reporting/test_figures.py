@@ -47,7 +47,12 @@ def points() -> str:
     )
 
 
-DRAWINGS = [curves, bars, histogram, calibration, points]
+def trade_offs() -> str:
+    found = {"fast": ([0.5, 0.4], [0.0, 0.1]), "base": ([0.5], [0.0])}
+    return figures.trade_offs(found, xlabel="utility", ylabel="fairness")
+
+
+DRAWINGS = [curves, bars, histogram, calibration, points, trade_offs]
 PAGE = (Path(figures.__file__).parent / "templates" / "report.css").read_text("utf-8")
 
 

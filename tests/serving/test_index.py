@@ -37,12 +37,14 @@ def test_it_is_a_dictionary(ids: list[Any], others: list[Any]) -> None:
     assert index.rows([]).tolist() == []
     for key in asked:
         assert index.rows([key]).tolist() == [rows.get(key, -1)]
+        assert index.row(key) == rows.get(key, -1)
 
 
 def test_ids_of_another_type_are_other_ids() -> None:
     assert index_of([1, 2]).rows(["1", 2, None, 2.0]).tolist() == [-1, 1, -1, -1]
     assert index_of(["1", "2"]).rows([1, "2", np.str_("1")]).tolist() == [-1, 1, 0]
     assert index_of([1, 2]).rows([np.int64(2), np.int32(1)]).tolist() == [1, 0]
+    assert [index_of([1, 2]).row(key) for key in ("1", np.int64(2), None)] == [-1, 1, -1]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,8 @@ def test_an_id_is_found_in_a_few_steps(ids: np.ndarray[Any, Any]) -> None:
     assert len(place) == 50_000
     assert index.slots.size == 2**18
     assert longest < 40  # measured 8 to 12
+    some = np.arange(0, 50_000, 97)
+    assert [index.row(key) for key in ids[some].tolist()] == some.tolist()
 
 
 def planted(slots: np.ndarray[Any, Any], how: str, rng: np.random.Generator) -> Any:

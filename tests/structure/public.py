@@ -13,6 +13,7 @@ from typing import Any
 import causal_ranker
 
 SECTION = re.compile(r"^(?P<name>[A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
+_PYDANTIC = "pydantic._internal._model_construction"
 # Bases whose constructors say nothing about ours.
 FOREIGN_ROOTS = ("pydantic", "builtins", "enum", "typing")
 
@@ -52,7 +53,8 @@ def public_objects(module: ModuleType) -> Iterator[tuple[str, Any]]:
                 target = (
                     method.__func__ if isinstance(method, classmethod | staticmethod) else method
                 )
-                if inspect.isfunction(target):
+                # pydantic writes a method of its own into a model with private attributes
+                if inspect.isfunction(target) and target.__module__ != _PYDANTIC:
                     yield f"{module.__name__}.{name}.{method_name}", target
         elif inspect.isfunction(value):
             yield f"{module.__name__}.{name}", value

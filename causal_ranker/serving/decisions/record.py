@@ -59,7 +59,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     holdout, explored, canary : bool
         Whether the user always gets the base list, slots were drawn, and the canary answered.
     features_hash : str
-        Hash of the features that the model read.
+        Hash of the features that the model read: 16 hexadecimal digits of their SHA-256.
     session_id : int or str or None
         The caller's session.
     surface : str or None

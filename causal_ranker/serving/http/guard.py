@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
+from functools import cache
 from time import perf_counter
 from typing import Final
 
@@ -59,19 +60,21 @@ class Guard:
     ) -> None:
         self._app, self._keys, self._only_here = app, keys, only_here
         self._open, self._known = frozenset(open_paths), frozenset(known_paths)
-        self._responses = Counter(
+        responses = Counter(
             "causal_ranker_http_responses",
             "Responses by path and status; 499 where the client left before there was one.",
             ("path", "status"),
             registry=registry,
         )
-        self._seconds = Histogram(
+        seconds = Histogram(
             "causal_ranker_http_seconds",
             "Seconds from the first byte of the head to the end of the response, by path.",
             ("path",),
             buckets=_BUCKETS,
             registry=registry,
         )
+        # To look one up costs more than to count, and there are few.
+        self._responses, self._seconds = cache(responses.labels), cache(seconds.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request.
@@ -117,8 +120,8 @@ class Guard:
                 raise
             await refuse(500, "the service failed; see its log")(scope, receive, noted)
         path = scope["path"] if scope["path"] in self._known else "other"
-        self._responses.labels(path, status).inc()
-        self._seconds.labels(path).observe(perf_counter() - began)
+        self._responses(path, status).inc()
+        self._seconds(path).observe(perf_counter() - began)
 
     def _enters(self, scope: Scope) -> bool:
         assert self._keys is not None

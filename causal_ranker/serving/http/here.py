@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from causal_ranker.addresses import is_here
@@ -32,7 +33,10 @@ def asks_here(scope: Scope) -> bool:
         Whether there is one ``Host``, and it is such a name, with any port.
     """
     given = [value for name, value in scope["headers"] if name == b"host"]
-    if len(given) != 1:
-        return False
-    found = _HOST.fullmatch(given[0].decode("latin-1").strip().lower())
+    return len(given) == 1 and _names_here(given[0])
+
+
+@lru_cache(maxsize=64)  # clients send the same few names again and again
+def _names_here(host: bytes) -> bool:
+    found = _HOST.fullmatch(host.decode("latin-1").strip().lower())
     return found is not None and is_here(found[1] or found[2])

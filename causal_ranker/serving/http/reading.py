@@ -38,6 +38,8 @@ _built = threading.local()
 class _Counted:
     """Refuses to be built once more than a request may hold."""
 
+    __slots__ = ()  # else its objects would be the collector's, which a candidate is not
+
     def __post_init__(self) -> None:
         _built.items += 1
         if _built.items > MOST_ITEMS:

@@ -61,9 +61,12 @@ def pair_features_along(
     Raises
     ------
     ConfigError
-        If there is no moment, or they do not ascend.
+        If there is no moment, or they do not ascend, or there are several and factors are features:
+        those of one fit mean other things than those of the next.
     SchemaError
         If the arrays differ in length.
+    RowError
+        If T, Y or a propensity cannot be (see `PairHistory.of`).
     EmptyError
         If no horizon has ended by the first moment, or no pair was shown or played.
     """
@@ -73,10 +76,17 @@ def pair_features_along(
             came=str(list(moments)),
             do="Give at least one, e.g. the first of each month of the log but the first.",
         )
-    if len(t0) != len(user):
+    if features.factors and len(moments) > 1:
+        raise ConfigError(
+            expected="one moment, where factors are features: each fit turns them another way",
+            came=f"{len(moments)} moments and {features.factors} factors",
+            do="Leave the factors out, of which scores are made, or give one moment.",
+        )
+    others = (item, t0, horizon_end, treatment, outcome, propensity)
+    if {len(each) for each in others} != {len(user)}:
         raise SchemaError(
-            expected="one t0 for each user",
-            came=f"{len(t0)} and {len(user)}",
+            expected="one value of each array for each user",
+            came=f"{len(user)} users beside {sorted({len(each) for each in others})} of the others",
             do="Give arrays of one length.",
         )
     found: NDArray[np.float32] | None = None

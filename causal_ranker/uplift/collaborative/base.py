@@ -225,7 +225,7 @@ class FactorModel(ABC, Generic[Config]):
         EmptyError
             If there are no pairs of a kind that the method needs.
         RowError
-            If the method needs propensities and some are missing.
+            If the method, or early stopping, needs propensities and some are missing.
         MissingExtraError
             If numba is not installed.
         """

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from causal_ranker.errors import ConfigError
+import numpy as np
+
+from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.uplift.collaborative.estimated import ScoreUsers, estimated_ranking
 from causal_ranker.uplift.collaborative.factors import Factors
 from causal_ranker.uplift.collaborative.interactions import Interactions
@@ -43,7 +45,8 @@ class EarlyStop:
     Raises
     ------
     ConfigError
-        If the metric has another name, or a number is below 1.
+        If the metric has another name, `every` or `patience` is no whole number of at least 1, the
+        cap is not above 1, or the overlap not from 0 to below 0.5.
     """
 
     validation: Interactions
@@ -61,12 +64,25 @@ class EarlyStop:
                 do="Take 'cdcg' or, say, 'cp10'.",
             )
         for name in ("every", "patience"):
-            if getattr(self, name) < 1:
+            count = getattr(self, name)
+            if not isinstance(count, int) or count < 1:
                 raise ConfigError(
-                    expected=f"at least 1 as {name} of early stopping",
-                    came=repr(getattr(self, name)),
+                    expected=f"a whole number of at least 1 as {name} of early stopping",
+                    came=repr(count),
                     do="Leave early stopping out to learn for all epochs.",
                 )
+        if self.cap is not None and not self.cap > 1:
+            raise ConfigError(
+                expected="a cap above 1, as inverse propensities are",
+                came=repr(self.cap),
+                do="Leave it out to cap no weight.",
+            )
+        if not 0 <= self.overlap < 0.5:
+            raise ConfigError(
+                expected="overlap from 0 to below 0.5",
+                came=repr(self.overlap),
+                do="Give the least propensity, of either arm, of pairs that are to count.",
+            )
 
     def check(self, interactions: Interactions) -> None:
         """Refuse validation pairs that do not fit those of training.
@@ -79,7 +95,10 @@ class EarlyStop:
         Raises
         ------
         ConfigError
-            If users or items are others, or the pairs are those of training.
+            If users or items are others, or the pairs are those of training, in whatever order and
+            with whatever propensities.
+        RowError
+            If a validation pair has no propensity.
         """
         ours = (self.validation.n_users, self.validation.n_items)
         theirs = (interactions.n_users, interactions.n_items)
@@ -89,11 +108,19 @@ class EarlyStop:
                 came=f"{ours[0]} users and {ours[1]} items",
                 do="Code users and items of both in one go.",
             )
-        if self.validation is interactions:
+        if _same_pairs(self.validation, interactions):
             raise ConfigError(
                 expected="validation pairs apart from those of training",
                 came="the same ones",
                 do="Split the logs by time, or draw twice.",
+            )
+        lost = np.flatnonzero(np.isnan(self.validation.propensity))
+        if lost.size:
+            raise RowError(
+                expected="a propensity of every validation pair, to estimate the metric by",
+                came=f"{lost.size} of {len(self.validation)} pairs without, e.g. in rows "
+                f"{lost[:3].tolist()}",
+                do="Estimate them for all pairs (see with_propensities).",
             )
 
     def value(self, score_users: ScoreUsers) -> float:
@@ -121,6 +148,16 @@ class EarlyStop:
         )
         slots = _CP.fullmatch(self.metric)
         return (ranking.cdcg() if slots is None else ranking.cp(int(slots[1]))).value
+
+
+def _same_pairs(one: Interactions, other: Interactions) -> bool:
+    if len(one) != len(other):
+        return False
+    first, second = np.argsort(one.keys), np.argsort(other.keys)
+    return all(
+        np.array_equal(getattr(one, name)[first], getattr(other, name)[second])
+        for name in ("keys", "exposed", "played")
+    )
 
 
 @dataclass

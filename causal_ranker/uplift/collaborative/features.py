@@ -47,7 +47,8 @@ class PairFeatures:
         By name; copies are fitted.
     factors : int
         First factors of user and item to add, of methods that have some. What a factor means
-        changes with every fit, so they are for rows that all get them from one history.
+        changes with every fit, so they are for rows that all get them from one history:
+        `pair_features_along` takes them at one moment alone.
     prior_rows : float
         Rows of the overall rate mixed into each rate (shrinkage).
     seed : int
@@ -77,8 +78,8 @@ class PairFeatures:
                 came=f"{factors} and {prior_rows:g}",
                 do="Leave them out, or give more.",
             )
+        self.factors = factors
         self._methods = dict(methods)
-        self._factors = factors
         self._prior = prior_rows
         self._seed = seed
         self.models_: dict[str, PairModel] = {}
@@ -199,7 +200,7 @@ class PairFeatures:
         return (*names, *_OF_PAIR)
 
     def _width(self, model: FactorModel[Any]) -> int:
-        return min(self._factors, int(model.item_factors_.shape[1]))
+        return min(self.factors, int(model.item_factors_.shape[1]))
 
     def _parts(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> list[Floats]:
         """Return the columns of some rows, from codes of which -1 is unknown."""

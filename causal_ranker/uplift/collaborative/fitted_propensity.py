@@ -224,7 +224,8 @@ def _left_out(
 def _popularity(ones: csr_array, left_out: csr_array | None = None) -> FactorPropensity:
     counted = ones if left_out is None else ones - ones * left_out
     pairs = ones.shape[0] * ones.shape[1] - (0 if left_out is None else left_out.nnz)
-    average = max(counted.sum(), 1) / pairs
+    # Where all that counts was shown, or nothing, half a pair less or more keeps log odds finite.
+    average = min(max(float(counted.sum()), 0.5), pairs - 0.5) / pairs
     level = _log_odds(average)
 
     def above(axis: int) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import EmptyError, SchemaError
+from causal_ranker.errors import EmptyError, RowError, SchemaError
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.collaborative.interactions import Interactions
 from causal_ranker.uplift.collaborative.pairs import PairCodes, draw_pairs
@@ -61,9 +61,9 @@ class PairHistory:
         user, item : numpy.ndarray of int or str
             Ids, shape (n_rows,).
         treatment, outcome : numpy.ndarray
-            T, and Y: plays within the horizon, however many.
+            T, 0 or 1, and Y: plays within the horizon, however many.
         propensity : numpy.ndarray
-            P(T = 1), NaN where unknown.
+            P(T = 1), in (0, 1), NaN where unknown.
         horizon_end : numpy.ndarray of int64
             Ends of the rows' horizons, in microseconds since 1970 UTC.
 
@@ -78,6 +78,9 @@ class PairHistory:
             If there is no row.
         SchemaError
             If the arrays differ in length.
+        RowError
+            If T is not 0 or 1, Y is no number of plays, or a propensity is known and not strictly
+            between 0 and 1.
         """
         lengths = {len(each) for each in (item, treatment, outcome, propensity, horizon_end)}
         if lengths != {len(user)}:
@@ -92,14 +95,27 @@ class PairHistory:
                 came="none",
                 do="Give a longer log, or a later end of it.",
             )
+        shown, plays = np.asarray(treatment), np.asarray(outcome)
+        p = np.asarray(propensity, dtype=np.float64)
+        _refuse((shown != 0) & (shown != 1), shown, expected="a treatment of 0 or 1 in every row")
+        _refuse(
+            ~(np.isfinite(plays) & (plays >= 0)),
+            plays,
+            expected="a number of plays as the outcome of every row",
+        )
+        _refuse(
+            ~(np.isnan(p) | ((p > 0) & (p < 1))),
+            p,
+            expected="propensities strictly between 0 and 1, or NaN where unknown",
+        )
         users, user_code = np.unique(user, return_inverse=True)
         items, item_code = np.unique(item, return_inverse=True)
         return cls(
             user=user_code.astype(np.int32),
             item=item_code.astype(np.int32),
-            exposed=treatment == 1,
-            played=outcome > 0,
-            propensity=np.asarray(propensity, dtype=np.float64),
+            exposed=shown == 1,
+            played=plays > 0,
+            propensity=p,
             codes=PairCodes(users, items),
             until=int(np.max(horizon_end)),
         )
@@ -130,4 +146,15 @@ class PairHistory:
             propensity=self.propensity,
             codes=self.codes,
             rng=stage_rng(seed, "pairs"),
+        )
+
+
+def _refuse(bad: NDArray[np.bool_], values: NDArray[Any], *, expected: str) -> None:
+    if bad.any():
+        first = np.flatnonzero(bad)[:3]
+        raise RowError(
+            expected=expected,
+            came=f"{int(bad.sum())} of {bad.size} rows without, e.g. {values[first].tolist()} in "
+            f"rows {first.tolist()}",
+            do="Drop or mend these rows; what is not known is not a row that was not shown.",
         )

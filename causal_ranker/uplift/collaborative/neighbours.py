@@ -13,14 +13,14 @@ neighborhood methods for recommender systems", ECIR 2021.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import EmptyError
+from causal_ranker.errors import ConfigError, EmptyError
 from causal_ranker.uplift.collaborative.interactions import Interactions
 from causal_ranker.uplift.collaborative.whole_rows import WholeRowModel
 
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["NeighbourConfig", "NeighbourModel"]
 
 Matrix = NDArray[np.float32]
+Among = Literal["users", "items"]
+Alike = Literal["outcomes", "exposures"]
+
+_AMONG: Final = get_args(Among)
+_ALIKE: Final = get_args(Alike)
 
 _CELLS: Final = 2**21  # similarities looked at in one go
 #: Neighbours so few, as a share of all, that a list of them takes less time than a full row.
@@ -73,6 +78,11 @@ class NeighbourModel(WholeRowModel):
         Weights; its defaults otherwise.
     seed : int
         Decides nothing, as nothing is drawn.
+
+    Raises
+    ------
+    ConfigError
+        If `among` or `alike` is another word, or the config another method's.
     """
 
     _default = NeighbourConfig()
@@ -83,12 +93,17 @@ class NeighbourModel(WholeRowModel):
     def __init__(
         self,
         *,
-        among: Literal["users", "items"],
-        alike: Literal["outcomes", "exposures"],
+        among: Among,
+        alike: Alike,
         config: NeighbourConfig | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(config=config, seed=seed)
+        for name, word, words in (("among", among, _AMONG), ("alike", alike, _ALIKE)):
+            if word not in words:
+                raise ConfigError(
+                    expected=f"{name} as one of {', '.join(words)}", came=repr(word), do="Take one."
+                )
         self._among = among
         self._alike = alike
 

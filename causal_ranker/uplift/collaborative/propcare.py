@@ -28,7 +28,7 @@ from pydantic import Field
 from rich.console import Console
 
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import EmptyError
+from causal_ranker.errors import ConfigError, EmptyError
 from causal_ranker.reporting.progress import Stages
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.collaborative.interactions import Interactions
@@ -109,13 +109,27 @@ class PropCare:
         Parameters
         ----------
         interactions : Interactions
-            Plays; exposures and propensities are not read.
+            Plays of the users and items that it was fitted on; exposures and propensities are not
+            read.
 
         Returns
         -------
         Interactions
             Played pairs and those inferred to be shown, by user and item, with propensities.
+
+        Raises
+        ------
+        ConfigError
+            If they are of other users and items.
         """
+        ours = len(self.propensity.user), len(self.propensity.item)
+        theirs = interactions.n_users, interactions.n_items
+        if ours != theirs:
+            raise ConfigError(
+                expected=f"plays of the {ours[0]} users and {ours[1]} items of the fit",
+                came=f"{theirs[0]} users and {theirs[1]} items",
+                do="Code users and items of both in one go.",
+            )
         cut = self._cut()
         listed = []
         for users, chance in self._blocks():

@@ -16,6 +16,7 @@ from causal_ranker.uplift.collaborative.along import pair_features_along
 from causal_ranker.uplift.collaborative.factory import make_pair_model
 from causal_ranker.uplift.collaborative.features import PairFeatures
 from causal_ranker.uplift.collaborative.history import PairHistory
+from causal_ranker.uplift.collaborative.pairwise import ULBPRConfig
 from causal_ranker.uplift.distill import DistillConfig, distill
 from tests.uplift.collaborative.pair_worlds import ItemEffects
 from tests.uplift.worlds import CONFIG, TREES
@@ -89,8 +90,24 @@ def test_what_cannot_be_is_refused() -> None:
             pair_features_along(features(), **columns, moments=moments)
     with pytest.raises(EmptyError, match="horizons have ended"):
         pair_features_along(features(), **columns, moments=[0])
-    with pytest.raises(SchemaError, match="one t0 for each user"):
-        pair_features_along(features(), **(columns | {"t0": columns["t0"][:3]}), moments=[WEEK])
+    for name in set(columns) - {"user"}:
+        short = columns | {name: columns[name][:3]}
+        with pytest.raises(SchemaError, match=r"\d+ users beside \[3, \d+\] of the others"):
+            pair_features_along(features(), **short, moments=[WEEK])
+
+
+def test_factors_are_features_of_one_fit_alone() -> None:
+    columns, _ = log(2, weeks=3, n_users=30, n_items=10)
+    config = ULBPRConfig(factors=3, epochs=1)
+
+    def pairs() -> PairFeatures:
+        return PairFeatures({"ulbpr": make_pair_model("ulbpr", config=config)}, factors=2)
+
+    with pytest.raises(ConfigError, match=r"one moment, where factors.*2 moments and 2 factors"):
+        pair_features_along(pairs(), **columns, moments=[WEEK, 2 * WEEK])
+    found, names = pair_features_along(pairs(), **columns, moments=[2 * WEEK])
+    told = columns["t0"] >= 2 * WEEK
+    assert np.isfinite(found[told, names.index("pairs_ulbpr_user_1")]).all()
 
 
 def test_auto_takes_the_score_of_a_history_and_a_student_serves_it() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.uplift.collaborative.early import EarlyStop, Watch
 from causal_ranker.uplift.collaborative.estimated import estimated_cdcg, estimated_cp
 from causal_ranker.uplift.collaborative.factors import Factors
@@ -97,13 +98,46 @@ def test_other_metrics_are_refused(metric: str) -> None:
 
 @pytest.mark.parametrize("name", ["every", "patience"])
 def test_numbers_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"at least 1 as {name} of early stopping; got 0"):
-        EarlyStop(small(), **{name: 0})
+    for bad in (0, 1.5):
+        wrong: dict[str, Any] = {name: bad}
+        with pytest.raises(ConfigError, match=f"at least 1 as {name} of early stopping; got {bad}"):
+            EarlyStop(small(), **wrong)
 
 
 def test_pairs_that_cannot_validate_are_refused() -> None:
     data = small()
     with pytest.raises(ConfigError, match="of the 30 users and 12 items; got 31 users and 12"):
         BPR().fit(data, early=EarlyStop(small(users=31)))
-    with pytest.raises(ConfigError, match="apart from those of training; got the same ones"):
-        BPR().fit(data, early=EarlyStop(data))
+    shuffled = np.random.default_rng(0).permutation(len(data))
+    names = ("user", "item", "exposed", "played", "propensity")
+    mixed = replace(data, **{name: getattr(data, name)[shuffled] for name in names})
+    other = replace(data, propensity=np.full(len(data), 0.5))
+    for same in (data, mixed, other):
+        with pytest.raises(ConfigError, match="apart from those of training; got the same ones"):
+            BPR().fit(data, early=EarlyStop(same))
+    flipped = data.exposed.copy()
+    flipped[np.flatnonzero(data.exposed & data.played)[0]] = False
+    EarlyStop(replace(data, exposed=flipped)).check(data)
+
+
+@pytest.mark.parametrize("cap", [1.0, 0.5, float("nan")])
+def test_a_cap_that_no_weight_is_below_is_refused(cap: float) -> None:
+    with pytest.raises(ConfigError, match="a cap above 1"):
+        EarlyStop(small(), cap=cap)
+
+
+@pytest.mark.parametrize("overlap", [-0.1, 0.5, float("nan")])
+def test_an_overlap_that_no_pair_has_is_refused(overlap: float) -> None:
+    with pytest.raises(ConfigError, match="overlap from 0 to below"):
+        EarlyStop(small(), overlap=overlap)
+
+
+def test_missing_propensities_are_refused_before_anything_is_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, holes = small(1), small(1).propensity.copy()
+    holes[:3] = np.nan
+    model = BPR(config=BPRConfig(factors=2, epochs=1))
+    monkeypatch.setattr(model, "_draws", lambda _: pytest.fail("it began to learn"))
+    with pytest.raises(RowError, match=r"of every validation pair.* got 3 of \d+ pairs"):
+        model.fit(small(), early=EarlyStop(replace(data, propensity=holes)))

@@ -224,3 +224,25 @@ def test_what_cannot_be_is_refused() -> None:
         PairHistory.of(**{**given, "outcome": given["outcome"][:5]})
     with pytest.raises(EmptyError, match="horizons have ended"):
         PairHistory.of(**{name: values[:0] for name, values in given.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("treatment", np.nan, "a treatment of 0 or 1 in every row; got 2 of 600"),
+        ("treatment", 2, "a treatment of 0 or 1"),
+        ("outcome", np.nan, "a number of plays"),
+        ("outcome", -1, "a number of plays"),
+        ("propensity", 0.0, "strictly between 0 and 1"),
+        ("propensity", 1.5, "strictly between 0 and 1"),
+    ],
+)
+def test_rows_of_which_it_is_not_known_what_happened_are_refused(
+    name: str, value: float, said: str
+) -> None:
+    """NaN and other levels of T are no rows that were not shown, and a lost Y is no Y of 0."""
+    given = columns(0)
+    values = given[name].astype(np.float64)
+    values[[3, 7]] = value
+    with pytest.raises(RowError, match=rf"{said}.*rows \[3, 7\]"):
+        PairHistory.of(**(given | {name: values}))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -205,3 +205,10 @@ def test_averages_stay_averages_where_nearly_everyone_was_shown() -> None:
     model = NeighbourModel(among="users", alike="outcomes", config=config)
     found = model.fit(from_dense(exposed, played)).score_users(np.arange(600))
     assert np.abs(found).max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("wrong", [{"among": "user"}, {"alike": "plays"}])
+def test_other_neighbours_are_refused(wrong: dict[str, Any]) -> None:
+    """What is not users would be items otherwise, and what is not outcomes exposures."""
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} as one of"):
+        NeighbourModel(**({"among": "users", "alike": "outcomes"} | wrong))

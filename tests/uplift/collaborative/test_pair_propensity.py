@@ -276,3 +276,15 @@ def test_what_cannot_be_fitted_is_refused() -> None:
             with_propensities(pairs, kind, config=PropensityConfig())
     with pytest.raises(ConfigError, match="left_out"):
         PropensityConfig(left_out=1.0)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_part_of_which_all_or_nothing_was_shown_has_finite_losses(shown: bool) -> None:
+    """The one pair that is another way may be among those left out."""
+    exposed = np.full((4, 3), shown)
+    exposed[2, 1] = not shown
+    pairs = from_dense(exposed, np.ones((4, 3), dtype=np.bool_))
+    config = PropensityConfig(left_out=0.9, factors=2)
+    for seed in range(5):
+        model = fit_pair_propensity(pairs, config=config, seed=seed)
+        assert np.isfinite([model.held_out_log_loss, model.held_out_popularity]).all()

@@ -162,3 +162,11 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
         fit_propcare(from_dense(shown, ~shown))
     with pytest.raises(ConfigError, match="alpha"):
         PropCareConfig(alpha=0)
+
+
+def test_plays_of_others_are_refused_and_not_dropped() -> None:
+    played = np.eye(4, 3, dtype=bool)
+    model = fit_propcare(from_dense(~played, played), config=PropCareConfig(factors=1, epochs=1))
+    more = np.eye(5, 3, dtype=bool)
+    with pytest.raises(ConfigError, match="4 users and 3 items of the fit; got 5 users and 3"):
+        model.infer(from_dense(~more, more))

@@ -1,4 +1,4 @@
-"""Intervals that hold at every look, for whoever watches a running test."""
+"""Intervals that hold at every look, for whoever watches a running test or arriving labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["always_valid"]
 
 
 def always_valid(
-    point: float, *, standard_error: float, users: int, planned: int, level: float = 0.95
+    point: float, *, standard_error: float, seen: int, planned: int, level: float = 0.95
 ) -> Interval:
     """Widen an estimate's interval so that it holds the truth at all looks together.
 
@@ -26,10 +26,11 @@ def always_valid(
         The estimate at this look.
     standard_error : float
         Its standard error.
-    users : int
-        Users so far, n; the sequence holds from a few hundred on, where means are near normal.
+    seen : int
+        Units so far, n: users of a test, rows whose labels have arrived. The sequence holds from
+        a few hundred on, where means are near normal.
     planned : int
-        Users at the planned end; the same at every look.
+        Units at the planned end; the same at every look.
     level : float
         Probability that no look ever misses the truth.
 
@@ -43,14 +44,14 @@ def always_valid(
     ConfigError
         If a number is not positive.
     """
-    if not (standard_error > 0 and users >= 1 and planned >= 1):
+    if not (standard_error > 0 and seen >= 1 and planned >= 1):
         raise ConfigError(
-            expected="a standard error above 0, and at least one user so far and planned",
-            came=f"{standard_error!r}, {users!r}, {planned!r}",
-            do="Look once users of both arms have come.",
+            expected="a standard error above 0, and at least one unit seen and planned",
+            came=f"{standard_error!r}, {seen!r}, {planned!r}",
+            do="Look once units have come, of both arms where there are two.",
         )
     alpha = 1 - share(level, name="level")
     pace = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / planned
-    spread = users * pace
+    spread = seen * pace
     width = sqrt((spread + 1) / spread * log((spread + 1) / alpha**2))
     return Interval.around(point, error=standard_error, quantile=width)

@@ -1,0 +1,98 @@
+"""Intervals of utility and of Mean Discounted Gain, over users: the items are those there are."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_ranker.coldstart.metrics import ListMetrics, gain_of, share_of_items
+from causal_ranker.errors import ConfigError
+from causal_ranker.stats.accuracy import accuracy_at_k
+from causal_ranker.stats.intervals import Interval, clustered_mean
+
+__all__ = ["gain_interval", "ndcg_interval", "user_ndcg"]
+
+
+def user_ndcg(metrics: ListMetrics, *, k: int) -> NDArray[np.float64]:
+    """Return NDCG of each user, NaN for users without positives.
+
+    Parameters
+    ----------
+    metrics : ListMetrics
+        A judged ranking.
+    k : int
+        Length of list.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_users,).
+    """
+    found = metrics.positives
+    liked = np.bincount(found.users, minlength=metrics.users + metrics.users_left_out)
+    each = accuracy_at_k(found.ranks, np.ones(found.ranks.size), found.users, relevant=liked, k=k)
+    return each.ndcg
+
+
+def ndcg_interval(metrics: ListMetrics, *, k: int) -> Interval:
+    """Estimate NDCG with its 95 % interval over users.
+
+    Parameters
+    ----------
+    metrics : ListMetrics
+        A judged ranking.
+    k : int
+        Length of list.
+
+    Returns
+    -------
+    Interval
+        Of the mean over users with a positive.
+    """
+    each = user_ndcg(metrics, k=k)
+    known = np.flatnonzero(~np.isnan(each))
+    return clustered_mean(each[known], known)
+
+
+def gain_interval(metrics: ListMetrics, *, lowest: int = 100) -> Interval:
+    """Estimate a mean of Mean Discounted Gain with its 95 % interval over users.
+
+    The gain of an item is a ratio of two sums over users, linearised: user u moves that of item i
+    by ``(g_ui - MDG_i) / |U_i|``. Which items are the worst is held fixed.
+
+    Parameters
+    ----------
+    metrics : ListMetrics
+        A judged ranking.
+    lowest : int
+        The share of worst items that is averaged, in percent; by default all items.
+
+    Returns
+    -------
+    Interval
+        Of ``fairness.lowest[lowest]``, or of ``fairness.mean``.
+
+    Raises
+    ------
+    ConfigError
+        If the share is not from 1 to 100.
+    """
+    if not 1 <= lowest <= 100:
+        raise ConfigError(
+            expected="a share of items from 1 to 100 percent",
+            came=str(lowest),
+            do="Choose for example 10.",
+        )
+    found, gains = metrics.positives, metrics.gains
+    count = int((~np.isnan(gains)).sum())
+    worst = np.argsort(gains, kind="stable")[: share_of_items(lowest, count=count)]  # NaN are last
+    rows = np.isin(found.items, worst)
+    users, items = found.users[rows], found.items[rows]
+    sizes = np.bincount(items, minlength=len(gains))
+    moved = (gain_of(found.ranks[rows]) - gains[items]) / sizes[items] / len(worst)
+    n_users = metrics.users + metrics.users_left_out
+    by_user = np.bincount(users, weights=moved, minlength=n_users)
+    with_any = np.unique(found.users)
+    # A mean over users whose deviations are what each of them moves.
+    each = float(gains[worst].mean()) + by_user[with_any] * len(with_any)
+    return clustered_mean(each, with_any)

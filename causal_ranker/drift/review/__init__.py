@@ -1,0 +1,1 @@
+"""What a person should look at, what they said, and what follows from it."""

@@ -1,0 +1,142 @@
+"""The part of a page that shows what a monitor found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from causal_ranker.drift.columns import ColumnDrift
+from causal_ranker.drift.monitor import MonitorReport
+from causal_ranker.reporting.blocks import Block, Document, Figure, Section, Table, Text
+
+__all__ = ["drift_document", "drift_section", "drift_summary"]
+
+_PANELS: Final = 12
+_ROWS: Final = 60
+
+
+def drift_section(report: MonitorReport) -> Section:
+    """Show schema, columns in order of gravity, and their course over time.
+
+    Parameters
+    ----------
+    report : MonitorReport
+        What the monitor found.
+
+    Returns
+    -------
+    Section
+        Tables, notes, and small multiples where days are known.
+    """
+    from causal_ranker.reporting.figures import small_multiples
+
+    section = drift_summary(report)
+    if len(report.days_before) < 2:
+        return section
+    panels = {
+        f"{_named(each)}: {each.track.what}": (
+            np.array([*each.track.reference, *each.track.window], dtype=float),
+            len(each.track.reference),
+        )
+        for each in _ordered(report)[:_PANELS]
+    }
+    caption = (
+        f"Day by day, from {report.days_before[0]} to {report.days_now[-1]}, the columns that "
+        "moved most first; the window stands right of the rule. Each panel has a scale of its own."
+    )
+    drawn = Figure(small_multiples(panels), caption, f"Small multiples of {', '.join(panels)}.")
+    return Section(section.title, [*section.blocks, drawn])
+
+
+def drift_summary(report: MonitorReport) -> Section:
+    """Show schema and columns without drawings, for the console.
+
+    Parameters
+    ----------
+    report : MonitorReport
+        What the monitor found.
+
+    Returns
+    -------
+    Section
+        Tables and notes.
+    """
+    rows: list[Sequence[object]] = []
+    ordered = _ordered(report)
+    for each in ordered[:_ROWS]:
+        signal = max(each.signals, key=lambda s: (s.decision.drifted, -s.decision.p_value))
+        rows.append(
+            (
+                _named(each),
+                "" if each.level == "quiet" else each.level,
+                signal.kind.replace("_", " "),
+                signal.decision.effect_size,
+                signal.decision.p_value,
+                signal.before,
+                signal.now,
+                f"{each.missing_now:.1%}",
+                ", ".join(each.new_categories),
+            )
+        )
+    names = [
+        *("column", "", "what moved most", "effect", "p-value", "before", "now"),
+        *("missing", "new categories"),
+    ]
+    days = " by day" if report.days_before else ""
+    note = (
+        "Effect: distribution, Kolmogorov-Smirnov distance or Cramér's V; mean, in standard "
+        "deviations of the reference; spread, log ratio; low, median and high, change of the share "
+        "of values up to the reference's 5 %, 50 % and 95 % quantile; else change of a share. "
+        f"Without drift, some column{days} is called drifted in at most {report.level:.1%} of "
+        "windows."
+    )
+    if len(ordered) > _ROWS:
+        note += f" {len(ordered) - _ROWS} further rows, none graver, are in the JSON."
+    changes: list[Sequence[object]] = [
+        (change.column, change.before or "absent", change.now or "absent")
+        for change in report.schema
+    ]
+    blocks: list[Block] = []
+    if changes:
+        blocks.append(Table(["column", "reference", "window"], changes))
+    blocks.append(Table(names, rows, note))
+    blocks += [Text(words) for words in report.notes]
+    return Section("Drift", blocks)
+
+
+def drift_document(report: MonitorReport) -> Document:
+    """Make a page of a monitor's report.
+
+    Parameters
+    ----------
+    report : MonitorReport
+        What the monitor found.
+
+    Returns
+    -------
+    Document
+        The page, which begins with the verdict.
+    """
+    meta = {
+        "rows of the reference": report.rows_before,
+        "rows of the window": report.rows_now,
+        "level": report.level,
+    }
+    return Document("Drift", report.verdict.sentence, [drift_section(report)], meta)
+
+
+def _ordered(report: MonitorReport) -> list[ColumnDrift]:
+    gravity = {"quiet": 0, "watch": 1, "alarm": 2}
+    return sorted(
+        report.columns,
+        key=lambda each: (
+            -gravity[each.level],
+            -max(signal.decision.statistic for signal in each.signals),
+        ),
+    )
+
+
+def _named(each: ColumnDrift) -> str:
+    return each.column if each.segment is None else f"{each.column} ({each.segment})"

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import cold_start
+from benchmarks.__main__ import main
+from benchmarks._cold_start_split import load_embeddings, load_split
+from tests.coldstart.worlds import unfair
+
+FAST = {"scale_fast", "gen_fast", "scale_fast_matched", "gen_fast_matched"}
+METHODS = FAST | {"base", "scale", "gen", "two_tiers"}
+FIGURES = {"ndcg15", "ndcg30", "mdg_mean", "mdg_min10", "seconds"}
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data set's form, small, with items in no order."""
+    folder = tmp_path / "ml1m_coldstart"
+    folder.mkdir()
+    scores, audience = unfair(0, users=60, items=150)
+    for name in ("DropoutNet", "DeepMusic"):
+        np.savez(folder / f"emb_{name}.npz", U=scores.users, I=scores.items)
+    who, what = audience.matrix.nonzero()
+    split = np.repeat(["train", "cold_vali", "cold_test"], [70, 35, 45])
+    split = np.random.default_rng(0).permutation(split)
+    pairs = pd.DataFrame({"uid": who, "iid": what, "split": split[what]})
+    pairs.sample(frac=1, random_state=0).to_parquet(folder / "pairs.parquet")
+    monkeypatch.setenv("CAUSAL_RANKER_DATA", str(tmp_path))
+    return folder
+
+
+def test_sides_have_their_own_items_and_users(small: Path) -> None:
+    split = load_split(small, n_users=60)
+    pairs = pd.read_parquet(small / "pairs.parquet")
+    for name, side in (("train", split.warm), ("cold_test", split.test)):
+        own = pairs[pairs["split"] == name]
+        assert list(side.items) == sorted(own["iid"].unique())
+        users, places = side.audience.matrix.nonzero()
+        found = set(zip(users.tolist(), side.items[places].tolist(), strict=True))
+        assert found == set(zip(own["uid"], own["iid"], strict=True))
+
+
+@pytest.mark.slow
+def test_every_method_is_judged(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"knn": dict.fromkeys(FIGURES, 0.5), "factors": {"seconds": 1.0}}
+    monkeypatch.setattr(cold_start, "trained", lambda *, quick: told if quick else {})
+    result = cold_start.run(quick=True)
+    assert list(result.figures) == ["dropoutnet", "deepmusic", "trained"]
+    for name in ("dropoutnet", "deepmusic"):
+        part = result.figures[name]
+        assert part.keys() == METHODS
+        assert all(found.keys() >= FIGURES for found in part.values())
+        base, free = part["base"], part["two_tiers"]
+        assert free["mdg_min10"] > base["mdg_min10"]
+        assert base["ndcg15_interval"][0] < base["ndcg15"] < base["ndcg15_interval"][1]
+    # equal embeddings, equal figures, but for the time they took
+    first, second = (
+        {**result.figures[n]["gen_fast"], "seconds": 0} for n in ("dropoutnet", "deepmusic")
+    )
+    assert first == second
+    lines = {(row[0], row[1]): row for row in result.rows}
+    assert lines["dropoutnet", "gen"][-1] == "0.5371 / 0.5203 / 0.0730 / 0.0069"
+    assert lines["trained", "factors"][2] == "-"
+
+
+@pytest.mark.slow
+def test_other_embeddings_are_judged_alone(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = small / "emb_DeepMusic.npz"
+    assert main(["cold_start", "--quick", "--embeddings", str(path)]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["embeddings"].keys() == METHODS
+    assert "dropoutnet" not in found
+
+
+def test_embeddings_that_are_not_there_or_not_wanted(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cold_start", "--embeddings", str(small / "nothing.npz")]) == 2
+    assert main(["import_time", "--embeddings", str(small / "emb_DeepMusic.npz")]) == 2
+    assert "reads no embeddings" in capsys.readouterr().err
+    np.savez(small / "other.npz", V=np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"no array \['I', 'U'\]"):
+        load_embeddings(small / "other.npz")
+
+
+def test_no_data_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAUSAL_RANKER_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="CAUSAL_RANKER_DATA"):
+        cold_start.run(quick=True)

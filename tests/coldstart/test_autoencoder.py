@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from causal_ranker.coldstart.autoencoder import (
+    AutoencoderConfig,
+    GenAutoencoderConfig,
+    fit_gen_autoencoder,
+    fit_scale_autoencoder,
+)
+from causal_ranker.coldstart.metrics import evaluate
+from causal_ranker.coldstart.mmd import exact_mmd, fourier_mmd, fourier_nodes
+from causal_ranker.coldstart.ranking import Audience
+from causal_ranker.coldstart.scores import FactoredScores
+from causal_ranker.errors import ConfigError, EmptyError, RowError
+from tests.coldstart.worlds import part, unfair
+
+VALUES = st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=20)
+
+
+@given(VALUES, VALUES)
+def test_twelve_features_are_the_kernel_of_all_pairs(x: list[float], y: list[float]) -> None:
+    exact = exact_mmd(x, y)
+    assert fourier_mmd(x, y) == pytest.approx(exact, abs=2e-6)
+    assert exact == pytest.approx(exact_mmd(y, x), abs=1e-12)
+    assert exact >= -1e-12
+
+
+def test_discrepancies_that_are_known() -> None:
+    assert exact_mmd([0.0], [1.0]) == pytest.approx(2 - 2 * np.exp(-1))
+    assert fourier_mmd([0.3, 0.5], [0.5, 0.3]) == pytest.approx(0, abs=1e-15)
+    assert np.square(fourier_nodes()[1]).sum() == pytest.approx(1)
+    # two wide samples: more features reach further
+    assert fourier_mmd([0.0], [6.0], features=60) == pytest.approx(2, abs=1e-6)
+    with pytest.raises(ConfigError, match="even number"):
+        fourier_nodes(3)
+    with pytest.raises(EmptyError, match="0 and 1 values"):
+        exact_mmd([], [1.0])
+
+
+def config(epochs: int) -> AutoencoderConfig:
+    return AutoencoderConfig(width=8, batch=20, epochs=epochs, learning_rate=0.1, alpha=2)
+
+
+def gen_config(epochs: int) -> GenAutoencoderConfig:
+    return GenAutoencoderConfig(
+        width=8, batch=20, epochs=epochs, learning_rate=0.05, warm_up=40, hidden=10, alpha=100
+    )
+
+
+def test_the_layers_learn_scores_back_and_the_map_is_what_they_say() -> None:
+    scores, audience = unfair(0)
+    settings = config(80).model_copy(update={"alpha": 0.0})
+    fitted = fit_scale_autoencoder(scores, audience=audience, config=settings)
+    old = scores.block(0, 120)
+    wanted = (old - old.min()) / (old.max() - old.min()) * 1.9
+    new = fitted(scores.items).block(0, 120)
+    missed = np.square(new - wanted).sum() / np.square(wanted - wanted.mean()).sum()
+    assert missed < 0.05
+
+
+def test_one_step_is_that_of_a_network_in_plain_numpy() -> None:
+    # one batch, one epoch: what batch normalisation keeps of it is a tenth of the batch's moments
+    scores, audience = unfair(4, users=30, items=12)
+    settings = AutoencoderConfig(width=3, batch=12, epochs=1, learning_rate=1e-12, alpha=1)
+    found = fit_scale_autoencoder(scores, audience=audience, config=settings, seed=5)
+    from causal_ranker.seeds import stage_rng
+
+    def drawn(rng: np.random.Generator, outer: int, inner: int) -> np.ndarray:
+        values = rng.standard_normal((outer, inner), dtype=np.float32)
+        while (far := np.abs(values) > 2).any():
+            values[far] = rng.standard_normal(int(far.sum()), dtype=np.float32)
+        return values * 0.01
+
+    rng = stage_rng(5, "coldstart/scale")
+    first, last = drawn(rng, 3, 30), drawn(rng, 30, 3)
+    old = scores.block(0, 30).T
+    inner = (old - old.min()) / (old.max() - old.min()) * 1.9 @ first.T
+    mean, variance = 0.1 * inner.mean(0), 0.9 + 0.1 * inner.var(0, ddof=1)
+    expected = (inner - mean) / np.sqrt(variance + 1e-3) @ last.T
+    np.testing.assert_allclose(found(scores.items).block(0, 30).T, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fit", "settings"),
+    [(fit_scale_autoencoder, config(60)), (fit_gen_autoencoder, gen_config(60))],
+)
+def test_the_worst_new_items_gain(fit: object, settings: AutoencoderConfig) -> None:
+    world = unfair(0, users=150, items=100)
+    (warm, audience), (new, theirs) = part(world, slice(0, 60)), part(world, slice(60, 100))
+    before = evaluate(new, audience=theirs, lengths=(15,))
+    fitted = fit(warm, audience=audience, config=settings)  # type: ignore[operator]
+    after = evaluate(fitted(new.items), audience=theirs, lengths=(15,))
+    assert after.fairness.lowest[10] > before.fairness.lowest[10] + 0.01
+
+
+def test_a_seed_gives_the_same_map_and_leaves_the_libraries_draws_alone() -> None:
+    import torch
+
+    scores, audience = unfair(1)
+    state = torch.random.get_rng_state()
+    maps = [
+        fit_gen_autoencoder(scores, audience=audience, config=gen_config(42), seed=seed).weights
+        for seed in (0, 0, 1)
+    ]
+    assert torch.equal(state, torch.random.get_rng_state())
+    np.testing.assert_array_equal(maps[0], maps[1])
+    assert np.abs(maps[0] - maps[2]).max() > 1e-3
+
+
+def test_a_batch_of_one_item_joins_the_one_before() -> None:
+    scores, audience = part(unfair(2), slice(0, 21))
+    assert np.isfinite(
+        fit_scale_autoencoder(scores, audience=audience, config=config(2)).weights
+    ).all()
+
+
+def test_bad_input_is_told() -> None:
+    scores, audience = unfair(0)
+    wild = config(40).model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(RowError, match="training diverged"):
+        fit_scale_autoencoder(scores, audience=audience, config=wild)
+    nobody = Audience.from_pairs(np.array([], dtype=int), np.array([], dtype=int), shape=(120, 60))
+    with pytest.raises(EmptyError, match="positives of warm items"):
+        fit_gen_autoencoder(scores, audience=nobody)
+    flat = FactoredScores(np.ones((120, 1)), np.ones((60, 1)))
+    assert np.isfinite(
+        fit_scale_autoencoder(flat, audience=audience, config=config(1)).weights
+    ).all()
