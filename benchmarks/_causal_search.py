@@ -16,7 +16,7 @@ from benchmarks._causal_draws import Given
 from benchmarks._causal_features import PairTable
 from benchmarks._causal_judge import ndcg
 from benchmarks._causal_logits import dense
-from benchmarks._causal_methods import METHODS, OVERLAP, Chosen, Method, fitted
+from benchmarks._causal_methods import CAP, METHODS, OVERLAP, Chosen, Method, fitted
 from benchmarks._causal_ranges import RANGES, TRIALS, drawn
 from benchmarks._causal_tabular import labelled, prepared
 from causal_ranker.errors import ConfigError
@@ -90,7 +90,7 @@ def _pair(method: Method, given: Given, settings: Mapping[str, Any]) -> dict[str
         users = np.arange(log.n_users)
         first = np.argsort(-model.score_users(users), axis=1, kind="stable")[:, :10]
         return {"value": float(np.nanmean(ndcg(first, dense(log)[1])))}
-    found = {"value": estimated_cdcg(model.score_users, log, overlap=OVERLAP)}
+    found = {"value": estimated_cdcg(model.score_users, log, cap=CAP, overlap=OVERLAP)}
     return found | ({"epochs": model.epochs_} if isinstance(model, FactorModel) else {})
 
 
@@ -124,7 +124,7 @@ def _of_some(scores: Array, users: NDArray[np.int64], log: Interactions) -> floa
         user=place[log.user[kept]].astype(np.int32),
         **{name: getattr(log, name)[kept] for name in ("item", "exposed", "played", "propensity")},
     )
-    return estimated_cdcg(lambda user: scores[user], some, overlap=OVERLAP)
+    return estimated_cdcg(lambda user: scores[user], some, cap=CAP, overlap=OVERLAP)
 
 
 def read_chosen(world: str) -> Chosen:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks import Result
 from benchmarks._causal_judge import FIGURES
-from benchmarks._causal_methods import ORACLE, OURS, OVERLAP, THEIRS
+from benchmarks._causal_methods import CAP, ORACLE, OURS, OVERLAP, THEIRS
 from benchmarks._causal_worlds import PUBLISHED
 from benchmarks._spent import Spent
 from causal_ranker.stats.intervals import Interval, clustered_mean
@@ -94,16 +94,16 @@ def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s
 _NOTE: Final = (
     "Judged by drawn effects Y(1) - Y(0) of a third draw; means over seeds of each user, then "
     "95 % intervals over users. Estimated p is fitted to exposures. Pair models learn from the "
-    "first log and keep the epoch with the best CDCG as estimated on the second (on "
-    f"pairs with propensities at least {OVERLAP:g} from 0 and 1; true ones for methods that learn "
-    "by true ones). Tabular "
-    "rows (dr, auto, stack) learn from outcomes of the second log what the first tells of its "
-    "pairs: in time's order, as in a real log. They rank by what both logs tell, averaged. So "
-    "they use outcomes of both, which 'both logs' lets DLCE do, too. Settings: the best of as many "
-    "random ones for each method on a seed that is not among these, by the same estimate; of bpr "
-    "and mf, which are to rank by plays, by NDCG@10 on the second log. Seconds: of a core; what "
-    "is estimated or described first is counted in. MiB: the peak beyond the logs. Published "
-    "figures are of larger worlds."
+    "first log and keep the epoch with the best CDCG as estimated on the second, of pairs with "
+    f"propensities {OVERLAP:g} and more from 0 and 1, their inverse at most {CAP:g}; by true ones "
+    "for methods that learn by true ones, and by estimated ones for all others. Tabular rows (dr, "
+    "auto, stack) learn from outcomes of the second log what the first tells of its pairs: in "
+    "time's order, as in a real log. They rank by what both logs tell, averaged. So they use "
+    "outcomes of both, which 'both logs' lets DLCE do, too. Settings: the best of as many random "
+    "ones for each method on a seed that is not among these, by the same estimate; of bpr and mf, "
+    "which are to rank by plays, by NDCG@10 on the second log. What diverges on a seed learns at "
+    "half the rate. Seconds: of a core; what is estimated or described first is counted in. MiB: "
+    "the peak beyond the logs. Published figures are of larger worlds."
 )
 
 

@@ -18,6 +18,7 @@ from benchmarks._causal_features import PairTable
 from benchmarks._causal_judge import FIGURES, by_user
 from benchmarks._causal_logits import LogOdds
 from benchmarks._causal_methods import (
+    CAP,
     METHODS,
     ORACLE,
     OURS,
@@ -175,7 +176,7 @@ def test_a_pair_model_keeps_what_the_second_log_says_is_best(known: Given) -> No
     assert best["epochs"] == model.epochs_
     assert best["value"] == max(model.history_.values())
     log = known.validate["true"]
-    assert best["value"] == estimated_cdcg(model.score_users, log, overlap=OVERLAP)
+    assert best["value"] == estimated_cdcg(model.score_users, log, cap=CAP, overlap=OVERLAP)
 
 
 def test_both_logs_are_learned_from_in_each_epoch(known: Given) -> None:
