@@ -172,7 +172,7 @@ def chance_of_rows(now: Profile, before: Profile, *, whole: Profile) -> dict[Kin
         p_values["spread"] = _of_shares(outside[0], outside[1], m, n)
         root = measured["distribution"].change[0] / measured["distribution"].chance[0]
         p_values["distribution"] = float(kolmogorov(root * _KOLMOGOROV))
-    elif isinstance(before, Categories) and isinstance(whole, Categories):
+    elif isinstance(now, Categories) and isinstance(whole, Categories):
         p_values["distribution"] = 1.0
         if n > 0 and m > 0:
             statistic, freedom = chi_squared(before.counts[0], now.counts[0])
