@@ -178,6 +178,16 @@ def test_fits_that_share_bins_do_not_meet() -> None:
         assert found.model_to_string() == alone.model_to_string()
 
 
+def test_sparse_features_are_not_bundled() -> None:
+    """A bundle made of all rows breaks fits on some: wrong splits, or the end of the process."""
+    x = (np.random.default_rng(0).random((500, 3)) < 0.05).astype(np.float32)
+    shared = BinnedFeatures(x, names=["a", "b", "c"], categorical=[], config=SMALL)
+    found = shared.fit(
+        x[:, 0].astype(float), weight=np.ones(500), objective="regression", config=SMALL, seed=0
+    )
+    assert "[enable_bundle: 0]" in found.model_to_string()
+
+
 def test_leaves_of_any_size_share_bins() -> None:
     """LightGBM would drop a feature that no leaf of the first fit's size could split on."""
     x = np.zeros((1000, 1), dtype=np.float32)
