@@ -37,7 +37,7 @@ demo: $(STAMP) ## run the whole chain on real shopping logs and write report.htm
 test: $(STAMP) $(SPARK) ## run every test, a file at a time on each core
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-check: $(STAMP) ## lint, formatting, types, and the floors of the rooms
+check: $(STAMP) $(SPARK) ## lint, formatting, types, and the floors of the rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -80,7 +80,7 @@ def map_array(file: Path, *, digest: str) -> NDArray[Any]:
             wanted = int(np.prod(shape, dtype=object)) * dtype.itemsize
             if not plain or by_column or wanted != size - handle.tell():
                 raise ValueError(f"shape {shape}, type {dtype.str}, {size} bytes")
-        except ValueError as error:
+        except Exception as error:  # what NumPy's reader of headers raises is listed nowhere
             raise BundleError(
                 expected=f"a plain array by rows in {file.name}",
                 came=" ".join(str(error).split()),

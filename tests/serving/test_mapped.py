@@ -84,6 +84,8 @@ BAD = {
     "too many rows": WHOLE.replace(b"(3, 4)", b"(9, 4)"),
     "negative": WHOLE.replace(b"(3, 4)", b"(-3,4)"),
     "words": WHOLE.replace(b"(3, 4)", b"(a, 4)"),
+    "an open bracket": WHOLE.replace(b"(3, 4), }", b"(3, 4), ("),
+    "a bracket too many": WHOLE.replace(b"(3, 4), }", b"(3, 4)) }"),
     "a call": WHOLE.replace(b"(3, 4)", b"exit()"),
 }
 
