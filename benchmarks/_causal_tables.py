@@ -71,8 +71,15 @@ def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s
             _line(name, users, spent=[each.spent[name] for each in seeds if name in each.spent])
             for name, users in means.items()
         ]
-        rows += [(world.name, *_cells(line, world=world.name)) for line in lines]
+        published = PUBLISHED.get(world.name, {})
+        rows.append((world.name.upper(), *[""] * 6))
+        rows += [_cells(line) for line in lines]
+        rows += [
+            (f"{name}, published", *(f"{value:g}" for value in values), *[""] * 3)
+            for name, values in published.items()
+        ]
         figures[world.name] = _asked(means) | {
+            "published": dict(published),
             "statistics": dict(world.statistics),
             "published_statistics": dict(PUBLISHED_WORLDS.get(world.name, {})),
             "orders": _orders(means),
@@ -80,10 +87,7 @@ def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s
         }
         notes.append(_words(world, figures[world.name]))
     return Result(
-        columns=(
-            "world", "method", "CP@10", "95 %", "CP@100", "95 %", "CDCG", "95 %", "NDCG@10",
-            "seconds", "MiB", "published CP@10 / CP@100 / CDCG",
-        ),
+        columns=("", *FIGURES, "s", "MiB"),
         rows=rows,
         figures=figures | {"sgd_pairs_per_s": round(pairs_per_s)},
         note="\n".join([*notes, f"DLCE, 100 factors, one core: {pairs_per_s / 1e6:.1f} million "
@@ -93,8 +97,9 @@ def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s
 
 _NOTE: Final = (
     "Judged by drawn effects Y(1) - Y(0) of a third draw; means over seeds of each user, then "
-    "95 % intervals over users. Estimated p is fitted to exposures. Pair models learn from the "
-    "first log and keep the epoch with the best CDCG as estimated on the second, of pairs with "
+    "halves of 95 % intervals over users. Estimated p is fitted to exposures. Pair models learn "
+    "from the first log and keep the epoch with the best CDCG as estimated on the second, of "
+    "pairs with "
     f"propensities {OVERLAP:g} and more from 0 and 1, their inverse at most {CAP:g}; by true ones "
     "for methods that learn by true ones, and by estimated ones for all others. Tabular rows (dr, "
     "auto, stack) learn from outcomes of the second log what the first tells of its pairs: in "
@@ -162,17 +167,14 @@ def _orders(means: Mapping[str, Array]) -> dict[str, list[float]]:
     return {name: [each.point, each.low, each.high] for name, each in told.items()}
 
 
-def _cells(line: Mapping[str, Any], *, world: str) -> tuple[object, ...]:
+def _cells(line: Mapping[str, Any]) -> tuple[object, ...]:
     cells: list[object] = [line["method"]]
     for figure, digits in zip(FIGURES, (4, 4, 3, 3), strict=True):
         point, low, high = line[figure]
-        cells.append(f"{point:.{digits}f}")
-        if figure != "NDCG@10":
-            cells.append(f"{low:.{digits}f} to {high:.{digits}f}")
+        half = "" if figure == "NDCG@10" else f" ±{(high - low) / 2:.{digits}f}"
+        cells.append(f"{point:.{digits}f}{half}")
     for name, form in (("seconds", ".1f"), ("peak_mb", ".0f")):
         cells.append("" if line[name] is None else format(line[name], form))
-    published = PUBLISHED.get(world, {}).get(line["method"])
-    cells.append("" if published is None else " / ".join(f"{value:g}" for value in published))
     return tuple(cells)
 
 

@@ -238,6 +238,7 @@ def judged(seed: int, lift: float) -> Judged:
 def test_differences_are_paired_by_user(world: PairWorld) -> None:
     told = compared([(world, [judged(1, 0.1), judged(2, 0.1)])], pairs_per_s=1e7)
     assert all(len(row) == len(told.columns) for row in told.rows)
+    assert ("bpr, published", "0.0301", "0.0138", "0.8983", "", "", "") in told.rows
     figures: dict[str, Any] = dict(told.figures)["grocery"]  # type: ignore[assignment]
     assert figures["oracle_gain_share"] == pytest.approx(0.5, abs=0.05)
     for name in ("cp10", "cdcg"):
