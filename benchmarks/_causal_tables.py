@@ -16,6 +16,7 @@ from benchmarks._causal_worlds import PUBLISHED
 from benchmarks._spent import Spent
 from causal_ranker.stats.intervals import Interval, clustered_mean
 from causal_ranker.worlds.semisynthetic.statistics import PUBLISHED as PUBLISHED_WORLDS
+from causal_ranker.worlds.semisynthetic.statistics import describe
 
 if TYPE_CHECKING:
     from causal_ranker.worlds.semisynthetic.pair_world import PairWorld
@@ -179,18 +180,12 @@ def _cells(line: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _words(world: PairWorld, asked: Mapping[str, Any]) -> str:
-    beside = asked["published_statistics"]
-    statistics = ", ".join(
-        f"{name.replace('_', ' ')} {value:.4g}"
-        + (f" (published {beside[name]:g})" if name in beside else "")
-        for name, value in world.statistics.items()
-    )
     orders = "; ".join(
         f"{name} {point:+.3f} ({low:+.3f} to {high:+.3f})"
         for name, (point, low, high) in asked["orders"].items()
     )
     return (
-        f"{world.name}: {statistics}. {OURS} minus {THEIRS}: CP@10 {asked['cp10_diff']:+.4f} "
+        f"{describe(world)}\n{OURS} minus {THEIRS}: CP@10 {asked['cp10_diff']:+.4f} "
         f"(at least {asked['cp10_diff_low']:+.4f}), CDCG {asked['cdcg_diff']:+.3f} (at least "
         f"{asked['cdcg_diff_low']:+.3f}); {asked['oracle_gain_share']:.0%} of the oracle's gain in "
         f"CDCG over random. Published signs: {orders}."

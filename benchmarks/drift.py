@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Mapping
-from typing import Final, Protocol, cast
+from typing import Final
 
-import benchmarks
 from benchmarks import Result
+from benchmarks._parts import Limits, asked, part_named
 
 __all__ = ["DESCRIPTION", "LIMITS", "parts", "run"]
 
 DESCRIPTION: Final = "drift: false alarms, detection, and the time and memory of a monitor run"
 #: What is asked of a figure.
-LIMITS: Final[Mapping[str, tuple[str, float]]] = {
+LIMITS: Final[Limits] = {
     "false_alarm_rate": ("at most", 0.071),
     "family_false_alarm_rate": ("at most", 0.071),
     "detection_rate": ("at least", 0.95),
@@ -23,14 +21,6 @@ LIMITS: Final[Mapping[str, tuple[str, float]]] = {
     "effect_drift_detected": ("at least", 1),
 }
 _PARTS: Final = ("false_alarms", "detection", "elec2", "effect", "monitor")
-
-
-class _Part(Protocol):
-    """The form of a module ``_drift_part_PART``."""
-
-    def run(self, *, quick: bool) -> Mapping[str, object]:
-        """Measure, and return figures by name."""
-        ...
 
 
 def parts() -> list[str]:
@@ -63,9 +53,8 @@ def run(*, quick: bool, part: str | None = None) -> Result:
     rows: list[tuple[object, ...]] = []
     figures: dict[str, object] = {}
     for name in parts() if part is None else [part]:
-        module = importlib.import_module(f"{benchmarks.__name__}._drift_part_{name}")
-        found = cast(_Part, module).run(quick=quick)
-        rows += [(name, key, value, _asked(key)) for key, value in found.items()]
+        found = part_named(f"_drift_part_{name}").run(quick=quick)
+        rows += [(name, key, value, asked(key, limits=LIMITS)) for key, value in found.items()]
         figures |= found
     return Result(
         columns=("part", "figure", "measured", "asked"),
@@ -73,10 +62,3 @@ def run(*, quick: bool, part: str | None = None) -> Result:
         figures=figures,
         note=f"{os.cpu_count()} cores. Rates are shares of runs, each with data of its own.",
     )
-
-
-def _asked(figure: str) -> str:
-    if figure not in LIMITS:
-        return ""
-    words, limit = LIMITS[figure]
-    return f"{words} {limit:g}"

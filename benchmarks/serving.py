@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import pkgutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final
 
 import benchmarks
 from benchmarks import Result
+from benchmarks._parts import Limits, asked, part_named
 
 __all__ = ["DESCRIPTION", "LIMITS", "parts", "run"]
 
 DESCRIPTION: Final = "serving: latency, throughput and memory of the service, and what it survives"
 #: What is asked of a figure, on 2 cores shared with the client.
-LIMITS: Final[Mapping[str, tuple[str, float]]] = {
+LIMITS: Final[Limits] = {
     "p99_ms_100": ("at most", 15),
     "p99_ms_200": ("at most", 25),
     "max_rps": ("at least", 400),
@@ -31,14 +30,6 @@ LIMITS: Final[Mapping[str, tuple[str, float]]] = {
     "corrupt_served": ("at most", 0),
 }
 _PREFIX: Final = "_serving_"
-
-
-class _Part(Protocol):
-    """The form of a module ``_serving_PART``: found by its file."""
-
-    def run(self, *, quick: bool) -> Mapping[str, object]:
-        """Measure, and return figures by name."""
-        ...
 
 
 def parts() -> list[str]:
@@ -72,10 +63,9 @@ def run(*, quick: bool, part: str | None = None) -> Result:
     rows: list[tuple[object, ...]] = []
     figures: dict[str, object] = {}
     for name in parts() if part is None else [part]:
-        module = cast(_Part, importlib.import_module(f"{benchmarks.__name__}.{_PREFIX}{name}"))
-        others = _Others()
+        module, others = part_named(f"{_PREFIX}{name}"), _Others()
         found = module.run(quick=quick)
-        rows += [(name, key, value, _asked(key)) for key, value in found.items()]
+        rows += [(name, key, value, asked(key, limits=LIMITS)) for key, value in found.items()]
         rows.append((name, "cores that others kept busy meanwhile", others.cores(), ""))
         figures |= found
     return Result(
@@ -84,13 +74,6 @@ def run(*, quick: bool, part: str | None = None) -> Result:
         figures=figures,
         note=f"{os.cpu_count()} cores, shared with the client.",
     )
-
-
-def _asked(figure: str) -> str:
-    if figure not in LIMITS:
-        return ""
-    words, limit = LIMITS[figure]
-    return f"{words} {limit:g}"
 
 
 class _Others:

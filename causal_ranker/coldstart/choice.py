@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from causal_ranker.coldstart.metrics import ListMetrics
+from causal_ranker.coldstart.metrics import ListMetrics, evaluate
+from causal_ranker.coldstart.ranking import Audience
+from causal_ranker.coldstart.scores import FactoredScores, ScoreMap
 from causal_ranker.errors import ConfigError
 
-__all__ = ["NDCG_AT", "fairest"]
+__all__ = ["NDCG_AT", "Choice", "choose_map", "fairest"]
 
 #: Length of the list whose NDCG may not fall.
 NDCG_AT = 15
 
 Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Choice(Generic[Key]):
+    """What was tried on validation items, and what was chosen.
+
+    Parameters
+    ----------
+    map : ScoreMap
+        The chosen map.
+    config : key or None
+        Its settings; None where everything tried lost too much, and the map changes nothing.
+    tried : dict of key to ListMetrics
+        What each gave on the validation items.
+    base : ListMetrics
+        What the unchanged scores gave.
+    """
+
+    map: ScoreMap
+    config: Key | None
+    tried: dict[Key, ListMetrics]
+    base: ListMetrics
 
 
 def fairest(
@@ -54,3 +79,41 @@ def fairest(
         return tried[key].fairness.lowest[10], tried[key].utility[NDCG_AT].ndcg
 
     return max(allowed, key=merit, default=None)
+
+
+def choose_map(
+    maps: Mapping[Key, ScoreMap],
+    *,
+    unchanged: ScoreMap,
+    validation: FactoredScores,
+    audience: Audience,
+    most_loss: float,
+) -> Choice[Key]:
+    """Choose among fitted maps by the rule of `fairest`.
+
+    Parameters
+    ----------
+    maps : mapping of key to ScoreMap
+        Maps by their settings.
+    unchanged : ScoreMap
+        The one that changes nothing, chosen where all others lose too much.
+    validation : FactoredScores
+        Scores of cold items that are not reported on.
+    audience : Audience
+        Their positives.
+    most_loss : float
+        Share of NDCG@15 that may be lost.
+
+    Returns
+    -------
+    Choice
+        The chosen map, and what was tried.
+    """
+    base = evaluate(validation, audience=audience, lengths=(NDCG_AT,))
+    tried = {
+        config: evaluate(fitted(validation.items), audience=audience, lengths=(NDCG_AT,))
+        for config, fitted in maps.items()
+    }
+    best = fairest(tried, base=base, most_loss=most_loss)
+    chosen = unchanged if best is None else maps[best]
+    return Choice(map=chosen, config=best, tried=tried, base=base)

@@ -9,20 +9,18 @@ distribution, the move is regressed on embeddings, and both are repeated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from causal_ranker.coldstart.choice import NDCG_AT, fairest
-from causal_ranker.coldstart.metrics import ListMetrics, evaluate
+from causal_ranker.coldstart.choice import Choice, choose_map
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scores import FactoredScores, ScoreMap
 from causal_ranker.coldstart.warm import WarmItems
 from causal_ranker.config import FrozenConfig
 
-__all__ = ["GEN_CONFIGS", "GenChoice", "GenConfig", "choose_gen", "gen_path", "quantile_moves"]
+__all__ = ["GEN_CONFIGS", "GenConfig", "choose_gen", "gen_path", "quantile_moves"]
 
 
 class GenConfig(FrozenConfig):
@@ -52,28 +50,6 @@ class GenConfig(FrozenConfig):
 GEN_CONFIGS = tuple(
     GenConfig(strength=strength) for strength in (1.0, 2.0, 4.0, 6.0, 8.0, 11.0, 16.0, 23.0, 32.0)
 )
-
-
-@dataclass(frozen=True)
-class GenChoice:
-    """What was tried on validation items, and what was chosen.
-
-    Parameters
-    ----------
-    map : ScoreMap
-        The chosen map.
-    config : GenConfig or None
-        Its settings; None where everything tried lost too much, and the map changes nothing.
-    tried : dict of GenConfig to ListMetrics
-        What each gave on the validation items.
-    base : ListMetrics
-        What the unchanged scores gave.
-    """
-
-    map: ScoreMap
-    config: GenConfig | None
-    tried: dict[GenConfig, ListMetrics]
-    base: ListMetrics
 
 
 def gen_path(
@@ -150,7 +126,7 @@ def choose_gen(
     validation_audience: Audience,
     configs: Sequence[GenConfig] = GEN_CONFIGS,
     most_loss: float = 0.03,
-) -> GenChoice:
+) -> Choice[GenConfig]:
     """Choose strength and rounds on validation items, by the rule of `fairest`.
 
     Parameters
@@ -170,22 +146,21 @@ def choose_gen(
 
     Returns
     -------
-    GenChoice
+    Choice
         The chosen map; the one that changes nothing where everything loses more.
     """
     items = WarmItems(warm, audience=audience)
-    base = evaluate(validation, audience=validation_audience, lengths=(NDCG_AT,))
     maps: dict[GenConfig, ScoreMap] = {}
     for config in configs:
         for rounds, fitted in enumerate(_path(items, config=config), start=1):
             maps[config.model_copy(update={"rounds": rounds})] = fitted
-    tried = {
-        config: evaluate(fitted(validation.items), audience=validation_audience, lengths=(NDCG_AT,))
-        for config, fitted in maps.items()
-    }
-    best = fairest(tried, base=base, most_loss=most_loss)
-    chosen = ScoreMap(items.unchanged) if best is None else maps[best]
-    return GenChoice(map=chosen, config=best, tried=tried, base=base)
+    return choose_map(
+        maps,
+        unchanged=ScoreMap(items.unchanged),
+        validation=validation,
+        audience=validation_audience,
+        most_loss=most_loss,
+    )
 
 
 def _path(items: WarmItems, *, config: GenConfig) -> Iterator[ScoreMap]:

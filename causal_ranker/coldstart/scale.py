@@ -8,20 +8,18 @@ scores are again products of embeddings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from causal_ranker.coldstart.choice import NDCG_AT, fairest
-from causal_ranker.coldstart.metrics import ListMetrics, evaluate
+from causal_ranker.coldstart.choice import Choice, choose_map
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scores import FactoredScores, ScoreMap
 from causal_ranker.coldstart.warm import WarmItems
 from causal_ranker.config import FrozenConfig
 
-__all__ = ["SCALE_CONFIGS", "ScaleChoice", "ScaleConfig", "choose_scale", "fit_scale", "scaling"]
+__all__ = ["SCALE_CONFIGS", "ScaleConfig", "choose_scale", "fit_scale", "scaling"]
 
 #: Of the highest mean score, for items of none.
 _LEAST = 1e-6
@@ -53,28 +51,6 @@ SCALE_CONFIGS = tuple(
     for l2 in (1.0, 10.0)
     for alpha in (1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0)
 )
-
-
-@dataclass(frozen=True)
-class ScaleChoice:
-    """What was tried on validation items, and what was chosen.
-
-    Parameters
-    ----------
-    map : ScoreMap
-        The chosen map.
-    config : ScaleConfig or None
-        Its settings; None where everything tried lost too much, and the map changes nothing.
-    tried : dict of ScaleConfig to ListMetrics
-        What each gave on the validation items.
-    base : ListMetrics
-        What the unchanged scores gave.
-    """
-
-    map: ScoreMap
-    config: ScaleConfig | None
-    tried: dict[ScaleConfig, ListMetrics]
-    base: ListMetrics
 
 
 def scaling(means: NDArray[np.float64], *, alpha: float) -> NDArray[np.float64]:
@@ -142,7 +118,7 @@ def choose_scale(
     validation_audience: Audience,
     configs: Sequence[ScaleConfig] = SCALE_CONFIGS,
     most_loss: float = 0.03,
-) -> ScaleChoice:
+) -> Choice[ScaleConfig]:
     """Choose the strength on validation items, by the rule of `fairest`.
 
     Parameters
@@ -162,20 +138,19 @@ def choose_scale(
 
     Returns
     -------
-    ScaleChoice
+    Choice
         The chosen map; the one that changes nothing where everything loses more.
     """
     items = WarmItems(warm, audience=audience)
-    base = evaluate(validation, audience=validation_audience, lengths=(NDCG_AT,))
     shifted = _shifted(items)
     maps = {config: _fit(items, shifted, config=config) for config in configs}
-    tried = {
-        config: evaluate(fitted(validation.items), audience=validation_audience, lengths=(NDCG_AT,))
-        for config, fitted in maps.items()
-    }
-    best = fairest(tried, base=base, most_loss=most_loss)
-    chosen = ScoreMap(items.unchanged) if best is None else maps[best]
-    return ScaleChoice(map=chosen, config=best, tried=tried, base=base)
+    return choose_map(
+        maps,
+        unchanged=ScoreMap(items.unchanged),
+        validation=validation,
+        audience=validation_audience,
+        most_loss=most_loss,
+    )
 
 
 def _shifted(items: WarmItems) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, PrivateAttr
 
 from causal_ranker.drift.protocol import Decision, DetectorConfig, decide, fitted
-from causal_ranker.drift.rows import Units, float_rows, some_rows
+from causal_ranker.drift.rows import Units, float_rows, halves, some_rows
 from causal_ranker.seeds import stage_rng
 from causal_ranker.stats._arrays import Array
 from causal_ranker.stats.distances import chi_squared
@@ -68,11 +68,9 @@ class ClusterShares(DetectorConfig):
             If the reference is not such a table.
         """
         rng = stage_rng(self.seed, "drift-clusters")
-        rows = float_rows(reference, name="reference", least=4)
-        rows = rng.permutation(some_rows(rows, most=self.most_rows, rng=rng))
-        half = len(rows) // 2
-        self._cells = _Cells.of(rows[:half], clusters=self.clusters, rng=rng)
-        self._reference = self._cells.counts(rows[half:])
+        learn, compare = halves(reference, most=self.most_rows, rng=rng)
+        self._cells = _Cells.of(learn, clusters=self.clusters, rng=rng)
+        self._reference = self._cells.counts(compare)
         return self
 
     def predict(self, window: ArrayLike) -> Decision:

@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from causal_ranker.drift.permuted import PermutedConfig
 from causal_ranker.drift.protocol import Decision, fitted
-from causal_ranker.drift.rows import Units, float_rows, some_rows
+from causal_ranker.drift.rows import Units, float_rows, halves, some_rows
 from causal_ranker.seeds import stage_rng
 from causal_ranker.stats._arrays import Array
 
@@ -67,11 +67,9 @@ class PrincipalComponents(PermutedConfig):
             If the reference is not such a table.
         """
         rng = stage_rng(self.seed, "drift-components")
-        rows = float_rows(reference, name="reference", least=4)
-        rows = rng.permutation(some_rows(rows, most=self.most_rows, rng=rng))
-        half = len(rows) // 2
-        self._plane = _Plane.of(rows[:half], explained=self.explained)
-        self._reference = self._plane.distances(rows[half:])
+        learn, compare = halves(reference, most=self.most_rows, rng=rng)
+        self._plane = _Plane.of(learn, explained=self.explained)
+        self._reference = self._plane.distances(compare)
         return self
 
     def predict(self, window: ArrayLike) -> Decision:

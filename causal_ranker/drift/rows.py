@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_ranker.errors import EmptyError, SchemaError
 from causal_ranker.stats._arrays import Array, reject_rows
 
-__all__ = ["Units", "float_rows", "some_rows"]
+__all__ = ["Units", "float_rows", "halves", "some_rows"]
 
 
 def float_rows(
@@ -104,6 +104,37 @@ def some_rows(rows: Array, *, most: int, rng: np.random.Generator) -> Array:
         return rows
     drawn: NDArray[np.int64] = np.sort(rng.choice(len(rows), size=most, replace=False))
     return rows[drawn]
+
+
+def halves(reference: ArrayLike, *, most: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Split a checked reference by lot: one half to learn from, one to compare windows with.
+
+    What a detector learned from fits the learned better than anything that comes later, so that
+    a window would seem to have drifted.
+
+    Parameters
+    ----------
+    reference : array_like, shape (n, n_features)
+        Finite numbers, four rows at least.
+    most : int
+        Most rows to look at.
+    rng : numpy.random.Generator
+        Draws and splits them.
+
+    Returns
+    -------
+    learn, compare : ndarray of float64, shape (about n / 2, n_features)
+        The halves.
+
+    Raises
+    ------
+    EmptyError, RowError, SchemaError
+        If the reference is not such a table.
+    """
+    rows = float_rows(reference, name="reference", least=4)
+    rows = rng.permutation(some_rows(rows, most=most, rng=rng))
+    half = len(rows) // 2
+    return rows[:half], rows[half:]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def test_all_parts_run_or_one(monkeypatch: pytest.MonkeyPatch) -> None:
         part = name.rpartition("_part_")[2]
         return SimpleNamespace(run=lambda *, quick: {part: quick, "peak_rss_mb": 1.0})
 
-    monkeypatch.setattr("benchmarks.drift.importlib.import_module", found)
+    monkeypatch.setattr("benchmarks._parts.importlib.import_module", found)
     every = drift.run(quick=True)
     assert set(every.figures) == {*drift.parts(), "peak_rss_mb"}
     alone = drift.run(quick=False, part="monitor")

@@ -12,7 +12,7 @@ from pydantic import Field
 from rich.console import Console
 
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import ConfigError, NotFittedError, SchemaError
+from causal_ranker.errors import ConfigError, NotFittedError
 from causal_ranker.reporting.progress import Stages
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.collaborative.codes import Seen, checked_codes
@@ -281,14 +281,7 @@ class FactorModel(ABC, Generic[Config]):
             If a code is out of range.
         """
         factors, seen = self._fitted()
-        u = checked_codes(user, count=seen.user.size, name="user")
-        i = checked_codes(item, count=seen.item.size, name="item")
-        if u.size != i.size:
-            raise SchemaError(
-                expected="as many users as items",
-                came=f"{u.size} and {i.size}",
-                do="Give pairs; score_users scores every item.",
-            )
+        u, i = seen.checked_pairs(user, item)
         self.unseen_ += seen.count_unseen(u, i)
         return self._combine(factors.pairs(u, i))
 

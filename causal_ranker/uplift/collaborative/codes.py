@@ -46,6 +46,38 @@ class Seen:
             np.bincount(interactions.item, minlength=interactions.n_items) > 0,
         )
 
+    def checked_pairs(
+        self, user: NDArray[Any], item: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the codes of pairs as int64, or refuse them.
+
+        Parameters
+        ----------
+        user, item : ndarray of int, shape (n,)
+            Codes of training, or -1.
+
+        Returns
+        -------
+        user, item : ndarray of int64, shape (n,)
+            The codes.
+
+        Raises
+        ------
+        SchemaError
+            If codes are not whole numbers, or not as many users as items.
+        RowError
+            If a code is out of range.
+        """
+        u = checked_codes(user, count=self.user.size, name="user")
+        i = checked_codes(item, count=self.item.size, name="item")
+        if u.size != i.size:
+            raise SchemaError(
+                expected="as many users as items",
+                came=f"{u.size} and {i.size}",
+                do="Give pairs; score_users scores every item.",
+            )
+        return u, i
+
     def count_unseen(self, user: NDArray[np.int64], item: NDArray[np.int64] | None = None) -> int:
         """Count the pairs that get a fall-back.
 

@@ -196,11 +196,7 @@ def _exposures(interactions: Interactions) -> csr_array:
             came=f"exposures of all {pairs} pairs",
             do="Give logs in which not everything is shown to everyone.",
         )
-    return _matrix(
-        interactions.user[shown],
-        interactions.item[shown],
-        (interactions.n_users, interactions.n_items),
-    )
+    return interactions.matrix(shown)
 
 
 def _matrix(

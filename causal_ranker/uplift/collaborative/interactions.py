@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.errors import ConfigError, RowError, SchemaError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 __all__ = ["Interactions", "from_dense"]
 
@@ -101,6 +104,25 @@ class Interactions:
     def keys(self) -> NDArray[np.int64]:
         """One number for each pair, ``user * n_items + item``, shape (n,)."""
         return self.user.astype(np.int64) * self.n_items + self.item
+
+    def matrix(self, chosen: NDArray[np.bool_]) -> csr_array:
+        """Put 1 where the chosen pairs are.
+
+        Parameters
+        ----------
+        chosen : ndarray of bool, shape (n,)
+            Which of the pairs.
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+            Of float32, shape (n_users, n_items).
+        """
+        from scipy.sparse import csr_array
+
+        ones = np.ones(int(chosen.sum()), dtype=np.float32)
+        places = self.user[chosen], self.item[chosen]
+        return csr_array((ones, places), shape=(self.n_users, self.n_items))
 
     def _check_types(self) -> None:
         for name, dtype in _TYPES.items():

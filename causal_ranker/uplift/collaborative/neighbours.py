@@ -116,11 +116,11 @@ class NeighbourModel(WholeRowModel):
                 do="Give logs with exposures: effects are the plays that they bring.",
             )
         self._parts = (
-            _matrix(interactions, shown),
-            _matrix(interactions, shown & played),
-            _matrix(interactions, played & ~shown),
+            interactions.matrix(shown),
+            interactions.matrix(shown & played),
+            interactions.matrix(played & ~shown),
         )
-        likeness = _matrix(interactions, played) if self._alike == "outcomes" else self._parts[0]
+        likeness = interactions.matrix(played) if self._alike == "outcomes" else self._parts[0]
         self._points = _unit_rows(likeness if self._among == "users" else likeness.T.tocsr())
         if self._among == "items":
             self._weights = self._weights_of_items()
@@ -172,19 +172,6 @@ class NeighbourModel(WholeRowModel):
             for start in range(0, items, step)
         ]
         return vstack(blocks, format="csr") if issparse(blocks[0]) else np.concatenate(blocks)
-
-
-def _matrix(interactions: Interactions, chosen: NDArray[np.bool_]) -> csr_array:
-    """Put 1 where the chosen pairs are: shape (n_users, n_items)."""
-    from scipy.sparse import csr_array
-
-    return csr_array(
-        (
-            np.ones(int(chosen.sum()), dtype=np.float32),
-            (interactions.user[chosen], interactions.item[chosen]),
-        ),
-        shape=(interactions.n_users, interactions.n_items),
-    )
 
 
 def _unit_rows(matrix: csr_array) -> csr_array:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import ConfigError, EmptyError, NotFittedError, SchemaError
+from causal_ranker.errors import ConfigError, EmptyError, NotFittedError
 from causal_ranker.uplift.collaborative.codes import Seen, checked_codes
 from causal_ranker.uplift.collaborative.early import EarlyStop
 from causal_ranker.uplift.collaborative.interactions import Interactions
@@ -126,14 +126,7 @@ class WholeRowModel(ABC):
             If codes are not whole numbers, or users and items differ in number.
         """
         seen = self._fitted()
-        u = checked_codes(user, count=seen.user.size, name="user")
-        i = checked_codes(item, count=seen.item.size, name="item")
-        if u.size != i.size:
-            raise SchemaError(
-                expected="as many users as items",
-                came=f"{u.size} and {i.size}",
-                do="Give pairs; score_users scores every item.",
-            )
+        u, i = seen.checked_pairs(user, item)
         self.unseen_ += seen.count_unseen(u, i)
         scores = np.zeros(u.size, dtype=np.float32)
         codes, place = np.unique(u, return_inverse=True)
