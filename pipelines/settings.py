@@ -6,14 +6,24 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.config import FrozenConfig
+from causal_ranker.drift.monitor import MonitorConfig
 
-__all__ = ["BackfillSettings", "Gate", "LogFiles", "TrainSettings"]
+__all__ = [
+    "BackfillSettings",
+    "Gate",
+    "LogFiles",
+    "MonitorSettings",
+    "TrainSettings",
+    "WatchedTable",
+]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+#: Names of files are made of it.
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class LogFiles(FrozenConfig):
@@ -126,3 +136,43 @@ class BackfillSettings(FrozenConfig):
     days_a_task: Annotated[int, Field(ge=1)] = 7
     out: Path
     chain: ChainConfig = ChainConfig()
+
+
+class WatchedTable(FrozenConfig):
+    """One table that is watched.
+
+    Parameters
+    ----------
+    reference, window : str
+        Parquet or CSV files of the reference, and of the days to judge.
+    columns : tuple of str or None
+        Columns to compare; all but ids by default.
+    monitor : MonitorConfig
+        What counts as drift.
+    review : Path or None
+        Review queue of its alerts, whose verdicts raise thresholds.
+    """
+
+    reference: str
+    window: str
+    columns: tuple[str, ...] | None = None
+    monitor: MonitorConfig = MonitorConfig()
+    review: Path | None = None
+
+
+class MonitorSettings(FrozenConfig):
+    """Settings of `pipelines.monitor_flow`.
+
+    Parameters
+    ----------
+    tables : mapping of str to WatchedTable
+        The tables by name, as it is to be in files and gauges.
+    engine_threads : int or None
+        Threads of the engine of each table; all of the machine's by default.
+    engine_memory : str or None
+        Its memory, as in "4GB".
+    """
+
+    tables: Annotated[dict[_Name, WatchedTable], Field(min_length=1)]
+    engine_threads: Annotated[int, Field(ge=1)] | None = None
+    engine_memory: str | None = None

@@ -12,9 +12,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from causal_ranker.drift.review.queue import ReviewQueue
 from causal_ranker.logs.sources import connect, read_table
 from causal_ranker.serving.registry import Registry
 from tests.cli.calling import ROOT, small_world
@@ -185,3 +188,32 @@ def test_days_are_filled_in_parallel_and_after_a_kill(logs: Path, tmp_path: Path
     connection = connect()
     found = read_table(str(tmp_path / "credits"), connection, name="credits")
     assert found["play_id"].nunique().to_pyarrow().as_py() == plays.num_rows
+
+
+def test_tables_are_watched_and_alerts_go_to_review(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    for name, shift in (("before", 0.0), ("now", 1.5)):
+        rows = {"score": rng.normal(shift, 1, 3_000), "calm": rng.normal(size=3_000)}
+        pq.write_table(pa.table(rows), tmp_path / f"{name}.parquet")
+    file = tmp_path / "monitor.toml"
+    file.write_text(
+        f"""
+        [tables.scores]
+        reference = "{tmp_path / "before.parquet"}"
+        window = "{tmp_path / "now.parquet"}"
+        review = "{tmp_path / "review.sqlite"}"
+        [tables.still]
+        reference = "{tmp_path / "before.parquet"}"
+        window = "{tmp_path / "before.parquet"}"
+        """
+    )
+    words = ("run", "--settings", file, "--out", tmp_path / "runs")
+    told = finish(start("monitor", *words, folder=tmp_path))
+    assert "advice: stop; 1 new alerts to review" in told or "advice: retrain; 1 new" in told
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "scores.json").read_text())["drifted"] == ["score"]
+    assert json.loads((folder / "still.json").read_text())["advice"] == "nothing"
+    assert {each.suffix for each in folder.iterdir()} == {".html", ".json", ".prom"}
+    with ReviewQueue(tmp_path / "review.sqlite") as queue:
+        (entry,) = queue.entries(kind="alert")
+    assert entry.about.subject == "score"
