@@ -1,9 +1,9 @@
 """Credits of past days, several at once: ``python -m pipelines.backfill_flow run``.
 
 Each day lies in a file of its own that is replaced in one step, so that a day may be done again at
-any time. After a failure or a kill, ``resume`` does the portions that are missing. Settings:
-`pipelines.settings.BackfillSettings`, in TOML. Where nobody is logged in, as
-in a container, name who runs it in METAFLOW_USER.
+any time. After a failure or a kill, ``resume --origin-run-id RUN`` does the portions that are
+missing. Settings: `pipelines.settings.BackfillSettings`, in TOML. Where nobody is logged in, as in
+a container, name who runs it in METAFLOW_USER.
 """
 
 # Metaflow reads annotations of steps, so that they have none.

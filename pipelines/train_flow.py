@@ -1,9 +1,9 @@
 """From logs to a published model, every night: ``python -m pipelines.train_flow run``.
 
 Metaflow runs the steps here, one process each; with its own words on the command line it runs them
-on Kubernetes, AWS Batch or Argo. After a failure or a kill, ``resume`` goes on with the first step
-that has not ended. Settings: `pipelines.settings.TrainSettings`, in TOML. Where nobody is logged in,
-as in a container, name who runs it in METAFLOW_USER.
+on Kubernetes, AWS Batch or Argo. After a failure or a kill, ``resume --origin-run-id RUN`` goes on
+with the first step that has not ended. Settings: `pipelines.settings.TrainSettings`, in TOML. Where
+nobody is logged in, as in a container, name who runs it in METAFLOW_USER.
 """
 
 # Metaflow reads annotations of steps, so that they have none.

@@ -103,20 +103,21 @@ def finish(process: subprocess.Popen[str]) -> str:
     return told
 
 
-def kill_in(process: subprocess.Popen[str], step: str, *, after_s: float) -> list[str]:
-    """Kill a flow and its steps soon after a step began; returns the steps that began."""
+def kill_in(process: subprocess.Popen[str], step: str, *, after_s: float) -> tuple[str, list[str]]:
+    """Kill a flow and its steps soon after a step began; returns the run and what had begun."""
     assert process.stdout is not None
-    begun: list[str] = []
+    run, begun = "", []
     for line in process.stdout:  # ends with the process, at the latest
-        found = re.search(r"\[\d+/(\w+)/\d+ \(pid \d+\)\] Task is starting", line)
+        found = re.search(r"\[(\d+)/(\w+)/\d+ \(pid \d+\)\] Task is starting", line)
         if found:
-            begun.append(found[1])
+            run = found[1]
+            begun.append(found[2])
         if begun and begun[-1] == step:
             break
     time.sleep(after_s)
     _kill(process)
     assert begun[-1:] == [step]
-    return begun
+    return run, begun
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
@@ -132,12 +133,14 @@ def test_a_run_that_is_killed_in_each_step_ends_as_one_that_is_not(
 ) -> None:
     file = settings(tmp_path, logs, least_gain=-1.0)
     first = ("run", "--settings", file, "--out", tmp_path / "runs")
+    words: tuple[object, ...] = first
     for at, step in enumerate(STEPS):
-        process = start("train", *(first if at == 0 else ("resume",)), folder=tmp_path)
-        begun = kill_in(process, step, after_s=1.0 if step != "learn" else 4.0)
+        process = start("train", *words, folder=tmp_path)
+        run, begun = kill_in(process, step, after_s=1.0 if step != "learn" else 4.0)
         # What had ended is not done again: the step that was killed before is the first to begin.
         assert begun[0] == STEPS[max(at - 1, 0)]
-    told = finish(start("train", "resume", folder=tmp_path))
+        words = ("resume", "--origin-run-id", run)
+    told = finish(start("train", *words, folder=tmp_path))
 
     registry = Registry(tmp_path / "models")
     (version,) = registry.versions()
