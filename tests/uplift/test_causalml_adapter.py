@@ -17,6 +17,7 @@ from causal_ranker.boosting import fit_trees, predict_trees
 from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.causalml_adapter import CausalMLLearner, importing_causalml
+from causal_ranker.uplift.estimator import UpliftEstimator
 from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.nuisance import NuisanceValues, cross_fit
 from tests.uplift.contract import UpliftModelContract
@@ -265,3 +266,23 @@ def test_nothing_is_said_of_citations_on_import(caplog: pytest.LogCaptureFixture
     assert caplog.records == []
     logger.error("later")
     assert len(caplog.records) == 1
+
+
+def test_the_one_door_takes_an_estimator() -> None:
+    rows = confounded().rows
+    built = BaseTRegressor(learner=outcome_model())
+    expected = CausalMLLearner(built, config=CONFIG, one_hot=True, seed=0).fit(rows)
+    door = UpliftEstimator(built, config=CONFIG)
+    door.fit(
+        rows.features,
+        rows.outcome,
+        treatment=rows.treatment,
+        user=rows.user,
+        propensity=rows.propensity,
+    )
+    x = rows.features
+    np.testing.assert_array_equal(door.predict(x), expected.predict(x).point)
+    own = type("Mine", (BaseTRegressor,), {})(learner=outcome_model())
+    np.testing.assert_array_equal(
+        make_learner(own, config=CONFIG).fit(rows).predict(x).point, door.predict(x)
+    )
