@@ -92,6 +92,9 @@ class CausalMLLearner(WrappedLearner):
 
     def _fit_copy(self, rows: Rows, propensity: NDArray[np.float64] | None) -> Any:
         assert propensity is not None
+        if self._weighs_overlap:
+            order = self._order(rows)
+            rows, propensity = rows.take(order), propensity[order]
         estimator = copy.deepcopy(self._wrapped)
         told_propensity = takes(estimator.fit, "p")
         self._check_outcome(rows.outcome)
@@ -164,6 +167,12 @@ class CausalMLLearner(WrappedLearner):
             categorical=rows.categorical,
             seed=self._seed,
         )
+
+    def _order(self, rows: Rows) -> NDArray[np.int64]:
+        """Sort rows by what they are, T aside, for an R-learner makes folds by their positions."""
+        users = uniform_hash(rows.user, salt=f"order-{self._seed}")
+        named = [rows.features[:, rows.names.index(name)] for name in sorted(rows.names)]
+        return np.lexsort((*named, rows.outcome, users))
 
     def _evened(self, rows: Rows, propensity: NDArray[np.float64]) -> NDArray[np.int64]:
         """Repeat rows in inverse proportion to their chance of the arm they are in.
