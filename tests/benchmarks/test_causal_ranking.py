@@ -300,6 +300,9 @@ def test_a_quick_run_tells_all_and_a_quick_search_keeps_nothing(
     best = max(figures["table"], key=lambda line: line["CDCG"][0])
     assert best["method"] == ORACLE
     assert all(line[name][1] < line[name][0] for line in figures["table"] for name in FIGURES)
+    assert main(["causal_ranking", "--quick", "--part", "speed"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told.keys() == {"benchmark", "part", "quick", "sgd_pairs_per_s", "ml1m_seconds"}
     assert main(["causal_ranking", "--search", "--quick", "--part", "films"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["chosen"].keys() == {"films"}
