@@ -18,6 +18,7 @@ from causal_ranker.cli import (
     experiment,
     features,
     init,
+    interleave,
     keys,
     label,
     logs,
@@ -64,6 +65,7 @@ app.add_typer(label.app)
 app.add_typer(logs.app)
 app.add_typer(monitor.app)
 app.add_typer(init.app)
+experiment.app.add_typer(interleave.app)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
