@@ -24,6 +24,7 @@ from causal_ranker.cli import (
     logs,
     models,
     monitor,
+    quasi,
     registry,
     review,
     runs,
@@ -66,6 +67,7 @@ app.add_typer(logs.app)
 app.add_typer(monitor.app)
 app.add_typer(init.app)
 experiment.app.add_typer(interleave.app)
+experiment.app.add_typer(quasi.app, name="quasi")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
