@@ -21,6 +21,7 @@ from causal_ranker.cli import (
     interleave,
     keys,
     label,
+    link,
     logs,
     models,
     monitor,
@@ -67,6 +68,7 @@ app.add_typer(logs.app)
 app.add_typer(monitor.app)
 app.add_typer(init.app)
 experiment.app.add_typer(interleave.app)
+experiment.app.add_typer(link.app)
 experiment.app.add_typer(quasi.app, name="quasi")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
