@@ -87,6 +87,13 @@ class CausalMLLearner(WrappedLearner):
 
         return isinstance(self._wrapped, BaseRLearner)
 
+    @property
+    def _is_one_tree(self) -> bool:
+        with importing_causalml():
+            from causalml.inference.tree import UpliftTreeClassifier
+
+        return isinstance(self._wrapped, UpliftTreeClassifier)
+
     def _asks_for_ours(self, rows: Rows) -> bool:
         return True
 
@@ -126,7 +133,9 @@ class CausalMLLearner(WrappedLearner):
         if self._columns is not None:
             features = self._columns.transform(features)
         with _threads():
-            return np.asarray(model.predict(features, **given), dtype=np.float64)
+            found = np.asarray(model.predict(features, **given), dtype=np.float64)
+        # One tree alone tells the chance of a play in each arm, control first.
+        return found[:, 1] - found[:, 0] if self._is_one_tree else found
 
     def _check_outcome(self, outcome: NDArray[Any]) -> None:
         labels = any(each.__name__.endswith("Classifier") for each in type(self._wrapped).__mro__)

@@ -43,7 +43,7 @@ with importing_causalml():
         BaseXClassifier,
         BaseXRegressor,
     )
-    from causalml.inference.tree import UpliftRandomForestClassifier
+    from causalml.inference.tree import UpliftRandomForestClassifier, UpliftTreeClassifier
 
 
 class TestXLearner(UpliftModelContract):
@@ -210,6 +210,7 @@ def test_propensities_that_nobody_logged_are_ours() -> None:
         BaseTRegressor(learner=outcome_model()),
         BaseDRRegressor(learner=final_model()),
         BaseTRegressor(learner=outcome_model(), control_name="nobody"),
+        UpliftTreeClassifier(control_name="nobody", max_depth=3, min_samples_leaf=400),
     ],
     ids=lambda each: f"{type(each).__name__}-{each.control_name}",
 )

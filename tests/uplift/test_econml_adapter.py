@@ -160,6 +160,21 @@ def test_by_name_it_is_econml_told_the_true_propensities(name: str) -> None:
     assert found.high is None
 
 
+@pytest.mark.parametrize("family", ["dr", "dml"])
+def test_models_that_econml_chooses_itself_are_those_it_would_choose(family: str) -> None:
+    def built(**of_t: Any) -> Any:
+        if family == "dr":
+            return LinearDRLearner(random_state=3, cv=2, **of_t)
+        return LinearDML(discrete_treatment=True, random_state=3, cv=2, **of_t)
+
+    rows = confounded(n=1_000).rows
+    expected = direct(
+        built(**{"model_propensity" if family == "dr" else "model_t": Oracle()}), rows
+    )
+    found = EconMLLearner(built(), config=CONFIG).fit(rows).predict(rows.features).point
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
 def test_weights_go_where_econml_takes_them() -> None:
     rows = replace(confounded().rows, weight=np.random.default_rng(0).uniform(1, 5, N))
     expected = direct(estimators(Oracle())["econml_dr"], rows, sample_weight=rows.weight)
