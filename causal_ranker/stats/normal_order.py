@@ -36,7 +36,7 @@ _CELLS: Final = 2_000_000
 _LOWEST: Final = -37.0
 #: Whoever was next with less of a chance makes everything behind impossible.
 _NOTHING: Final = 1e-200
-#: Panels in which it falls by more are too wide for polynomials; the tests try narrower ones.
+#: In a panel it may fall by e^3 or so: more, and a polynomial no longer follows it.
 _FALLS: Final = 3.0
 _ROOT: Final = np.sqrt(2 * np.pi)
 
