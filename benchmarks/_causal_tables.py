@@ -27,6 +27,9 @@ __all__ = ["Judged", "compared", "search_table"]
 Array = NDArray[np.float64]
 
 _CP10, _CP100, _CDCG, _NDCG = range(len(FIGURES))
+_COMPARED: Final = {"cp10": _CP10, "cdcg": _CDCG}
+#: What else is compared: with outcomes of both logs on either side, and what chooses by itself.
+_BESIDE: Final = ((OURS, BOTH), ("auto", THEIRS), ("auto", BOTH))
 #: What the papers say: DLCE with true propensities is above these.
 _BELOW: Final = ("cause", "bpr")
 #: Of these they say that CP@10 is below 0 among the films.
@@ -141,20 +144,25 @@ def _interval(values: Array) -> Interval:
     return clustered_mean(told, np.arange(told.size))
 
 
-def _asked(means: Mapping[str, Array]) -> dict[str, float]:
+def _asked(means: Mapping[str, Array]) -> dict[str, Any]:
     ours, theirs = means[OURS], means[THEIRS]
     lowest, highest = means["random"][:, _CDCG].mean(), means[ORACLE][:, _CDCG].mean()
     found = {"oracle_gain_share": float((ours[:, _CDCG].mean() - lowest) / (highest - lowest))}
-    for name, place in (("cp10", _CP10), ("cdcg", _CDCG)):
-        gap = _interval(ours[:, place] - theirs[:, place])
+    for name, place in _COMPARED.items():
         found |= {
             f"ours_{name}": float(ours[:, place].mean()),
             f"dlce_true_{name}": float(theirs[:, place].mean()),
-            f"{name}_diff": gap.point,
-            f"{name}_diff_low": gap.low,
         }
-        gap = _interval(ours[:, place] - means[BOTH][:, place])
-        found |= {f"{name}_diff_both": gap.point, f"{name}_diff_both_low": gap.low}
+    beside = {f"{one}, over {other}": _gaps(means, one, other) for one, other in _BESIDE}
+    return found | _gaps(means, OURS, THEIRS) | {"beside": beside}
+
+
+def _gaps(means: Mapping[str, Array], one: str, other: str) -> dict[str, float]:
+    """Return paired differences, and the lower ends of their intervals."""
+    found: dict[str, float] = {}
+    for name, place in _COMPARED.items():
+        gap = _interval(means[one][:, place] - means[other][:, place])
+        found |= {f"{name}_diff": gap.point, f"{name}_diff_low": gap.low}
     return found
 
 
@@ -187,11 +195,11 @@ def _words(world: PairWorld, asked: Mapping[str, Any]) -> str:
         f"{name} {point:+.3f} ({low:+.3f} to {high:+.3f})"
         for name, (point, low, high) in asked["orders"].items()
     )
+    told = {f"{OURS}, over {THEIRS}": asked, **asked["beside"]}
     gaps = "; ".join(
-        f"{OURS} minus {other}: CP@10 {asked[f'cp10_{key}']:+.4f} (at least "
-        f"{asked[f'cp10_{key}_low']:+.4f}), CDCG {asked[f'cdcg_{key}']:+.3f} (at least "
-        f"{asked[f'cdcg_{key}_low']:+.3f})"
-        for other, key in ((THEIRS, "diff"), (BOTH, "diff_both"))
+        f"{name}: CP@10 {gap['cp10_diff']:+.4f} (at least {gap['cp10_diff_low']:+.4f}), CDCG "
+        f"{gap['cdcg_diff']:+.3f} (at least {gap['cdcg_diff_low']:+.3f})"
+        for name, gap in told.items()
     )
     return (
         f"{describe(world)}\n{gaps}. {asked['oracle_gain_share']:.0%} of the oracle's gain in CDCG "

@@ -239,7 +239,7 @@ def judged(seed: int, lift: float) -> Judged:
     own = np.random.default_rng(0).normal(size=(200, 1)) * np.ones((1, 4))
     noise = np.random.default_rng(seed).normal(size=(200, 4)) * 0.05
     names = dict.fromkeys(("random", "cause", "bpr", "mf", "popularity", THEIRS), 0.0)
-    gains = {**names, OURS: lift, BOTH: 0.05, ORACLE: 2 * lift}
+    gains = {**names, OURS: lift, "auto": 0.02, BOTH: 0.05, ORACLE: 2 * lift}
     figures = {name: own + gain + (name == OURS) * noise for name, gain in gains.items()}
     figures["mf"][:, 3] = np.nan
     figures["mf"][seed, 3] = 1.0
@@ -259,8 +259,10 @@ def test_differences_are_paired_by_user(world: PairWorld) -> None:
         assert figures[f"{name}_diff"] == pytest.approx(gap)
         # users differ by 1: unpaired, an interval would be wider than the gap
         assert 0.08 < figures[f"{name}_diff_low"] < gap
-        assert figures[f"{name}_diff_both"] == pytest.approx(gap - 0.05)
-        assert figures[f"{name}_diff_both_low"] == pytest.approx(figures[f"{name}_diff_low"] - 0.05)
+        both = figures["beside"][f"{OURS}, over {BOTH}"]
+        assert both[f"{name}_diff"] == pytest.approx(gap - 0.05)
+        assert both[f"{name}_diff_low"] == pytest.approx(figures[f"{name}_diff_low"] - 0.05)
+        assert figures["beside"][f"auto, over {THEIRS}"][f"{name}_diff"] == pytest.approx(0.02)
     line = next(line for line in figures["table"] if line["method"] == "mf")
     assert line["seconds"] == 2.5
     assert line["peak_mb"] == 20.0
