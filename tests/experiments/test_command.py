@@ -16,8 +16,8 @@ def write(path: Path, share: float = 0.5, users: int = 4000) -> Path:
     arm = (rng.random(users) < share).astype(int)
     before = rng.normal(size=users)
     frame = pd.DataFrame({"user_id": np.arange(users), "arm": arm, "before": before})
-    frame["plays"] = before + 0.2 * arm + 0.3 * rng.normal(size=users)
-    frame["hours"] = rng.normal(size=users)
+    frame["plays"] = 9 + before + 0.2 * arm + 0.3 * rng.normal(size=users)
+    frame["hours"] = 9 + rng.normal(size=users)
     frame.to_parquet(path)
     return path
 
@@ -36,15 +36,19 @@ def test_read(tmp_path: Path) -> None:
     asked = ["experiment", "read", "--data", str(path), "--metric", "plays", "--metric", "hours"]
     shown = CliRunner().invoke(app, asked)
     assert shown.exit_code == 0, shown.output
-    assert "not the probability" in " ".join(shown.output.split())
+    assert "not the chance that there is none" in " ".join(shown.output.split())
     plain = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
     adjusted = json.loads(CliRunner().invoke(app, [*asked, "--past", "before", "--json"]).output)
     errors = [
-        answer["differences"]["plays"]["interval"]["standard_error"] for answer in (plain, adjusted)
+        answer["metrics"]["plays per user"]["interval"]["standard_error"]
+        for answer in (plain, adjusted)
     ]
     assert errors[1] / errors[0] == pytest.approx(0.3, abs=0.05)
-    assert adjusted["differences"]["plays"]["interval"]["point"] == pytest.approx(0.2, abs=0.03)
-    assert adjusted["adjusted_p"]["hours"] > 0.05 > adjusted["adjusted_p"]["plays"]
+    assert adjusted["metrics"]["plays per user"]["interval"]["point"] == pytest.approx(
+        0.2, abs=0.03
+    )
+    p_values = [metric["adjusted_p"] for metric in adjusted["metrics"].values()]
+    assert p_values[1] > 0.05 > p_values[0]
 
 
 def test_a_wrong_split_is_not_read(tmp_path: Path) -> None:
@@ -52,10 +56,10 @@ def test_a_wrong_split_is_not_read(tmp_path: Path) -> None:
     asked = ["experiment", "read", "--data", str(path), "--metric", "plays"]
     run = CliRunner().invoke(app, asked)
     assert run.exit_code == 1
-    assert "nothing may be read" in " ".join(run.output.split())
+    assert "Nothing may be read" in " ".join(run.output.split())
     answer = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
     assert answer["blocked"]
-    assert answer["differences"] == {}
+    assert answer["metrics"] == {}
 
 
 def test_a_user_in_both_arms_is_told(tmp_path: Path) -> None:
@@ -64,7 +68,7 @@ def test_a_user_in_both_arms_is_told(tmp_path: Path) -> None:
     asked = ["experiment", "read", "--data", str(tmp_path / "x.parquet"), "--metric", "plays"]
     run = CliRunner().invoke(app, asked)
     assert run.exit_code == 2
-    assert "2 rows of users with several, 1 of them in both arms" in run.output
+    assert "1 users with several, 1 of them in both arms" in run.output
     run = CliRunner().invoke(app, [*asked, "--metric", "hours"])
     assert run.exit_code == 2
     assert "'hours'" in run.output
