@@ -96,6 +96,9 @@ class ReadoutConfig(FrozenConfig):
     triggered : str or None
         Column, true for users who came to where the arms differ; the others are left out, their
         share is told, and sizes are looked at once more among those who are left.
+    strata : str or None
+        Column fixed before the test, of few values, such as the country: arms are compared within
+        each, and weighted by its share of the users (post-stratification).
     groups : str or None
         Column fixed before the test, of few values: effects are also told for each.
     exposed_at : str or None
@@ -124,6 +127,7 @@ class ReadoutConfig(FrozenConfig):
     rows: Literal["user", "many"] = "user"
     cluster: str | None = None
     triggered: str | None = None
+    strata: str | None = None
     groups: str | None = None
     exposed_at: str | None = None
     start: AwareDatetime | None = None

@@ -17,7 +17,7 @@ from causal_ranker.experiments.moments import Moments, Ratio, pooled
 from causal_ranker.stats._arrays import Array, share
 from causal_ranker.stats.intervals import Interval
 
-__all__ = ["Difference", "compare"]
+__all__ = ["Difference", "compare", "variance_left"]
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,35 @@ def compare(
         level=inside,
         left=sum(variances) / sum(before),
     )
+
+
+def variance_left(units: Moments, metric: Ratio, past: Sequence[Ratio]) -> float:
+    """Return the share of a metric's variance that CUPED would leave, ``1 - R^2``.
+
+    Parameters
+    ----------
+    units : Moments
+        Of units of one arm, or of no test.
+    metric : Ratio
+        The metric.
+    past : sequence of Ratio
+        What would be taken out.
+
+    Returns
+    -------
+    float
+        In [0, 1] up to rounding; 1 without covariates.
+
+    Raises
+    ------
+    DataError
+        If a covariate does not vary.
+    """
+    slope = units.gradient(metric)
+    rest = slope.copy()
+    for weight, covariate in zip(_theta(units, metric, past), past, strict=True):
+        rest -= weight * units.gradient(covariate)
+    return float((rest @ units.covariance @ rest) / (slope @ units.covariance @ slope))
 
 
 def _is_rounding(variance: float, mean: float) -> bool:

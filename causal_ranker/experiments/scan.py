@@ -10,9 +10,9 @@ from typing import Any, Final
 import ibis
 import numpy as np
 
-from causal_ranker.errors import ConfigError, RowError
+from causal_ranker.errors import ConfigError, EmptyError, RowError
 from causal_ranker.experiments.moments import Moments, Ratio, pooled
-from causal_ranker.experiments.units import GROUP, MIXED, NEW, TRIGGERED, USERS
+from causal_ranker.experiments.units import GROUP, MIXED, NEW, STRATUM, TRIGGERED, USERS
 from causal_ranker.logs.failures import reading
 
 __all__ = ["Arms", "Scan", "scan_units"]
@@ -59,7 +59,7 @@ class Scan:
     treated, control : int
         Units in each arm, triggered or not.
     triggered : Arms
-        Moments of the triggered units.
+        Moments of the triggered units, with the same mix of strata in both arms.
     groups : dict of str to Arms
         The same by group.
     users : float
@@ -93,7 +93,9 @@ def scan_units(units: ibis.Table, families: Iterable[Iterable[Ratio]]) -> Scan:
     RowError
         If rows of a unit do not agree on its arm, its group or what came before the test.
     ConfigError
-        If there are very many groups.
+        If there are very many groups or strata.
+    EmptyError
+        If a stratum has fewer than two units of an arm.
     """
     pairs: dict[tuple[str, str], None] = {}
     for family in families:
@@ -106,36 +108,76 @@ def scan_units(units: ibis.Table, families: Iterable[Iterable[Ratio]]) -> Scan:
         f"covariance {i}": units[first].cov(units[second], how="sample")
         for i, (first, second) in enumerate(pairs)
     }
-    cells = units.group_by(NEW, TRIGGERED, GROUP).aggregate(**aims)
+    cells = units.group_by(NEW, TRIGGERED, GROUP, STRATUM).aggregate(**aims)
     with reading("the test"):
-        found = cells.limit(4 * _MOST_GROUPS + 1).to_pyarrow().to_pylist()
+        found = cells.limit(4 * _MOST_GROUPS**2 + 1).to_pyarrow().to_pylist()
     _refuse_mixed(found)
-    groups = sorted({cell[GROUP] for cell in found if cell[TRIGGERED]})
-    if len(groups) > _MOST_GROUPS:
+    for key in (GROUP, STRATUM):
+        _refuse_many({cell[key] for cell in found})
+    read = [(cell, _moments(cell, names, list(pairs))) for cell in found if cell[TRIGGERED]]
+
+    def by(key: str) -> dict[str, Arms]:
+        return {
+            name: _arms([(cell[NEW], part) for cell, part in read if cell[key] == name], names)
+            for name in sorted({cell[key] for cell, _ in read})
+        }
+
+    strata = by(STRATUM)
+    whole = _arms([(cell[NEW], part) for cell, part in read], names)
+    return Scan(
+        sum(cell["units"] for cell in found if cell[NEW]),
+        sum(cell["units"] for cell in found if not cell[NEW]),
+        whole if len(strata) <= 1 else _stratified(strata),
+        by(GROUP),
+        whole.new.count * whole.new.value(Ratio(USERS)),
+    )
+
+
+def _arms(parts: list[tuple[bool, Moments]], names: list[str]) -> Arms:
+    nobody = Moments(tuple(names), 0, np.zeros(len(names)), np.zeros((len(names), len(names))))
+    return Arms(
+        *(
+            pooled(mine) if (mine := [part for of, part in parts if of == new]) else nobody
+            for new in (True, False)
+        )
+    )
+
+
+def _stratified(strata: dict[str, Arms]) -> Arms:
+    """Give both arms the strata's shares among all users.
+
+    An arm's means are ``sum w_h m_h``, their covariance ``sum w_h^2 C_h / n_h`` (Cochran, 1977,
+    5A.9, of large strata): those of as many units that do not differ between strata.
+    """
+    sizes = np.array([arms.new.count + arms.control.count for arms in strata.values()])
+    weights = sizes / sizes.sum()
+    for name, arms in strata.items():
+        if min(arms.new.count, arms.control.count) < 2:
+            raise EmptyError(
+                expected=f"two users of each arm in the stratum {name!r}",
+                came=f"{arms.new.count} of the new arm, {arms.control.count} of the control",
+                do="Join small strata.",
+            )
+
+    def together(parts: list[Moments]) -> Moments:
+        count = sum(part.count for part in parts)
+        known = list(zip(weights, parts, strict=True))
+        mean = np.sum([weight * part.mean for weight, part in known], axis=0)
+        covariance = np.sum([w**2 / part.count * part.covariance for w, part in known], axis=0)
+        return Moments(parts[0].columns, count, mean, count * covariance)
+
+    both = strata.values()
+    return Arms(together([arms.new for arms in both]), together([arms.control for arms in both]))
+
+
+def _refuse_many(names: set[str]) -> None:
+    if len(names) > _MOST_GROUPS:
+        first, second, *_ = sorted(names)
         raise ConfigError(
             expected=f"a column of at most {_MOST_GROUPS} groups",
-            came=f"more, such as {groups[0]!r} and {groups[1]!r}",
+            came=f"more, such as {first!r} and {second!r}",
             do="Take a coarser one, such as countries or bands of age.",
         )
-    moments = {
-        (bool(cell[NEW]), cell[GROUP]): _moments(cell, names, list(pairs))
-        for cell in found
-        if cell[TRIGGERED]
-    }
-    nobody = Moments(tuple(names), 0, np.zeros(len(names)), np.zeros((len(names), len(names))))
-
-    def arm(new: bool) -> Moments:
-        parts = [part for (of, _), part in moments.items() if of is new]
-        return pooled(parts) if parts else nobody
-
-    triggered = Arms(arm(True), arm(False))
-    sizes = {new: sum(cell["units"] for cell in found if cell[NEW] is new) for new in (True, False)}
-    by_group = {
-        group: Arms(*(moments.get((new, group), nobody) for new in (True, False)))
-        for group in groups
-    }
-    users = triggered.new.count * triggered.new.value(Ratio(USERS))
-    return Scan(sizes[True], sizes[False], triggered, by_group, users)
 
 
 def _refuse_mixed(cells: list[dict[str, Any]]) -> None:

@@ -129,6 +129,11 @@ def _metrics(found: Readout) -> Table:
 
 def _choices(found: Readout) -> list[str]:
     told = []
+    if found.config.strata is not None:
+        told.append(
+            f"Arms are compared within each {found.config.strata}, weighted by its share of the "
+            "users."
+        )
     for line in found.lines:
         if line.metric.past:
             told.append(

@@ -13,13 +13,14 @@ from causal_ranker.experiments.config import ReadoutConfig
 from causal_ranker.logs.failures import reading
 from causal_ranker.logs.rules import Contract, Kind, RowRule, check, require_columns
 
-__all__ = ["GROUP", "MIXED", "NEW", "TRIGGERED", "USERS", "Units", "checked_units"]
+__all__ = ["GROUP", "MIXED", "NEW", "STRATUM", "TRIGGERED", "USERS", "Units", "checked_units"]
 
 _TABLE: Final = "the test"
 #: Columns of the units' table that no table of a test has, as a name may not end so.
 NEW: Final = "new arm?"
 TRIGGERED: Final = "triggered?"
 GROUP: Final = "group?"
+STRATUM: Final = "stratum?"
 MIXED: Final = "contradicts itself?"
 USERS: Final = "users?"
 
@@ -31,8 +32,8 @@ class Units:
     Parameters
     ----------
     table : ibis.Table
-        `NEW`, `TRIGGERED` and `GROUP` of the unit; `MIXED`, whether its rows do not agree on them;
-        `USERS` in it; and the columns of the metrics, as numbers.
+        `NEW`, `TRIGGERED`, `GROUP` and `STRATUM` of the unit; `MIXED`, whether its rows do not
+        agree on them; `USERS` in it; and the columns of the metrics, as numbers.
     left_out : int
         Rows of other arms.
     caps : dict of str to float
@@ -70,7 +71,7 @@ def checked_units(table: ibis.Table, config: ReadoutConfig) -> Units:
         If there is no row, or one that cannot be.
     """
     numbers = _numbers(config)
-    others = [each for each in (config.arm, config.groups) if each is not None]
+    others = [each for each in (config.arm, config.groups, config.strata) if each is not None]
     require_columns(table, [*others, *numbers], name=_TABLE)
     check(table, _contract(config), known_unique=True)
     rows, left_out = _in_arms(table, config)
@@ -78,7 +79,7 @@ def checked_units(table: ibis.Table, config: ReadoutConfig) -> Units:
         **{name: rows[name] for name in (config.user, config.cluster) if name is not None},
         **{NEW: _is_new(rows, config)},
         **{TRIGGERED: ibis.literal(True) if config.triggered is None else rows[config.triggered]},
-        **{GROUP: _group(rows, config)},
+        **{GROUP: _words(rows, config.groups), STRATUM: _words(rows, config.strata)},
         **{name: rows[name].cast("float64") for name in numbers},
     ).mutate(**{MIXED: ibis.literal(False), USERS: ibis.literal(1.0)})
     if config.rows == "many":
@@ -197,17 +198,17 @@ def _is_new(rows: ibis.Table, config: ReadoutConfig) -> Any:
     return arm if arm.type().is_boolean() else arm == 1
 
 
-def _group(rows: ibis.Table, config: ReadoutConfig) -> Any:
-    if config.groups is None:
+def _words(rows: ibis.Table, column: str | None) -> Any:
+    if column is None:
         return ibis.literal("")
-    return rows[config.groups].cast("string").fill_null("missing")
+    return rows[column].cast("string").fill_null("missing")
 
 
 def _joined(
     users: ibis.Table, key: str, *, sums: list[str], same: tuple[str | None, ...]
 ) -> ibis.Table:
     """Sum the rows of each user or cluster, and see whether they agree on what they share."""
-    shared = [NEW, TRIGGERED, GROUP, *(name for name in same if name is not None)]
+    shared = [NEW, TRIGGERED, GROUP, STRATUM, *(name for name in same if name is not None)]
     agree = [users[name].min() == users[name].max() for name in shared]
     mixed = users[MIXED].max()
     for each in agree:

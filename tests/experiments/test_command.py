@@ -22,13 +22,48 @@ def write(path: Path, share: float = 0.5, users: int = 4000) -> Path:
     return path
 
 
-def test_design() -> None:
-    asked = ["experiment", "design", "--deviation", "1", "--effect", "0.1"]
-    run = CliRunner().invoke(app, [*asked, "--users-a-day", "500"])
-    assert run.exit_code == 0
-    assert "3,140 users (1,570 new, 1,570 control), 1 whole weeks; power 80.0%" in run.output
-    run = CliRunner().invoke(app, [*asked, "--users-a-day", "500", "--json"])
-    assert json.loads(run.output)["users"] == 3140
+def test_design(tmp_path: Path) -> None:
+    asked = ["experiment", "design", "--effect", "0.1", "--users-a-week", "3500"]
+    page = tmp_path / "plan.html"
+    run = CliRunner().invoke(app, [*asked, "--deviation", "1", "--html", str(page)])
+    assert run.exit_code == 0, run.output
+    assert "3,140 users (1,570 new, 1,570 control), 1 whole week." in " ".join(run.output.split())
+    assert "<svg" in page.read_text()
+    options = ["--guardrail", "errors:1:0.2", "--stratum", "de:0.4", "--stratum", "us:0.6"]
+    options += ["--start", "2026-03-02", "--holiday", "2026-03-08", "--json"]
+    run = CliRunner().invoke(app, [*asked, "--rate", "0.2", *options])
+    answer = json.loads(run.output)
+    assert answer["end"] == "2026-03-09"
+    assert answer["design"]["treated_deviation"] == pytest.approx(0.21**0.5)
+    assert answer["strata"].keys() == {"de", "us"}
+    assert answer["guardrails"]["errors"] > 0.8
+
+
+def test_design_from_past_logs(tmp_path: Path) -> None:
+    path = write(tmp_path / "users.parquet")
+    asked = ["experiment", "design", "--effect", "0.1", "--users-a-week", "9e4", "--json"]
+    asked += ["--data", str(path), "--metric", "plays", "--past", "before"]
+    answer = json.loads(CliRunner().invoke(app, asked).output)
+    frame = pd.read_parquet(path)
+    assert answer["design"]["deviation"] == pytest.approx(frame["plays"].std())
+    assert answer["cuped_saves"] == pytest.approx(frame["plays"].corr(frame["before"]) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--deviation", "1", "--rate", "0.5"], "one of --deviation, --rate and --data"),
+        ([], "one of --deviation, --rate and --data"),
+        (["--data", "x.parquet"], "Give --metric"),
+        (["--deviation", "1", "--stratum", "de"], "NAME:SHARE"),
+        (["--deviation", "1", "--guardrail", "errors:1:a"], "NAME:DEVIATION:MARGIN"),
+    ],
+)
+def test_a_design_that_cannot_be_is_told(words: list[str], told: str) -> None:
+    asked = ["experiment", "design", "--effect", "0.1", "--users-a-week", "100"]
+    run = CliRunner().invoke(app, [*asked, *words])
+    assert run.exit_code == 2
+    assert told in run.output
 
 
 def test_read(tmp_path: Path) -> None:
