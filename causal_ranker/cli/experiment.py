@@ -101,9 +101,10 @@ def _design(
 
     from causal_ranker.errors import ConfigError
     from causal_ranker.experiments.design import TestDesign
-    from causal_ranker.experiments.plan import Guardrail, Traffic, make_plan
+    from causal_ranker.experiments.plan import Guardrail, make_plan
     from causal_ranker.experiments.plan_page import plan_document, plan_section, plan_words
     from causal_ranker.experiments.spread import rate_deviations
+    from causal_ranker.experiments.traffic import Traffic
     from causal_ranker.reporting.console import print_section
     from causal_ranker.reporting.files import check_page, write_page
     from causal_ranker.reporting.json import to_line

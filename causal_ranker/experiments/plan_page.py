@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from causal_ranker.experiments.design import TestDesign, least_detectable, power_of
-from causal_ranker.experiments.plan import Plan, Traffic
+from causal_ranker.experiments.plan import Plan
+from causal_ranker.experiments.traffic import Traffic
 from causal_ranker.reporting.blocks import Block, Document, Figure, Section, Table, Text
 
 __all__ = ["plan_document", "plan_section", "plan_words"]

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from causal_ranker.errors import ConfigError
 from causal_ranker.experiments.design import TestDesign as Design
 from causal_ranker.experiments.design import power_of, users_needed
-from causal_ranker.experiments.plan import Guardrail, Traffic, make_plan
+from causal_ranker.experiments.plan import Guardrail, make_plan
 from causal_ranker.experiments.plan_page import plan_document, plan_section, plan_words
+from causal_ranker.experiments.traffic import Traffic
 from causal_ranker.reporting.html import to_html
 
 DESIGN = Design(deviation=1, effect=0.1)
