@@ -59,9 +59,22 @@ def _design(
     strata: Annotated[
         str | None, typer.Option(help="Column of those within which arms will be compared.")
     ] = None,
+    many_rows: Annotated[
+        bool, typer.Option("--many-rows", help="Sum those rows of each user first.")
+    ] = False,
     correlation: Annotated[
-        float, typer.Option(help="Correlation with the metric's past, where no logs tell it.")
-    ] = 0.0,
+        float | None,
+        typer.Option(help="Without logs: correlation with the metric's past, for CUPED."),
+    ] = None,
+    cluster_size: Annotated[
+        float | None, typer.Option(help="Without logs: users assigned together, on average.")
+    ] = None,
+    cluster_variation: Annotated[
+        float | None, typer.Option(help="Without logs: deviation of that number over its mean.")
+    ] = None,
+    cluster_correlation: Annotated[
+        float | None, typer.Option(help="Without logs: correlation of the metric among them.")
+    ] = None,
     share_treated: Annotated[float, typer.Option(help="Share of the new arm.")] = 0.5,
     cost_ratio: Annotated[
         float, typer.Option(help="What a user of the new arm costs, in users of the control.")
@@ -111,30 +124,47 @@ def _design(
 
     if html is not None:
         check_page(html)
-    treated: float | None = None
-    if rate is not None and deviation is None and data is None:
-        deviation, treated = rate_deviations(rate, effect=effect)
-    elif data is not None and deviation is None and rate is None:
-        learned = _past_of(data, metric, past=past, cluster=cluster, strata=strata)
-        deviation, correlation = learned.deviation, learned.correlation
-    elif deviation is None or rate is not None or data is not None:
+    told = {
+        "correlation": correlation,
+        "cluster_size": cluster_size,
+        "cluster_variation": cluster_variation,
+        "cluster_correlation": cluster_correlation,
+    }
+    varies: dict[str, float | None] = {name: x for name, x in told.items() if x is not None}
+    learned_by = [metric, past, cluster, strata, many_rows or None]
+    if sum(way is not None for way in (deviation, rate, data)) != 1:
         raise ConfigError(
             expected="one of --deviation, --rate and --data",
-            came="none" if deviation is None and rate is None and data is None else "several",
+            came="none of them, or several",
             do="Say how the metric varies between users, or give logs that tell.",
         )
-    design = TestDesign(
-        deviation=deviation,
-        treated_deviation=treated,
-        effect=effect,
-        share_treated=share_treated,
-        level=level,
-        comparisons=comparisons,
-        power=power,
-        correlation=correlation,
-        trigger_share=trigger_share,
-        cost_ratio=cost_ratio,
-        peeking=peeking,
+    if bool(varies) if data is not None else any(each is not None for each in learned_by):
+        raise ConfigError(
+            expected="columns with --data, and numbers without",
+            came="both" if data is not None else "columns without --data",
+            do="Past logs tell correlations and clusters; leave the numbers out, or the logs.",
+        )
+    if data is not None:
+        learned = _past_of(
+            data, metric, past=past, cluster=cluster, strata=strata, many_rows=many_rows
+        )
+        varies = {"deviation": learned.deviation, "correlation": learned.correlation}
+    elif rate is not None:
+        varies["deviation"], varies["treated_deviation"] = rate_deviations(rate, effect=effect)
+    else:
+        varies["deviation"] = deviation
+    design = TestDesign.model_validate(
+        {
+            **varies,
+            "effect": effect,
+            "share_treated": share_treated,
+            "level": level,
+            "comparisons": comparisons,
+            "power": power,
+            "trigger_share": trigger_share,
+            "cost_ratio": cost_ratio,
+            "peeking": peeking,
+        }
     )
     traffic = Traffic(
         users_a_week=tuple(users_a_week),
@@ -164,8 +194,8 @@ def _past_of(
     past: list[str] | None,
     cluster: str | None,
     strata: str | None,
+    many_rows: bool,
 ) -> PastSpread:
-    from causal_ranker.columns import Columns as C
     from causal_ranker.errors import ConfigError
     from causal_ranker.experiments.spread import past_spread
     from causal_ranker.logs.sources import connect, read_table
@@ -177,7 +207,7 @@ def _past_of(
     return past_spread(
         read_table(data, connect(), name="the past logs"),
         _metric(metric, past),
-        user=C.USER,
+        many_rows=many_rows,
         cluster=cluster,
         strata=strata,
     )

@@ -79,7 +79,6 @@ def past_spread(
     table: ibis.Table,
     metric: Metric,
     *,
-    user: str,
     many_rows: bool = False,
     cluster: str | None = None,
     strata: str | None = None,
@@ -91,11 +90,9 @@ def past_spread(
     Parameters
     ----------
     table : ibis.Table
-        One row per user, or many.
+        One row per user, or many, with the column `user_id`.
     metric : Metric
         Which one, with the covariates that the read-out will use.
-    user : str
-        Column of the user.
     many_rows : bool
         Whether rows of a user are summed first.
     cluster : str, optional
@@ -117,7 +114,6 @@ def past_spread(
     """
     config = ReadoutConfig(
         metrics=(metric,),
-        user=user,
         arm=_NO_ARM,
         rows="many" if many_rows else "user",
         cluster=cluster,

@@ -78,13 +78,12 @@ def verdict(found: Readout) -> str:
             "again."
         )
     star = found.lines[0]
-    unit = star.metric.name
     interval = star.interval
     told = (
-        f"{unit.capitalize()}: {interval.low:+.3g} to {interval.high:+.3g} in the new arm "
-        f"(best guess {interval.point:+.3g}); {line_words(star, level=found.config.level)}."
+        f"North star, {star.metric.name}: {interval.low:+.3g} to {interval.high:+.3g} in the new "
+        f"arm (best guess {interval.point:+.3g}); {line_words(star, level=found.config.level)}."
     )
-    if star.metric.per is None:
+    if star.metric.per is None and star.metric.cap is None:
         low, high = (round(end * found.users) for end in (interval.low, interval.high))
         told += (
             f" That is {low:+,} to {high:+,} {star.metric.column} among the {found.users:,.0f} "

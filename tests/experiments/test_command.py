@@ -31,6 +31,7 @@ def test_design(tmp_path: Path) -> None:
     assert "<svg" in page.read_text()
     options = ["--guardrail", "errors:1:0.2", "--stratum", "de:0.4", "--stratum", "us:0.6"]
     options += ["--start", "2026-03-02", "--holiday", "2026-03-08", "--json"]
+    options += ["--cluster-size", "3", "--cluster-correlation", "0.1"]
     run = CliRunner().invoke(app, [*asked, "--rate", "0.2", *options])
     answer = json.loads(run.output)
     assert answer["end"] == "2026-03-09"
@@ -56,6 +57,9 @@ def test_design_from_past_logs(tmp_path: Path) -> None:
         ([], "one of --deviation, --rate and --data"),
         (["--data", "x.parquet"], "Give --metric"),
         (["--deviation", "1", "--stratum", "de"], "NAME:SHARE"),
+        (["--deviation", "1", "--past", "before"], "columns without --data"),
+        (["--data", "x.parquet", "--metric", "plays", "--correlation", "0.5"], "got both"),
+        (["--deviation", "1", "--correlation", "2"], "correlation = 2.0"),
         (["--deviation", "1", "--guardrail", "errors:1:a"], "NAME:DEVIATION:MARGIN"),
     ],
 )

@@ -26,7 +26,7 @@ def logs() -> pd.DataFrame:
 
 def learned(frame: pd.DataFrame, metric: Metric, **options: str | None) -> PastSpread:
     table = read_table(frame, connect(), name="the past logs")
-    return past_spread(table, metric, user="user_id", **options)
+    return past_spread(table, metric, **options)
 
 
 def promised(found: PastSpread) -> float:
