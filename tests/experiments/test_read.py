@@ -234,6 +234,7 @@ def test_guardrails(users: pd.DataFrame, better: str, margin: float, told: str) 
     found = read(frame, Metric(column="impressions"), guard)
     assert line_words(found.lines[1], level=0.95) == told
     assert found.lines[1].adjusted_p is None
+    assert found.lines[0].adjusted_p == found.lines[0].p_value  # guardrails count for nobody
     assert told in verdict(found)
 
 
