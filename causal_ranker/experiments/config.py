@@ -110,8 +110,9 @@ class ReadoutConfig(FrozenConfig):
     correction : {"holm", "benjamini-hochberg"}
         How p-values allow for several metrics.
     planned : int or None
-        Users at the planned end. Where it is given, intervals and p-values hold at every look
-        together, so that one may look daily; where not, they hold at one look.
+        Users (or clusters) of both arms at the planned end. Where it is given, intervals and
+        p-values hold at every look together, so that one may look daily; where not, they hold at
+        one look.
 
     Raises
     ------

@@ -29,6 +29,7 @@ _CORRECTIONS: Final[dict[str, Callable[[ArrayLike], Array]]] = {
     "holm": holm,
     "benjamini-hochberg": benjamini_hochberg,
 }
+_Families = dict[Metric, tuple[Ratio, list[Ratio]]]
 
 
 @dataclass(frozen=True)
@@ -222,9 +223,6 @@ def read_test(table: ibis.Table, config: ReadoutConfig) -> Readout:
         caps=units.caps,
         capped=units.capped,
     )
-
-
-_Families = dict[Metric, tuple[Ratio, list[Ratio]]]
 
 
 def _family(metric: Metric, per: str | None) -> tuple[Ratio, list[Ratio]]:

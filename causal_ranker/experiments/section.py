@@ -63,7 +63,7 @@ def readout_section(found: Readout) -> Section:
         )
         blocks.append(Table(["before the test", "difference"], rows, note))
     if found.blocked:
-        return Section("Experiment", [*blocks, Text(verdict(found))])
+        return Section("Experiment", blocks)
     blocks.append(_metrics(found))
     blocks += [Text(words) for words in _choices(found)]
     if found.groups is not None:
@@ -113,7 +113,8 @@ def _metrics(found: Readout) -> Table:
             )
         )
     looks = (
-        "Intervals and p-values hold at every look together; relative ones at one look."
+        "Intervals and p-values hold at every look together, from a few hundred users on; relative "
+        "ones at one look."
         if found.config.planned is not None
         else "Intervals hold at one look, at the planned end."
     )
