@@ -89,8 +89,8 @@ def regression_discontinuity(
     outcome : array_like, shape (n,)
         Y.
     running : array_like, shape (n,)
-        What decides, such as the base score less the score at which the slate of that request ends.
-        A rank has too few values near its cut-off.
+        What decides, such as `causal_ranker.experiments.quasi.slate.slate_margins`. A rank has too
+        few values near its cut-off.
     treatment : array_like of 0 and 1, shape (n,)
         T, which must be 1 exactly where ``running >= cutoff``.
     cluster : array_like of int or str, shape (n,)
