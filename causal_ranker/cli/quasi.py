@@ -114,11 +114,16 @@ def _differences(
 def _discontinuity(
     data: _Data,
     outcome: _Outcome,
-    running: Annotated[
-        str, typer.Option(help="Column that decides, such as the score less that of the last slot.")
-    ],
+    running: Annotated[str, typer.Option(help="Column that decides on the treatment.")],
     treatment: _Treatment = "treatment",
     user: _User = "user_id",
+    request: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column that says whose slate a row was in; several together. --running is then a "
+            "score, and how far it is from the end of the slate decides."
+        ),
+    ] = None,
     cutoff: Annotated[float, typer.Option(help="Where the treatment begins.")] = 0.0,
     bandwidth: Annotated[
         float | None, typer.Option(help="How near rows must be; chosen by default.")
@@ -135,6 +140,7 @@ def _discontinuity(
         treatment=treatment,
         running=running,
         user=user,
+        request=request or (),
         cutoff=cutoff,
         bandwidth=bandwidth,
     )

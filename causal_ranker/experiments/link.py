@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_ranker.errors import EmptyError, RowError
 from causal_ranker.stats._arrays import Array, float_vector, same_size, share
+from causal_ranker.stats._student import two_sided_quantile
 from causal_ranker.stats.intervals import Interval
 
 __all__ = ["ENDS", "SIDES", "Link", "PastExperiments", "link"]
@@ -105,9 +107,7 @@ def link(past: PastExperiments, *, level: float = 0.95) -> Link:
     RowError
         If a value is missing, or an interval does not hold its estimate or has no width.
     """
-    from scipy.stats import norm, t
-
-    normal = float(norm.ppf(0.5 + share(level, name="level") / 2))
+    normal = NormalDist().inv_cdf(0.5 + share(level, name="level") / 2)
     (x, x_error), (y, y_error) = (_side(past, side, quantile=normal) for side in SIDES)
     count = len(past.names)
     same_size(count, offline=x, measured=y)
@@ -119,7 +119,7 @@ def link(past: PastExperiments, *, level: float = 0.95) -> Link:
         )
 
     line = _Line(x, y, x_error, y_error)
-    angle, low, high, least = line.fitted(float(t.ppf(0.5 + level / 2, count - 2)))
+    angle, low, high, least = line.fitted(two_sided_quantile(level, degrees=count - 2))
     slope = float(np.tan(angle))
     held = np.abs(y - x) <= normal * np.hypot(x_error, y_error)
     return Link(

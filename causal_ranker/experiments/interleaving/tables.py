@@ -71,8 +71,8 @@ def read_uplift(
         )
     return interleaved_uplift(
         rows.groupby(_REQUEST, sort=False).ngroup().to_numpy(),
-        in_first=rows[IN_FIRST].to_numpy(dtype=float),
-        in_second=rows[IN_SECOND].to_numpy(dtype=float),
+        in_first=rows[IN_FIRST].to_numpy(),
+        in_second=rows[IN_SECOND].to_numpy(),
         shown=rows[C.TREATMENT].to_numpy(),
         outcome=rows[C.OUTCOME].to_numpy(),
         user=rows[C.USER].to_numpy(),
@@ -104,23 +104,22 @@ def read_credit(offered: ibis.Table, plays: ibis.Table, *, config: AttributionCo
         If it is not known who chose an item that was shown.
     """
     require_columns(offered, [TEAM], name="candidates")
-    shown = _impressions(offered)
-    credits = attribute(shown.drop(TEAM), plays, config=config)
+    shown = _impressions(offered, TEAM)
+    credits = attribute(shown, plays, config=config)
     earned = credits.group_by(C.IMPRESSION).agg(**{C.CREDIT: credits[C.CREDIT].sum()})
     joined = shown.left_join(earned, C.IMPRESSION)
     rows = joined.select(*_REQUEST, TEAM, **{C.CREDIT: joined[C.CREDIT].fill_null(0.0)}).to_pandas()
     return team_credit(
         rows.groupby(_REQUEST, sort=False).ngroup().to_numpy(),
-        from_first=rows[TEAM].to_numpy(dtype=float),
+        from_first=rows[TEAM].to_numpy(),
         credit=rows[C.CREDIT].to_numpy(),
         user=rows[C.USER].to_numpy(),
     )
 
 
-def _impressions(offered: ibis.Table) -> ibis.Table:
-    """Return the rows that were shown, as an impression log."""
+def _impressions(offered: ibis.Table, *carried: str) -> ibis.Table:
+    """Return the rows that were shown as an impression log, with some columns carried through."""
     key = [C.USER, C.T0, C.ITEM]
-    kept = [*key, *(column for column in (TEAM,) if column in offered.columns)]
     return offered.filter(offered[C.SHOWN]).select(
-        *kept, **{C.IMPRESSION: ibis.row_number().over(order_by=key)}
+        *key, *carried, **{C.IMPRESSION: ibis.row_number().over(order_by=key)}
     )

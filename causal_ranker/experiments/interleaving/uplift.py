@@ -156,9 +156,8 @@ def interleaved_uplift(
             came=f"{slots.size} requests with the same items in both",
             do="Compare rankers that differ.",
         )
-    held = np.where(placed, chance, 1 - chance)
-    # An item that is certain to be shown is in both lists, and only where these are alike.
-    weighted = np.divide(plays, held, out=np.zeros(plays.size), where=differs[codes])
+    # None is 0: an item that is certain to be shown was shown.
+    weighted = plays / np.where(placed, chance, 1 - chance)
     signed = np.where(placed, weighted, -weighted)
     owner = _users(user, codes)
     means = [np.bincount(codes, weights=signed * flags) / slots for flags in mine]

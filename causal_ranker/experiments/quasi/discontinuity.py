@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,8 +90,8 @@ def regression_discontinuity(
     outcome : array_like, shape (n,)
         Y.
     running : array_like, shape (n,)
-        What decides, such as the base score less the score at which the slate of that request ends.
-        A rank has too few values near its cut-off.
+        What decides, such as `causal_ranker.experiments.quasi.slate.slate_margins`. A rank has too
+        few values near its cut-off.
     treatment : array_like of 0 and 1, shape (n,)
         T, which must be 1 exactly where ``running >= cutoff``.
     cluster : array_like of int or str, shape (n,)
@@ -176,13 +177,11 @@ def _density(x: Array, cluster: ArrayLike, *, width: float) -> Density:
     ``f = mean of K(x / h) / h`` with ``K(u) = 6 (1 - 2u) (1 - u)`` on each side is what local lines
     through a fine histogram give, but a mean over rows, so that it can be clustered.
     """
-    from scipy.stats import norm
-
     u = np.abs(x) / width
     height = np.where(u < 1, 6 * (1 - 2 * u) * (1 - u), 0.0) / width
     jump = clustered_mean(np.where(x >= 0, height, -height), cluster)
     return Density(
         below=float(height[x < 0].sum()) / x.size,
         above=float(height[x >= 0].sum()) / x.size,
-        p_value=float(2 * norm.sf(abs(jump.point) / jump.standard_error)),
+        p_value=2 * NormalDist().cdf(-abs(jump.point) / jump.standard_error),
     )

@@ -16,6 +16,7 @@ from causal_ranker.experiments.quasi.differences import Differences, difference_
 from causal_ranker.experiments.quasi.discontinuity import Discontinuity, regression_discontinuity
 from causal_ranker.experiments.quasi.fixed_effects import FixedEffects, two_way_fixed_effects
 from causal_ranker.experiments.quasi.matching import Matched, match_on_propensity
+from causal_ranker.experiments.quasi.slate import slate_margins
 from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import reading
 from causal_ranker.stats._arrays import Array, binary_vector
@@ -186,6 +187,7 @@ def read_discontinuity(
     treatment: str,
     running: str,
     user: str,
+    request: Sequence[str] = (),
     cutoff: float = 0.0,
     bandwidth: float | None = None,
 ) -> Discontinuity:
@@ -212,11 +214,16 @@ def read_discontinuity(
     DataError
         If a column is absent or holds what it must not, or too few rows are near.
     """
-    rows = _rows(table, [outcome, treatment, running, user])
+    rows = _rows(table, [outcome, treatment, running, user, *request])
+    decides, treated = rows[running].to_numpy(), rows[treatment].to_numpy()
+    if request:
+        _refuse_missing(rows, request)
+        slate = rows.groupby(list(request), sort=False).ngroup().to_numpy()
+        decides = slate_margins(decides, treated, request=slate)
     return regression_discontinuity(
         rows[outcome].to_numpy(),
-        rows[running].to_numpy(),
-        treatment=rows[treatment].to_numpy(),
+        decides,
+        treatment=treated,
         cluster=rows[user].to_numpy(),
         cutoff=cutoff,
         bandwidth=bandwidth,

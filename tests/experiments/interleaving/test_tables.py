@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.cli.app import app
-from causal_ranker.errors import EmptyError, SchemaError
+from causal_ranker.errors import DataError, EmptyError, SchemaError
 from causal_ranker.experiments.interleaving.credit import team_credit
 from causal_ranker.experiments.interleaving.lists import team_draft
 from causal_ranker.experiments.interleaving.tables import read_credit, read_uplift
@@ -111,6 +111,18 @@ def test_credit_is_that_of_attribution() -> None:
     assert found.difference.point == pytest.approx(again.difference.point, abs=1e-12)
     assert found.difference.low == pytest.approx(again.difference.low, abs=1e-12)
     assert found.first_wins == again.first_wins > 0
+
+
+def test_columns_that_are_no_flags_are_named() -> None:
+    offered, plays = logs()
+    settings = LabelConfig(log_end=END, horizon_hours=24)
+    for first in (offered["in_first"].where(offered.index > 0), "yes"):
+        table = ibis.memtable(offered.assign(in_first=first))
+        with pytest.raises(DataError, match="in_first"):
+            read_uplift(table, ibis.memtable(plays), config=settings)
+    unknown = offered.assign(from_first=None)
+    with pytest.raises(DataError, match="from_first"):
+        read_credit(ibis.memtable(unknown), ibis.memtable(plays), config=AttributionConfig())
 
 
 def test_a_column_that_is_not_there_is_named() -> None:

@@ -109,7 +109,7 @@ def test_unbiased_over_requests_and_intervals_hold(truth: pd.DataFrame) -> None:
     rng = np.random.default_rng(5)
     slots: list[NDArray[np.int64]] = []
     points = []
-    draws = 150
+    draws = 80
     for _ in range(draws):
         shown = causal_balanced(first, second, rng=rng).items
         slot = np.zeros((len(shown), 12), dtype=np.int64)

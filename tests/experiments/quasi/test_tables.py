@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from causal_ranker.cli.app import app
 from causal_ranker.errors import CausalRankerError, ConfigError, RowError, SchemaError
 from causal_ranker.experiments.quasi.differences import difference_in_differences
+from causal_ranker.experiments.quasi.discontinuity import regression_discontinuity
 from causal_ranker.experiments.quasi.fixed_effects import two_way_fixed_effects
 from causal_ranker.experiments.quasi.tables import (
     read_differences,
@@ -149,6 +150,21 @@ def test_discontinuity_command(tmp_path: Path) -> None:
     told = " ".join(CliRunner().invoke(app, [*asked, "--bandwidth", "0.7"]).output.split())
     assert "within 0.7 of it" in told
     assert "No evidence that rows crowd" in told
+
+
+def test_the_end_of_a_slate_as_cut_off(tmp_path: Path) -> None:
+    frame = confounded().assign(week=1)
+    order = frame.groupby("user_id")["score"].rank(ascending=False)
+    frame["shown"] = order == 1
+    words = ["discontinuity", "--outcome", "plays", "--running", "score", "--treatment", "shown"]
+    words += ["--request", "user_id", "--request", "week", "--json"]
+    answer = json.loads(CliRunner().invoke(app, run(tmp_path, frame, *words)).output)
+    best, other = (frame.loc[order == place, "score"].to_numpy() for place in (1, 2))
+    margin = frame["score"] - np.repeat((best + other) / 2, 2)
+    again = regression_discontinuity(
+        frame["plays"], margin, treatment=frame["shown"], cluster=frame["user_id"]
+    )
+    assert answer["robust"]["point"] == pytest.approx(again.robust.point)
 
 
 def test_bad_tables() -> None:
