@@ -82,8 +82,12 @@ def test_tea_tasting_gives_the_same() -> None:
             "mean": tt.Mean("orders"),
             "cuped": tt.Mean("orders", "orders_covariate"),
             "ratio": tt.RatioOfMeans("orders", "sessions"),
+            "sizes": tt.SampleRatio(0.8, method="norm", correction=False),
         }
     ).analyze(users)
+    sizes = measured.pop("sizes")
+    counted = sample_ratio(int(arm.sum()), int((1 - arm).sum()), expected_share=0.8 / 1.8)
+    assert counted.p_value == pytest.approx(sizes.pvalue, abs=1e-8)
     orders, sessions = users["orders"].to_numpy(), users["sessions"].to_numpy()
     before = {"before": users["orders_covariate"].to_numpy()}
     ours = {
