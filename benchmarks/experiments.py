@@ -1,4 +1,4 @@
-"""Tests of two arms: false alarms, power, what CUPED saves, and speed."""
+"""Tests of two arms: false alarms, power, what CUPED saves, users of interleaving, and speed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks._parts import Limits, asked, part_named
 
 __all__ = ["DESCRIPTION", "LIMITS", "parts", "run"]
 
-DESCRIPTION: Final = "experiments: false alarms, power, CUPED, and a large read-out"
+DESCRIPTION: Final = "experiments: false alarms, power, CUPED, interleaving, and a large read-out"
 #: What is asked of a figure; of some from both sides.
 LIMITS: Final[dict[str, Limits]] = {
     "at least": {
@@ -24,11 +24,12 @@ LIMITS: Final[dict[str, Limits]] = {
         "sequential_type1": ("at most", 0.05),
         "srm_false_alarm": ("at most", 0.002),
         "cuped_ratio_error": ("at most", 0.05),
+        "interleaving_user_ratio": ("at most", 0.1),
         "seconds_10m": ("at most", 60),
         "peak_rss_mb": ("at most", 2048),
     },
 }
-_PARTS: Final = ("type1", "sequential", "srm", "cuped", "large")
+_PARTS: Final = ("type1", "sequential", "srm", "cuped", "interleaving", "large")
 
 
 def parts() -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from causal_ranker.errors import ConfigError
+
+if TYPE_CHECKING:
+    from causal_ranker.experiments.config import Metric
 
 __all__ = [
     "Base",
@@ -30,6 +33,7 @@ __all__ = [
     "Table",
     "Threads",
     "Users",
+    "metric_named",
     "moment",
 ]
 
@@ -66,6 +70,27 @@ def moment(text: str) -> datetime:
             do=f"Write {value.isoformat(timespec='minutes')}+00:00 if it is in UTC.",
         )
     return value
+
+
+def metric_named(written: str, past: list[str] | None) -> Metric:
+    """Read the metric of a test from the command line.
+
+    Parameters
+    ----------
+    written : str
+        A column, such as ``plays``, or a ratio of two, such as ``plays/impressions``.
+    past : list of str or None
+        Columns that CUPED takes out.
+
+    Returns
+    -------
+    Metric
+        The metric.
+    """
+    from causal_ranker.experiments.config import Metric
+
+    column, _, per = written.partition("/")
+    return Metric(column=column, per=per or None, past=tuple(past or ()))
 
 
 # Tables are text, not Path: a glob or an address has to stay as it was written.

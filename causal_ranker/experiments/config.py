@@ -100,7 +100,8 @@ class ReadoutConfig(FrozenConfig):
         Column fixed before the test, of few values, such as the country: arms are compared within
         each, and weighted by its share of the users (post-stratification).
     groups : str or None
-        Column fixed before the test, of few values: effects are also told for each.
+        Column fixed before the test: effects are also told for each of its values, which are few,
+        or for each fifth, where it is floating, such as a predicted uplift.
     exposed_at : str or None
         Column of the moment of a user's first exposure, with a time zone.
     start, end : datetime or None

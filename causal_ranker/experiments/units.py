@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import ibis
+import numpy as np
 
 from causal_ranker.errors import RowError
 from causal_ranker.experiments.config import ReadoutConfig
@@ -16,6 +17,7 @@ from causal_ranker.logs.rules import Contract, Kind, RowRule, check, require_col
 __all__ = ["GROUP", "MIXED", "NEW", "STRATUM", "TRIGGERED", "USERS", "Units", "checked_units"]
 
 _TABLE: Final = "the test"
+_BANDS: Final = 5
 #: Columns of the units' table that no table of a test has, as a name may not end so.
 NEW: Final = "new arm?"
 TRIGGERED: Final = "triggered?"
@@ -79,7 +81,7 @@ def checked_units(table: ibis.Table, config: ReadoutConfig) -> Units:
         **{name: rows[name] for name in (config.user, config.cluster) if name is not None},
         **{NEW: _is_new(rows, config)},
         **{TRIGGERED: ibis.literal(True) if config.triggered is None else rows[config.triggered]},
-        **{GROUP: _words(rows, config.groups), STRATUM: _words(rows, config.strata)},
+        **{GROUP: _group(rows, config.groups), STRATUM: _words(rows, config.strata)},
         **{name: rows[name].cast("float64") for name in numbers},
     ).mutate(**{MIXED: ibis.literal(False), USERS: ibis.literal(1.0)})
     if config.rows == "many":
@@ -196,6 +198,22 @@ def _is_new(rows: ibis.Table, config: ReadoutConfig) -> Any:
     if config.names is not None:
         return arm == config.names[1]
     return arm if arm.type().is_boolean() else arm == 1
+
+
+def _group(rows: ibis.Table, column: str | None) -> Any:
+    """Name each row's group; a floating column, such as a predicted uplift, is cut into fifths."""
+    if column is None or not rows[column].type().is_floating():
+        return _words(rows, column)
+    values = rows[column].nullif(float("nan"))
+    shares = np.arange(1, _BANDS) / _BANDS
+    with reading(_TABLE):
+        asked = {f"{share:g}": values.quantile(share) for share in shares.tolist()}
+        edges = rows.aggregate(**asked).to_pyarrow().to_pylist()[0].values()
+    cuts = sorted({edge for edge in edges if edge is not None})
+    of = len(cuts) + 1
+    below = [(values <= cut, f"{at} of {of}: up to {cut:.3g}") for at, cut in enumerate(cuts, 1)]
+    last = (values.notnull(), f"{of} of {of}: above {cuts[-1]:.3g}" if cuts else "")
+    return ibis.cases(*below, last, else_="missing")
 
 
 def _words(rows: ibis.Table, column: str | None) -> Any:

@@ -23,6 +23,7 @@ NAMED = (
     "srm_false_alarm",
     "srm_power",
     "cuped_ratio_error",
+    "interleaving_user_ratio",
     "seconds_10m",
 )
 

@@ -138,6 +138,26 @@ def test_groups_have_effects_of_their_own(users: pd.DataFrame) -> None:
     assert "cannot be told" in page
 
 
+def test_groups_by_a_prediction_are_fifths(users: pd.DataFrame) -> None:
+    predicted = users["before"].to_numpy() + np.random.default_rng(7).normal(size=len(users))
+    predicted[:9] = np.nan
+    frame = users.assign(uplift=predicted)
+    found = read(frame, groups="uplift").groups
+    assert found is not None
+    fifth = pd.qcut(frame["uplift"], 5, labels=False).to_numpy()
+    assert [name[:6] for name in found.lines] == [*(f"{at} of 5" for at in range(1, 6)), "missin"]
+    for at, line in enumerate(list(found.lines.values())[:5]):
+        some = frame[fifth == at]
+        assert line.difference is not None
+        same(line.difference, mean_difference(some["plays"], some["arm"]))
+    alike = read(frame.assign(uplift=0.5), groups="uplift").groups
+    assert alike is not None
+    assert list(alike.lines) == ["1 of 2: up to 0.5"]
+    unknown = read(frame.assign(uplift=np.nan), groups="uplift").groups
+    assert unknown is not None
+    assert list(unknown.lines) == ["missing"]
+
+
 def test_strata_take_out_what_they_differ_by(users: pd.DataFrame) -> None:
     """By hand: differences within countries, weighted by the countries' shares of all users."""
     plain, found = read(users), read(users, strata="country")
