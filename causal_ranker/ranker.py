@@ -34,6 +34,7 @@ from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.settings import PolicySetting, check_settings, chosen_policy
 from causal_ranker.chain.train import Trained, train
+from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.quarantine import Quarantine
@@ -258,6 +259,7 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
                 rng=stage_rng(self.seed, "curves"),
                 totals=labelled.totals,
                 hold=self.config_.refute.held,
+                cold=None if arrivals is None else self.config_.features.names.index(C.IS_COLD),
                 advance=advance,
             )
         report = make_report(
@@ -274,6 +276,7 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
             outcome=outcome,
             background=[*background, *origin],
             stages=self.stages_,
+            arrivals=arrivals,
         )
         self._known, self._candidates, self._now = history, read.candidates, end
         self._arrived = arrivals

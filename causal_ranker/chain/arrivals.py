@@ -143,4 +143,5 @@ class Arrivals:
             index=pd.Index(table[C.ITEM].to_pylist()),
         )
         came = arrived.fillna(-np.inf).reindex(pd.Index(items), fill_value=np.inf).to_numpy()
-        return np.maximum((t0 - came) / _DAY_US, 0.0)
+        age: NDArray[np.float64] = np.maximum((t0 - came) / _DAY_US, 0.0)
+        return age

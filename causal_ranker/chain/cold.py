@@ -164,8 +164,8 @@ class WithColdItems:
                 came=f"none for {len(asked)} users and {len(known)} items",
                 do="Pass ids as the base recommender writes them.",
             )
-        rows = index.get_indexer(answer[C.USER])
-        columns = known.get_indexer(answer[C.ITEM])
+        rows = index.get_indexer(pd.Index(answer[C.USER]))
+        columns = known.get_indexer(pd.Index(answer[C.ITEM]))
         pairs = np.empty(len(answer))
         for chosen, block in _blocks(by_model, rows):
             pairs[chosen] = block[np.arange(chosen.size), columns[chosen]]
