@@ -64,7 +64,8 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         and blends on the last days of the logs.
     base : BaseRecommender, "boosted" or None
         The base recommender; "boosted" trains the built-in one; None reads the column
-        ``base_score`` of the candidates.
+        ``base_score`` of the candidates. One with cold items beside its own is
+        `causal_ranker.chain.cold.WithColdItems`.
     k : int
         Slots of a slate.
     horizon_hours : float or None

@@ -8,5 +8,6 @@ fairer: `scale` and `gen` (with `warm`), as published in `autoencoder` and `mmd`
 judges, by `ranking`; `uncertainty`, `frontier`.
 
 Not here: logs, and lists of cold and warm items together (`causal_ranker.chain.cold`); embeddings
-and pairs come in, embeddings and scores go out. Which model fits which content is for the caller to measure.
+and pairs come in, embeddings and scores go out. Which model fits which content is for the caller to
+measure.
 """

@@ -51,7 +51,9 @@ def joint_section(found: JointLists, *, outcome: str = "plays") -> Section:
                     interval_text(each.cold, decimals=digits),
                     interval_text(each.warm, decimals=digits),
                     *(
-                        "" if each.policy == found.baseline else interval_text(x, decimals=smaller)
+                        "reference"
+                        if each.policy == found.baseline
+                        else interval_text(x, decimals=smaller)
                         for x in (each.cold_difference, each.warm_difference)
                     ),
                 ]

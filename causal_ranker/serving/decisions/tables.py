@@ -220,7 +220,8 @@ def candidate_table(block: Sequence[Listed], layout: Layout, *, with_propensity:
     -------
     pyarrow.Table
         Candidates; ``propensity`` is the chance of being anywhere in the list, and the decision is
-        the unit in which it was assigned.
+        the unit in which it was assigned. ``is_cold``, as in the impressions, is null where the
+        decision does not say it, as in a holdout list.
     """
     import pyarrow as pa
 
