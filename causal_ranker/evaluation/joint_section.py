@@ -41,8 +41,8 @@ def joint_section(found: JointLists, *, outcome: str = "plays") -> Section:
                 "slots of cold items (%, 95 % interval)",
                 f"caused by cold slots ({per_slots})",
                 f"by warm slots ({per_slots})",
-                f"cold, difference to {found.baseline}",
-                f"warm, difference to {found.baseline}",
+                f"cold, difference to {found.baseline} ({per_slots})",
+                f"warm, difference to {found.baseline} ({per_slots})",
             ],
             [
                 [
@@ -60,8 +60,8 @@ def joint_section(found: JointLists, *, outcome: str = "plays") -> Section:
                 for each in found.policies
             ],
             f"Per 100 slots of the whole list of {k}: cold and warm together are uplift@{k}, and "
-            f"differences ({per_slots}, too) that to {found.baseline}. "
-            f"{percent(found.candidates)} of the candidates are cold.",
+            f"their differences that to {found.baseline}. {percent(found.candidates)} of the "
+            "candidates are cold.",
         ),
     ]
     if found.ages:

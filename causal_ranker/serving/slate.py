@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from causal_ranker.columns import Columns as C
 from causal_ranker.reranking.chained import ChainedPolicy, ListPolicy
 from causal_ranker.reranking.constrained import Constrained
+from causal_ranker.reranking.draws import Draw, Thompson
 from causal_ranker.reranking.explore import Exploration, explore
 from causal_ranker.serving.asked import Asked
 from causal_ranker.serving.bundle import Bundle
@@ -215,6 +216,7 @@ class Slate:
             constrained=_has_constraints(bundle.policy),
             moment=request.moment,
             cold=_cold(ranked, bundle),
+            deviation=None if drawn is None else _deviations(ranked, drawn.exploration.draw),
         )
 
 
@@ -284,6 +286,14 @@ def make_slate(
 def _hash(features: NDArray[np.float64]) -> str:
     # In hardware on current processors, and there twice as fast as BLAKE2.
     return sha256(np.ascontiguousarray(features).data).hexdigest()[:16]
+
+
+def _deviations(ranked: Ranked, draw: Draw) -> list[float] | None:
+    """Say what lists are drawn from beside scores; without it nobody could tell their chances."""
+    if not isinstance(draw, Thompson) or ranked.interval is None:
+        return None
+    told: list[float] = draw.deviations(*ranked.interval).tolist()
+    return told
 
 
 def _has_constraints(policy: ListPolicy) -> bool:

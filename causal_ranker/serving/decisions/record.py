@@ -71,6 +71,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
         Features of the moment as the caller told them (hour, device, session so far).
     cold : list of int or None
         Places in `items` of the cold ones; ``None`` where nobody can say.
+    deviation : list of float or None
+        Standard deviations of the items' uplifts, where those were drawn (Thompson).
     """
 
     decision_id: str
@@ -95,6 +97,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     constrained: bool | None = None
     moment: dict[str, float | str | None] = {}
     cold: list[int] | None = None
+    deviation: list[float] | None = None
 
 
 class EventRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="event"):
