@@ -175,9 +175,5 @@ def _with_new_items(
             "intervals are only as wide as their features make them."
         )
         return intervals, cold, told
-    told = (
-        f" Cold items differ from what their features say by {100 * spread.deviation:.2g} per 100 "
-        f"impressions more (standard deviation over {spread.items} of them on the choosing rows), "
-        "by which their intervals are wider."
-    )
-    return NewItemIntervals(intervals, spread, place=place, level=config.level), cold, told
+    wider = NewItemIntervals(intervals, spread, place=place, level=config.level)
+    return wider, cold, f" {spread}"

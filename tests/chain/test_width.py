@@ -103,7 +103,7 @@ def test_cold_items_have_the_width_by_which_they_differ() -> None:
     told = float(np.sqrt(half[cold][0] ** 2 - half[~cold][0] ** 2) / student.ppf(0.975, 39))
     assert 0.28 < told < 0.45
     assert f"by {100 * told:.2g} per 100" in served.story
-    assert "over 40 of them" in served.story
+    assert "effects of 40 cold items" in served.story
 
 
 def test_widths_of_cold_items_that_nobody_can_tell_are_said_to_be_so() -> None:

@@ -125,6 +125,11 @@ def test_items_that_differ_no_more_than_noise_hardly_widen_anything() -> None:
     assert 0.01 < np.mean([each.deviation for each in found]) < 0.03
 
 
+def test_it_says_whether_anything_is_wider() -> None:
+    assert "no further" in str(ItemSpread(12, 0.0))
+    assert "by 3.5 per 100 impressions" in str(ItemSpread(12, 0.0351))
+
+
 def test_only_cold_rows_are_wider() -> None:
     effect = predicted(np.zeros(3), 0.01)
     made = NewItemIntervals(Says(effect), ItemSpread(21, 0.02), place=1, level=0.95)
