@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from causal_ranker import __version__
 from causal_ranker.cli import (
     attribute,
+    coldstart,
     decisions,
     experiment,
     features,
@@ -65,6 +66,7 @@ app.add_typer(logs.app)
 app.add_typer(monitor.app)
 app.add_typer(init.app)
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(coldstart.app, name="coldstart")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(features.app, name="features")
