@@ -345,10 +345,17 @@ def _write_pages(compared: Compared, html: Path | None, plot: Path | None) -> No
     """Draw only where a drawing is asked for: that is what loads matplotlib."""
     if html is None and plot is None:
         return
+    from causal_ranker.coldstart.choice import NDCG_AT
     from causal_ranker.coldstart.frontier import frontier_figure
     from causal_ranker.coldstart.sections import fairness_document
     from causal_ranker.reporting.files import write_page
 
+    if NDCG_AT not in compared.lengths:
+        raise ConfigError(
+            expected=f"lists of length {NDCG_AT}, which the drawing is of",
+            came=f"{compared.counts['items']} items, in lists of {compared.lengths}",
+            do=f"Add --k {NDCG_AT}, rank more items, or leave --html and --plot out.",
+        )
     if html is not None:
         write_page(fairness_document(compared.rankings, meta=compared.counts), html)
     if plot is not None:

@@ -30,11 +30,14 @@ class Compared:
     ----------
     rankings : dict of str to list of ListMetrics
         By the name of their method.
+    lengths : list of int
+        Lengths of list that they were judged at.
     counts : dict of str to int
         What was ranked, and what was left out.
     """
 
     rankings: dict[str, list[ListMetrics]]
+    lengths: list[int]
     counts: dict[str, int]
 
 
@@ -85,7 +88,7 @@ def compare(
         )
     kept = [each.only(users=users.tolist(), items=items.tolist()) for each in every]
     heard = audience_of(pairs, users=kept[0].users, items=kept[0].items)
-    chosen = lengths or [k for k in _LENGTHS if k <= len(items)] or [len(items)]
+    chosen = list(lengths or ()) or [k for k in _LENGTHS if k <= len(items)] or [len(items)]
     judged = (evaluate(each.scores, audience=heard.audience, lengths=chosen) for each in kept)
     counts = {
         "users": len(users),
@@ -97,9 +100,8 @@ def compare(
         "pairs_of_other_users": heard.of_other_users,
         "pairs_of_other_items": heard.of_other_items,
     }
-    return Compared(
-        {name: [next(judged) for _ in parts] for name, parts in rankings.items()}, counts
-    )
+    by_name = {name: [next(judged) for _ in parts] for name, parts in rankings.items()}
+    return Compared(by_name, chosen, counts)
 
 
 def _in_all(every: Sequence[Ids]) -> pd.Index[Any]:

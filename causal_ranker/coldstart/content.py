@@ -250,7 +250,11 @@ class ContentEncoder(BaseEstimator):  # type: ignore[misc]
             Before `fit`.
         """
         self._check_fitted()
-        told: dict[str, Any] = {"scales": self._scales, "widths": self.widths_}
+        told: dict[str, Any] = {
+            "parts": list(self._parts),
+            "scales": self._scales,
+            "widths": self.widths_,
+        }
         arrays: dict[str, NDArray[np.float64]] = {}
         if "text" in self._parts:
             told["words"] = self._words.get_feature_names_out().tolist()
@@ -284,9 +288,9 @@ class ContentEncoder(BaseEstimator):  # type: ignore[misc]
             One that encodes as the other does.
         """
         encoder = cls(config)
-        encoder._scales = {name: float(scale) for name, scale in told["scales"].items()}
-        encoder.widths_ = {name: int(width) for name, width in told["widths"].items()}
-        encoder._parts = tuple(encoder.widths_)
+        encoder._parts = tuple(told["parts"])
+        encoder._scales = {name: float(told["scales"][name]) for name in encoder._parts}
+        encoder.widths_ = {name: int(told["widths"][name]) for name in encoder._parts}
         if "text" in encoder._parts:
             from sklearn.feature_extraction.text import TfidfVectorizer
 

@@ -7,20 +7,17 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
-from causal_ranker.coldstart.choice import NDCG_AT, Choice
+from causal_ranker.coldstart.choice import NDCG_AT, Choice, held_out
 from causal_ranker.coldstart.gen import GenConfig, choose_gen
 from causal_ranker.coldstart.named import NamedScores, audience_of
-from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scale import ScaleConfig, choose_scale
 from causal_ranker.coldstart.scores import FactoredScores, MatrixScores, Scores, factorised
 from causal_ranker.coldstart.two_tiers import two_tiers
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import EmptyError
 from causal_ranker.recommenders.ids import Ids
-from causal_ranker.seeds import stage_rng
 
 __all__ = ["DebiasConfig", "Debiased", "debias"]
 
@@ -106,7 +103,7 @@ def debias(
     """
     config = config or DebiasConfig()
     heard = audience_of(pairs, users=scores.users, items=scores.items)
-    liked = np.asarray(heard.audience.matrix.sum(axis=0)).ravel() > 0
+    liked = heard.audience.of_each_item() > 0
     warm, cold = np.flatnonzero(liked), np.flatnonzero(~liked)
     if not cold.size:
         raise EmptyError(
@@ -126,8 +123,7 @@ def debias(
         ordered = two_tiers(named.scores, head=config.head)
         return Debiased(ordered, named.users, named.items, None, counts, 0.0)
     factors, missed = _factors(scores.scores, width=config.width)
-    order = stage_rng(config.seed, "coldstart/held out").permutation(warm)
-    held = np.sort(order[: int(config.validation_share * len(warm))])
+    train, held = held_out(warm, share=config.validation_share, seed=config.seed)
     # The choice looks at lists of NDCG_AT of them, and at a tenth.
     if len(held) < NDCG_AT:
         raise EmptyError(
@@ -135,13 +131,12 @@ def debias(
             came=f"{len(held)} of {len(warm)}",
             do="Give more of them pairs, or hold out a greater share.",
         )
-    train = np.setdiff1d(warm, held)
     choose = choose_scale if config.method == "scale" else choose_gen
     choice = choose(
         factors.of_items(train),
-        audience=_of_items(heard.audience, train),
+        audience=heard.audience.of_items(train),
         validation=factors.of_items(held),
-        validation_audience=_of_items(heard.audience, held),
+        validation_audience=heard.audience.of_items(held),
         most_loss=config.most_loss,
     )
     new: Scores = choice.map(factors.items[cold])
@@ -153,7 +148,3 @@ def _factors(scores: FactoredScores | MatrixScores, *, width: int) -> tuple[Fact
     if isinstance(scores, FactoredScores):
         return scores, 0.0
     return factorised(scores.matrix, width=min(width, *scores.shape))
-
-
-def _of_items(audience: Audience, positions: NDArray[np.int64]) -> Audience:
-    return Audience(audience.matrix.tocsc()[:, positions].tocsr())

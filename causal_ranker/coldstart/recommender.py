@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from causal_ranker.coldstart.choice import held_out
 from causal_ranker.coldstart.content import Content, ContentConfig, ContentEncoder
 from causal_ranker.coldstart.deepmusic import DeepMusic, DeepMusicRidge
 from causal_ranker.coldstart.dropoutnet import DropoutNet
@@ -22,7 +23,6 @@ from causal_ranker.coldstart.marec import MetadataAlignment
 from causal_ranker.coldstart.metrics import ListMetrics, evaluate_embeddings
 from causal_ranker.coldstart.model import ColdStartModel, Validation, WarmEmbeddings
 from causal_ranker.coldstart.named import NamedScores, audience_of
-from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scores import FactoredScores
 from causal_ranker.coldstart.storage import (
     load_encoder,
@@ -37,7 +37,6 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import EmptyError, SchemaError
 from causal_ranker.recommenders.ids import Ids
-from causal_ranker.seeds import stage_rng
 
 __all__ = ["MODELS", "ColdStartRecommender", "FitConfig", "Fitted", "fit_recommender"]
 
@@ -228,14 +227,12 @@ def fit_recommender(
     config = config or FitConfig()
     users = embeddings.users if embeddings else Ids(pairs[C.USER].unique().tolist(), name=C.USER)
     heard = audience_of(pairs, users=users, items=items)
-    liked = np.asarray(heard.audience.matrix.sum(axis=0)).ravel() > 0
+    liked = heard.audience.of_each_item() > 0
     if embeddings is not None:
         given = _factors(embeddings)
         liked &= embeddings.items.rows(items.ids.tolist()) >= 0
     warm = np.flatnonzero(liked)
-    order = stage_rng(config.seed, "coldstart/held out").permutation(warm)
-    held = np.sort(order[: int(config.validation_share * len(warm))])
-    train = np.setdiff1d(warm, held)
+    train, held = held_out(warm, share=config.validation_share, seed=config.seed)
     if not train.size:
         raise EmptyError(
             expected="items that have content, pairs and, where given, embeddings",
@@ -245,14 +242,13 @@ def fit_recommender(
     encoder, encoded = _encoded(content, train, config=config)
     bare = np.flatnonzero(~encoded.any(axis=1))
     train, held = (np.setdiff1d(side, bare) for side in (train, held))
-    matrix = heard.audience.matrix.tocsc()
-    known = Audience(matrix[:, train].tocsr())
+    known = heard.audience.of_items(train)
     if embeddings is None:
         start = factorise(known, config=FactorConfig(width=config.width, seed=config.seed))
     else:
         of_train = embeddings.items.rows(items.ids[train].tolist())
         start = WarmEmbeddings(given.users, given.items[of_train])
-    later = Validation(encoded[held], Audience(matrix[:, held].tocsr())) if held.size else None
+    later = Validation(encoded[held], heard.audience.of_items(held)) if held.size else None
     model.fit(start, encoded[train], known, validation=later)
     recommender = ColdStartRecommender(model, encoder, columns, users)
     counts = {

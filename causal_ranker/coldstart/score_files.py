@@ -195,16 +195,21 @@ def _from_table(path: str) -> NamedScores:
     # Categories are sorted: rows and columns do not depend on the order of the table.
     who, what = (table[name].astype("category").cat for name in (C.USER, C.ITEM))
     shape = len(who.categories), len(what.categories)
-    place = who.codes.to_numpy(np.int64) * shape[1] + what.codes.to_numpy(np.int64)
-    counts = np.bincount(place, minlength=shape[0] * shape[1])
-    wrong = int((counts != 1).sum())
-    if wrong:
-        row, column = divmod(int(np.flatnonzero(counts != 1)[0]), shape[1])
+    if len(table) != shape[0] * shape[1]:
         raise RowError(
             expected=f"one score of each of {shape[0]} users for each of {shape[1]} items",
-            came=f"none or several for {wrong} pairs, e.g. {who.categories[row]} and "
-            f"{what.categories[column]}",
+            came=f"{len(table)} rows in the place of {shape[0] * shape[1]}",
             do="Score every pair once: what is ranked is ranked for everybody.",
+        )
+    place = who.codes.to_numpy(np.int64) * shape[1] + what.codes.to_numpy(np.int64)
+    missing = np.flatnonzero(np.bincount(place, minlength=len(table)) == 0)
+    if missing.size:
+        row, column = divmod(int(missing[0]), shape[1])
+        raise RowError(
+            expected="each pair of a user and an item once",
+            came=f"none of {missing.size} pairs, e.g. of {who.categories[row]} and "
+            f"{what.categories[column]}, and others twice",
+            do="Leave out the rows that repeat others, and score the pairs that are missing.",
         )
     matrix = np.empty(shape[0] * shape[1], dtype=np.float64)
     try:

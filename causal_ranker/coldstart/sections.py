@@ -221,16 +221,19 @@ def _told(interval: Interval) -> str:
 def _verdict(rankings: Rankings) -> str:
     (base, (old, *_)), *others = rankings.items()
     points = [(name, each) for name, judged in others for each in judged]
-    start = (
-        f"{base}: the 10 % worst of {len(old.gains):,} items gain {old.fairness.lowest[10]:.4f} "
-        f"at NDCG@{NDCG_AT} {old.utility[NDCG_AT].ndcg:.4f}."
-    )
+    items = f"the 10 % worst of {len(old.gains):,} items"
     if not points:
-        return start
+        return f"{base} gives {items} {_worst(old)} and users {_ndcg(old)}."
     name, best = max(points, key=lambda point: point[1].fairness.lowest[10])
-    lost = 1 - best.utility[NDCG_AT].ndcg / old.utility[NDCG_AT].ndcg
-    cost = f"{lost:.1%} less" if lost > 0 else f"{-lost:.1%} more"
     return (
-        f"{name} brings the 10 % worst items from {old.fairness.lowest[10]:.4f} to "
-        f"{best.fairness.lowest[10]:.4f}, and users {cost} NDCG@{NDCG_AT}. {start}"
+        f"{name} gives {items} {_worst(best)} instead of {_worst(old)}. Users have {_ndcg(best)} "
+        f"instead of {_ndcg(old)} ({base})."
     )
+
+
+def _worst(judged: ListMetrics) -> str:
+    return f"a gain of {judged.fairness.lowest[10]:.4f}"
+
+
+def _ndcg(judged: ListMetrics) -> str:
+    return f"NDCG@{NDCG_AT} {judged.utility[NDCG_AT].ndcg:.4f}"

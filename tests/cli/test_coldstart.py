@@ -89,6 +89,10 @@ def test_from_plays_to_a_fair_page(shop: Path, fitted: Path, tmp_path: Path, run
     low, high = figures["gen"]["mdg_min10_interval"]
     assert low <= figures["gen"]["mdg_min10"] <= high
 
+    code, out, err = run(*judge, "--k", 20, "--plot", drawing)
+    assert code == 2
+    assert "lists of length 15, which the drawing is of; got 80 items, in lists of [20]" in err
+
 
 def test_new_items_are_embedded_later(shop: Path, fitted: Path, tmp_path: Path, run: Run) -> None:
     items = pd.read_parquet(shop / "items.parquet").iloc[:30]

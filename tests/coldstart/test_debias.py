@@ -4,15 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from causal_ranker.coldstart.choice import held_out
 from causal_ranker.coldstart.debias import DebiasConfig, debias
 from causal_ranker.coldstart.gen import choose_gen
 from causal_ranker.coldstart.named import NamedScores
-from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scores import FactoredScores, MatrixScores
 from causal_ranker.coldstart.two_tiers import two_tiers
 from causal_ranker.errors import EmptyError, RowError
 from causal_ranker.recommenders.ids import Ids
-from causal_ranker.seeds import stage_rng
 from tests.coldstart.worlds import unfair
 
 N_USERS, N_ITEMS = 120, 180
@@ -30,20 +29,16 @@ def pairs(items: np.ndarray) -> pd.DataFrame:
     return table[np.isin(what, items)].sample(frac=1, random_state=0)
 
 
-def part(items: np.ndarray) -> Audience:
-    return Audience(LIKED.matrix.tocsc()[:, items].tocsr())
-
-
 def test_the_strength_is_chosen_on_warm_items_and_new_ones_are_written() -> None:
     config = DebiasConfig(validation_share=0.3, most_loss=0.1, seed=4)
     found = debias(NAMED, pairs(WARM), config=config)
-    held = np.sort(stage_rng(4, "coldstart/held out").permutation(WARM)[:18])
-    train = np.setdiff1d(WARM, held)
+    train, held = held_out(WARM, share=0.3, seed=4)
+    assert len(held) == 18
     wanted = choose_gen(
         SCORES.of_items(train),
-        audience=part(train),
+        audience=LIKED.of_items(train),
         validation=SCORES.of_items(held),
-        validation_audience=part(held),
+        validation_audience=LIKED.of_items(held),
         most_loss=0.1,
     )
     assert found.choice is not None

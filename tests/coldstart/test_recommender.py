@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from causal_ranker.coldstart.choice import held_out
 from causal_ranker.coldstart.content import Content
 from causal_ranker.coldstart.deepmusic import DeepMusicRidge, DeepMusicRidgeConfig
 from causal_ranker.coldstart.metrics import evaluate
@@ -20,7 +21,6 @@ from causal_ranker.coldstart.scores import FactoredScores, MatrixScores
 from causal_ranker.coldstart.tables import ContentColumns
 from causal_ranker.errors import BundleError, EmptyError, RowError, SchemaError
 from causal_ranker.recommenders.ids import Ids
-from causal_ranker.seeds import stage_rng
 
 N_ITEMS, COLD = 200, 50
 GENRES = ("Drama", "Comedy", "Horror", "War")
@@ -87,7 +87,7 @@ def test_new_items_are_found_by_their_content() -> None:
 def test_items_held_out_teach_nothing() -> None:
     """Others may have liked them: the fit is the same."""
     found = fitted()
-    held = stage_rng(0, "coldstart/held out").permutation(np.arange(COLD, N_ITEMS))[:15]
+    _, held = held_out(np.arange(COLD, N_ITEMS), share=0.1, seed=0)
     rows = np.isin(WARM["item_id"], ITEMS.ids[held])
     assert 0 < rows.sum() < len(WARM)
     other = WARM.copy()

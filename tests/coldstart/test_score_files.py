@@ -108,8 +108,8 @@ def test_a_table_scores_every_pair_once(tmp_path: Path) -> None:
         with pytest.raises(error, match=match):
             read_scores(str(path))
 
-    refused(whole.iloc[:3], RowError, "none or several for 1 pairs, e.g. b and 2")
-    refused(pd.concat([whole, whole.iloc[:1]]), RowError, "e.g. a and 1")
+    refused(whole.iloc[:3], RowError, "each of 2 users for each of 2 items; got 3 rows")
+    refused(pd.concat([whole.iloc[:3], whole.iloc[:1]]), RowError, "1 pairs, e.g. of b and 2")
     refused(whole.assign(score="high"), SchemaError, "numbers in 'score'")
     refused(whole.assign(user_id=["a", None, "b", "b"]), RowError, "none in 1 of 4 rows")
     refused(whole.drop(columns="score"), SchemaError, "the column 'score'")
