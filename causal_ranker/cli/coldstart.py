@@ -276,15 +276,16 @@ def _evaluate(
     from causal_ranker.coldstart.tables import read_pairs
     from causal_ranker.reporting.console import print_section
     from causal_ranker.reporting.json import to_line
+    from causal_ranker.reporting.progress import Stages
 
     _check_pages(html, plot)
-    named = _rankings(scores)
-    compared = compare(
-        named,
-        read_pairs(interactions, name="interactions"),
-        warm=None if warm is None else read_pairs(warm, name="warm interactions"),
-        lengths=k,
-    )
+    stages = Stages(None if as_json else Console(stderr=True))
+    with stages.stage("reading"):
+        named = _rankings(scores)
+        later = read_pairs(interactions, name="interactions")
+        earlier = None if warm is None else read_pairs(warm, name="warm interactions")
+    with stages.stage("ranking"):
+        compared = compare(named, later, warm=earlier, lengths=k)
     rankings = compared.rankings
     _write_pages(compared, html, plot)
     if as_json:
@@ -357,7 +358,8 @@ def _write_pages(compared: Compared, html: Path | None, plot: Path | None) -> No
             do=f"Add --k {NDCG_AT}, rank more items, or leave --html and --plot out.",
         )
     if html is not None:
-        write_page(fairness_document(compared.rankings, meta=compared.counts), html)
+        meta = {name.replace("_", " "): count for name, count in compared.counts.items()}
+        write_page(fairness_document(compared.rankings, meta=meta), html)
     if plot is not None:
         plot.write_text(frontier_figure(compared.rankings).svg + "\n", encoding="utf-8")
 
