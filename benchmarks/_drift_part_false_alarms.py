@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks._drift_quiet_rows import QUIET, checks_alarm
 from causal_ranker.drift.clusters import ClusterShares
 from causal_ranker.drift.detectors import ChiSquared, KolmogorovSmirnov
 from causal_ranker.drift.discrepancy import MeanDiscrepancy
@@ -21,6 +22,7 @@ from causal_ranker.drift.domain import DomainClassifier
 from causal_ranker.drift.monitor import MonitorConfig, monitor
 from causal_ranker.drift.protocol import Detector
 from causal_ranker.drift.reconstruction import PrincipalComponents
+from causal_ranker.drift.streaming import RiverDetector
 from causal_ranker.drift.weekly import WeeklyDetector
 
 __all__ = ["run"]
@@ -40,6 +42,9 @@ _ONE: Final[dict[str, Callable[[], Detector]]] = {
     "psi": lambda: LearnedDistance(kind="psi"),
     "jensen_shannon": lambda: LearnedDistance(kind="jensen_shannon"),
     "wasserstein": lambda: LearnedDistance(kind="wasserstein"),
+    "river_adwin": lambda: RiverDetector(kind="adwin"),
+    "river_kswin": lambda: RiverDetector(kind="kswin", most_values=200),
+    "river_page_hinkley": lambda: RiverDetector(kind="page_hinkley"),
 }
 _MANY: Final[dict[str, Callable[[], Detector]]] = {
     "components": lambda: PrincipalComponents(),
@@ -61,18 +66,25 @@ def run(*, quick: bool) -> dict[str, object]:
     -------
     dict of str to values
         ``false_alarm_rate``, the largest of all detectors; ``family_false_alarm_rate``, the larger
-        of the monitor on independent rows and on weeks with a rhythm; and what they are made of.
+        of the monitor's columns, and of its checks of the model, on independent rows and on weeks
+        with a rhythm; and what they are made of.
     """
     days = _QUICK if quick else _DAYS
     rates = {
         **{name: _rate(make, days, _normal) for name, make in _ONE.items()},
         "chi_squared": _rate(lambda: ChiSquared(), days, _letters),
         **{name: _rate(make, days, _wide) for name, make in _MANY.items()},
+        **{
+            name: sum(alarm(np.random.default_rng([5, day])) for day in range(days)) / days
+            for name, alarm in QUIET.items()
+        },
         **{f"weekly_{kind}": _weekly_rate(kind, days) for kind in ("mean", "distribution", "psi")},
     }
     family = {
         "family_iid": sum(_family_iid(day) for day in range(days)) / days,
         "family_weekly": sum(_family_weekly(day) for day in range(days)) / days,
+        "family_model": sum(checks_alarm(day, weekly=False) for day in range(days)) / days,
+        "family_model_weekly": sum(checks_alarm(day, weekly=True) for day in range(days)) / days,
     }
     return {
         "false_alarm_rate": max(rates.values()),

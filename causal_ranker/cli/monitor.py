@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from causal_ranker.cli.options import Memory, Threads
 from causal_ranker.cli.told import on_tables
 
 if TYPE_CHECKING:
+    import ibis
+
+    from causal_ranker.drift.health.roles import Roles, Sides
     from causal_ranker.drift.monitor import MonitorReport
     from causal_ranker.drift.review.feedback import Raised
 
@@ -41,6 +44,15 @@ def _monitor(
     segment: Annotated[
         str | None, typer.Option(help="Column whose values are also looked at one by one.")
     ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ROLE=COLUMN, as often as needed: what a column tells of the model, which is then "
+            "checked. Roles: user, request, base_rank, rank, base_score, score, uplift, chance, "
+            "outcome, propensity, treatment, changed, fallback, organic, aipw, group, delay, "
+            "followed, proxy."
+        ),
+    ] = None,
     level: Annotated[
         float, typer.Option(help="Share of windows without drift in which any column may alarm.")
     ] = 0.05,
@@ -48,7 +60,7 @@ def _monitor(
         Path | None,
         typer.Option(
             help="TOML file with settings of causal_ranker.drift.monitor.MonitorConfig; it takes "
-            "the place of --day, --weekly, --segment and --level."
+            "the place of --day, --weekly, --segment, --role and --level."
         ),
     ] = None,
     metrics: Annotated[
@@ -56,6 +68,14 @@ def _monitor(
     ] = None,
     metrics_before: Annotated[
         Path | None, typer.Option(help="The same at the window's beginning.")
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(help="A service's decision log: its lists on the window's days, in UTC."),
+    ] = None,
+    decisions_before: Annotated[
+        Path | None,
+        typer.Option(help="The log of the reference's days, if another; without days, all of it."),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Where to write a page.")] = None,
     gauges: Annotated[
@@ -92,7 +112,9 @@ def _monitor(
     if config is not None:
         settings = MonitorConfig.from_toml(config)
     else:
-        settings = MonitorConfig(level=level, day=day, weekly=weekly, segment=segment)
+        settings = MonitorConfig(
+            level=level, day=day, weekly=weekly, segment=segment, roles=_roles(role or [])
+        )
     if html is not None:
         check_page(html)
     before, now = (
@@ -100,12 +122,19 @@ def _monitor(
     )
     raised = () if review is None else _raised(review)
     connection = connect(threads=threads, memory_limit=memory)
+    tables = [
+        read_table(source, connection, name=name)
+        for source, name in ((reference, "reference"), (window, "window"))
+    ]
+    served = []
+    if decisions is not None:
+        served = _served(decisions_before, decisions, tables, day=settings.day)
     report = monitor(
-        read_table(reference, connection, name="reference"),
-        read_table(window, connection, name="window"),
+        *tables,
         columns=None if columns is None else [name.strip() for name in columns.split(",")],
         config=settings,
         findings=[] if now is None else service_findings(now, before=before),
+        served=served,
         raised=raised,
     )
     if html is not None:
@@ -122,6 +151,47 @@ def _monitor(
             typer.echo(f"{new} new alerts to review: causal-ranker review list {review}")
     if code := report.verdict.exit_code:
         raise typer.Exit(code)
+
+
+def _roles(words: list[str]) -> Roles:
+    from causal_ranker.drift.health.roles import Roles
+    from causal_ranker.errors import ConfigError
+
+    found: dict[str, Any] = {}
+    proxies: list[str] = []
+    for word in words:
+        role, _, column = (part.strip() for part in word.partition("="))
+        if not column or role in found or role == "proxies":
+            raise ConfigError(
+                expected="--role ROLE=COLUMN, each role once (proxy as often as needed)",
+                came=repr(word),
+                do="Write it like --role outcome=played.",
+            )
+        if role == "proxy":
+            proxies.append(column)
+        else:
+            found[role] = column
+    return Roles(**found, proxies=tuple(proxies))
+
+
+def _served(
+    before: Path | None, now: Path, tables: list[ibis.Table], *, day: str | None
+) -> list[Sides]:
+    from causal_ranker._extras import require
+    from causal_ranker.drift.scan import first_and_last_day
+    from causal_ranker.errors import ConfigError
+
+    require("msgspec", extra="serve")
+    from causal_ranker.serving.decisions.served import served_sides
+
+    if day is None and before is None:
+        raise ConfigError(
+            expected="--day, by whose days the log is taken apart, or --decisions-before",
+            came="neither",
+            do="Name the column of days, or give the log of the reference.",
+        )
+    spans = [None if day is None else first_and_last_day(table, day) for table in tables]
+    return served_sides(before or now, now, days_before=spans[0], days_now=spans[1])
 
 
 def _raised(path: Path) -> tuple[Raised, ...]:

@@ -1,4 +1,4 @@
-"""The commands ``review list``, ``show``, ``decide``, ``export`` and ``import``."""
+"""The commands ``review list``, ``show``, ``decide``, ``add``, ``export`` and ``import``."""
 
 from __future__ import annotations
 
@@ -133,6 +133,53 @@ def _decide(
     typer.echo(f"{entry}: {said.kind}")
     for each in here:
         typer.echo(f"{each.signal} of {each.subject or each.detector}: told from {each.effect:.3g}")
+
+
+@app.command("add")
+@on_tables
+def _add(
+    queue: _Queue,
+    labels: Annotated[str, typer.Argument(help="Parquet or CSV file(s) with rows of the labels.")],
+    margin: Annotated[
+        str | None,
+        typer.Option(help="Column of distances from a decision; rows near it are worth a look."),
+    ] = None,
+    residual: Annotated[
+        str | None,
+        typer.Option(help="Column of outcomes less predictions; large ones are worth a look."),
+    ] = None,
+    times_seen: Annotated[
+        str | None,
+        typer.Option(help="Column of how often the row's category was seen; few is worth a look."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Most rows to add.")] = 20,
+    as_json: _Json = False,
+) -> None:
+    """Add the rows from which a look would teach most; a queue is made if there is none."""
+    from datetime import UTC, datetime
+
+    from causal_ranker.drift.review.informative import most_informative
+    from causal_ranker.drift.review.intake import ROW_COLUMNS, row_entries
+    from causal_ranker.drift.review.queue import ReviewQueue
+    from causal_ranker.logs.rules import require_columns
+    from causal_ranker.logs.sources import connect, read_table
+    from causal_ranker.reporting.json import to_line
+
+    named = {"margin": margin, "residual": residual, "times_seen": times_seen}
+    criteria = {name: column for name, column in named.items() if column is not None}
+    table = read_table(labels, connect(), name="labels")
+    require_columns(table, [*ROW_COLUMNS, *criteria.values()], name="the labels")
+    frame = table.select(*dict.fromkeys([*ROW_COLUMNS, *criteria.values()])).to_pandas()
+    known = {name: frame[column].to_numpy() for name, column in criteria.items()}
+    entries = row_entries(frame, most_informative(rows, **known), at=datetime.now(UTC))
+    with ReviewQueue(queue) as opened:
+        new = opened.add(entries)
+    told = {"looked_at": len(frame), "chosen": len(entries), "new": new}
+    typer.echo(
+        to_line(told)
+        if as_json
+        else f"{len(entries)} of {len(frame)} rows chosen, {new} of them new"
+    )
 
 
 @app.command("export")

@@ -45,6 +45,17 @@ class Levels(FrozenConfig):
         Of the share of missing values.
     new_categories : float
         Share of values in categories that the reference does not have.
+    share : float
+        Of lists that changed or fell back, or of organic plays.
+    residual : float
+        Of outcomes, or arms, against their predicted chances, in probability; and of the rate
+        that a proxy foretells.
+    loss : float
+        Of the expected log-loss, in nats.
+    overlap : float
+        Share of the rows' worth for estimating effects that was lost.
+    effect : float
+        Of a group's mean effect, in plays per impression.
     alarm : float
         An alarm is an effect this many times as large.
     """
@@ -55,6 +66,11 @@ class Levels(FrozenConfig):
     quantile: _Effect = 0.05
     missing: _Effect = 0.02
     new_categories: _Effect = 0.01
+    share: _Effect = 0.02
+    residual: _Effect = 0.02
+    loss: _Effect = 0.02
+    overlap: _Effect = 0.1
+    effect: _Effect = 0.01
     alarm: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3.0
 
     def least(self, kind: Kind) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
 
@@ -92,7 +93,7 @@ class DistributionDrift(DetectorConfig):
         Returns
         -------
         Decision
-            The p-value has the resolution of 1,000 draws, 1/1001.
+            The p-value has the resolution of 1,000 draws, 1/1001, or a tenth of the level.
 
         Raises
         ------
@@ -123,8 +124,9 @@ class DistributionDrift(DetectorConfig):
         rng = stage_rng(self.seed, "drift-distribution")
         variances, directions = np.linalg.eigh(covariance)
         root = directions * np.sqrt(np.maximum(variances, 0.0))
-        normal = rng.standard_normal((_DRAWS, covariance.shape[0])) @ root.T
-        heavy = np.sqrt(degrees / rng.chisquare(degrees, size=_DRAWS))
+        draws = max(_DRAWS, math.ceil(10 / self.level))
+        normal = rng.standard_normal((draws, covariance.shape[0])) @ root.T
+        heavy = np.sqrt(degrees / rng.chisquare(degrees, size=draws))
         chance: Array = np.abs(normal).max(axis=1) * heavy
         return chance
 

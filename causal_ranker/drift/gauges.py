@@ -32,7 +32,8 @@ def to_gauges(report: MonitorReport) -> str:
     str
         ``causal_ranker_drift_advice`` (0 nothing, 1 watch, 2 retrain, 3 stop), ``_rows``,
         ``_schema_changes``, ``_level`` (0 quiet, 1 watch, 2 alarm) and ``_missing_share`` by
-        column and segment, and ``_effect`` by column, segment and signal.
+        column and segment, ``_effect`` by column, segment and signal; of the model
+        ``_model_level``, ``_model_effect`` and ``_model_mean`` by check.
     """
     columns = [
         (each, {"column": each.column, "segment": each.segment or ""}) for each in report.columns
@@ -67,6 +68,28 @@ def to_gauges(report: MonitorReport) -> str:
                 for each, labels in columns
                 for signal in each.signals
             ],
+        ),
+    ]
+    checks = [(each, {"check": each.name}) for each in report.checks]
+    families += [
+        (
+            "model_level",
+            "0 quiet, 1 watch, 2 alarm",
+            [(labels, _LEVELS.index(each.level)) for each, labels in checks],
+        ),
+        (
+            "model_effect",
+            "Effect size of a check of the model",
+            [
+                (labels, each.decision.effect_size)
+                for each, labels in checks
+                if each.decision is not None
+            ],
+        ),
+        (
+            "model_mean",
+            "What a check of the model looks at, on the mean of the window",
+            [(labels, each.now) for each, labels in checks if each.now is not None],
         ),
     ]
     lines = []

@@ -14,6 +14,8 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.drift.columns import ColumnDrift, Levels, compare_columns
 from causal_ranker.drift.days import Calendar
+from causal_ranker.drift.health.checks import Check, check_model
+from causal_ranker.drift.health.roles import Roles, Sides, lists_of, read_rows
 from causal_ranker.drift.profiles import Profile
 from causal_ranker.drift.review.feedback import MONITOR, Raised
 from causal_ranker.drift.scan import Scan, plan, scan
@@ -49,6 +51,9 @@ class MonitorConfig(FrozenConfig):
         Compare a Monday with Mondays. Without it any day is compared with all.
     segment : str, optional
         Column whose values are also looked at one by one, in the same family.
+    roles : Roles
+        Columns that tell of the model; they have checks of their own in the place of a comparison
+        as columns, and half of the level.
     watch_share : float
         Up to this share of drifted columns, none of them an alarm, the advice is to watch, above
         it to retrain.
@@ -65,6 +70,7 @@ class MonitorConfig(FrozenConfig):
     day: str | None = None
     weekly: bool = True
     segment: str | None = None
+    roles: Roles = Field(default_factory=Roles)
     watch_share: _Share = 0.2
     stop_share: _Share = 0.5
     stop_missing: _Share = 0.5
@@ -85,6 +91,8 @@ class MonitorReport:
         Columns that came, went or changed their type.
     columns : tuple of ColumnDrift
         The compared columns, first of all rows, then by segment.
+    checks : tuple of Check
+        What was judged of the model: predictions, labels, causes.
     verdict : Verdict
         One sentence, an advice, and what they rest on.
     notes : tuple of str
@@ -100,6 +108,7 @@ class MonitorReport:
     days_now: tuple[date, ...]
     schema: tuple[SchemaChange, ...]
     columns: tuple[ColumnDrift, ...]
+    checks: tuple[Check, ...]
     verdict: Verdict
     notes: tuple[str, ...]
     level: float = field(repr=False)
@@ -141,6 +150,7 @@ def monitor(
     columns: Sequence[str] | None = None,
     config: MonitorConfig | None = None,
     findings: Sequence[Finding] = (),
+    served: Sequence[Sides] = (),
     raised: Sequence[Raised] = (),
 ) -> MonitorReport:
     """Compare a window with its reference, column by column, in bounded memory.
@@ -161,9 +171,11 @@ def monitor(
         What counts as drift.
     findings : sequence of Finding
         What was found elsewhere (`causal_ranker.drift.service`), for the verdict.
+    served : sequence of Sides
+        What a service logged (`causal_ranker.serving.decisions.served`), checked with the roles.
     raised : sequence of Raised
-        Signals that must be larger than `config` says, by people's verdicts
-        (`causal_ranker.drift.review.feedback`); those of "monitor" count, and the notes tell them.
+        Signals and checks that must be larger than `config` says, by people's verdicts
+        (`causal_ranker.drift.review.feedback`); the notes tell of the signals.
 
     Returns
     -------
@@ -186,23 +198,26 @@ def monitor(
     keys = [name for name in (config.day, config.segment) if name is not None]
     for table, name in zip(tables, ("the reference", "the window"), strict=True):
         require_columns(table, keys, name=name)
+    require_columns(tables[0], config.roles.columns, name="the reference")
+    keys += config.roles.columns
     if columns is not None:
         require_columns(tables[0], columns, name="the reference")
         tables = [
-            table.select(*dict.fromkeys([*(n for n in columns if n in table.columns), *keys]))
+            table.select(*dict.fromkeys(n for n in [*columns, *keys] if n in table.columns))
             for table in tables
         ]
     changes = schema_changes(*tables)
     apart = {change.column for change in changes if change.kind != "other_number"}
     kinds = tables[0].schema()
-    chosen = set(columns or ())
+    chosen, own = set(columns or ()), _IDS | set(config.roles.columns)
     wanted = [
         name
         for name in kinds
-        if name not in apart and name != config.day and (name in chosen or name not in _IDS)
+        if name not in apart and name != config.day and (name in chosen or name not in own)
     ]
     compared = [name for name in wanted if _comparable(kinds[name])]
-    if not compared and not apart:
+    sides = [*_sides(tables, config, keep=[n for n in kinds if n not in apart]), *served]
+    if not compared and not apart and not sides:
         raise SchemaError(
             expected="at least one column of numbers, text or booleans in both tables",
             came=", ".join(f"{name} ({kind})" for name, kind in kinds.items()),
@@ -220,11 +235,13 @@ def monitor(
     calendar = Calendar.of_days(
         before.days, now.days, weekly=config.weekly and config.day is not None
     )
+    # two families, each with half of the level
+    level = config.level / 2 if sides else config.level
     found, chance = compare_columns(
         _profiles(before, now),
         _profiles(now, before),
         calendar=calendar,
-        level=config.level,
+        level=level,
         levels=config.levels,
         seed=config.seed,
         raised={
@@ -232,7 +249,22 @@ def monitor(
         },
     )
     notes += _of_raised(raised, found, config.levels)
-    if config.day is not None and (chance is None or chance.level > config.level):
+    checks = check_model(
+        sides,
+        level=level,
+        levels=config.levels,
+        within=config.roles.within,
+        weekly=config.weekly,
+        seed=config.seed,
+        raised=raised,
+    )
+    notes += [
+        f"The model's checks looked at whole users: {each.before.size} of {each.before.of} rows of "
+        f"the reference, {each.now.size} of {each.now.of} of the window."
+        for each in sides
+        if each.before.size < each.before.of or each.now.size < each.now.of
+    ]
+    if config.day is not None and found and (chance is None or chance.level > level):
         learned = "no level" if chance is None else f"a level of {chance.level:.1%} at best"
         notes.append(
             f"The reference has {before.days.size} days, which teach {learned}; take at least "
@@ -241,7 +273,10 @@ def monitor(
     if absent := sorted(s for s in before.rows if s is not None and not now.rows[s].sum()):
         notes.append(f"Segments without a row in the window: {listed(absent)}.")
     quiet = f"none of {len(compared) - len(cells.uncounted)} columns drifted"
-    every = [*_of_schema(changes), *_of_columns(found, config), *findings]
+    if checks:
+        quiet += f", nor any of {len(checks)} checks of the model"
+    of_model = [check.finding for check in checks if check.finding is not None]
+    every = [*_of_schema(changes), *of_model, *_of_columns(found, config), *findings]
     return MonitorReport(
         rows_before=int(before.rows[None].sum()),
         rows_now=int(now.rows[None].sum()),
@@ -249,10 +284,28 @@ def monitor(
         days_now=_dates(now),
         schema=tuple(changes),
         columns=tuple(found),
+        checks=tuple(checks),
         verdict=judge(every, quiet=quiet),
         notes=tuple(notes),
-        level=config.level if chance is None else chance.level,
+        level=config.level if chance is None else max(config.level, chance.level),
     )
+
+
+def _sides(
+    tables: Sequence[ibis.Table], config: MonitorConfig, *, keep: Sequence[str]
+) -> list[Sides]:
+    roles = config.roles
+    if not roles.values:
+        return []
+    before, now = (
+        read_rows(table, roles, day=config.day, keep=keep, name=name)
+        for table, name in zip(tables, ("reference", "window"), strict=True)
+    )
+    lists = [lists_of(side, slate=roles.slate) for side in (before, now)]
+    found = [Sides(before, now)]
+    if lists[0] is not None and lists[1] is not None:
+        found.append(Sides(lists[0], lists[1]))
+    return found
 
 
 def _on_duckdb(table: ibis.Table, name: str) -> ibis.Table:

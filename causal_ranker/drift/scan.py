@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import ibis
@@ -19,10 +20,12 @@ from numpy.typing import NDArray
 from causal_ranker.drift.histograms import edges_of
 from causal_ranker.drift.profiles import CELLS, HALVINGS, Categories, Numbers, Profile, scale_of
 from causal_ranker.errors import ConfigError, EmptyError, RowError
+from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import reading
 from causal_ranker.stats._arrays import Array, IntArray
 
-__all__ = ["MOST_CATEGORIES", "MOST_SEGMENTS", "Cells", "Scan", "plan", "scan"]
+__all__ = ["MOST_CATEGORIES", "MOST_SEGMENTS", "Cells", "Scan", "first_and_last_day", "plan"]
+__all__ += ["scan"]
 
 _SAMPLE: Final = 50_000
 #: Columns of one query: bounds the length of its text and the number of its counters.
@@ -74,6 +77,33 @@ class Scan:
     days: NDArray[np.datetime64]
     rows: dict[str | None, IntArray]
     columns: dict[str | None, dict[str, Profile]]
+
+
+def first_and_last_day(table: ibis.Table, column: str) -> tuple[date, date] | None:
+    """Say which days a table is about.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        On DuckDB.
+    column : str
+        Its column of dates or timestamps.
+
+    Returns
+    -------
+    tuple of date, or None
+        The first and the last; None where there is none.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such column.
+    """
+    require_columns(table, [column], name="the table")
+    found = _fetch(
+        table, f"SELECT min({_day(column)}) AS a, max({_day(column)}) AS b FROM {_from(table)}"
+    ).to_pylist()[0]
+    return None if found["a"] is None else (found["a"], found["b"])
 
 
 def plan(

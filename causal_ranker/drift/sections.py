@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -101,7 +101,10 @@ def drift_summary(report: MonitorReport) -> Section:
     blocks: list[Block] = []
     if changes:
         blocks.append(Table(["column", "reference", "window"], changes))
-    blocks.append(Table(names, rows, note))
+    if rows or not report.checks:
+        blocks.append(Table(names, rows, note))
+    if report.checks:
+        blocks.append(_of_model(report))
     blocks += [Text(words) for words in report.notes]
     return Section("Drift", blocks)
 
@@ -125,6 +128,53 @@ def drift_document(report: MonitorReport) -> Document:
         "level": report.level,
     }
     return Document("Drift", report.verdict.sentence, [drift_section(report)], meta)
+
+
+def _of_model(report: MonitorReport) -> Table:
+    rows = [
+        (
+            each.name.replace("_", " "),
+            "" if each.level == "quiet" else each.level,
+            None if each.decision is None else each.decision.effect_size,
+            None if each.decision is None else each.decision.p_value,
+            each.before,
+            each.now,
+            each.cannot_tell or _beside(each.more),
+        )
+        for each in report.checks
+    ]
+    note = (
+        "Checks of the model, which share half of the level. Effect: of scores, chances and delays "
+        "the Kolmogorov-Smirnov distance; of shares their change; of residuals and proxies in "
+        "probability; of the expected loss in nats; of overlap the share that was lost; of the "
+        "effect in plays per impression. Before and now are means."
+    )
+    names = ["model", "", "effect", "p-value", "before", "now", "besides"]
+    return Table(names, rows, note)
+
+
+def _beside(more: dict[str, Any]) -> str:
+    """Say in words what stands beside a decision."""
+    if "estimate" in more:
+        words = more["metric"].replace("_", "-")
+        return f"{words} {more['estimate']:.3f} ({more['low']:.3f} to {more['high']:.3f})"
+    if "groups" in more:
+        moved = [each for each in more["groups"] if each["low"] > 0 or each["high"] < 0]
+        told = [
+            f"group {each['group']}: {each['before']:.3g} to {each['now']:.3g}" for each in moved
+        ]
+        return "; ".join(told)
+    if "effective_now" in more:
+        return (
+            f"worth {more['effective_now']:.1%} of even rows, {more['effective_before']:.1%} before"
+        )
+    if "median_now" in more:
+        return f"median {more['median_now']:.3g} h, {more['median_before']:.3g} h before"
+    if "weight" in more:
+        rate = more["rate"]
+        said = more["refusal"] or f"foretells {rate[0]:.3g} ({rate[1]:.3g} to {rate[2]:.3g})"
+        return f"weight {more['weight']:.2f}; {said}"
+    return ""
 
 
 def _ordered(report: MonitorReport) -> list[ColumnDrift]:

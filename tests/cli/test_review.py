@@ -79,6 +79,28 @@ def test_alerts_of_the_monitor_enter_and_a_false_alarm_quiets_it(run: Run, tmp_p
     assert run(*words)[0] in {10, 11}
 
 
+def test_rows_worth_a_look_enter_and_a_forgotten_user_does_not(run: Run, tmp_path: Path) -> None:
+    labels = pd.DataFrame([vars(row(user, outcome=user % 2)) for user in range(40)])
+    labels["off"] = labels["user_id"] / 40.0
+    labels.loc[0, "off"] = np.nan
+    labels.to_parquet(tmp_path / "labels.parquet")
+    path = tmp_path / "queue.sqlite"
+    words = ("review", "add", path, tmp_path / "labels.parquet", "--residual", "off")
+    told = json.loads(run(*words, "--rows", 3, "--json")[1])
+    assert told == {"looked_at": 40, "chosen": 3, "new": 3}
+    found = json.loads(run("review", "list", path, "--json")[1])["entries"]
+    assert [e["about"]["user_id"] for e in found] == [39, 38, 37]
+    assert {e["reason"] for e in found} == {"far from what was predicted"}
+    assert run("review", "export", path, tmp_path / "old.jsonl")[0] == 0
+    log = write(tmp_path / "log", [decision("a", user=39)])
+    assert run("forget", "--user", 39, "--log", log, "--review", path)[0] == 0
+    told = json.loads(run("review", "import", path, tmp_path / "old.jsonl", "--json")[1])
+    assert told == {"read": 3, "new": 0}
+    assert json.loads(run(*words, "--rows", 3, "--json")[1])["new"] == 0
+    found = json.loads(run("review", "list", path, "--json")[1])["entries"]
+    assert [e["about"]["user_id"] for e in found] == [38, 37]
+
+
 def test_forget_reaches_the_queue(run: Run, queue: Path, tmp_path: Path) -> None:
     log = write(tmp_path / "log", [decision("a", user=7)])
     code, said, _ = run("forget", "--user", 7, "--log", log, "--review", queue, "--json")
@@ -96,6 +118,7 @@ def test_mistakes_are_told_in_one_line(run: Run, queue: Path, tmp_path: Path) ->
         ("review", "decide", queue, entry(row(7)).id, "false_alarm", *who),
         ("review", "decide", queue, entry(row(7)).id, "unsure", "--who", "ann", "--why", " "),
         ("review", "export", queue, tmp_path / "e.txt"),
+        ("review", "add", queue, tmp_path / "none.parquet", "--margin", "x"),
         ("review", "import", queue, tmp_path / "none.csv"),
         ("forget", "--user", "x", "--log", tmp_path, "--review", tmp_path / "none"),
     ):

@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from causal_ranker.drift.monitor import MonitorReport
     from causal_ranker.drift.review.informative import Informative
 
-__all__ = ["alert_entries", "row_entries"]
+__all__ = ["ROW_COLUMNS", "alert_entries", "row_entries"]
 
 _GRAVITY: Final = {"watch": 1.0, "alarm": 2.0}
 _SCHEMA: Final = 3.0
-_COLUMNS: Final = (
+#: Columns of the labels that an entry of a row keeps.
+ROW_COLUMNS: Final = (
     *(C.USER, C.ITEM, C.T0, C.HORIZON_END, C.TREATMENT, C.OUTCOME, C.LABEL_KIND),
     *(C.SAMPLING_WEIGHT, C.CENSORING_WEIGHT, C.ANALYSIS_WEIGHT),
 )
 
 
 def alert_entries(report: MonitorReport, *, at: datetime) -> list[Entry]:
-    """Make entries of a report's alerts: one for each column of each segment, and the schema.
+    """Make entries of a report's alerts: the schema, columns by segment, checks of the model.
 
     Parameters
     ----------
@@ -74,6 +75,14 @@ def alert_entries(report: MonitorReport, *, at: datetime) -> list[Entry]:
         score = _GRAVITY[column.level] + effect / (1 + effect)
         reason = f"{first.kind.replace('_', ' ')} moved most, by {effect:.3g}"
         found.append(Entry(alert, score, reason, at))
+    for check in report.checks:
+        if check.level == "quiet" or check.decision is None:
+            continue
+        effect = check.decision.effect_size
+        score = _GRAVITY[check.level] + effect / (1 + effect)
+        reason = f"{check.name.replace('_', ' ')} moved by {effect:.3g}"
+        alert = Alert.of(check.decision, detector=check.name, window=window)
+        found.append(Entry(alert, score, reason, at))
     return found
 
 
@@ -102,13 +111,13 @@ def row_entries(labels: pd.DataFrame, picked: Informative, *, at: datetime) -> l
     ConfigError
         If a value cannot be.
     """
-    if absent := [name for name in _COLUMNS if name not in labels.columns]:
+    if absent := [name for name in ROW_COLUMNS if name not in labels.columns]:
         raise SchemaError(
-            expected=f"the labels' columns: {', '.join(_COLUMNS)}",
+            expected=f"the labels' columns: {', '.join(ROW_COLUMNS)}",
             came=f"a table without {', '.join(absent)}",
             do="Pass what UpliftDataset.to_pandas returned.",
         )
-    rows = labels.loc[:, list(_COLUMNS)].iloc[picked.rows]
+    rows = labels.loc[:, list(ROW_COLUMNS)].iloc[picked.rows]
     return [
         Entry(_row(values), float(score), reason, at)
         for values, score, reason in zip(
@@ -131,5 +140,6 @@ def _window(report: MonitorReport) -> str:
         for column in report.columns
         for signal in column.signals
     ]
+    numbers += [f"{c.name} {c.decision.effect_size:.6g}" for c in report.checks if c.decision]
     said = "\n".join([f"{report.rows_before} {report.rows_now}", *numbers])
     return f"numbers {hashlib.sha256(said.encode()).hexdigest()[:12]}"

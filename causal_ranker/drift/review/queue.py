@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Collection, Iterable
@@ -29,7 +30,7 @@ class ReviewQueue:
 
     Several processes may read and write at once. What a method wrote is on the disk when it
     returns. A verdict is never erased or written over: a later one takes its place, and both are
-    kept. Only `forget` takes rows out, with what was said of them.
+    kept. Only `forget` takes rows out, with what was said of them, and they stay out.
 
     Parameters
     ----------
@@ -71,7 +72,8 @@ class ReviewQueue:
         Parameters
         ----------
         entries : iterable of Entry
-            The entries. Verdicts that are not in yet are added to those that are.
+            The entries. Verdicts that are not in yet are added to those that are. Rows of users
+            who were forgotten are left out.
 
         Returns
         -------
@@ -89,6 +91,8 @@ class ReviewQueue:
         with transaction(self._db, self.path) as db:
             for entry in entries:
                 user = json.dumps(entry.about.user_id) if isinstance(entry.about, Row) else None
+                if user is not None and self._is_forgotten(user):
+                    continue
                 new += db.execute(
                     "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     [
@@ -215,7 +219,9 @@ class ReviewQueue:
     def forget(self, users: Collection[Id]) -> int:
         """Erase users' rows, with what was said of them, from every byte of the file.
 
-        Alerts name nobody and stay. Files that were exported before hold what they held.
+        Alerts name nobody and stay. Files that were exported before hold what they held, but rows
+        of these users no longer enter: a salted hash of each id is kept to know them by. Whoever
+        holds the file can try ids against it.
 
         Parameters
         ----------
@@ -234,10 +240,11 @@ class ReviewQueue:
         """
         erased = 0
         with transaction(self._db, self.path) as db:
-            for user in users:
-                erased += db.execute(
-                    "DELETE FROM entries WHERE user = ?", [json.dumps(user)]
-                ).rowcount
+            for user in map(json.dumps, users):
+                erased += db.execute("DELETE FROM entries WHERE user = ?", [user]).rowcount
+                db.execute(
+                    "INSERT INTO forgotten VALUES (?) ON CONFLICT DO NOTHING", [self._hash(user)]
+                )
         # The write-ahead log holds older pages until it is taken in and cut, also those of a
         # forget that was killed here.
         with told(self.path):
@@ -249,6 +256,14 @@ class ReviewQueue:
                 do="Run the command again: rows are gone, older bytes of them may not be.",
             )
         return erased
+
+    def _is_forgotten(self, user: str) -> bool:
+        query = "SELECT EXISTS (SELECT 1 FROM forgotten WHERE user = ?)"
+        return bool(self._db.execute(query, [self._hash(user)]).fetchone()[0])
+
+    def _hash(self, user: str) -> bytes:
+        salt = self._db.execute("SELECT salt FROM salt").fetchone()[0]
+        return hashlib.blake2b(user.encode(), key=salt, digest_size=16).digest()
 
     def _insert(self, entry_id: str, verdict: Verdict) -> None:
         kept = (entry_id, verdict.kind.value, verdict.who, to_microseconds(verdict.at), verdict.why)

@@ -43,6 +43,11 @@ _TABLES: Final = (
     CREATE TRIGGER verdicts_are_final BEFORE UPDATE ON verdicts
     BEGIN SELECT RAISE(ABORT, 'a verdict is changed by a later one, never written over'); END
     """,
+    # Who was forgotten must not come back with an old export. The salt is this queue's own, so that
+    # hashes of two queues tell nothing of each other.
+    "CREATE TABLE forgotten (user BLOB PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE salt (salt BLOB NOT NULL)",
+    "INSERT INTO salt VALUES (randomblob(32))",
 )
 
 

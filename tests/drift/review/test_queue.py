@@ -92,6 +92,23 @@ def test_a_forgotten_user_is_in_no_byte_of_the_files(queue: ReviewQueue) -> None
     assert queue.forget({"user-to-forget", 5}) == 0
 
 
+def test_a_forgotten_user_does_not_come_back_with_an_old_export(queue: ReviewQueue) -> None:
+    old = [entry(row(7)), entry(row("7")), entry(alert("x"))]
+    queue.add(old)
+    queue.forget([7, 8])
+    assert queue.add([*old, entry(row(8))]) == 0  # 8 never was in, and may not enter
+    assert [e.about.user_id for e in queue.entries(kind="row")] == ["7"]
+    assert len(queue.entries(kind="alert")) == 1
+    with ReviewQueue(queue.path) as again:  # it is in the file, not in the process
+        assert again.add(old) == 0
+    salts = [q._db.execute("SELECT salt FROM salt").fetchone()[0] for q in (queue, again_of(queue))]
+    assert salts[0] != salts[1]
+
+
+def again_of(queue: ReviewQueue) -> ReviewQueue:
+    return ReviewQueue(queue.path.with_name("other.sqlite"))
+
+
 def test_5_and_its_text_are_two_users(queue: ReviewQueue) -> None:
     queue.add([entry(row(5)), entry(row("5"))])
     assert queue.forget({5}) == 1
