@@ -279,11 +279,10 @@ def _evaluate(
     from causal_ranker.reporting.progress import Stages
 
     _check_pages(html, plot)
+    named = _rankings(scores)
+    later = read_pairs(interactions, name="interactions")
+    earlier = None if warm is None else read_pairs(warm, name="warm interactions")
     stages = Stages(None if as_json else Console(stderr=True))
-    with stages.stage("reading"):
-        named = _rankings(scores)
-        later = read_pairs(interactions, name="interactions")
-        earlier = None if warm is None else read_pairs(warm, name="warm interactions")
     with stages.stage("ranking"):
         compared = compare(named, later, warm=earlier, lengths=k)
     rankings = compared.rankings

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from causal_ranker.cli.coldstart import _fit
+from causal_ranker.coldstart.recommender import MODELS
 from tests.cli.calling import MESSAGE, Run
 
 N_USERS, N_ITEMS, N_NEW = 90, 320, 80
@@ -126,6 +129,11 @@ def test_what_is_fitted_is_told_in_one_line(shop: Path, tmp_path: Path, run: Run
     assert (told["model"], told["warm_items"], told["held_out"]) == ("knn", 240, None)
     saved = json.loads((tmp_path / "knn" / "model.json").read_text("utf-8"))
     assert saved["config"]["neighbours"] == 7
+
+
+def test_every_model_has_its_name_here() -> None:
+    offered = get_args(get_args(get_type_hints(_fit, include_extras=True)["model"])[0])
+    assert set(offered) == MODELS.keys()
 
 
 @pytest.mark.parametrize(
