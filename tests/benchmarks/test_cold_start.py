@@ -87,6 +87,15 @@ def test_every_method_is_judged(small: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert lines["trained", "knn"][2] == "0.5000"
 
 
+def test_parts_run_alone(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(cold_start.parts()) == ["dropoutnet", "deepmusic", "trained"]
+    monkeypatch.setattr(cold_start, "trained", lambda *, quick: TRAINED if quick else {})
+    monkeypatch.setattr(cold_start, "_judged", lambda scores, split, *, quick: {})
+    found = cold_start.run(quick=True, part="trained").figures
+    assert list(found) == ["trained", "reached"]
+    assert (small / "emb_DeepMusic.npz").is_file()  # and was not judged
+
+
 @pytest.mark.slow
 def test_other_embeddings_are_judged_alone(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = small / "emb_DeepMusic.npz"
