@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from causal_ranker import __version__
 from causal_ranker.cli import (
     attribute,
+    coldstart,
     decisions,
     experiment,
     features,
@@ -71,6 +72,7 @@ experiment.app.add_typer(interleave.app)
 experiment.app.add_typer(link.app)
 experiment.app.add_typer(quasi.app, name="quasi")
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(coldstart.app, name="coldstart")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(features.app, name="features")

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from causal_ranker.coldstart.metrics import ListMetrics, evaluate
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scores import FactoredScores, ScoreMap
 from causal_ranker.errors import ConfigError
+from causal_ranker.seeds import stage_rng
 
-__all__ = ["NDCG_AT", "Choice", "choose_map", "fairest"]
+__all__ = ["NDCG_AT", "Choice", "choose_map", "fairest", "held_out"]
 
 #: Length of the list whose NDCG may not fall.
 NDCG_AT = 15
@@ -117,3 +121,27 @@ def choose_map(
     best = fairest(tried, base=base, most_loss=most_loss)
     chosen = unchanged if best is None else maps[best]
     return Choice(map=chosen, config=best, tried=tried, base=base)
+
+
+def held_out(
+    items: NDArray[np.int64], *, share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw warm items that stand in for cold ones.
+
+    Parameters
+    ----------
+    items : numpy.ndarray
+        Positions of the warm items.
+    share : float
+        Of them, in [0, 1); rounded down.
+    seed : int
+        Decides which.
+
+    Returns
+    -------
+    learned_from, held_out : numpy.ndarray
+        Positions, both ascending.
+    """
+    order = stage_rng(seed, "coldstart/held out").permutation(items)
+    count = int(share * len(items))
+    return np.sort(order[count:]), np.sort(order[:count])

@@ -6,7 +6,7 @@ read in the same columns. A row of zeros is an item of which nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -21,6 +21,9 @@ __all__ = ["Content", "ContentConfig", "ContentEncoder"]
 
 Texts = Sequence[str | None]
 Categories = Sequence[Sequence[str]]
+
+#: A word that comes ten times tells little more than one that comes once.
+_SUBLINEAR = True
 
 
 class Content:
@@ -62,6 +65,25 @@ class Content:
             _check_entries(text, "text", lambda entry: entry is None or isinstance(entry, str))
         if categories is not None:
             _check_entries(categories, "categories", _is_categories)
+
+    def of_items(self, positions: NDArray[np.int64]) -> Content:
+        """Keep some of the items.
+
+        Parameters
+        ----------
+        positions : numpy.ndarray
+            Their places.
+
+        Returns
+        -------
+        Content
+            What is known of them.
+        """
+        kept: dict[str, Any] = {
+            name: np.asarray(part)[positions] if name == "dense" else [part[at] for at in positions]
+            for name, part in self.parts.items()
+        }
+        return Content(**kept)
 
 
 class ContentConfig(FrozenConfig):
@@ -185,10 +207,7 @@ class ContentEncoder(BaseEstimator):  # type: ignore[misc]
         RowError
             If nothing is known of an item and ``without_content`` is ``"raise"``.
         """
-        if not hasattr(self, "widths_"):
-            raise NotFittedError(
-                expected="a fitted ContentEncoder", came="one before fit", do="Call fit first."
-            )
+        self._check_fitted()
         if tuple(content.parts) != self._parts:
             raise SchemaError(
                 expected=f"content with {' and '.join(self._parts)}, as in fit",
@@ -215,11 +234,86 @@ class ContentEncoder(BaseEstimator):  # type: ignore[misc]
             )
         return joined
 
+    def learned(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+        """Return what `fit` learned, for a file: plain values, and arrays.
+
+        Returns
+        -------
+        dict
+            Texts and numbers.
+        dict of str to numpy.ndarray
+            Arrays.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        self._check_fitted()
+        told: dict[str, Any] = {
+            "parts": list(self._parts),
+            "scales": self._scales,
+            "widths": self.widths_,
+        }
+        arrays: dict[str, NDArray[np.float64]] = {}
+        if "text" in self._parts:
+            told["words"] = self._words.get_feature_names_out().tolist()
+            arrays |= {"rarity": self._words.idf_, "directions": self._directions}
+        if "categories" in self._parts:
+            told["categories"] = list(self.categories_)
+        if "dense" in self._parts:
+            arrays |= {"center": self._center, "spread": self._spread}
+        return told, arrays
+
+    @classmethod
+    def from_learned(
+        cls,
+        told: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[np.float64]],
+        *,
+        config: ContentConfig,
+    ) -> Self:
+        """Make an encoder of what another learned.
+
+        Parameters
+        ----------
+        told, arrays : mapping
+            What `learned` returned.
+        config : ContentConfig
+            Its settings.
+
+        Returns
+        -------
+        ContentEncoder
+            One that encodes as the other does.
+        """
+        encoder = cls(config)
+        encoder._parts = tuple(told["parts"])
+        encoder._scales = {name: float(told["scales"][name]) for name in encoder._parts}
+        encoder.widths_ = {name: int(told["widths"][name]) for name in encoder._parts}
+        if "text" in encoder._parts:
+            from sklearn.feature_extraction.text import TfidfVectorizer
+
+            encoder._words = TfidfVectorizer(vocabulary=told["words"], sublinear_tf=_SUBLINEAR)
+            encoder._words.idf_ = arrays["rarity"]
+            encoder._directions = arrays["directions"]
+        if "categories" in encoder._parts:
+            encoder.categories_ = tuple(told["categories"])
+        if "dense" in encoder._parts:
+            encoder._center, encoder._spread = arrays["center"], arrays["spread"]
+        return encoder
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "widths_"):
+            raise NotFittedError(
+                expected="a fitted ContentEncoder", came="one before fit", do="Call fit first."
+            )
+
     def _fit_text(self, text: Texts, config: ContentConfig) -> None:
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        self._words = TfidfVectorizer(min_df=config.least_items, sublinear_tf=True)
+        self._words = TfidfVectorizer(min_df=config.least_items, sublinear_tf=_SUBLINEAR)
         try:
             counted = self._words.fit_transform([entry or "" for entry in text])
         except ValueError as error:
@@ -231,7 +325,8 @@ class ContentEncoder(BaseEstimator):  # type: ignore[misc]
                 came=f"text_width = {config.text_width}",
                 do="Take a smaller text_width, or a smaller least_items.",
             )
-        self._svd = TruncatedSVD(config.text_width, random_state=config.seed).fit(counted)
+        svd = TruncatedSVD(config.text_width, random_state=config.seed).fit(counted)
+        self._directions = np.asarray(svd.components_, dtype=np.float64)
 
     def _fit_categories(self, categories: Categories, config: ContentConfig) -> None:
         names, counts = np.unique(
@@ -244,7 +339,7 @@ class ContentEncoder(BaseEstimator):  # type: ignore[misc]
     def _block(self, name: str, part: Any) -> NDArray[np.float64]:
         if name == "text":
             counted = self._words.transform([entry or "" for entry in part])
-            return np.asarray(self._svd.transform(counted), dtype=np.float64)
+            return np.asarray(counted @ self._directions.T, dtype=np.float64)
         if name == "categories":
             column = {category: at for at, category in enumerate(self.categories_)}
             block = np.zeros((len(part), len(column)))

@@ -46,9 +46,11 @@ class GenConfig(FrozenConfig):
     l2: float = Field(default=0.3, gt=0)
 
 
-#: What is tried on validation items, after each of its rounds.
+#: What is tried on validation items. A second round adds to small strengths only, and less than the
+#: next larger one does.
 GEN_CONFIGS = tuple(
-    GenConfig(strength=strength) for strength in (1.0, 2.0, 4.0, 6.0, 8.0, 11.0, 16.0, 23.0, 32.0)
+    GenConfig(strength=float(strength), rounds=1)
+    for strength in (1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 29, 32)
 )
 
 

@@ -74,6 +74,31 @@ class Audience:
         matrix.data[:] = 1.0
         return cls(matrix)
 
+    def of_items(self, positions: NDArray[np.int64]) -> Audience:
+        """Keep some of the items.
+
+        Parameters
+        ----------
+        positions : numpy.ndarray
+            Columns.
+
+        Returns
+        -------
+        Audience
+            Who liked which of them.
+        """
+        return Audience(csr_array(self.matrix.tocsc()[:, positions]))
+
+    def of_each_item(self) -> NDArray[np.int64]:
+        """Count who liked each item.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n_items,).
+        """
+        return np.bincount(self.matrix.indices, minlength=self.matrix.shape[1])
+
 
 @dataclass(frozen=True)
 class RankedBlock:

@@ -20,6 +20,8 @@ __all__ = ["FactoredScores", "MatrixScores", "ScoreMap", "Scores", "factorised",
 
 #: Scores looked at together: 16 MiB of them in float32.
 _CELLS = 1 << 22
+#: Squares of singular values below this share of the largest are rounding of single precision.
+_NOISE = 1e-12
 
 
 class Scores(Protocol):
@@ -84,6 +86,36 @@ class MatrixScores:
         """
         return checked_embeddings(self.matrix[start:stop], name=f"scores of users from {start}")
 
+    def of_users(self, positions: NDArray[np.int64]) -> MatrixScores:
+        """Keep some of the users.
+
+        Parameters
+        ----------
+        positions : numpy.ndarray
+            Rows of the matrix.
+
+        Returns
+        -------
+        MatrixScores
+            Their scores.
+        """
+        return MatrixScores(self.matrix[positions])
+
+    def of_items(self, positions: NDArray[np.int64]) -> MatrixScores:
+        """Keep some of the items.
+
+        Parameters
+        ----------
+        positions : numpy.ndarray
+            Columns of the matrix.
+
+        Returns
+        -------
+        MatrixScores
+            Their scores.
+        """
+        return MatrixScores(self.matrix[:, positions])
+
 
 @dataclass(frozen=True)
 class FactoredScores:
@@ -137,6 +169,21 @@ class FactoredScores:
             Shape (stop - start, n_items).
         """
         return np.asarray(self.users[start:stop] @ self.items.T, dtype=np.float32)
+
+    def of_users(self, positions: NDArray[np.int64]) -> FactoredScores:
+        """Keep some of the users.
+
+        Parameters
+        ----------
+        positions : numpy.ndarray
+            Rows of the user embeddings.
+
+        Returns
+        -------
+        FactoredScores
+            Their scores.
+        """
+        return FactoredScores(self.users[positions], self.items)
 
     def of_items(self, positions: NDArray[np.int64]) -> FactoredScores:
         """Keep some of the items.
@@ -221,14 +268,16 @@ def with_one(items: NDArray[np.floating]) -> NDArray[np.float32]:
 def factorised(matrix: NDArray[np.floating], *, width: int = 100) -> tuple[FactoredScores, float]:
     """Write any score matrix as the product of two sides, as well as that width allows.
 
-    The best approximation there is (Eckart and Young): a truncated singular value decomposition.
+    The best approximation there is (Eckart and Young): a truncated singular value decomposition,
+    the singular values shared evenly by the two sides. What varies little is then short in both,
+    and a ridge on the items' side does not learn from it.
 
     Parameters
     ----------
     matrix : numpy.ndarray
         Shape (n_users, n_items).
     width : int
-        Width of the embeddings.
+        Width of the embeddings; a matrix of a lower rank gets narrower ones.
 
     Returns
     -------
@@ -240,21 +289,29 @@ def factorised(matrix: NDArray[np.floating], *, width: int = 100) -> tuple[Facto
     Raises
     ------
     ConfigError
-        If the width is below 1 or above the number of items.
+        If the width is below 1 or above the number of users or of items.
     SchemaError, RowError
         If the matrix holds no numbers, or NaN or infinity.
     """
     checked = checked_embeddings(matrix, name="matrix").astype(np.float64)
-    if not 1 <= width <= checked.shape[1]:
+    least = min(checked.shape)
+    if not 1 <= width <= least:
         raise ConfigError(
-            expected=f"a width from 1 to {checked.shape[1]}, the number of items",
+            expected=f"a width from 1 to {least}, the number of items or users",
             came=str(width),
             do="Ask for a smaller width.",
         )
-    # The items' side of the decomposition, from a matrix of items x items only.
-    values, vectors = np.linalg.eigh(checked.T @ checked)
-    sides = vectors[:, ::-1][:, :width]
-    total = float(np.clip(values, 0, None).sum())
-    missed = float(np.clip(values[: len(values) - width], 0, None).sum())
-    scores = FactoredScores(checked @ sides, sides)
-    return scores, missed / total if total else 0.0
+    # The shorter side of the decomposition, from a square matrix of that length only.
+    turned = checked.shape[0] < checked.shape[1]
+    tall = checked.T if turned else checked
+    values, vectors = np.linalg.eigh(tall.T @ tall)
+    squares = np.clip(values[::-1], 0, None)
+    kept = np.flatnonzero(squares[:width] > _NOISE * squares[0])
+    kept = kept if kept.size else np.array([0])
+    root = np.maximum(squares[kept], np.finfo(np.float64).tiny) ** 0.25
+    short = vectors[:, ::-1][:, kept]
+    long = tall @ short / root
+    short = short * root
+    scores = FactoredScores(short, long) if turned else FactoredScores(long, short)
+    total = float(squares.sum())
+    return scores, 1 - float(squares[kept].sum()) / total if total else 0.0

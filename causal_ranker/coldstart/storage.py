@@ -1,15 +1,19 @@
-"""A fitted cold-start model as a folder: arrays without pickles, and settings as JSON."""
+"""What was fitted, as a folder: arrays without pickles, and settings as JSON."""
 
 from __future__ import annotations
 
 import io
 import json
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from causal_ranker.coldstart.content import ContentConfig, ContentEncoder
 from causal_ranker.coldstart.deepmusic import DeepMusic, DeepMusicRidge
 from causal_ranker.coldstart.dropoutnet import DropoutNet
 from causal_ranker.coldstart.heater import Heater
@@ -18,7 +22,14 @@ from causal_ranker.coldstart.marec import MetadataAlignment
 from causal_ranker.coldstart.model import ColdStartModel
 from causal_ranker.errors import BundleError, CausalRankerError
 
-__all__ = ["load_model", "save_model"]
+__all__ = [
+    "load_encoder",
+    "load_model",
+    "read_part",
+    "save_encoder",
+    "save_model",
+    "write_part",
+]
 
 _FORMAT: Final = 1
 _MODELS: Final[dict[str, type[ColdStartModel[Any]]]] = {
@@ -33,6 +44,18 @@ _MODELS: Final[dict[str, type[ColdStartModel[Any]]]] = {
     )
 }
 _FITTED: Final = ("n_features_in_", "users_without_positives_", "fallbacks_")
+_DAMAGE: Final = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    CausalRankerError,
+)
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 def save_model(model: ColdStartModel[Any], folder: str | Path) -> None:
@@ -51,18 +74,12 @@ def save_model(model: ColdStartModel[Any], folder: str | Path) -> None:
         If the model is not fitted.
     """
     model.user_embeddings()
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    np.savez(target / "model.npz", allow_pickle=False, **model.state_)
     told = {
-        "format": _FORMAT,
         "model": type(model).__name__,
         "config": (model.config or model.settings()).model_dump(mode="json"),
         "fitted": {name: getattr(model, name) for name in _FITTED},
-        "arrays": {name: list(array.shape) for name, array in model.state_.items()},
     }
-    text = json.dumps(told, indent=2, sort_keys=True, allow_nan=False)
-    (target / "model.json").write_text(text + "\n", encoding="utf-8")
+    write_part(folder, "model", told=told, arrays=model.state_)
 
 
 def load_model(folder: str | Path) -> ColdStartModel[Any]:
@@ -83,33 +100,120 @@ def load_model(folder: str | Path) -> ColdStartModel[Any]:
     BundleError
         If a file is missing or damaged, or was written by another version.
     """
-    source = Path(folder)
-    try:
-        told = json.loads((source / "model.json").read_text(encoding="utf-8"))
-        stored_bytes = io.BytesIO((source / "model.npz").read_bytes())
-        with np.load(stored_bytes, allow_pickle=False) as stored:
-            state = {name: stored[name] for name in stored.files}
-        if told["format"] != _FORMAT:
-            raise ValueError(f"format {told['format']}, not {_FORMAT}")
-        if {name: list(array.shape) for name, array in state.items()} != told["arrays"]:
-            raise ValueError("arrays other than those named in model.json")
+    with read_part(folder, "model") as (told, arrays):
         kind = _MODELS[told["model"]]
         model = kind(kind.settings(**told["config"]))
         for name in _FITTED:
             setattr(model, name, int(told["fitted"][name]))
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-        CausalRankerError,
-    ) as error:
-        raise BundleError(
-            expected=f"a cold-start model in {source}",
-            came=f"{type(error).__name__}: {error}",
-            do="Save the model again with save_model.",
-        ) from error
-    model.state_ = state
+    model.state_ = dict(arrays)
     return model
+
+
+def save_encoder(encoder: ContentEncoder, folder: str | Path) -> None:
+    """Write a fitted encoder to a folder.
+
+    Parameters
+    ----------
+    encoder : ContentEncoder
+        Fitted.
+    folder : str or Path
+        Made if it is not there; ``encoder.npz`` and ``encoder.json`` in it are replaced.
+
+    Raises
+    ------
+    NotFittedError
+        If the encoder is not fitted.
+    """
+    told, arrays = encoder.learned()
+    config = (encoder.config or ContentConfig()).model_dump(mode="json")
+    write_part(folder, "encoder", told={"config": config, "learned": told}, arrays=arrays)
+
+
+def load_encoder(folder: str | Path) -> ContentEncoder:
+    """Read an encoder that `save_encoder` wrote.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where it lies.
+
+    Returns
+    -------
+    ContentEncoder
+        As it was saved.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing or damaged, or was written by another version.
+    """
+    with read_part(folder, "encoder") as (told, arrays):
+        return ContentEncoder.from_learned(
+            told["learned"], arrays, config=ContentConfig(**told["config"])
+        )
+
+
+def write_part(folder: str | Path, name: str, *, told: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write one part of a folder: ``NAME.npz`` and ``NAME.json``.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if it is not there.
+    name : str
+        Of the part.
+    told : mapping
+        What JSON can say.
+    arrays : mapping of str to numpy.ndarray
+        Numbers or text.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    np.savez(target / f"{name}.npz", allow_pickle=False, **arrays)
+    shapes = {key: list(array.shape) for key, array in arrays.items()}
+    text = json.dumps(
+        {"format": _FORMAT, **told, "arrays": shapes}, indent=2, sort_keys=True, allow_nan=False
+    )
+    (target / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def read_part(
+    folder: str | Path, name: str
+) -> Iterator[tuple[dict[str, Any], dict[str, NDArray[Any]]]]:
+    """Read one part of a folder, and make of it what was saved.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where it lies.
+    name : str
+        Of the part.
+
+    Yields
+    ------
+    dict, dict of str to numpy.ndarray
+        What `write_part` was told, and its arrays.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing or damaged, or what is made of it inside the block fails.
+    """
+    source = Path(folder)
+    try:
+        told = json.loads((source / f"{name}.json").read_text(encoding="utf-8"))
+        stored_bytes = io.BytesIO((source / f"{name}.npz").read_bytes())
+        with np.load(stored_bytes, allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+        if told["format"] != _FORMAT:
+            raise ValueError(f"format {told['format']}, not {_FORMAT}")
+        if {key: list(array.shape) for key, array in arrays.items()} != told["arrays"]:
+            raise ValueError(f"arrays other than those named in {name}.json")
+        yield told, arrays
+    except _DAMAGE as error:
+        raise BundleError(
+            expected=f"a cold-start {name} in {source}",
+            came=f"{type(error).__name__}: {error}",
+            do="Save it again: causal-ranker coldstart fit --out, or save_model.",
+        ) from error

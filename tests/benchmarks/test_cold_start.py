@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,26 @@ import pytest
 
 from benchmarks import cold_start
 from benchmarks.__main__ import main
+from benchmarks._cold_start_reached import reached
 from benchmarks._cold_start_split import load_embeddings, load_split
 from tests.coldstart.worlds import unfair
 
 FAST = {"scale_fast", "gen_fast", "scale_fast_matched", "gen_fast_matched"}
 METHODS = FAST | {"base", "scale", "gen", "two_tiers"}
 FIGURES = {"ndcg15", "ndcg30", "mdg_mean", "mdg_min10", "seconds"}
+
+
+TRAINED: dict[str, dict[str, Any]] = {
+    "random": dict.fromkeys(FIGURES, 0.1),
+    "genre_popularity": dict.fromkeys(FIGURES, 0.2),
+    **{name: dict.fromkeys(FIGURES, 0.5) for name in ("knn", "deepmusic", "dropoutnet")},
+    "heater": {
+        **dict.fromkeys(FIGURES, 0.5),
+        "loss_first": 2.0,
+        "loss_last": 1.0,
+        "expert_least": 0.1,
+    },
+}
 
 
 @pytest.fixture
@@ -47,10 +62,13 @@ def test_sides_have_their_own_items_and_users(small: Path) -> None:
 
 @pytest.mark.slow
 def test_every_method_is_judged(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"knn": dict.fromkeys(FIGURES, 0.5), "factors": {"seconds": 1.0}}
-    monkeypatch.setattr(cold_start, "trained", lambda *, quick: told if quick else {})
+    monkeypatch.setattr(cold_start, "trained", lambda *, quick: TRAINED if quick else {})
     result = cold_start.run(quick=True)
-    assert list(result.figures) == ["dropoutnet", "deepmusic", "trained"]
+    assert list(result.figures) == ["dropoutnet", "deepmusic", "trained", "reached"]
+    # another world than the one that the reference is of
+    assert result.figures["reached"]["dropoutnet: base equals the reference"] is False
+    assert result.figures["reached"]["trained: knn beats random"] is True
+    assert "Not reached: dropoutnet: base equals the reference" in result.note
     for name in ("dropoutnet", "deepmusic"):
         part = result.figures[name]
         assert part.keys() == METHODS
@@ -60,12 +78,22 @@ def test_every_method_is_judged(small: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert base["ndcg15_interval"][0] < base["ndcg15"] < base["ndcg15_interval"][1]
     # equal embeddings, equal figures, but for the time they took
     first, second = (
-        {**result.figures[n]["gen_fast"], "seconds": 0} for n in ("dropoutnet", "deepmusic")
+        {key: value for key, value in result.figures[n]["gen_fast"].items() if "seconds" not in key}
+        for n in ("dropoutnet", "deepmusic")
     )
     assert first == second
     lines = {(row[0], row[1]): row for row in result.rows}
     assert lines["dropoutnet", "gen"][-1] == "0.5371 / 0.5203 / 0.0730 / 0.0069"
-    assert lines["trained", "factors"][2] == "-"
+    assert lines["trained", "knn"][2] == "0.5000"
+
+
+def test_parts_run_alone(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(cold_start.parts()) == ["dropoutnet", "deepmusic", "trained"]
+    monkeypatch.setattr(cold_start, "trained", lambda *, quick: TRAINED if quick else {})
+    monkeypatch.setattr(cold_start, "_judged", lambda scores, split, *, quick: {})
+    found = cold_start.run(quick=True, part="trained").figures
+    assert list(found) == ["trained", "reached"]
+    assert (small / "emb_DeepMusic.npz").is_file()  # and was not judged
 
 
 @pytest.mark.slow
@@ -75,6 +103,59 @@ def test_other_embeddings_are_judged_alone(small: Path, capsys: pytest.CaptureFi
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["embeddings"].keys() == METHODS
     assert "dropoutnet" not in found
+    assert found["reached"] == {}
+
+
+def row(ndcg15: float, worst: float, seconds: float = 1.0) -> dict[str, float]:
+    return {
+        "ndcg15": ndcg15,
+        "ndcg30": 0.5167,
+        "mdg_mean": 0.0573,
+        "mdg_min10": worst,
+        "seconds": 9 * seconds,
+        "cpu_seconds": seconds,
+    }
+
+
+def test_what_is_reached_is_told_one_by_one() -> None:
+    methods = {
+        "base": row(0.53129, 0.0),
+        "scale": row(0.5240, 0.0005),
+        "gen": row(0.5138, 0.0031, 121),
+        "scale_fast": row(0.5220, 0.0021, 5),
+        "gen_fast": row(0.5139, 0.0032, 15.1),
+        "scale_fast_matched": row(0.5240, 0.0006),
+        "gen_fast_matched": row(0.5, 0.1),
+        "two_tiers": row(0.53121, 0.0026),
+    }
+    found = reached({"deepmusic": methods, "trained": TRAINED})
+    assert {goal.removeprefix("deepmusic: "): kept for goal, kept in found.items()} == {
+        "base equals the reference": True,
+        "scale within noise of the reference": True,
+        "scale_fast beats scale in both": False,
+        "a fast one beats scale in both": True,
+        "gen within noise of the reference": False,
+        "gen_fast beats gen in both": True,
+        "a fast one beats gen in both": True,
+        "gen in 120 s of one core": False,
+        "scale_fast in 5 s of one core": True,
+        "gen_fast in 15 s of one core": False,
+        "two_tiers beats every row of the reference in both": False,
+        **{
+            f"trained: {name} beats {baseline}": True
+            for name in ("knn", "deepmusic", "dropoutnet", "heater")
+            for baseline in ("random", "genre_popularity")
+        },
+        "trained: heater learns": True,
+    }
+    methods |= {"two_tiers": row(0.5313, 0.0027), "base": row(0.53135, 0.0)}
+    found = reached({"deepmusic": methods})
+    assert found["deepmusic: two_tiers beats every row of the reference in both"]
+    assert not found["deepmusic: base equals the reference"]
+    stuck = {**TRAINED, "heater": {**TRAINED["heater"], "loss_last": 2.0, "ndcg15": 0.2}}
+    found = reached({"trained": stuck})
+    missed = [goal for goal, kept in found.items() if not kept]
+    assert missed == ["trained: heater beats genre_popularity", "trained: heater learns"]
 
 
 def test_embeddings_that_are_not_there_or_not_wanted(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causal_ranker.coldstart.choice import fairest
+from causal_ranker.coldstart.choice import fairest, held_out
 from causal_ranker.coldstart.frontier import frontier_figure, undominated
 from causal_ranker.coldstart.metrics import Fairness, ListMetrics, Utility
 from causal_ranker.coldstart.ranking import RankedBlock
@@ -36,6 +36,16 @@ def test_the_fairest_of_what_loses_little() -> None:
     assert fairest(TRIED, base=BASE, most_loss=0.0) == "cheap"
     assert fairest(TRIED, base=BASE, most_loss=0.05) == "best, too dear"
     assert fairest({"dear": seen(0.1, 1.0)}, base=BASE) is None
+
+
+def test_items_are_held_out_by_the_seed_and_the_others_stay() -> None:
+    items = np.arange(100, 121)
+    train, held = held_out(items, share=0.25, seed=1)
+    assert len(held) == 5
+    assert np.array_equal(np.sort(np.r_[train, held]), items)
+    assert np.array_equal(held, held_out(items, share=0.25, seed=1)[1])
+    assert not np.array_equal(held, held_out(items, share=0.25, seed=2)[1])
+    assert np.array_equal(held_out(items, share=0.0, seed=1)[0], items)
 
 
 def test_a_share_above_one_is_refused() -> None:

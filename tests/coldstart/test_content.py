@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from causal_ranker.coldstart.content import Content, ContentConfig, ContentEncoder
-from causal_ranker.errors import ConfigError, EmptyError, NotFittedError, RowError, SchemaError
+from causal_ranker.coldstart.storage import load_encoder, save_encoder
+from causal_ranker.errors import (
+    BundleError,
+    ConfigError,
+    EmptyError,
+    NotFittedError,
+    RowError,
+    SchemaError,
+)
 
 TEXTS = ["red fox", "red dog", "blue fox", "blue dog runs", "red fox runs", "quiet"]
 NAMES = [["a", "b"], ["a"], ["b", "b"], [], ["c", "a"], ["b"]]
@@ -63,6 +73,36 @@ def test_the_weight_of_text_is_kept() -> None:
     np.testing.assert_allclose(
         less.transform(content), whole.transform(content) * [0.25, 0.25, 1, 1], atol=1e-6
     )
+
+
+def test_a_saved_encoder_encodes_alike(tmp_path: Path) -> None:
+    warm = Content(text=TEXTS, categories=NAMES, dense=DENSE)
+    new = Content(
+        text=["red red dog", None], categories=[["b", "z"], []], dense=np.array([[9, 1], [2, 5.0]])
+    )
+    fitted = encoder(text_weight=0.3).fit(warm)
+    save_encoder(fitted, tmp_path / "new")
+    back = load_encoder(tmp_path / "new")
+    np.testing.assert_array_equal(back.transform(new), fitted.transform(new))
+    assert back.config == fitted.config
+    assert list(back.widths_.items()) == list(fitted.widths_.items())
+    assert back.categories_ == fitted.categories_
+    assert back.unseen_categories_ == 1
+    with pytest.raises(NotFittedError):
+        save_encoder(encoder(), tmp_path / "other")
+    told = json.loads((tmp_path / "new" / "encoder.json").read_text("utf-8"))
+    told["learned"]["scales"] = None
+    (tmp_path / "new" / "encoder.json").write_text(json.dumps(told), "utf-8")
+    with pytest.raises(BundleError, match="a cold-start encoder in"):
+        load_encoder(tmp_path / "new")
+
+
+def test_some_of_the_items() -> None:
+    some = Content(text=TEXTS, categories=NAMES, dense=DENSE).of_items(np.array([4, 1]))
+    assert some.size == 2
+    assert some.parts["text"] == ["red fox runs", "red dog"]
+    assert some.parts["categories"] == [["c", "a"], ["a"]]
+    np.testing.assert_array_equal(some.parts["dense"], DENSE[[4, 1]])
 
 
 def test_items_of_which_nothing_is_known_are_refused_or_counted() -> None:

@@ -44,6 +44,23 @@ def test_what_a_width_misses_is_the_share_of_the_other_singular_values() -> None
     assert np.square(rest).sum() / np.square(matrix).sum() == pytest.approx(missed, rel=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
+def test_a_matrix_of_low_rank_gets_narrow_embeddings_of_equal_lengths(
+    shape: tuple[int, int],
+) -> None:
+    rng = np.random.default_rng(3)
+    matrix = rng.normal(size=(shape[0], 3)) @ rng.normal(size=(3, shape[1]))
+    scores, missed = factorised(matrix, width=10)
+    assert scores.users.shape[1] == 3
+    assert missed < 1e-9
+    np.testing.assert_allclose(scores.block(0, shape[0]), matrix, atol=1e-4)
+    lengths = [np.square(side).sum(axis=0) for side in (scores.users, scores.items)]
+    np.testing.assert_allclose(*lengths, rtol=1e-4)
+    nothing, missed = factorised(np.zeros(shape), width=10)
+    assert (nothing.users.shape[1], missed) == (1, 0.0)
+    assert not nothing.block(0, shape[0]).any()
+
+
 def test_the_range_is_that_of_all_scores_in_any_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     scores = FactoredScores(rng.normal(size=(50, 3)), rng.normal(size=(7, 3)))
@@ -76,6 +93,8 @@ def test_bad_input_is_told() -> None:
         FactoredScores(np.full((4, 2), 1e300), np.ones((4, 2)))
     with pytest.raises(ConfigError, match="a width from 1 to 3"):
         factorised(np.ones((5, 3)), width=4)
+    with pytest.raises(ConfigError, match="a width from 1 to 2"):
+        factorised(np.ones((2, 3)), width=3)
     audience = Audience.from_pairs(np.array([0]), np.array([0]), shape=(5, 4))
     with pytest.raises(SchemaError, match=r"shape \(5, 3\)"):
         evaluate(MatrixScores(np.ones((5, 3))), audience=audience, lengths=(1,))

@@ -26,7 +26,7 @@ def unfair(seed: int, *, users: int = 120, items: int = 60) -> tuple[FactoredSco
 def part(world: tuple[FactoredScores, Audience], rows: slice) -> tuple[FactoredScores, Audience]:
     scores, audience = world
     which = np.arange(scores.shape[1])[rows]
-    return scores.of_items(which), Audience(audience.matrix[:, which])
+    return scores.of_items(which), audience.of_items(which)
 
 
 def ideal_audience(scores: FactoredScores, *, length: int) -> Audience:
