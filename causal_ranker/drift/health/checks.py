@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.drift.columns import AlertLevel, Levels
+from causal_ranker.drift.columns import AlertLevel, Levels, Track
 from causal_ranker.drift.days import Calendar, further_than_days, stretches_of
 from causal_ranker.drift.health.advice import finding_of
 from causal_ranker.drift.health.judges import Judge, judges_of
@@ -49,6 +49,8 @@ class Check:
         group, a proxy's weight.
     finding : Finding or None
         What it calls for.
+    track : Track or None
+        Its means by day; None without days.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Check:
     cannot_tell: str | None
     more: dict[str, Any]
     finding: Finding | None
+    track: Track | None = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +122,7 @@ def check_model(
     EmptyError
         If the reference lacks a weekday of the window.
     """
-    asked = [(judge, each) for each in sides for judge in judges_of(_common(each), within=within)]
+    asked = [(judge, each) for each in sides for judge in judges_of(each, within=within)]
     cases = []
     for judge, each in asked:
         name = f"{each.source} {judge.name}".strip()
@@ -129,18 +132,6 @@ def check_model(
         )
     far = _far_enough(cases, level=level, weekly=weekly, seed=seed)
     return [_told(case, far.get(case.name, True), levels=levels) for case in cases]
-
-
-def _common(sides: Sides) -> Rows:
-    """Rows with the values that both sides have."""
-    both = sides.before.values.keys() & sides.now.values.keys()
-    return Rows(
-        {role: column for role, column in sides.before.values.items() if role in both},
-        sides.before.user if sides.now.user is not None else None,
-        None,
-        sides.before.day if sides.now.day is not None else None,
-        sides.before.of,
-    )
 
 
 def _decided(
@@ -283,7 +274,18 @@ def _told(case: _Case, far: bool, *, levels: Levels) -> Check:
         cannot_tell=trouble,
         more=more,
         finding=finding,
+        track=_track(case.whole, now, role=role),
     )
+
+
+def _track(before: Rows, now: Rows, *, role: str) -> Track | None:
+    if before.day is None or now.day is None:
+        return None
+    sides = []
+    for side in (before, now):
+        days = np.unique(_days(side))
+        sides.append(tuple(_mean(side.values[role][side.day == day]) for day in days))
+    return Track(sides[0], sides[1], "mean")
 
 
 def _mean(values: Array) -> float | None:

@@ -26,6 +26,7 @@ from causal_ranker.stats.intervals import clustered_mean
 __all__ = ["Judge", "judges_of"]
 
 _LATEST_DAYS: Final = 7
+_PREDICTIONS: Final = ("base_score", "score", "uplift", "chance", "propensity")
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,12 @@ class Judge:
         return Sides(sides.before.known(*before), sides.now.known(*now), sides.source)
 
 
-def judges_of(rows: Rows, *, within: float) -> list[Judge]:
+def judges_of(sides: Sides, *, within: float) -> list[Judge]:
     """List who can judge rows with such values.
 
     Parameters
     ----------
-    rows : Rows
+    sides : Sides
         The rows.
     within : float
         Longest delay compared, in hours.
@@ -97,9 +98,16 @@ def judges_of(rows: Rows, *, within: float) -> list[Judge]:
     list of Judge
         In a fixed order: predictions, labels, causes.
     """
-    timed = rows.user is not None and rows.day is not None
+    both = [sides.before, sides.now]
+    there = sides.before.values.keys() & sides.now.values.keys()
+    timed = all(each.user is not None and each.day is not None for each in both)
     found = [
-        *(_spread(role) for role in ("base_score", "score", "uplift", "chance", "propensity")),
+        *(_spread(role) for role in _PREDICTIONS),
+        *(
+            _missing(role)
+            for role in _PREDICTIONS
+            if role in there and any(np.isnan(each.values[role]).any() for each in both)
+        ),
         *(_mean(role) for role in ("changed", "fallback", "organic")),
         Judge(
             "label_free",
@@ -112,13 +120,13 @@ def judges_of(rows: Rows, *, within: float) -> list[Judge]:
         Judge("outcome_residuals", ("chance", "outcome"), "residual", _residuals),
         Judge("propensity_residuals", ("propensity", "treatment"), "residual", _policy),
         Judge("overlap", ("propensity",), "overlap", _overlap, more=_overlap_shares),
-        _effect(grouped="group" in rows.values),
+        _effect(grouped="group" in there),
         _delay(within),
     ]
     if timed:
         found.append(Judge("arriving_residuals", ("chance", "outcome"), "residual", _arriving))
-        found += [_proxy(role) for role in rows.values if role.startswith("proxy ")]
-    return [judge for judge in found if rows.values.keys() >= set(judge.needs)]
+        found += [_proxy(role) for role in sides.before.values if role.startswith("proxy ")]
+    return [judge for judge in found if there >= set(judge.needs)]
 
 
 def _spread(role: str) -> Judge:
@@ -132,6 +140,35 @@ def _spread(role: str) -> Judge:
         return kolmogorov_smirnov(before.values[role], now.values[role])
 
     return Judge(role, (role,), "distribution", decide, distance=distance)
+
+
+def _missing(role: str) -> Judge:
+    def shares(rows: Rows) -> Array:
+        return np.isnan(rows.values[role]).astype(np.float64)
+
+    def decide(before: Rows, now: Rows, asked: DetectorConfig) -> Decision:
+        judge = MeanDrift(**asked.model_dump())
+        return judge.fit(shares(before), clusters=before.user).predict(
+            shares(now), clusters=now.user
+        )
+
+    def more(before: Rows, now: Rows) -> dict[str, Any]:
+        sides = [float(shares(side).mean()) for side in (before, now)]
+        return {"missing_before": sides[0], "missing_now": sides[1]}
+
+    def distance(before: Rows, now: Rows) -> float:
+        return abs(float(shares(now).mean() - shares(before).mean()))
+
+    return Judge(
+        f"missing {role}",
+        (role,),
+        "missing",
+        decide,
+        known_before=(),
+        known_now=(),
+        more=more,
+        distance=distance,
+    )
 
 
 def _mean(role: str) -> Judge:

@@ -236,7 +236,8 @@ def read_rows(
         )
     columns: dict[str, Any] = {role: table[c].cast("float64") for role, c in values.items()}
     for role, c in keys.items():  # numbers are compared sooner than words
-        columns[f"key {role}"] = table[c].isnull().ifelse(None, table[c].cast("string").hash())
+        lost = table[c].isnull() | table[c].isnan() if kinds[c].is_floating() else table[c].isnull()
+        columns[f"key {role}"] = lost.ifelse(None, table[c].cast("string").hash())
     if day is not None:
         columns["day"] = table[day].cast("date")
     with reading(name):
