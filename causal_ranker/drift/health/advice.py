@@ -99,7 +99,7 @@ def finding_of(
     Finding or None
         None where nothing is called for.
     """
-    if name == "effect" and "high" in more and more["high"] < 0:
+    if more.get("harms", False):  # whether or not it moved
         return Finding("what is shown brings fewer plays than none", "stop", "stop serving")
     if level == "quiet":
         return None

@@ -116,11 +116,6 @@ def check_model(
     -------
     list of Check
         In the order of `sides`, then of `judges_of`.
-
-    Raises
-    ------
-    EmptyError
-        If the reference lacks a weekday of the window.
     """
     asked = [(judge, each) for each in sides for judge in judges_of(each, within=within)]
     cases = []
@@ -193,7 +188,10 @@ def _far_enough(
         days = _days(group[0].whole)
         for case in group:
             days = np.intersect1d(days, _days(case.whole))
-        calendar = Calendar.of_days(days, np.array(now, dtype=days.dtype), weekly=weekly)
+        try:
+            calendar = Calendar.of_days(days, np.array(now, dtype=days.dtype), weekly=weekly)
+        except EmptyError:  # a weekday without labels, say
+            continue
         stretches = stretches_of(calendar, seed=seed)
         if not stretches:
             continue

@@ -26,6 +26,8 @@ from causal_ranker.stats.intervals import clustered_mean
 __all__ = ["Judge", "judges_of"]
 
 _LATEST_DAYS: Final = 7
+#: Of the interval that a mean effect must be below 0 in before serving stops.
+_SURE: Final = 0.998
 _PREDICTIONS: Final = ("base_score", "score", "uplift", "chance", "propensity")
 
 
@@ -277,9 +279,11 @@ def _effect(*, grouped: bool) -> Judge:
         judge = EffectDrift().fit(table(before), clusters=before.user)
         units = np.arange(now.size) if now.user is None else now.user
         mean = clustered_mean(now.values["aipw"], units)
+        surely = clustered_mean(now.values["aipw"], units, level=_SURE)
         return {
             "low": mean.low,
             "high": mean.high,
+            "harms": surely.high < 0,
             "groups": [
                 {
                     "group": each.group,

@@ -278,9 +278,10 @@ def lists_of(rows: Rows, *, slate: int) -> Rows | None:
     Returns
     -------
     Rows or None
-        A row for each list, with `changed`; None where rows do not say.
+        A row for each list, with `changed`; None where rows do not say, or say so themselves.
     """
-    if rows.request is None or not {"base_rank", "rank"} <= rows.values.keys():
+    there = rows.values.keys()
+    if rows.request is None or "changed" in there or not {"base_rank", "rank"} <= there:
         return None
     here = rows.known("base_rank", "rank")
     assert here.request is not None
