@@ -24,11 +24,11 @@ $(STAMP): pyproject.toml constraints.txt
 		--constraint constraints.txt --editable '.[examples,serve,dev]'
 	@touch $(STAMP)
 
-# Tests need Spark, PyTorch and river besides, which nobody who only wants the demo should wait for.
+# Tests need Spark, PyTorch and more besides, which nobody who only wants the demo should wait for.
 $(SPARK): $(STAMP)
-	@echo "adding PySpark, PyTorch and river for the tests (two minutes) ..."
+	@echo "adding PySpark, PyTorch, river, Metaflow and MkDocs for the tests (two minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[spark,coldstart,drift]'
+		--constraint constraints.txt --editable '.[spark,coldstart,drift,pipelines,docs]'
 	@touch $(SPARK)
 
 demo: $(STAMP) ## run the whole chain on real shopping logs and write report.html

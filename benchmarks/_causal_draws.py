@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks._spent import Spent, spending
-from causal_ranker.uplift.collaborative.fitted_propensity import fit_pair_propensity
 from causal_ranker.uplift.collaborative.interactions import Interactions, from_dense
-from causal_ranker.uplift.collaborative.pair_propensity import with_propensity
+from causal_ranker.uplift.collaborative.propensities import with_propensities
 
 if TYPE_CHECKING:
     from causal_ranker.worlds.semisynthetic.pair_world import PairDraw, PairWorld
 
 __all__ = ["Given", "Knows", "given"]
 
-#: Which propensities a method learns by, and stops early by.
+#: Which propensities a method learns by.
 Knows = Literal["true", "estimated"]
 
 
@@ -70,5 +69,4 @@ def given(train: PairDraw, validate: PairDraw, *, world: PairWorld, seed: int) -
 
 
 def _estimated(log: PairDraw, *, seed: int) -> Interactions:
-    plain = from_dense(log.exposed, log.played)
-    return with_propensity(plain, fit_pair_propensity(plain, seed=seed))
+    return with_propensities(from_dense(log.exposed, log.played), "fitted", seed=seed)

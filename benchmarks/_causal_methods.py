@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,9 +16,9 @@ from benchmarks._causal_ranges import RANGES
 from benchmarks._causal_tabular import TABULAR, labelled, prepared
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
-from causal_ranker.uplift.collaborative.base import Draws, FactorConfig, PairModel
+from causal_ranker.uplift.collaborative.base import FactorConfig, PairModel
 from causal_ranker.uplift.collaborative.cause import CausEConfig
-from causal_ranker.uplift.collaborative.dlce import DLCE, DLCEConfig, DLTOConfig
+from causal_ranker.uplift.collaborative.dlce import DLCEConfig, DLTOConfig
 from causal_ranker.uplift.collaborative.early import EarlyStop
 from causal_ranker.uplift.collaborative.factory import make_pair_model
 from causal_ranker.uplift.collaborative.interactions import Interactions
@@ -27,7 +27,9 @@ from causal_ranker.uplift.collaborative.pairwise import BPRConfig, ULBPRConfig
 from causal_ranker.uplift.collaborative.pointwise import MFConfig, ULRMFConfig
 
 __all__ = [
+    "BOTH",
     "CAP",
+    "EPOCHS",
     "METHODS",
     "ORACLE",
     "OURS",
@@ -35,6 +37,7 @@ __all__ = [
     "THEIRS",
     "Chosen",
     "Method",
+    "early_stop",
     "features",
     "fitted",
     "scores",
@@ -57,7 +60,7 @@ _PATIENCE: Final = 5
 #: Of a learning rate at which a fit diverges.
 _HALVINGS: Final = 5
 #: Epochs, at most.
-_EPOCHS: Final = 100
+EPOCHS: Final = 100
 #: Methods whose scores are columns of the tabular learners.
 _COLUMNS: Final = ("dlce",)
 
@@ -85,9 +88,12 @@ class Method:
     key : str
         What the ranges call it, and the package if it is a pair model.
     knows : {"true", "estimated"}
-        Propensities that it learns by and is stopped early by.
+        Propensities that it learns by. What stops it early and chooses its settings is estimated by
+        the same propensities for every method: estimated ones. By true ones, most plays of a world
+        whose recommender is nearly sure of its first items would be left out, and them with it.
     both : bool
-        Whether it learns from both logs, for as many epochs as were best in the search.
+        Whether it learns from both logs: a model from each, stopped by the other, whose scores are
+        averaged. So each has the budget of a row that learns from one.
     accurate : bool
         Whether it is to rank by what is played, so that its settings, the epochs among them, are
         chosen by NDCG of plays: by an estimated effect it would be best untrained.
@@ -107,7 +113,7 @@ class Method:
     @property
     def estimates(self) -> bool:
         """Whether estimated propensities are needed first."""
-        return self.knows == "estimated" and self.key in RANGES and not self.accurate
+        return self.key in RANGES and not self.accurate
 
     @property
     def tabular(self) -> bool:
@@ -118,6 +124,7 @@ class Method:
 #: What is compared, by paired intervals.
 OURS: Final = "stack"
 THEIRS: Final = "dlce, true p"
+BOTH: Final = "dlce, true p, both logs"
 #: Who knows the expected effects.
 ORACLE: Final = "oracle"
 METHODS: Final = (
@@ -135,7 +142,7 @@ METHODS: Final = (
     Method("dlto, estimated p", "dlto"),
     Method("dlce, estimated p", "dlce"),
     Method(THEIRS, "dlce", knows="true"),
-    Method("dlce, true p, both logs", "dlce", knows="true", both=True),
+    Method(BOTH, "dlce", knows="true", both=True),
     Method("dr", "dr"),
     Method("auto", "auto"),
     Method(OURS, "stack"),
@@ -152,43 +159,35 @@ def fitted(method: Method, given: Given, *, settings: Mapping[str, Any]) -> Pair
     given : Given
         The logs.
     settings : mapping
-        Of its config; "epochs" is how many it learns if from both logs.
+        Of its config.
 
     Returns
     -------
     PairModel
         Fitted.
     """
-    train, validate = given.train[method.knows], given.validate[method.knows]
-    if method.both:
-        return _TwoLogs(validate, config=DLCEConfig(**settings), seed=given.seed).fit(train)
     make = _CONFIGS.get(method.key)
-    most = {"epochs": _EPOCHS} if make is not None and issubclass(make, FactorConfig) else {}
+    most = {"epochs": EPOCHS} if make is not None and issubclass(make, FactorConfig) else {}
     config = None if make is None else make(**(most | dict(settings)))
     model = make_pair_model(method.key, config=config, seed=given.seed)
-    early = EarlyStop(validate, every=_EVERY, patience=_PATIENCE, cap=CAP, overlap=OVERLAP)
-    return model.fit(train, early=None if method.accurate else early)
+    early = None if method.accurate else early_stop(given.validate["estimated"])
+    return model.fit(given.train[method.knows], early=early)
 
 
-class _TwoLogs(DLCE):
-    """DLCE that goes through two logs in each epoch: of a pair, both days count."""
+def early_stop(validation: Interactions) -> EarlyStop:
+    """Say when a fit ends.
 
-    def __init__(self, second: Interactions, *, config: DLCEConfig, seed: int) -> None:
-        super().__init__(config=config, seed=seed)
-        self._second = second
+    Parameters
+    ----------
+    validation : Interactions
+        Pairs to estimate CDCG on.
 
-    def _draws(self, interactions: Interactions) -> Draws:
-        return _InTurn(super()._draws(interactions), super()._draws(self._second))
-
-
-@dataclass(frozen=True)
-class _InTurn:
-    first: Draws
-    second: Draws
-
-    def epoch(self, rng: np.random.Generator) -> Iterator[tuple[NDArray[Any], ...]]:
-        yield from self.first.epoch(rng)
-        yield from self.second.epoch(rng)
+    Returns
+    -------
+    EarlyStop
+        The same for every method.
+    """
+    return EarlyStop(validation, every=_EVERY, patience=_PATIENCE, cap=CAP, overlap=OVERLAP)
 
 
 def features(given: Given, *, chosen: Chosen) -> list[PairTable]:
@@ -237,24 +236,29 @@ def scores(method: Method, given: Given, *, tables: Sequence[PairTable], chosen:
         Larger is to be shown first.
     """
     found = chosen.get(method.searched, {})
-    settings = dict(found.get("settings", {}))
+    settings = found.get("settings", {})
     if method.tabular:
         log = given.validate["estimated"]
         rows = labelled(tables[0], log, users=np.arange(log.n_users), seed=given.seed)
         learned = prepared(method.key, rows, seed=given.seed)(settings)
         effect = np.mean([learned(each.features) for each in tables], axis=0, dtype=np.float32)
         return np.asarray(effect).reshape(log.n_users, log.n_items)
-    if method.both:
-        settings["epochs"] = found["epochs"]
-    model = _fitted_slowly(method, given, settings=settings)
-    return model.score_users(np.arange(given.train["true"].n_users))
+    users = np.arange(given.train["true"].n_users)
+    logs = [given, _swapped(given)] if method.both else [given]
+    models = [_fitted_slowly(method, each, settings=settings) for each in logs]
+    return np.asarray(np.mean([each.score_users(users) for each in models], axis=0))
 
 
-def _fitted_slowly(method: Method, given: Given, *, settings: dict[str, Any]) -> PairModel:
+def _swapped(given: Given) -> Given:
+    return replace(given, train=given.validate, validate=given.train)
+
+
+def _fitted_slowly(method: Method, given: Given, *, settings: Mapping[str, Any]) -> PairModel:
     """Fit; where learning diverges, which did not in the search, at half the learning rate."""
+    slower = dict(settings)
     for _ in range(_HALVINGS):
         try:
-            return fitted(method, given, settings=settings)
+            return fitted(method, given, settings=slower)
         except ConfigError:
-            settings["learning_rate"] /= 2
-    return fitted(method, given, settings=settings)
+            slower["learning_rate"] /= 2
+    return fitted(method, given, settings=slower)

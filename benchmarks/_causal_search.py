@@ -85,7 +85,7 @@ def best_settings(
 
 def _pair(method: Method, given: Given, settings: Mapping[str, Any]) -> dict[str, Any]:
     model = fitted(method, given, settings=settings)
-    log = given.validate[method.knows]
+    log = given.validate["estimated"]
     if method.accurate:
         users = np.arange(log.n_users)
         first = np.argsort(-model.score_users(users), axis=1, kind="stable")[:, :10]

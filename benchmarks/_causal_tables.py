@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from benchmarks import Result
 from benchmarks._causal_judge import FIGURES
-from benchmarks._causal_methods import CAP, ORACLE, OURS, OVERLAP, THEIRS
+from benchmarks._causal_methods import BOTH, CAP, ORACLE, OURS, OVERLAP, THEIRS
+from benchmarks._causal_speed import Speed
 from benchmarks._causal_worlds import PUBLISHED
 from benchmarks._spent import Spent
 from causal_ranker.stats.intervals import Interval, clustered_mean
@@ -26,6 +27,9 @@ __all__ = ["Judged", "compared", "search_table"]
 Array = NDArray[np.float64]
 
 _CP10, _CP100, _CDCG, _NDCG = range(len(FIGURES))
+_COMPARED: Final = {"cp10": _CP10, "cdcg": _CDCG}
+#: What else is compared: with outcomes of both logs on either side, and what chooses by itself.
+_BESIDE: Final = ((OURS, BOTH), ("auto", THEIRS), ("auto", BOTH))
 #: What the papers say: DLCE with true propensities is above these.
 _BELOW: Final = ("cause", "bpr")
 #: Of these they say that CP@10 is below 0 among the films.
@@ -48,15 +52,15 @@ class Judged:
     spent: dict[str, Spent]
 
 
-def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s: float) -> Result:
+def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, speed: Speed | None) -> Result:
     """Put the seeds of each world together.
 
     Parameters
     ----------
     found : sequence of (PairWorld, sequence of Judged)
         By world, a value of each seed.
-    pairs_per_s : float
-        Speed of DLCE's steps.
+    speed : Speed, optional
+        Of DLCE, where it was measured.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s
     """
     rows: list[tuple[object, ...]] = []
     figures: dict[str, Any] = {}
-    notes = [_NOTE]
+    notes = [_NOTE] if found else []
     for world, seeds in found:
         means = _over_seeds([each.figures for each in seeds])
         lines = [
@@ -87,29 +91,29 @@ def compared(found: Sequence[tuple[PairWorld, Sequence[Judged]]], *, pairs_per_s
             "table": lines,
         }
         notes.append(_words(world, figures[world.name]))
+    if speed is not None:
+        figures |= {"sgd_pairs_per_s": round(speed.pairs_per_s), "ml1m_seconds": speed.seconds}
+        notes.append(_fast(speed))
     return Result(
-        columns=("", *FIGURES, "s", "MiB"),
-        rows=rows,
-        figures=figures | {"sgd_pairs_per_s": round(pairs_per_s)},
-        note="\n".join([*notes, f"DLCE, 100 factors, one core: {pairs_per_s / 1e6:.1f} million "
-        "pairs a second."]),
-    )  # fmt: skip
+        columns=("", *FIGURES, "s", "MiB"), rows=rows, figures=figures, note="\n".join(notes)
+    )
 
 
 _NOTE: Final = (
     "Judged by drawn effects Y(1) - Y(0) of a third draw; means over seeds of each user, then "
     "halves of 95 % intervals over users. Estimated p is fitted to exposures. Pair models learn "
     "from the first log and keep the epoch with the best CDCG as estimated on the second, of "
-    "pairs with "
-    f"propensities {OVERLAP:g} and more from 0 and 1, their inverse at most {CAP:g}; by true ones "
-    "for methods that learn by true ones, and by estimated ones for all others. Tabular rows (dr, "
-    "auto, stack) learn from outcomes of the second log what the first tells of its pairs: in "
-    "time's order, as in a real log. They rank by what both logs tell, averaged. So they use "
-    "outcomes of both, which 'both logs' lets DLCE do, too. Settings: the best of as many random "
-    "ones for each method on a seed that is not among these, by the same estimate; of bpr and mf, "
-    "which are to rank by plays, by NDCG@10 on the second log. What diverges on a seed learns at "
-    "half the rate. Seconds: of a core; what is estimated or described first is counted in. MiB: "
-    "the peak beyond the logs. Published figures are of larger worlds."
+    "pairs with propensities "
+    f"{OVERLAP:g} and more from 0 and 1, their inverse at most {CAP:g}; by estimated "
+    "propensities, whatever a method learns by. Tabular rows (dr, auto, stack) learn from "
+    "outcomes of the second log what the first tells of its pairs: in time's order, as in a real "
+    "log. They rank by what both logs tell, averaged. So they use outcomes of both, which 'both "
+    "logs' lets DLCE do, too: a model of each, stopped by the other, averaged. Settings: the best "
+    "of as many random ones for each method on a seed that is not among these, by the same "
+    "estimate; of bpr and mf, which are to rank by plays, by NDCG@10 on the second log. What "
+    "diverges on a seed learns at half the rate. Seconds: of a core; what is estimated or "
+    "described first is counted in. MiB: the peak beyond the logs. Published figures are of "
+    "larger worlds."
 )
 
 
@@ -140,18 +144,25 @@ def _interval(values: Array) -> Interval:
     return clustered_mean(told, np.arange(told.size))
 
 
-def _asked(means: Mapping[str, Array]) -> dict[str, float]:
+def _asked(means: Mapping[str, Array]) -> dict[str, Any]:
     ours, theirs = means[OURS], means[THEIRS]
     lowest, highest = means["random"][:, _CDCG].mean(), means[ORACLE][:, _CDCG].mean()
     found = {"oracle_gain_share": float((ours[:, _CDCG].mean() - lowest) / (highest - lowest))}
-    for name, place in (("cp10", _CP10), ("cdcg", _CDCG)):
-        gap = _interval(ours[:, place] - theirs[:, place])
+    for name, place in _COMPARED.items():
         found |= {
             f"ours_{name}": float(ours[:, place].mean()),
             f"dlce_true_{name}": float(theirs[:, place].mean()),
-            f"{name}_diff": gap.point,
-            f"{name}_diff_low": gap.low,
         }
+    beside = {f"{one}, over {other}": _gaps(means, one, other) for one, other in _BESIDE}
+    return found | _gaps(means, OURS, THEIRS) | {"beside": beside}
+
+
+def _gaps(means: Mapping[str, Array], one: str, other: str) -> dict[str, float]:
+    """Return paired differences, and the lower ends of their intervals."""
+    found: dict[str, float] = {}
+    for name, place in _COMPARED.items():
+        gap = _interval(means[one][:, place] - means[other][:, place])
+        found |= {f"{name}_diff": gap.point, f"{name}_diff_low": gap.low}
     return found
 
 
@@ -184,11 +195,24 @@ def _words(world: PairWorld, asked: Mapping[str, Any]) -> str:
         f"{name} {point:+.3f} ({low:+.3f} to {high:+.3f})"
         for name, (point, low, high) in asked["orders"].items()
     )
+    told = {f"{OURS}, over {THEIRS}": asked, **asked["beside"]}
+    gaps = "; ".join(
+        f"{name}: CP@10 {gap['cp10_diff']:+.4f} (at least {gap['cp10_diff_low']:+.4f}), CDCG "
+        f"{gap['cdcg_diff']:+.3f} (at least {gap['cdcg_diff_low']:+.3f})"
+        for name, gap in told.items()
+    )
     return (
-        f"{describe(world)}\n{OURS} minus {THEIRS}: CP@10 {asked['cp10_diff']:+.4f} "
-        f"(at least {asked['cp10_diff_low']:+.4f}), CDCG {asked['cdcg_diff']:+.3f} (at least "
-        f"{asked['cdcg_diff_low']:+.3f}); {asked['oracle_gain_share']:.0%} of the oracle's gain in "
-        f"CDCG over random. Published signs: {orders}."
+        f"{describe(world)}\n{gaps}. {asked['oracle_gain_share']:.0%} of the oracle's gain in CDCG "
+        f"over random. Published signs: {orders}."
+    )
+
+
+def _fast(speed: Speed) -> str:
+    return (
+        f"DLCE, 100 factors, one core: {speed.pairs_per_s / 1e6:.1f} million pairs a second; on a "
+        f"log of {speed.users} users, {speed.items} items, {speed.exposures} exposures and "
+        f"{speed.plays} plays (as large as MovieLens-1M) {speed.seconds:.0f} s to its early stop "
+        f"after {speed.epochs} epochs."
     )
 
 

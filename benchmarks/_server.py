@@ -135,6 +135,21 @@ class Server:
                 self.host, self.port = found[1], int(found[2])
                 self.listens.set()
 
+    def lists(self) -> int:
+        """Ask how many lists it has been asked for.
+
+        Returns
+        -------
+        int
+            Since its model began to answer.
+        """
+        asked = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        try:
+            asked.request("GET", "/v1/version")
+            return int(msgspec.json.decode(asked.getresponse().read())["requests"])
+        finally:
+            asked.close()
+
     def _answers(self) -> bool:
         asked = http.client.HTTPConnection(self.host, self.port, timeout=5)
         try:

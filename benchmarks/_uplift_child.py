@@ -150,20 +150,19 @@ def _x(rows: Rows, later: NDArray[np.float32]) -> Array:
 
 
 def _t(rows: Rows, later: NDArray[np.float32]) -> Array:
-    return TLearner(config=_NUISANCE, seed=0).fit(rows).predict(later).point
+    return TLearner(config=_LEARNER, seed=0).fit(rows).predict(later).point
 
 
 def _s(rows: Rows, later: NDArray[np.float32]) -> Array:
-    return SLearner(config=_NUISANCE, seed=0).fit(rows).predict(later).point
+    return SLearner(config=_LEARNER, seed=0).fit(rows).predict(later).point
 
 
 def _five(rows: Rows, later: NDArray[np.float32]) -> Array:
     """Fit all five, with nuisances and bins fitted once."""
     models = Nuisances(config=_NUISANCE, seed=0).fit(rows)
     values = models.cross_fitted(rows)
-    TLearner(config=_NUISANCE, seed=0).fit(rows, nuisances=models).predict(later)
-    _s(rows, later)
-    for learner in (XLearner, RLearner):
+    TLearner(config=_LEARNER, seed=0).fit(rows, nuisances=models).predict(later)
+    for learner in (SLearner, XLearner, RLearner):
         learner(config=_LEARNER, seed=0).fit(rows, nuisances=values).predict(later)
     return DRLearner(config=_LEARNER, seed=0).fit(rows, nuisances=values).predict(later).point
 

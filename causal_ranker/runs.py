@@ -18,7 +18,15 @@ from typing import Any, Final
 from causal_ranker.errors import ConfigError
 from causal_ranker.reporting.json import to_line
 
-__all__ = ["RunRecord", "differences", "list_runs", "read_run", "recording"]
+__all__ = [
+    "RunRecord",
+    "differences",
+    "fingerprints",
+    "list_runs",
+    "read_run",
+    "recording",
+    "write_run",
+]
 
 _FILE: Final = "run.json"
 
@@ -92,12 +100,30 @@ def recording(
         command=command,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         settings=dict(settings),
-        inputs={name: _fingerprint(path) for name, path in inputs.items() if path is not None},
+        inputs=fingerprints(inputs),
         versions=dict(versions),
     )
     begun = time.perf_counter()
     yield record
     record.seconds = round(time.perf_counter() - begun, 1)
+    write_run(folder, record)
+
+
+def write_run(folder: Path, record: RunRecord) -> None:
+    """Write a record; readers see the old one or the whole new one.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the run's results, made where it is missing.
+    record : RunRecord
+        The record.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be written.
+    """
     aside = folder / f"{_FILE}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +135,22 @@ def recording(
             came=error.strerror or str(error),
             do="Choose another folder with --out.",
         ) from error
+
+
+def fingerprints(inputs: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
+    """Say of each input what its files were.
+
+    Parameters
+    ----------
+    inputs : mapping of str to str or None
+        Paths, folders or globs by name; None is left out.
+
+    Returns
+    -------
+    dict of str to dict
+        Path, number of files, bytes and newest change, by name.
+    """
+    return {name: _fingerprint(path) for name, path in inputs.items() if path is not None}
 
 
 def _fingerprint(path: str) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from causal_ranker.uplift.constant import ConstantEffect
 from causal_ranker.uplift.contest import Fitting, fit_candidate
 from causal_ranker.uplift.distill import DistillConfig, distill
 from causal_ranker.uplift.factory import make_learner
-from causal_ranker.uplift.final import FinalStageLearner
+from causal_ranker.uplift.final import FinalStageLearner, comparable_rows
 from causal_ranker.uplift.nuisance import NuisanceValues
 from causal_ranker.uplift.overlap import inside
+from causal_ranker.uplift.s import SLearner
 from causal_ranker.uplift.select import Choice
 from causal_ranker.uplift.t import TLearner
 from causal_ranker.uplift.wrapped import WrappedLearner
@@ -84,11 +85,14 @@ def fit_named(name: str, fitting: Fitting) -> Predicts:
     ------
     ConfigError
         If there is no such learner.
+    OverlapError
+        If an arm has too few comparable rows.
     """
     learner = make_learner(name, config=fitting.config, seed=fitting.seed)
-    if isinstance(learner, FinalStageLearner | ConstantEffect | WrappedLearner):
+    if isinstance(learner, FinalStageLearner | ConstantEffect | WrappedLearner | SLearner):
         return learner.fit(fitting.rows, nuisances=fitting.values)
     if isinstance(learner, TLearner):
+        comparable_rows(fitting.rows, fitting.values.propensity, config=fitting.config)
         return learner.fit(fitting.rows, nuisances=fitting.models)
     return learner.fit(fitting.rows)
 

@@ -32,7 +32,7 @@ from causal_ranker.chain.tune import tune_base
 from causal_ranker.chain.width import ServedWidth, check_intervals, serve_width
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import EmptyError, NotFittedError
-from causal_ranker.evaluation.compare import PolicyComparison, compare_policies
+from causal_ranker.evaluation.compare import PolicyComparison, PolicyResult, compare_policies
 from causal_ranker.features.asof import Levels
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
@@ -107,6 +107,11 @@ class Trained:
     rows: dict[str, int]
     window: tuple[datetime, datetime]
     width: ServedWidth | None = None
+
+    @property
+    def chosen(self) -> PolicyResult:
+        """The frozen policy on the choosing rows."""
+        return self.choice.result(_label(self.policy))
 
 
 def train(

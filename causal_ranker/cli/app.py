@@ -18,11 +18,14 @@ from causal_ranker.cli import (
     experiment,
     features,
     init,
+    interleave,
     keys,
     label,
+    link,
     logs,
     models,
     monitor,
+    quasi,
     registry,
     review,
     runs,
@@ -64,6 +67,9 @@ app.add_typer(label.app)
 app.add_typer(logs.app)
 app.add_typer(monitor.app)
 app.add_typer(init.app)
+experiment.app.add_typer(interleave.app)
+experiment.app.add_typer(link.app)
+experiment.app.add_typer(quasi.app, name="quasi")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(runs.app, name="runs")
 app.add_typer(keys.app, name="keys")

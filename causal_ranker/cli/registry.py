@@ -1,4 +1,4 @@
-"""The commands ``models list``, ``models promote``, ``models rollback`` and ``models verify``."""
+"""The commands ``models list``, ``adopt``, ``promote``, ``rollback`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -41,6 +41,22 @@ def _list(root: _Root, as_json: _Json = False) -> None:
     notes = ["* answers now.", *(f"{each.version}: {each.fault}" for each in found if each.fault)]
     columns = ("", "version", "published (UTC)", "trained on (UTC)")
     Console().print(rich_table(Table(columns, rows, " ".join(notes))))
+
+
+@app.command("adopt")
+def _adopt(
+    root: _Root,
+    bundle: Annotated[Path, typer.Argument(help="Another registry, or the folder of one model.")],
+    promote: Annotated[bool, typer.Option("--promote", help="Let it answer from now on.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Verify a model that was published elsewhere, and add it."""
+    from causal_ranker.reporting.json import to_line
+    from causal_ranker.serving.registry import Registry
+
+    version = Registry(root).adopt(bundle, promote=promote)
+    told = {"adopted": version, "promoted": promote}
+    typer.echo(to_line(told) if as_json else f"adopted: {version}")
 
 
 @app.command("promote")

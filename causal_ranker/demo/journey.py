@@ -15,6 +15,7 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.sensitivity import Reassessment
 from causal_ranker.columns import Columns as C
+from causal_ranker.demo.cross_check import cross_check_section
 from causal_ranker.demo.reads import count_read
 from causal_ranker.demo.result import Demonstration
 from causal_ranker.evaluation.background import (
@@ -40,7 +41,7 @@ __all__ = ["journey_config", "run_journey"]
 _CHOOSE, _REPORT, _SERVE = 31, 35, 53
 _WEEK_HOURS = 168.0
 _NAME_WIDTH = 28
-#: The sensitivity analysis reads the households whose id leaves this remainder.
+#: The sensitivity analysis and the cross-check read the households whose id leaves this remainder.
 _SENSITIVITY_OF, _SENSITIVITY_REST = 20, 0
 
 _ASSUMPTIONS = (
@@ -189,6 +190,14 @@ def run_journey(
                 "candidates are shown.",
                 outcome="purchases",
             ),
+            cross_check_section(
+                _some(logs.candidates, serve).filter(
+                    lambda rows: rows[C.T0] >= ibis.literal(report)
+                ),
+                logs.plays,
+                intended=intended,
+                households=f"{share:.0%} of the households",
+            ),
             assumptions_section(
                 [
                     *_ASSUMPTIONS,
@@ -234,15 +243,9 @@ def _sensitivity(
 ) -> Reassessment:
     """Judge the same lists with T = promoted in a store that the household visits this week."""
     key = [C.USER, C.ITEM, C.T0]
-    some = logs.candidates.filter(
-        logs.candidates[C.USER] % _SENSITIVITY_OF == _SENSITIVITY_REST,
-        logs.candidates[C.T0] < ibis.literal(serve),
-    )
+    some = _some(logs.candidates, serve)
     # Said of both sides: no engine carries a condition on a key through an outer join.
-    visited = logs.visited.filter(
-        logs.visited[C.USER] % _SENSITIVITY_OF == _SENSITIVITY_REST,
-        logs.visited[C.T0] < ibis.literal(serve),
-    ).mutate(visited=True)
+    visited = _some(logs.visited, serve).mutate(visited=True)
     joined = some.drop(C.SHOWN).left_join(visited, key)
     # Kept as a table: the view behind it joins all visits with all promotions each time it is read.
     candidates = connection.create_table(
@@ -259,6 +262,13 @@ def _sensitivity(
         candidates=candidates,
         report_from=report,
         log_end=serve,
+    )
+
+
+def _some(table: ibis.Table, end: datetime) -> ibis.Table:
+    """Keep the households of the sensitivity analysis, before a moment."""
+    return table.filter(
+        table[C.USER] % _SENSITIVITY_OF == _SENSITIVITY_REST, table[C.T0] < ibis.literal(end)
     )
 
 

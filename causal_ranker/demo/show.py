@@ -15,7 +15,13 @@ from causal_ranker.serving.adapter import RerankedList
 
 __all__ = ["show"]
 
-_ON_CONSOLE = ("Rows by stage", "Policies", "Estimated and true uplift", "Sensitivity")
+_ON_CONSOLE = (
+    "Rows by stage",
+    "Policies",
+    "Estimated and true uplift",
+    "Sensitivity",
+    "Cross-check",
+)
 
 
 def show(done: Demonstration, *, report_path: Path, console: Console) -> None:

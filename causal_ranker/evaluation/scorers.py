@@ -32,7 +32,9 @@ the training rows alone:
 
 Without ``**held_out.metadata`` the scorer makes pure IPW scores of ``treatment`` and
 ``propensity``, which needs no model, but propensities that were logged. Where none was, leave
-``propensity`` out: `held_out_scores` and the learner estimate their own.
+``propensity`` out: `held_out_scores` and the learner estimate their own. A metric of your own takes
+the same scores: ``make_scorer(mine).set_score_request(gamma=True)`` calls it as
+``mine(y, tau, gamma=...)``.
 
 Nothing is divided by the average effect, so scores are finite and keep their sign where it is
 near 0. Without ``error_score="raise"`` scikit-learn turns a refusal into a warning and NaN.

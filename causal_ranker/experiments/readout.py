@@ -1,121 +1,35 @@
-"""Read a test of two arms: first whether it may be read at all, then the difference.
+"""Read a test of two arms whose users lie in memory, one row each or many.
 
-One row is one user. A ratio of counts has its own reading (`ratio_difference`), as rows of
-impressions are not independent.
+Sizes come first (`causal_ranker.experiments.sample_ratio`); files of any length are read by
+`causal_ranker.experiments.read`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import sqrt
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from causal_ranker.errors import DataError, EmptyError, RowError
-from causal_ranker.stats._arrays import Array, binary_vector, float_vector, same_size, share
-from causal_ranker.stats.intervals import Interval
+from causal_ranker.errors import RowError
+from causal_ranker.experiments.difference import Difference, compare
+from causal_ranker.experiments.moments import Moments, Ratio
+from causal_ranker.stats._arrays import Array, binary_vector, float_vector, reject_rows, same_size
+from causal_ranker.stats._codes import clusterings
 
-__all__ = [
-    "Difference",
-    "SampleRatio",
-    "adjust_by_past",
-    "mean_difference",
-    "ratio_difference",
-    "sample_ratio",
-]
+__all__ = ["mean_difference", "ratio_difference"]
 
-_BLOCKS_BELOW = 0.001
+_UNITS = "users"
 
 
-@dataclass(frozen=True)
-class SampleRatio:
-    """Whether the arms have as many users as they should.
-
-    Parameters
-    ----------
-    treated, control : int
-        Users in each arm.
-    expected_share : float
-        Share that the new arm should have.
-    p_value : float
-        Of the chi-squared test with one degree of freedom.
-    """
-
-    treated: int
-    control: int
-    expected_share: float
-    p_value: float
-
-    @property
-    def blocks(self) -> bool:
-        """Whether the arms differ so much in size (p < .001) that nothing may be read."""
-        return self.p_value < _BLOCKS_BELOW
-
-
-@dataclass(frozen=True)
-class Difference:
-    """New arm less control.
-
-    Parameters
-    ----------
-    treated, control : float
-        Means of the arms, in the metric's unit.
-    interval : Interval
-        Of the difference, by Welch's t.
-    p_value : float
-        Two-sided, of no difference.
-    """
-
-    treated: float
-    control: float
-    interval: Interval
-    p_value: float
-
-    @property
-    def words(self) -> str:
-        """The difference in a sentence that does not mislead: the interval first."""
-        low, high = self.interval.low, self.interval.high
-        if low > 0 or high < 0:
-            more = "more" if low > 0 else "less"
-            told = f"the new arm has {more}"
-        else:
-            told = "no evidence of a difference, which is not evidence of none"
-        return f"{low:+.4g} to {high:+.4g} (point {self.interval.point:+.4g}): {told}."
-
-
-def sample_ratio(arm: ArrayLike, *, expected_share: float = 0.5) -> SampleRatio:
-    """Test for a sample-ratio mismatch, before anything else is looked at.
-
-    Parameters
-    ----------
-    arm : array_like of 0 and 1, shape (n_users,)
-        1 in the new arm.
-    expected_share : float
-        Share that the new arm should have.
-
-    Returns
-    -------
-    SampleRatio
-        The test.
-
-    Raises
-    ------
-    ConfigError
-        If the share is not strictly between 0 and 1.
-    EmptyError, RowError, SchemaError
-        If there is no user, or an arm is neither 0 nor 1.
-    """
-    from scipy.stats import chi2
-
-    wanted = share(expected_share, name="expected_share")
-    new = binary_vector(arm, name="arm")
-    treated, users = int(new.sum()), new.size
-    distance = (treated - users * wanted) ** 2 / (users * wanted * (1 - wanted))
-    return SampleRatio(treated, users - treated, wanted, float(chi2.sf(distance, 1)))
-
-
-def mean_difference(metric: ArrayLike, arm: ArrayLike, *, level: float = 0.95) -> Difference:
+def mean_difference(
+    metric: ArrayLike,
+    arm: ArrayLike,
+    *,
+    past: Mapping[str, ArrayLike] | None = None,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Difference:
     """Compare the arms' means by Welch's t-test.
 
     Parameters
@@ -124,6 +38,11 @@ def mean_difference(metric: ArrayLike, arm: ArrayLike, *, level: float = 0.95) -
         One value per user.
     arm : array_like of 0 and 1, shape (n_users,)
         1 in the new arm.
+    past : mapping of str to array_like, each of shape (n_users,), optional
+        Covariates fixed before the test began, such as the metric in earlier weeks, by name:
+        CUPED takes out what they explain.
+    cluster : array_like of int or str, shape (n_users,), optional
+        Users who were assigned together, such as those of a household.
     level : float
         Probability inside the interval.
 
@@ -135,30 +54,31 @@ def mean_difference(metric: ArrayLike, arm: ArrayLike, *, level: float = 0.95) -
     Raises
     ------
     EmptyError
-        If an arm has fewer than two users.
+        If an arm has fewer than two users (or clusters).
     DataError
-        If the metric does not vary in either arm.
+        If the metric does not vary in either arm, or a covariate does not.
     RowError, SchemaError
-        If a value is not finite, or the arrays do not fit.
+        If a value is not finite, a cluster is in both arms, or the arrays do not fit.
     """
-    values = float_vector(metric, name="metric")
-    parts = _arms(values, arm)
-    means = [float(part.mean()) for part in parts]
-    errors = [float(part.var(ddof=1)) / part.size for part in parts]
-    if sum(errors) == 0:
-        raise DataError(
-            expected="a metric that varies between users",
-            came=f"{means[0]:g} for every user of the new arm and {means[1]:g} of the control",
-            do="Check how the metric was computed.",
-        )
-    freedom = sum(errors) ** 2 / sum(
-        error**2 / (part.size - 1) for error, part in zip(errors, parts, strict=True)
+    columns = {"metric": metric, **(past or {})}
+    below = None if cluster is None else _UNITS
+    return _compared(
+        columns,
+        arm,
+        Ratio("metric", below),
+        past=[Ratio(name, below) for name in past or {}],
+        cluster=cluster,
+        level=level,
     )
-    return _difference(means, sqrt(sum(errors)), freedom=freedom, level=level)
 
 
 def ratio_difference(
-    numerator: ArrayLike, denominator: ArrayLike, *, arm: ArrayLike, level: float = 0.95
+    numerator: ArrayLike,
+    denominator: ArrayLike,
+    *,
+    arm: ArrayLike,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
 ) -> Difference:
     """Compare ratios of sums, such as plays per impression, by the delta method.
 
@@ -167,10 +87,13 @@ def ratio_difference(
 
     Parameters
     ----------
-    numerator, denominator : array_like, shape (n_users,)
-        Sums of each user, the denominator 0 or more.
-    arm : array_like of 0 and 1, shape (n_users,)
+    numerator, denominator : array_like, shape (n,)
+        Sums of each user, or values of each row where `cluster` is given; the denominator 0 or
+        more.
+    arm : array_like of 0 and 1, shape (n,)
         1 in the new arm.
+    cluster : array_like of int or str, shape (n,), optional
+        Whose row it is: the user, or those who were assigned together.
     level : float
         Probability inside the interval.
 
@@ -184,90 +107,68 @@ def ratio_difference(
     EmptyError
         If an arm has fewer than two users, or no denominator.
     RowError, SchemaError
-        If a value is not finite, a denominator negative, or the arrays do not fit.
+        If a value is not finite, a denominator negative, a cluster is in both arms, or the arrays
+        do not fit.
     """
-    above, below = (
-        float_vector(x, name=n) for x, n in ((numerator, "numerator"), (denominator, "denominator"))
+    below = float_vector(denominator, name="denominator")
+    reject_rows(
+        below < 0,
+        below,
+        name="denominator",
+        expected="denominators of 0 or more",
+        do="A ratio is taken of counts; check how they were summed.",
     )
-    same_size(above.size, denominator=below)
-    if (below < 0).any():
-        raise RowError(
-            expected="denominators of 0 or more",
-            came=f"{int((below < 0).sum())} negative ones, the first in row {np.argmax(below < 0)}",
-            do="A ratio is taken of counts; check how they were summed.",
-        )
-    tops, bottoms = _arms(above, arm), _arms(below, arm)
-    ratios, variance = [], 0.0
-    for top, bottom in zip(tops, bottoms, strict=True):
-        if not bottom.any():
-            raise EmptyError(
-                expected="a positive denominator in each arm", came="0 in all", do="Check the arms."
-            )
-        ratio = float(top.sum() / bottom.sum())
-        ratios.append(ratio)
-        variance += float(np.var((top - ratio * bottom) / bottom.mean(), ddof=1)) / top.size
-    freedom = min(part.size for part in tops) - 1
-    return _difference(ratios, sqrt(variance), freedom=freedom, level=level)
+    columns: dict[str, ArrayLike] = {"numerator": numerator, "denominator": below}
+    ratio = Ratio("numerator", "denominator")
+    return _compared(columns, arm, ratio, past=(), cluster=cluster, level=level)
 
 
-def adjust_by_past(metric: ArrayLike, past: ArrayLike) -> Array:
-    """Take out of a metric what its own past explains (CUPED).
-
-    ``Y - theta (X - mean X)`` with ``theta = cov(Y, X) / var(X)`` over both arms (Deng et al.,
-    2013). The means' difference keeps its expectation; the variance falls by the square of the
-    correlation.
-
-    Parameters
-    ----------
-    metric : array_like, shape (n_users,)
-        The metric during the test.
-    past : array_like, shape (n_users,)
-        A covariate fixed before the test began, such as the metric in earlier weeks.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_users,)
-        The adjusted metric.
-
-    Raises
-    ------
-    DataError
-        If the past does not vary.
-    RowError, SchemaError
-        If a value is not finite, or the arrays do not fit.
-    """
-    values, before = float_vector(metric, name="metric"), float_vector(past, name="past")
-    same_size(values.size, past=before)
-    centered = before - before.mean()
-    spread = float(centered @ centered)
-    if spread == 0:
-        raise DataError(
-            expected="a past that varies between users",
-            came=f"{before[0]:g} for all",
-            do="Leave the adjustment out, or take another covariate.",
-        )
-    return np.asarray(values - (values @ centered) / spread * centered)
-
-
-def _arms(values: Array, arm: ArrayLike) -> tuple[Array, Array]:
+def _compared(
+    columns: Mapping[str, ArrayLike],
+    arm: ArrayLike,
+    metric: Ratio,
+    *,
+    past: list[Ratio] | tuple[()],
+    cluster: ArrayLike | None,
+    level: float,
+) -> Difference:
+    values = {name: float_vector(column, name=name) for name, column in columns.items()}
     new = binary_vector(arm, name="arm")
-    same_size(values.size, arm=new)
-    parts = values[new], values[~new]
-    for name, part in zip(("new arm", "control"), parts, strict=True):
-        if part.size < 2:
-            raise EmptyError(
-                expected=f"at least two users in the {name}",
-                came=f"{part.size}",
-                do="Check the arms.",
-            )
-    return parts
+    same_size(new.size, **values)
+    if cluster is not None:
+        values, new = _summed({**values, _UNITS: np.ones(new.size)}, new, cluster)
+    parts = [
+        Moments.of_columns({name: column[at] for name, column in values.items()})
+        if at.any()
+        else _nobody(tuple(values))
+        for at in (new, ~new)
+    ]
+    return compare(parts[0], parts[1], metric, past=past, level=level)
 
 
-def _difference(ends: list[float], error: float, *, freedom: float, level: float) -> Difference:
-    from scipy.stats import t
+def _nobody(columns: tuple[str, ...]) -> Moments:
+    nothing = np.zeros(len(columns))
+    return Moments(columns, 0, nothing, np.outer(nothing, nothing))
 
-    point = ends[0] - ends[1]
-    quantile = float(t.ppf(0.5 + share(level, name="level") / 2, freedom))
-    interval = Interval.around(point, error=error, quantile=quantile)
-    p_value = float(2 * t.sf(abs(point) / error, freedom)) if error > 0 else float(point == 0)
-    return Difference(ends[0], ends[1], interval, p_value)
+
+def _summed(
+    values: dict[str, Array], new: NDArray[np.bool_], cluster: ArrayLike
+) -> tuple[dict[str, Array], NDArray[np.bool_]]:
+    """Sum the rows of each cluster, which is in one arm."""
+    (way,) = clusterings(cluster, None, size=new.size, rows=np.arange(new.size))
+    rows = np.bincount(way.codes, minlength=way.count)
+    ours = np.bincount(way.codes, weights=new, minlength=way.count)
+    mixed = (ours > 0) & (ours < rows)
+    if mixed.any():
+        first = int(np.argmax(mixed[way.codes]))
+        raise RowError(
+            expected="each cluster in one arm",
+            came=f"{int(mixed.sum())} of {way.count} clusters in both, e.g. "
+            f"{np.asarray(cluster)[first]!r}",
+            do="Cluster by what was assigned, and find out why anybody was in both arms.",
+        )
+    sums = {
+        name: np.bincount(way.codes, weights=column, minlength=way.count).astype(np.float64)
+        for name, column in values.items()
+    }
+    return sums, ours > 0

@@ -1,111 +1,43 @@
-"""Read a table of users, and show what was read."""
+"""The page of a test that was read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from causal_ranker.experiments.read import Groups, Readout
+from causal_ranker.experiments.sample_ratio import SampleRatio
+from causal_ranker.experiments.words import line_words, span, verdict
+from causal_ranker.reporting.blocks import Block, Document, Section, Table, Text
 
-import ibis
-import numpy as np
+__all__ = ["readout_document", "readout_section"]
 
-from causal_ranker.errors import RowError
-from causal_ranker.experiments.correction import holm
-from causal_ranker.experiments.readout import (
-    Difference,
-    SampleRatio,
-    adjust_by_past,
-    mean_difference,
-    sample_ratio,
-)
-from causal_ranker.logs.rules import require_columns
-from causal_ranker.reporting.blocks import Section, Table, Text
-
-__all__ = ["Readout", "read_test", "readout_section"]
-
-_NOTE = (
-    "New arm less control, 95 % interval first. A p-value is the probability of a difference at "
-    "least as large if there were none; it is not the probability that there is none. "
-    "p-values allow for all metrics (Holm)."
+_P_VALUE = (
+    "A p-value is the chance of a difference at least as large if there were none; it is not the "
+    "chance that there is none, nor that the result is due to chance."
 )
 
 
-@dataclass(frozen=True)
-class Readout:
-    """What a test says.
+def readout_document(found: Readout) -> Document:
+    """Make a page of a read-out.
 
     Parameters
     ----------
-    ratio : SampleRatio
-        Sizes of the arms; if they block, there is nothing else.
-    differences : dict of str to Difference
-        By metric; empty if the sizes block.
-    adjusted_p : dict of str to float
-        Holm's p-values, by metric.
-    """
-
-    ratio: SampleRatio
-    differences: dict[str, Difference]
-    adjusted_p: dict[str, float]
-
-
-def read_test(
-    table: ibis.Table,
-    *,
-    user: str,
-    arm: str,
-    metrics: Sequence[str],
-    past: str | None,
-    expected_share: float,
-) -> Readout:
-    """Read a test of two arms.
-
-    Parameters
-    ----------
-    table : ibis.Table
-        One row per user.
-    user, arm : str
-        Columns of the id and of the arm (1 new, 0 control).
-    metrics : sequence of str
-        Columns of numbers.
-    past : str or None
-        Column fixed before the test, which CUPED takes out of every metric.
-    expected_share : float
-        Share that the new arm should have.
+    found : Readout
+        What was read.
 
     Returns
     -------
-    Readout
-        The sizes, and the differences if the sizes allow.
-
-    Raises
-    ------
-    SchemaError
-        If a column is absent.
-    RowError
-        If a user has several rows, or a value is missing.
+    Document
+        The verdict, then what it rests on.
     """
-    columns = [user, arm, *metrics, *([past] if past else [])]
-    require_columns(table, columns, name="the test")
-    rows = table.select(*dict.fromkeys(columns)).to_pandas()
-    repeated = rows[user].duplicated(keep=False)
-    if repeated.any():
-        both = rows[repeated].groupby(user)[arm].nunique().gt(1).sum()
-        raise RowError(
-            expected="one row for each user",
-            came=f"{int(repeated.sum())} rows of users with several, {int(both)} of them in both "
-            f"arms, e.g. {rows.loc[repeated, user].iloc[0]!r}",
-            do="Sum each user's rows first, and find out why anybody was in both arms.",
-        )
-    ratio = sample_ratio(rows[arm].to_numpy(), expected_share=expected_share)
-    differences: dict[str, Difference] = {}
-    if not ratio.blocks:
-        for name in metrics:
-            values = rows[name].to_numpy(dtype=np.float64)
-            if past:
-                values = adjust_by_past(values, rows[past].to_numpy(dtype=np.float64))
-            differences[name] = mean_difference(values, rows[arm].to_numpy())
-    adjusted = holm([d.p_value for d in differences.values()]) if differences else np.empty(0)
-    return Readout(ratio, differences, dict(zip(differences, adjusted.tolist(), strict=True)))
+    config = found.config
+    meta = {
+        "start": config.start,
+        "end": config.end,
+        "level": config.level,
+        "correction": config.correction,
+        "planned users": config.planned,
+    }
+    known = {name: value for name, value in meta.items() if value is not None}
+    return Document("Experiment", verdict(found), [readout_section(found)], known)
 
 
 def readout_section(found: Readout) -> Section:
@@ -114,24 +46,126 @@ def readout_section(found: Readout) -> Section:
     Parameters
     ----------
     found : Readout
-        What the test says.
+        What was read.
 
     Returns
     -------
     Section
         Sizes of the arms first; differences only where the sizes allow.
     """
-    ratio = found.ratio
-    sizes = (
-        f"{ratio.treated:,} users in the new arm and {ratio.control:,} in the control, where "
-        f"{ratio.expected_share:.0%} should be new (p = {ratio.p_value:.3g})."
+    blocks: list[Block] = [Text(_sizes(found))]
+    if found.balance is not None:
+        rows = list(found.balance.differences.items())
+        note = (
+            "Difference of the arms' means before the test, in standard deviations; "
+            f"p = {found.balance.p_value:.3g} for all together. If it is tiny, the arms were not "
+            "drawn at random."
+        )
+        blocks.append(Table(["before the test", "difference"], rows, note))
+    if found.blocked:
+        return Section("Experiment", blocks)
+    blocks.append(_metrics(found))
+    blocks += [Text(words) for words in _choices(found)]
+    if found.groups is not None:
+        blocks.append(_by_group(found.groups, found))
+    return Section("Experiment", blocks)
+
+
+def _sizes(found: Readout) -> str:
+    what = "users" if found.config.cluster is None else f"{found.config.cluster} clusters"
+    told = _counted(found.ratio, what)
+    if found.triggered is not None:
+        all_units = found.ratio.treated + found.ratio.control
+        read = found.triggered.treated + found.triggered.control
+        told += (
+            f" Triggered were {read / all_units:.1%}, and only they are read: "
+            f"{_counted(found.triggered, what)} Over all users a mean's difference is "
+            f"{read / all_units:.3g} times as large."
+        )
+    if found.left_out:
+        told += f" {found.left_out:,} rows of other arms were left out."
+    return told
+
+
+def _counted(ratio: SampleRatio, what: str) -> str:
+    return (
+        f"{ratio.treated:,} {what} in the new arm and {ratio.control:,} in the control, where "
+        f"{ratio.expected_share:.4g} of them should be new (p = {ratio.p_value:.3g})."
     )
-    if ratio.blocks:
-        told = f"{sizes} The arms are not what was planned: nothing may be read from this test."
-        return Section("Experiment", [Text(told)])
+
+
+def _metrics(found: Readout) -> Table:
+    rows = []
+    for line in found.lines:
+        d = line.difference
+        relative = (
+            None if d.relative is None else f"{d.relative.low:+.2%} to {d.relative.high:+.2%}"
+        )
+        rows.append(
+            (
+                line.metric.name,
+                span(line.interval),
+                relative,
+                f"{d.treated:.4g}",
+                f"{d.control:.4g}",
+                line.adjusted_p,
+                line_words(line, level=found.config.level),
+            )
+        )
+    looks = (
+        "Intervals and p-values hold at every look together, from a few hundred users on; relative "
+        "ones at one look."
+        if found.config.planned is not None
+        else "Intervals hold at one look, at the planned end."
+    )
+    correction = found.config.correction.title()
+    note = (
+        f"New arm less control, {found.config.level:.0%} interval first, then the estimate. "
+        f"{looks} {_P_VALUE} p-values allow for all metrics ({correction}), but "
+        "for guardrails, which all have to hold."
+    )
+    columns = ["metric", "difference", "relative", "new", "control", "p-value", "in words"]
+    return Table(columns, rows, note)
+
+
+def _choices(found: Readout) -> list[str]:
+    told = []
+    if found.config.strata is not None:
+        told.append(
+            f"Arms are compared within each {found.config.strata}, weighted by its share of the "
+            "users."
+        )
+    for line in found.lines:
+        if line.metric.past:
+            told.append(
+                f"{line.metric.name}: {', '.join(line.metric.past)} taken out (CUPED), which left "
+                f"{line.difference.variance_left:.1%} of the variance."
+            )
+        if line.metric.name in found.caps:
+            told.append(
+                f"{line.metric.name}: values above {found.caps[line.metric.name]:g}, of "
+                f"{found.capped[line.metric.name]:.2%} of the users of both arms, count as that "
+                "much. What is told is the difference of the capped means, not of the means."
+            )
+    return told
+
+
+def _by_group(groups: Groups, found: Readout) -> Table:
     rows = [
-        (name, d.treated, d.control, d.words, found.adjusted_p[name])
-        for name, d in found.differences.items()
+        (
+            name,
+            line.treated,
+            line.control,
+            "cannot be told" if line.difference is None else span(line.difference.interval),
+            None if line.everywhere is None else span(line.everywhere),
+        )
+        for name, line in groups.lines.items()
     ]
-    columns = ["metric", "new", "control", "difference", "p-value"]
-    return Section("Experiment", [Text(sizes), Table(columns, rows, _NOTE)])
+    note = (
+        f"{found.config.metrics[0].name} by {found.config.groups}. The wider intervals hold in all "
+        f"groups at once. p = {groups.p_value:.3g} for one and the same effect in all; where it is "
+        "not small, there is no evidence that groups differ, which is not evidence that they are "
+        "alike. These hold at one look, at the planned end."
+    )
+    columns = ["group", "new", "control", "difference", "in all groups at once"]
+    return Table(columns, rows, note)

@@ -14,7 +14,8 @@ from causal_ranker.errors import ConfigError
 __all__ = ["DAY_OF_WEEK", "HOUR_OF_DAY", "FeatureConfig", "is_count", "vector_names"]
 
 #: Features of the moment of a request, in UTC.
-HOUR_OF_DAY, DAY_OF_WEEK = "hour_of_day", "day_of_week"
+HOUR_OF_DAY = "hour_of_day"
+DAY_OF_WEEK = "day_of_week"
 _PAIR_SHOWN = "pair_shown_"
 _COUNT = re.compile(r"(user|item|pair|group)_plays_\d+d|pair_credited_plays|pair_shown_\d+d")
 

@@ -362,6 +362,8 @@ def calibration_points(
     high: ArrayLike,
     xlabel: str,
     ylabel: str,
+    across: tuple[ArrayLike, ArrayLike] | None = None,
+    label: str = "bins",
 ) -> str:
     """Draw observed against predicted means, with error bars and the diagonal.
 
@@ -373,20 +375,36 @@ def calibration_points(
         The ends of the interval around each observed mean.
     xlabel, ylabel : str
         The axes' names, with their units.
+    across : tuple of two arrays of shape (n,), optional
+        The ends of the interval around each prediction, where it has one.
+    label : str
+        What the points are.
 
     Returns
     -------
     str
         An ``<svg>`` element.
     """
-    across, up = np.asarray(predicted, dtype=float), np.asarray(observed, dtype=float)
+    right, up = np.asarray(predicted, dtype=float), np.asarray(observed, dtype=float)
     ends = np.stack([up - np.asarray(low, float), np.asarray(high, float) - up])
+    sides = None
+    if across is not None:
+        left_end, right_end = (np.asarray(end, float) for end in across)
+        sides = np.stack([right - left_end, right_end - right])
 
     def paint(figure: Figure, axes: Axes) -> None:
-        reach = [float(across.min()), float(across.max())]
+        reach = [float(right.min()), float(right.max())]
         axes.plot(reach, reach, color=_INK, linewidth=0.8, linestyle="--", label="perfect")
         axes.errorbar(
-            across, up, yerr=ends, fmt="o", markersize=4, capsize=2, color=_TONES[0], label="bins"
+            right,
+            up,
+            xerr=sides,
+            yerr=ends,
+            fmt="o",
+            markersize=4,
+            capsize=2,
+            color=_TONES[0],
+            label=label,
         )
         _rule(axes, y=0.0)
         axes.set(xlabel=xlabel, ylabel=ylabel)

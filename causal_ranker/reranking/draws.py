@@ -12,6 +12,7 @@ from pydantic import Field
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.stats.normal_maximum import chance_of_maximum
+from causal_ranker.stats.normal_order import LargestFirst
 
 __all__ = ["Draw", "Drawn", "PlackettLuce", "Thompson", "UniformSwaps", "drawer"]
 
@@ -24,6 +25,8 @@ Uniforms = Callable[[int, int, int], Array]
 
 #: Numbers of one slot for the items; those for the slot itself come after them.
 _OWN: Final = 1 << 20
+#: What the chances of one drawn order may be wrong by.
+_ORDER_ERROR: Final = 1e-9
 
 
 class PlackettLuce(FrozenConfig):
@@ -60,11 +63,11 @@ class UniformSwaps(FrozenConfig):
 
 
 class Thompson(FrozenConfig):
-    """For each slot draw the uplifts anew from their intervals, and take the largest.
+    """Draw the uplifts from their intervals, once for a list, and take the largest.
 
     An uplift is drawn from the normal distribution around its point whose central interval is as
-    wide as the model's. Each slot draws afresh, so that the chance of its item depends on what
-    stands above only through which items are left.
+    wide as the model's. Under rules (`causal_ranker.reranking.constrained`) each slot draws anew,
+    so that the chance of its item depends on what stands above only through which items are left.
 
     Parameters
     ----------
@@ -76,6 +79,24 @@ class Thompson(FrozenConfig):
 
     kind: Literal["thompson"] = "thompson"
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+    def deviations(self, low: Array, high: Array) -> Array:
+        """Return the standard deviations that go with intervals.
+
+        Parameters
+        ----------
+        low, high : ndarray of float64
+            Ends of the intervals.
+
+        Returns
+        -------
+        ndarray of float64
+            As many.
+        """
+        from scipy.special import ndtri
+
+        found: Array = (high - low) / (2 * float(ndtri((1 + self.level) / 2)))
+        return found
 
 
 Draw = Annotated[PlackettLuce | UniformSwaps | Thompson, Field(discriminator="kind")]
@@ -122,6 +143,8 @@ def drawer(
     real: Mask,
     interval: tuple[Array, Array] | None,
     uniforms: Uniforms,
+    slots: int,
+    ruled: bool,
 ) -> Drawn:
     """Return what draws the slots of some lists.
 
@@ -137,6 +160,10 @@ def drawer(
         Ends of the uplifts' intervals.
     uniforms : callable
         Source of the draws.
+    slots : int
+        How many are drawn at most.
+    ruled : bool
+        Whether rules say who may stand in a slot.
 
     Returns
     -------
@@ -158,11 +185,10 @@ def drawer(
             came="a model that gives points only",
             do="Draw by 'plackett_luce' or 'uniform_swaps', or serve a model with intervals.",
         )
-    low, high = interval
-    from scipy.special import ndtri
-
-    sd = (high - low) / (2 * float(ndtri((1 + draw.level) / 2)))
-    return _Largest(score, np.where(real, sd, 1.0), uniforms)
+    sd = np.where(real, draw.deviations(*interval), 1.0)
+    if ruled:
+        return _LargestOfSlot(score, sd, uniforms)
+    return _LargestOfList(score, sd, real, uniforms, slots)
 
 
 class _Softmax:
@@ -213,7 +239,7 @@ class _Swaps:
         return place + first
 
 
-class _Largest:
+class _LargestOfSlot:
     def __init__(self, mean: Array, sd: Array, uniforms: Uniforms) -> None:
         self._mean, self._sd, self._uniforms = mean, sd, uniforms
         self.chances: list[Array] = []
@@ -222,9 +248,7 @@ class _Largest:
     def pick(self, slot: int, able: Mask, first: int) -> IntArray:
         some = slice(first, first + able.shape[1])
         mean, sd = self._mean[:, some], self._sd[:, some]
-        one = self._uniforms(slot, some.start, some.stop)
-        two = self._uniforms(slot, _OWN + some.start, _OWN + some.stop)
-        normal = np.sqrt(-2 * np.log(one)) * np.cos(2 * np.pi * two)  # Box and Muller, 1958
+        normal = _normals(self._uniforms, slot, some.start, some.stop)
         place: IntArray = np.where(able, mean + sd * normal, -np.inf).argmax(axis=1)
         chance, error = np.ones(len(place)), np.zeros(len(place))
         open_ = np.flatnonzero(able.sum(axis=1) > 1)
@@ -234,6 +258,32 @@ class _Largest:
         self.chances.append(chance)
         self.errors.append(error)
         return place + first
+
+
+class _LargestOfList:
+    def __init__(self, mean: Array, sd: Array, real: Mask, uniforms: Uniforms, slots: int) -> None:
+        drawn = np.where(real, mean + sd * _normals(uniforms, 0, 0, mean.shape[1]), -np.inf)
+        self._order = np.argsort(-drawn, axis=1, kind="stable")[:, :slots]
+        self._chance = np.ones(self._order.shape)
+        for row, length in enumerate(real.sum(axis=1)):  # what is not real lies behind
+            drawn_slots = min(slots, int(length))
+            race = LargestFirst(mean[row, :length], sd[row, :length], places=drawn_slots)
+            for slot, item in enumerate(self._order[row, :drawn_slots].tolist()):
+                self._chance[row, slot] = race.next(item)
+        self.chances: list[Array] = []
+        self.errors: list[Array] = []
+
+    def pick(self, slot: int, able: Mask, first: int) -> IntArray:
+        self.chances.append(self._chance[:, slot])
+        self.errors.append(np.full(len(able), _ORDER_ERROR))
+        place: IntArray = self._order[:, slot]
+        return place
+
+
+def _normals(uniforms: Uniforms, slot: int, first: int, end: int) -> Array:
+    one, two = uniforms(slot, first, end), uniforms(slot, _OWN + first, _OWN + end)
+    normals: Array = np.sqrt(-2 * np.log(one)) * np.cos(2 * np.pi * two)  # Box and Muller, 1958
+    return normals
 
 
 def _at(values: Array, place: IntArray) -> Array:

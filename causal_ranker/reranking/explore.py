@@ -163,7 +163,13 @@ def explore(
         if lists.interval is not None:
             interval = (lists.interval[0][rows], lists.interval[1][rows])
         drawn = drawer(
-            exploration.draw, score[rows], real=real, interval=interval, uniforms=uniforms
+            exploration.draw,
+            score[rows],
+            real=real,
+            interval=interval,
+            uniforms=uniforms,
+            slots=exploration.slots,
+            ruled=limits is not None,
         )
         places = frame.fill(drawn.pick)
         there = places >= 0

@@ -52,6 +52,7 @@ from causal_ranker.serving.width import WidthModel
 __all__ = [
     "Bundle",
     "BundleContents",
+    "copy_bundle",
     "load_bundle",
     "rewrite_bundle",
     "version_of",
@@ -249,6 +250,28 @@ def rewrite_bundle(
     return True
 
 
+def copy_bundle(path: str | Path, target: Path) -> None:
+    """Write a bundle again as it is, every hash checked.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of a registry, whose current version is read, or of one bundle.
+    target : Path
+        Folder of the copy, which may not exist yet.
+
+    Raises
+    ------
+    BundleError
+        If `path` is neither, a file is missing or was changed, or the copy cannot be written.
+    """
+    folder = _folder_of(path)
+    sealed = _read(folder, MANIFEST)
+    digests = Manifest.from_bytes(sealed).files
+    files = {name: _verified(folder, name, digest) for name, digest in digests.items()}
+    _write(target, {**files, MANIFEST: sealed})
+
+
 def load_bundle(path: str | Path) -> Bundle:
     """Read a bundle and check every hash, every version and the golden rows.
 
@@ -269,10 +292,7 @@ def load_bundle(path: str | Path) -> Bundle:
         not the one that its folder is named after, the format is newer than this package, or the
         model does not score its golden rows.
     """
-    folder = Path(path).absolute()
-    if is_registry(folder):
-        folder = folder / VERSIONS / read_promotions(folder)[-1].version
-    return _load(folder)
+    return _load(_folder_of(path))
 
 
 def version_of(folder: Path) -> str:
@@ -294,6 +314,14 @@ def version_of(folder: Path) -> str:
         If there is no manifest.
     """
     return sha256(_read(folder, MANIFEST))[:12]
+
+
+def _folder_of(path: str | Path) -> Path:
+    """Return the folder of a bundle, where a registry was named that of its current version."""
+    folder = Path(path).absolute()
+    if is_registry(folder):
+        return folder / VERSIONS / read_promotions(folder)[-1].version
+    return folder
 
 
 def _load(folder: Path) -> Bundle:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from causal_ranker.errors import BundleError
 from causal_ranker.serving.bundle import (
     BundleContents,
+    copy_bundle,
     rewrite_bundle,
     version_of,
     write_bundle,
@@ -116,6 +117,35 @@ class Registry:
         check_target(self.root)
         with self._writing():
             write_bundle(self._aside, contents=contents)
+            version = self._put_in_place()
+            if promote:
+                self._promote(version)
+        return version
+
+    def adopt(self, bundle: str | Path, *, promote: bool = False) -> str:
+        """Add a version that was published elsewhere, as from a registry of trials.
+
+        Parameters
+        ----------
+        bundle : str or Path
+            Folder of a registry, whose current version is taken, or of one bundle.
+        promote : bool
+            Whether it answers from now on.
+
+        Returns
+        -------
+        str
+            The version, under the name that it had; one that is here already is left as it is.
+
+        Raises
+        ------
+        BundleError
+            If the bundle was changed or does not pass verification here, or the registry cannot be
+            written.
+        """
+        check_target(self.root)
+        with self._writing():
+            copy_bundle(bundle, self._aside)
             version = self._put_in_place()
             if promote:
                 self._promote(version)

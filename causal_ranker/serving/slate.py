@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.reranking.chained import ChainedPolicy, ListPolicy
 from causal_ranker.reranking.constrained import Constrained
+from causal_ranker.reranking.draws import Draw, Thompson
 from causal_ranker.reranking.explore import Exploration, explore
 from causal_ranker.serving.asked import Asked
 from causal_ranker.serving.bundle import Bundle
@@ -213,6 +214,7 @@ class Slate:
             canary=canary,
             constrained=_has_constraints(bundle.policy),
             moment=request.moment,
+            deviation=None if drawn is None else _deviations(ranked, drawn.exploration.draw),
         )
 
 
@@ -282,6 +284,14 @@ def make_slate(
 def _hash(features: NDArray[np.float64]) -> str:
     # In hardware on current processors, and there twice as fast as BLAKE2.
     return sha256(np.ascontiguousarray(features).data).hexdigest()[:16]
+
+
+def _deviations(ranked: Ranked, draw: Draw) -> list[float] | None:
+    """Say what lists are drawn from beside scores; without it nobody could tell their chances."""
+    if not isinstance(draw, Thompson) or ranked.interval is None:
+        return None
+    told: list[float] = draw.deviations(*ranked.interval).tolist()
+    return told
 
 
 def _has_constraints(policy: ListPolicy) -> bool:

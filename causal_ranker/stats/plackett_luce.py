@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from causal_ranker.errors import ConfigError, RowError, SchemaError
 from causal_ranker.stats._arrays import Array, IntArray, positive_count
-from causal_ranker.stats._race import chances_among_first
+from causal_ranker.stats._race import places_in_race
 from causal_ranker.stats._slot_race import chances_by_slot
 
 __all__ = [
@@ -195,7 +195,8 @@ def inclusion_propensities(scores: ArrayLike, k: int, *, temperature: float = 1.
     if slots == able.size:
         shown[able] = 1.0
         return shown
-    shown[able] = chances_among_first(tempered[able] - tempered[able].max(), places=slots)
+    rates = tempered[able] - tempered[able].max()
+    shown[able] = np.minimum(places_in_race(rates, places=slots).sum(axis=1), 1.0)
     return shown
 
 
@@ -256,9 +257,7 @@ def _raced(log_rate: Array, slots: int) -> Array:
     if not alone.all():
         chances[~alone] = chances_by_slot(log_rate[~alone], slots)
     for row in np.flatnonzero(alone):
-        rates = log_rate[row] - log_rate[row].max()
-        among = [chances_among_first(rates, places=places) for places in range(1, slots + 1)]
-        chances[row] = np.maximum(np.diff(among, axis=0, prepend=0.0), 0.0).T
+        chances[row] = places_in_race(log_rate[row] - log_rate[row].max(), places=slots)
     return chances
 
 

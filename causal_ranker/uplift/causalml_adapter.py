@@ -87,11 +87,21 @@ class CausalMLLearner(WrappedLearner):
 
         return isinstance(self._wrapped, BaseRLearner)
 
+    @property
+    def _is_one_tree(self) -> bool:
+        with importing_causalml():
+            from causalml.inference.tree import UpliftTreeClassifier
+
+        return isinstance(self._wrapped, UpliftTreeClassifier)
+
     def _asks_for_ours(self, rows: Rows) -> bool:
         return True
 
     def _fit_copy(self, rows: Rows, propensity: NDArray[np.float64] | None) -> Any:
         assert propensity is not None
+        if self._weighs_overlap:
+            order = self._order(rows)
+            rows, propensity = rows.take(order), propensity[order]
         estimator = copy.deepcopy(self._wrapped)
         told_propensity = takes(estimator.fit, "p")
         self._check_outcome(rows.outcome)
@@ -123,7 +133,9 @@ class CausalMLLearner(WrappedLearner):
         if self._columns is not None:
             features = self._columns.transform(features)
         with _threads():
-            return np.asarray(model.predict(features, **given), dtype=np.float64)
+            found = np.asarray(model.predict(features, **given), dtype=np.float64)
+        # One tree alone tells the chance of a play in each arm, control first.
+        return found[:, 1] - found[:, 0] if self._is_one_tree else found
 
     def _check_outcome(self, outcome: NDArray[Any]) -> None:
         labels = any(each.__name__.endswith("Classifier") for each in type(self._wrapped).__mro__)
@@ -164,6 +176,12 @@ class CausalMLLearner(WrappedLearner):
             categorical=rows.categorical,
             seed=self._seed,
         )
+
+    def _order(self, rows: Rows) -> NDArray[np.int64]:
+        """Sort rows by what they are, T aside, for an R-learner makes folds by their positions."""
+        users = uniform_hash(rows.user, salt=f"order-{self._seed}")
+        named = [rows.features[:, rows.names.index(name)] for name in sorted(rows.names)]
+        return np.lexsort((*named, rows.outcome, users))
 
     def _evened(self, rows: Rows, propensity: NDArray[np.float64]) -> NDArray[np.int64]:
         """Repeat rows in inverse proportion to their chance of the arm they are in.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.leaks import find_copies
 from causal_ranker.uplift.propensity import logged_propensity
 
-__all__ = ["check_rows", "require_both_arms"]
+__all__ = ["check_finite", "check_rows", "require_both_arms"]
 
 _BATCH: Final = 2**18
 
@@ -55,7 +56,7 @@ def check_rows(rows: Rows, *, kind: Literal["binary", "count", "continuous"]) ->
         _refuse(~np.isfinite(y), y, expected="a finite outcome of every row")
     logged_propensity(rows.propensity)
     _check_enough(rows, y)
-    _check_finite(rows)
+    check_finite(rows.features, names=rows.names)
     _check_leaks(rows, t, y)
     rows.checked.add(kind)
 
@@ -84,8 +85,21 @@ def _check_enough(rows: Rows, y: NDArray[np.float64]) -> None:
         )
 
 
-def _check_finite(rows: Rows) -> None:
-    x = rows.features
+def check_finite(x: NDArray[np.float32], *, names: Sequence[str]) -> None:
+    """Check that no feature is infinite: a tree would answer all the same.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Features, shape (n_rows, n_features); NaN is missing.
+    names : sequence of str
+        What they are called.
+
+    Raises
+    ------
+    RowError
+        If there is one, with the name of its column.
+    """
     counts = np.zeros(x.shape[1], dtype=np.int64)
     for start in range(0, len(x), _BATCH):
         infinite = np.isinf(x[start : start + _BATCH])
@@ -95,10 +109,10 @@ def _check_finite(rows: Rows) -> None:
         return
     bad = np.flatnonzero(counts)
     first = np.flatnonzero(np.isinf(x[:, bad[0]]))[:3].tolist()
-    others = [rows.names[place] for place in bad[1:4]]
+    others = [names[place] for place in bad[1:4]]
     raise RowError(
         expected="finite or missing values in every feature (up to 3.4e38, as they have 32 bits)",
-        came=f"{counts[bad[0]]} infinite of {len(x)} rows in column '{rows.names[bad[0]]}', e.g. "
+        came=f"{counts[bad[0]]} infinite of {len(x)} rows in column '{names[bad[0]]}', e.g. "
         f"in rows {first}" + (f", and some in {others}" if others else ""),
         do="Set them to NaN where they mean missing, or mend what divides by zero.",
     )

@@ -90,7 +90,7 @@ def fit_candidate(candidate: Candidate, fitting: Fitting, *, setting: float) -> 
         ridge = RidgeLearner(config=config, seed=seed, penalty=setting)
         return ridge.fit(rows, nuisances=values)
     if candidate.learner == "t":
-        return TLearner(config=config.nuisance, seed=seed).fit(rows, nuisances=fitting.models)
+        return TLearner(config=config, seed=seed).fit(rows, nuisances=fitting.models)
     return ConstantEffect(config=config, seed=seed).fit(rows, nuisances=values)
 
 

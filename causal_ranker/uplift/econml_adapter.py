@@ -117,6 +117,19 @@ class EconMLLearner(WrappedLearner):
         return Effect(point=point, low=low, high=high)
 
     @property
+    def gives_intervals(self) -> bool:
+        """Whether the fitted estimator has intervals of its own."""
+        import joblib
+
+        model = self._fitted(self._model)
+        try:
+            with _quiet(), joblib.parallel_config(backend="sequential"):
+                model.effect_interval(np.zeros((1, len(self._names))))
+        except AttributeError:
+            return False
+        return True
+
+    @property
     def _weighs_overlap(self) -> bool:
         return hasattr(self._wrapped, "model_t")
 

@@ -20,6 +20,8 @@ __all__ = ["EconMLParts"]
 
 #: The models of T and of Y in each family that cross-fits both, by their parameters' names.
 _FAMILIES: Final = (("model_propensity", "model_regression"), ("model_t", "model_y"))
+#: What a model of Y is chosen from where it is "auto", as econml would.
+_AUTO: Final = {"model_regression": ["linear", "forest"], "model_y": ["forest", "linear"]}
 #: Models of T elsewhere, which are asked about later rows too, whose propensities nobody knows.
 _OTHER_MODELS_OF_T: Final = ("propensity_model", "model_T")
 
@@ -178,8 +180,9 @@ class EconMLParts:
         from econml.sklearn_extensions.model_selection import ModelSelector, get_selector
 
         ModelSelector.register(BlindSelector)
+        model = getattr(self.estimator, of_y)
         chosen = get_selector(
-            getattr(self.estimator, of_y),
+            _AUTO[of_y] if isinstance(model, str) and model == "auto" else model,
             is_discrete=self.estimator.discrete_outcome,
             random_state=self.estimator.random_state,
         )

@@ -25,9 +25,10 @@ from causal_ranker.reporting.progress import Stages
 from causal_ranker.stats.hashing import uniform_hash
 from causal_ranker.uplift.auto import SMALL_TREES
 from causal_ranker.uplift.base import Effect, FitsInSteps, Rows, UpliftModel
-from causal_ranker.uplift.checks import check_rows
+from causal_ranker.uplift.checks import check_finite, check_rows
+from causal_ranker.uplift.econml_adapter import EconMLLearner
 from causal_ranker.uplift.encoding import FeatureEncoder
-from causal_ranker.uplift.factory import make_learner
+from causal_ranker.uplift.factory import is_foreign, make_learner
 from causal_ranker.uplift.final import FinalStageLearner, LearnerConfig
 from causal_ranker.uplift.intervals import HalfSampleConfig, HalfSampleIntervals
 from causal_ranker.uplift.levels import LevelLearner, code_treatment
@@ -45,12 +46,13 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    learner : str or UpliftModel
-        A name that `causal_ranker.uplift.factory.make_learner` knows, or an object with `fit` and
-        `predict` of an `UpliftModel`, of which a copy is fitted.
+    learner : str or object
+        A name that `causal_ranker.uplift.factory.make_learner` knows; an estimator of econml or
+        causalml, which it puts behind the same door; or an object with `fit` and `predict` of an
+        `UpliftModel`. Of an object a copy is fitted.
     config : LearnerConfig, optional
-        Trees, folds and overlap of a learner that is given by name; by default settings that suit
-        thousands of rows as well as millions.
+        Trees, folds and overlap of a learner that is given by name, propensities and overlap of
+        another package's; by default settings that suit thousands of rows as well as millions.
     outcome : {"binary", "count", "continuous"}
         What y is: 0 or 1, a number of plays, or an amount.
     random_state : int, RandomState or None
@@ -86,7 +88,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        learner: str | UpliftModel = "dr",
+        learner: Any = "dr",
         *,
         config: LearnerConfig | None = None,
         outcome: Literal["binary", "count", "continuous"] = "binary",
@@ -208,8 +210,11 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
             If `fit` was not called.
         SchemaError
             If columns are missing or too many, or one holds unseen categories.
+        RowError
+            If a value is infinite.
         """
-        return self.predict_effect(X).point
+        self._check_fitted()
+        return self.learner_.predict(self._read(X)).point
 
     def predict_effect(self, X: Any) -> Effect:
         """Estimate the uplift of rows, with whatever else the learner says of it.
@@ -222,17 +227,26 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         Effect
-            Uplift in plays per impression, with intervals where the learner has some.
+            Uplift in plays per impression, with intervals where `intervals` asks for some, and of
+            95 % where they are an econml estimator's own (of a treatment that is shown or not).
 
         Raises
         ------
         NotFittedError
             If `fit` was not called.
-        SchemaError
+        RowError, SchemaError
             As in `predict`.
         """
         self._check_fitted()
-        return self.learner_.predict(self._encoder.transform(X))
+        features, learner = self._read(X), self.learner_
+        if isinstance(learner, EconMLLearner) and learner.gives_intervals:
+            return learner.predict_interval(features)
+        return learner.predict(features)
+
+    def _read(self, X: Any) -> NDArray[np.float32]:
+        features = self._encoder.transform(X)
+        check_finite(features, names=self._encoder.names)
+        return features
 
     def seen_users(self, user: Any) -> NDArray[np.bool_] | None:
         """Tell which users were in training; of them hashes are kept, and no ids.
@@ -288,7 +302,7 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _make(self) -> UpliftModel:
         """Return a learner that was not fitted: one by name, or a copy of the one given."""
-        if not isinstance(self.learner, str):
+        if not (isinstance(self.learner, str) or is_foreign(self.learner)):
             return self._with_intervals(self._copy(self.learner), seed=0)
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
@@ -319,7 +333,8 @@ class UpliftEstimator(BaseEstimator):  # type: ignore[misc]
             hasattr(learner, "fit") and hasattr(learner, "predict")
         ):
             raise ConfigError(
-                expected="the name of a learner, or an object with fit and predict, as learner",
+                expected="the name of a learner, an estimator of econml or causalml, or an object "
+                "with fit and predict, as learner",
                 came=repr(learner),
                 do="Set learner of UpliftEstimator so and fit again.",
             )

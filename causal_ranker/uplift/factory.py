@@ -26,13 +26,13 @@ from causal_ranker.uplift.x import XLearner
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["LEARNERS", "make_learner"]
+__all__ = ["LEARNERS", "is_foreign", "make_learner"]
 
 #: econml grows the trees of its forests in groups of so many, for its intervals.
 _SUBFOREST: Final = 4
 
 
-def make_learner(name: str, *, config: LearnerConfig = DEFAULTS, seed: int = 0) -> UpliftModel:
+def make_learner(learner: Any, *, config: LearnerConfig = DEFAULTS, seed: int = 0) -> UpliftModel:
     """Make an unfitted learner.
 
     Ours are ``constant``, ``s``, ``t``, ``x``, ``r`` and ``dr``, and ``auto``, which chooses among
@@ -48,10 +48,14 @@ def make_learner(name: str, *, config: LearnerConfig = DEFAULTS, seed: int = 0) 
     trees and keeps its package's other settings. Linear effects and forests get a column of 0
     and 1 for each category but the most frequent one.
 
+    An estimator of theirs that you built keeps its models, but for that of the propensity, which
+    is ours here too, so that overlap is looked at. `EconMLLearner(..., own_propensity=True)` and
+    `CausalMLLearner` have more settings.
+
     Parameters
     ----------
-    name : str
-        One of `LEARNERS`.
+    learner : str or object
+        One of `LEARNERS`, or an estimator of econml or causalml.
     config : LearnerConfig
         Settings of nuisances, final stage and overlap.
     seed : int
@@ -60,24 +64,48 @@ def make_learner(name: str, *, config: LearnerConfig = DEFAULTS, seed: int = 0) 
     Returns
     -------
     UpliftModel
-        To be fitted. An econml or causalml estimator of your own goes into `EconMLLearner` or
-        `CausalMLLearner` instead.
+        To be fitted.
 
     Raises
     ------
     ConfigError
-        If the name is none of these.
+        If it is none of these.
     MissingExtraError
         If the package that the learner comes from is not installed.
     """
-    if name not in LEARNERS:
-        close = get_close_matches(name, LEARNERS, n=1)
+    if is_foreign(learner):
+        if _package(learner) == "econml":
+            return _econml(learner, config, seed, one_hot=True)
+        return CausalMLLearner(learner, config=config, one_hot=True, seed=seed)
+    if learner not in LEARNERS:
+        close = get_close_matches(str(learner), LEARNERS, n=1)
         raise ConfigError(
             expected=f"a learner: {', '.join(LEARNERS)}",
-            came=repr(name),
+            came=repr(learner),
             do=f"Did you mean '{close[0]}'?" if close else "Take one of these.",
         )
-    return _MAKERS[name](config, seed)
+    return _MAKERS[learner](config, seed)
+
+
+def is_foreign(learner: Any) -> bool:
+    """Say whether something is an estimator of econml or causalml, or derives from one.
+
+    Parameters
+    ----------
+    learner : object
+        Anything; neither package is imported to tell.
+
+    Returns
+    -------
+    bool
+        False for a class.
+    """
+    return not isinstance(learner, type) and _package(learner) != ""
+
+
+def _package(learner: Any) -> str:
+    homes = (each.__module__.partition(".")[0] for each in type(learner).__mro__)
+    return next((home for home in homes if home in ("econml", "causalml")), "")
 
 
 def _auto(config: LearnerConfig, seed: int) -> UpliftModel:
@@ -85,11 +113,11 @@ def _auto(config: LearnerConfig, seed: int) -> UpliftModel:
 
 
 def _s(config: LearnerConfig, seed: int) -> UpliftModel:
-    return SLearner(config=config.nuisance, seed=seed)
+    return SLearner(config=config, seed=seed)
 
 
 def _t(config: LearnerConfig, seed: int) -> UpliftModel:
-    return TLearner(config=config.nuisance, seed=seed)
+    return TLearner(config=config, seed=seed)
 
 
 def _x(config: LearnerConfig, seed: int) -> UpliftModel:

@@ -19,18 +19,24 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checks import check_rows
 from causal_ranker.uplift.learner import Learner
-from causal_ranker.uplift.nuisance import NuisanceConfig, NuisanceValues, cross_fit
+from causal_ranker.uplift.nuisance import (
+    NuisanceConfig,
+    NuisanceValues,
+    cross_fit,
+    propensity_model,
+)
 from causal_ranker.uplift.overlap import (
     Comparable,
     OverlapChoice,
     comparable,
     require_overlap,
 )
+from causal_ranker.uplift.propensity import logged_propensity
 
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["FinalStageLearner", "LearnerConfig", "comparable_rows"]
+__all__ = ["FinalStageLearner", "LearnerConfig", "comparable_rows", "look_at_overlap"]
 
 
 class LearnerConfig(FrozenConfig):
@@ -196,3 +202,39 @@ def comparable_rows(
         fewest_effective_rows=config.fewest_effective_rows,
     )
     return chosen
+
+
+def look_at_overlap(
+    rows: Rows, *, config: LearnerConfig, seed: int, nuisances: NuisanceValues | None = None
+) -> Comparable:
+    """Refuse rows whose arms cannot be compared, for a learner that reads no propensity itself.
+
+    Outcome models answer for either arm wherever they are asked: where one arm hardly occurs, what
+    they say of it is made up.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows of both arms.
+    config : LearnerConfig
+        Propensity models, choice, band and floor.
+    seed : int
+        Of the propensity models.
+    nuisances : NuisanceValues, optional
+        Of the same rows: their propensities are looked at. By default those that were logged, or
+        estimates out of fold.
+
+    Returns
+    -------
+    Comparable
+        Rows, weights and estimand.
+
+    Raises
+    ------
+    OverlapError
+        As told in `require_overlap`.
+    """
+    known = logged_propensity(rows.propensity) if nuisances is None else nuisances.propensity
+    if known is None:
+        known = propensity_model(config.nuisance, seed=seed).fit(rows).cross_fitted(rows)
+    return comparable_rows(rows, known, config=config)

@@ -11,8 +11,9 @@ from causal_ranker.boosting import fit_trees, predict_trees
 from causal_ranker.paging import empty_array
 from causal_ranker.uplift.base import Rows
 from causal_ranker.uplift.checks import check_rows, require_both_arms
+from causal_ranker.uplift.final import LearnerConfig, look_at_overlap
 from causal_ranker.uplift.learner import Learner
-from causal_ranker.uplift.nuisance import OBJECTIVES, NuisanceConfig
+from causal_ranker.uplift.nuisance import OBJECTIVES, NuisanceValues
 
 if TYPE_CHECKING:
     import lightgbm
@@ -22,22 +23,25 @@ __all__ = ["SLearner"]
 _TREATMENT = "treatment"
 
 
-class SLearner(Learner[NuisanceConfig]):
+class SLearner(Learner[LearnerConfig]):
     """One outcome model; the uplift is what it changes by when the treatment is turned on.
 
     Trees that never split on the treatment say that it has no effect: where effects are small
-    beside what moves the outcome anyway, it shrinks them towards 0.
+    beside what moves the outcome anyway, it shrinks them towards 0. It reads no propensity, but is
+    refused where they leave nothing to compare. The config's final stage is not read.
     """
 
     _model: lightgbm.Booster | None = None
 
-    def fit(self, rows: Rows) -> SLearner:
+    def fit(self, rows: Rows, *, nuisances: NuisanceValues | None = None) -> SLearner:
         """Fit the outcome model on both arms.
 
         Parameters
         ----------
         rows : Rows
             Training rows of both arms.
+        nuisances : NuisanceValues, optional
+            Cross-fitted nuisances of the same rows: overlap is looked at by their propensities.
 
         Returns
         -------
@@ -50,15 +54,19 @@ class SLearner(Learner[NuisanceConfig]):
             If an arm has no row.
         DataError
             If the rows cannot be (see `causal_ranker.uplift.checks`).
+        OverlapError
+            If an arm has too few comparable rows (see `LearnerConfig`).
         """
-        check_rows(rows, kind=self._config.kind)
+        nuisance = self._config.nuisance
+        check_rows(rows, kind=nuisance.kind)
         require_both_arms(rows)
+        look_at_overlap(rows, config=self._config, seed=self._seed, nuisances=nuisances)
         self._model = fit_trees(
             _beside(rows.features, rows.treatment),
             np.asarray(rows.outcome, dtype=np.float64),
             weight=rows.weight,
-            objective=OBJECTIVES[self._config.kind],
-            config=self._config.outcome,
+            objective=OBJECTIVES[nuisance.kind],
+            config=nuisance.outcome,
             names=[*rows.names, _TREATMENT],
             categorical=rows.categorical,
             seed=self._seed,

@@ -6,18 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.checks import check_rows
+from causal_ranker.uplift.checks import check_rows, require_both_arms
+from causal_ranker.uplift.final import LearnerConfig, look_at_overlap
 from causal_ranker.uplift.learner import Learner
-from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances
+from causal_ranker.uplift.nuisance import Nuisances
 
 __all__ = ["TLearner"]
 
 
-class TLearner(Learner[NuisanceConfig]):
+class TLearner(Learner[LearnerConfig]):
     """Two outcome models, each the mean of its folds'.
 
-    It needs no propensity, and inherits the bias of both models: what regularisation takes from
-    one arm and not from the other, it calls an effect.
+    It reads no propensity, but is refused where they leave nothing to compare. It inherits the bias
+    of both models: what regularisation takes from one arm and not from the other, it calls an
+    effect. The config's final stage is not read.
     """
 
     _models: Nuisances | None = None
@@ -31,6 +33,7 @@ class TLearner(Learner[NuisanceConfig]):
             Training rows of both arms.
         nuisances : Nuisances, optional
             Fitted on these rows by the same config: shared with other learners, and not changed.
+            Whoever shares them has looked at overlap (`causal_ranker.uplift.final`).
 
         Returns
         -------
@@ -43,11 +46,15 @@ class TLearner(Learner[NuisanceConfig]):
             If an arm has no row in some fold's training rows.
         DataError
             If the rows cannot be (see `causal_ranker.uplift.checks`).
+        OverlapError
+            If an arm has too few comparable rows (see `LearnerConfig`).
         """
-        check_rows(rows, kind=self._config.kind)
-        self._models = nuisances or Nuisances(config=self._config, seed=self._seed).fit_outcomes(
-            rows
-        )
+        check_rows(rows, kind=self._config.nuisance.kind)
+        if nuisances is None:
+            require_both_arms(rows)
+            look_at_overlap(rows, config=self._config, seed=self._seed)
+            nuisances = Nuisances(config=self._config.nuisance, seed=self._seed).fit_outcomes(rows)
+        self._models = nuisances
         return self
 
     def arms(self, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -17,7 +17,9 @@ __all__ = ["SEARCH", "SURFACES", "Plays", "background_plays", "candidate_plays",
 IntArray = NDArray[np.int64]
 
 SURFACES: Final = ("home", "search", "continue_watching")
-_HOME, SEARCH, _CONTINUE = range(3)
+_HOME = 0
+SEARCH = 1
+_CONTINUE = 2
 _DECISION_SECONDS = 600.0  # mean time from slate to the play it led to
 
 

@@ -18,18 +18,22 @@ from benchmarks._causal_features import PairTable
 from benchmarks._causal_judge import FIGURES, by_user
 from benchmarks._causal_logits import LogOdds
 from benchmarks._causal_methods import (
+    BOTH,
     CAP,
+    EPOCHS,
     METHODS,
     ORACLE,
     OURS,
     OVERLAP,
     THEIRS,
     Method,
+    early_stop,
     fitted,
     scores,
 )
 from benchmarks._causal_ranges import RANGES, drawn
 from benchmarks._causal_search import best_settings, searched
+from benchmarks._causal_speed import Speed, generated_log
 from benchmarks._causal_tables import Judged, compared
 from benchmarks._causal_tabular import labelled
 from benchmarks._causal_worlds import PUBLISHED, WORLDS, planted_world
@@ -175,26 +179,34 @@ def test_a_pair_model_keeps_what_the_second_log_says_is_best(known: Given) -> No
     assert isinstance(model, DLCE)
     assert best["epochs"] == model.epochs_
     assert best["value"] == max(model.history_.values())
-    log = known.validate["true"]
+    log = known.validate["estimated"]
     assert best["value"] == estimated_cdcg(model.score_users, log, cap=CAP, overlap=OVERLAP)
 
 
-def test_both_logs_are_learned_from_in_each_epoch(known: Given) -> None:
+def test_both_logs_are_learned_from_and_each_stops_the_other(known: Given) -> None:
     both = next(each for each in METHODS if each.both)
-    chosen = {"dlce_true": {"settings": {"factors": 3}, "epochs": 2}}
-    twice = scores(both, known, tables=[], chosen=chosen)
-    config = DLCEConfig(factors=3, epochs=2)
-    alone = DLCE(config=config, seed=known.seed).fit(known.train["true"])
-    assert not np.allclose(twice, alone.score_users(np.arange(len(twice))))
-    # a second log in which one item is played whenever shown, by everyone, lifts that item
-    shape = twice.shape
-    exposed = np.zeros(shape, bool)
-    exposed[:, 7] = True
-    played = exposed.copy()
-    played[0, 8] = True
-    second = from_dense(exposed, played, propensity=np.full(shape, 0.5))
-    lifted = scores(both, replace(known, validate={"true": second}), tables=[], chosen=chosen)
-    assert (lifted.argmax(axis=1) == 7).mean() > 0.5 > (twice.argmax(axis=1) == 7).mean()
+    settings = {"factors": 3, "learning_rate": 0.02}
+    found = scores(both, known, tables=[], chosen={"dlce_true": {"settings": settings}})
+    users = np.arange(len(found))
+    logs = known.train, known.validate
+    alone = []
+    for learned, other in (logs, logs[::-1]):
+        model = DLCE(config=DLCEConfig(**settings, epochs=EPOCHS), seed=known.seed)
+        model.fit(learned["true"], early=early_stop(other["estimated"]))
+        alone.append(model.score_users(users))
+    assert not np.allclose(*alone)
+    np.testing.assert_array_equal(found, (alone[0] + alone[1]) / 2)
+
+
+def test_every_method_is_judged_and_stopped_by_the_same_estimate(known: Given) -> None:
+    """With true propensities the estimate would leave out what they say is always shown."""
+    true = next(each for each in METHODS if each.name == THEIRS)
+    blind = replace(known, validate={"estimated": known.validate["estimated"]})
+    found = fitted(true, blind, settings={"factors": 3})
+    same = fitted(true, known, settings={"factors": 3})
+    users = np.arange(known.train["true"].n_users)
+    np.testing.assert_array_equal(found.score_users(users), same.score_users(users))
+    assert best_settings(true, blind, tables=[], trials=1)["value"] > 0
 
 
 def test_log_odds_are_those_of_their_pairs() -> None:
@@ -227,7 +239,7 @@ def judged(seed: int, lift: float) -> Judged:
     own = np.random.default_rng(0).normal(size=(200, 1)) * np.ones((1, 4))
     noise = np.random.default_rng(seed).normal(size=(200, 4)) * 0.05
     names = dict.fromkeys(("random", "cause", "bpr", "mf", "popularity", THEIRS), 0.0)
-    gains = {**names, OURS: lift, ORACLE: 2 * lift}
+    gains = {**names, OURS: lift, "auto": 0.02, BOTH: 0.05, ORACLE: 2 * lift}
     figures = {name: own + gain + (name == OURS) * noise for name, gain in gains.items()}
     figures["mf"][:, 3] = np.nan
     figures["mf"][seed, 3] = 1.0
@@ -236,7 +248,8 @@ def judged(seed: int, lift: float) -> Judged:
 
 
 def test_differences_are_paired_by_user(world: PairWorld) -> None:
-    told = compared([(world, [judged(1, 0.1), judged(2, 0.1)])], pairs_per_s=1e7)
+    speed = Speed(10, 20, exposures=30, plays=40, pairs_per_s=1e7, seconds=2.5, epochs=3)
+    told = compared([(world, [judged(1, 0.1), judged(2, 0.1)])], speed=speed)
     assert all(len(row) == len(told.columns) for row in told.rows)
     assert ("bpr, published", "0.0301", "0.0138", "0.8983", "", "", "") in told.rows
     figures: dict[str, Any] = dict(told.figures)["grocery"]  # type: ignore[assignment]
@@ -246,11 +259,20 @@ def test_differences_are_paired_by_user(world: PairWorld) -> None:
         assert figures[f"{name}_diff"] == pytest.approx(gap)
         # users differ by 1: unpaired, an interval would be wider than the gap
         assert 0.08 < figures[f"{name}_diff_low"] < gap
+        both = figures["beside"][f"{OURS}, over {BOTH}"]
+        assert both[f"{name}_diff"] == pytest.approx(gap - 0.05)
+        assert both[f"{name}_diff_low"] == pytest.approx(figures[f"{name}_diff_low"] - 0.05)
+        assert figures["beside"][f"auto, over {THEIRS}"][f"{name}_diff"] == pytest.approx(0.02)
     line = next(line for line in figures["table"] if line["method"] == "mf")
     assert line["seconds"] == 2.5
     assert line["peak_mb"] == 20.0
     assert line["NDCG@10"][0] == pytest.approx(1.0)  # of the two users who have one
-    assert told.figures["sgd_pairs_per_s"] == 10_000_000
+    assert (told.figures["sgd_pairs_per_s"], told.figures["ml1m_seconds"]) == (10_000_000, 2.5)
+    assert "on a log of 10 users, 20 items, 30 exposures and 40 plays" in told.note
+    alone = compared([], speed=speed)
+    assert alone.figures.keys() == {"sgd_pairs_per_s", "ml1m_seconds"}
+    assert alone.note.startswith("DLCE, 100 factors")
+    assert compared([], speed=None).figures == {}
 
 
 def test_settings_of_every_method_and_world_are_kept() -> None:
@@ -271,6 +293,7 @@ def test_a_quick_run_tells_all_and_a_quick_search_keeps_nothing(
     assert main(["causal_ranking", "--quick"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["sgd_pairs_per_s"] > 1e4
+    assert 0 < told["ml1m_seconds"] < 60
     figures = told["grocery"]
     asked = {"ours_cp10", "dlce_true_cp10", "cp10_diff_low", "ours_cdcg", "dlce_true_cdcg"}
     assert asked | {"cdcg_diff_low", "oracle_gain_share"} <= figures.keys()
@@ -279,6 +302,9 @@ def test_a_quick_run_tells_all_and_a_quick_search_keeps_nothing(
     best = max(figures["table"], key=lambda line: line["CDCG"][0])
     assert best["method"] == ORACLE
     assert all(line[name][1] < line[name][0] for line in figures["table"] for name in FIGURES)
+    assert main(["causal_ranking", "--quick", "--part", "speed"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told.keys() == {"benchmark", "part", "quick", "sgd_pairs_per_s", "ml1m_seconds"}
     assert main(["causal_ranking", "--search", "--quick", "--part", "films"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["chosen"].keys() == {"films"}
@@ -295,4 +321,17 @@ def test_a_benchmark_without_settings_has_nothing_to_search(
 ) -> None:
     assert main(["import_time", "--search"]) == 2
     assert "leave --search out" in capsys.readouterr().err
-    assert tuple(causal_ranking.parts()) == tuple(WORLDS)
+    assert tuple(causal_ranking.parts()) == (*WORLDS, "speed")
+
+
+def test_a_log_is_made_up_of_the_size_asked_for() -> None:
+    one, other = (
+        generated_log(300, 200, exposures=3000, draw=draw) for draw in ("train", "validate")
+    )
+    assert (one.n_users, one.n_items) == (300, 200)
+    for log in (one, other):
+        assert log.exposed.sum() == pytest.approx(3000, abs=5 * np.sqrt(3000))
+        assert log.played.sum() == pytest.approx(3000, rel=0.3)
+        shown, rest = (log.played[log.exposed == arm].sum() for arm in (True, False))
+        assert min(shown, rest) > 300
+    assert not np.array_equal(one.keys, other.keys)

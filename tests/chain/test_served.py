@@ -11,7 +11,7 @@ import pytest
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain import served as module
 from causal_ranker.chain.served import ServedLearner, as_booster, fit_named, serve_choice
-from causal_ranker.errors import ConfigError, FidelityError
+from causal_ranker.errors import ConfigError, FidelityError, OverlapError
 from causal_ranker.stats.agreement import spearman
 from causal_ranker.uplift.base import Predicts, Rows
 from causal_ranker.uplift.candidates import Candidate
@@ -155,3 +155,11 @@ def test_a_winner_that_nobody_can_speak_for_leaves_its_place(
     alone = fit_named("dr", replace(fitting(), config=final))
     x = rows.features
     np.testing.assert_array_equal(served.predict(x).point, alone.predict(x).point)
+
+
+@pytest.mark.parametrize("name", ["s", "t"])
+def test_learners_that_read_no_propensity_are_refused_by_those_there_are(name: str) -> None:
+    given = fitting()
+    rare = replace(given.values, propensity=np.full(len(given.rows), 0.005))
+    with pytest.raises(OverlapError, match="effective rows"):
+        fit_named(name, replace(given, values=rare))

@@ -95,3 +95,16 @@ def test_what_is_no_registry_is_told_in_one_line(run: Run, tmp_path: Path, comma
     assert (code, out) == (2, "")
     assert MESSAGE.fullmatch(err.strip()), err
     assert [place.name for place in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_model_from_another_registry_is_adopted_and_held(
+    run: Run, registry: Registry, tmp_path: Path
+) -> None:
+    newest = registry.versions()[0].version
+    code, out, err = run("models", "adopt", tmp_path / "shop-2", registry.path_of(newest))
+    assert (code, out, err) == (0, f"adopted: {newest}\n", "")
+    assert [each.current for each in Registry(tmp_path / "shop-2").versions()] == [False]
+    words = ("models", "adopt", tmp_path / "shop-2", registry.path_of(newest), "--promote")
+    code, out, _ = run(*words, "--json")
+    assert json.loads(out) == {"adopted": newest, "promoted": True}
+    assert Registry(tmp_path / "shop-2").current() == newest

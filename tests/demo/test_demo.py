@@ -88,7 +88,14 @@ def test_the_slice_runs_from_logs_to_report(printed: tuple[DemoResult, str], fol
     page = result.report_path.read_text("utf-8")
     for said in ("intention to treat", "simulated data based on real", "2,469 households"):
         assert said in page
-    for said in ("Rows by stage", "overlap with base", "causal list", "report.html", "Sensitivity"):
+    for said in (
+        "Rows by stage",
+        "overlap with base",
+        "causal list",
+        "report.html",
+        "Sensitivity",
+        "Cross-check",
+    ):
         assert said in text
 
 

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -130,6 +131,27 @@ def test_cross_validation_scores_each_held_out_fold(metric: Any) -> None:
         alone = model("t").fit(X[train], Y[train], **part)
         given = {name: values[test] for name, values in {**FIT, **HELD_OUT.metadata}.items()}
         assert score == pytest.approx(UpliftScorer(metric)(alone, X[test], Y[test], **given))
+
+
+def test_make_scorer_of_the_area_scores_the_same() -> None:
+    def area(y: Any, tau: Any, *, gamma: Any) -> float:
+        return autoc(tau, gamma)
+
+    with config_context(enable_metadata_routing=True):
+        one, other = (
+            cross_val_score(
+                routed("t"),
+                X,
+                Y,
+                scoring=scoring,
+                cv=FOLDS,
+                params={**FIT, "gamma": HELD_OUT.gamma},
+                error_score="raise",
+            )
+            for scoring in (UpliftScorer(), make_scorer(area).set_score_request(gamma=True))
+        )
+    np.testing.assert_array_equal(one, other)
+    assert (one != 0).all()
 
 
 def test_several_metrics_at_once_and_another_name_for_a_column() -> None:

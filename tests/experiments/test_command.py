@@ -16,19 +16,58 @@ def write(path: Path, share: float = 0.5, users: int = 4000) -> Path:
     arm = (rng.random(users) < share).astype(int)
     before = rng.normal(size=users)
     frame = pd.DataFrame({"user_id": np.arange(users), "arm": arm, "before": before})
-    frame["plays"] = before + 0.2 * arm + 0.3 * rng.normal(size=users)
-    frame["hours"] = rng.normal(size=users)
+    frame["plays"] = 9 + before + 0.2 * arm + 0.3 * rng.normal(size=users)
+    frame["hours"] = 9 + rng.normal(size=users)
     frame.to_parquet(path)
     return path
 
 
-def test_design() -> None:
-    asked = ["experiment", "design", "--deviation", "1", "--effect", "0.1"]
-    run = CliRunner().invoke(app, [*asked, "--users-a-day", "500"])
-    assert run.exit_code == 0
-    assert "3,140 users (1,570 new, 1,570 control), 1 whole weeks; power 80.0%" in run.output
-    run = CliRunner().invoke(app, [*asked, "--users-a-day", "500", "--json"])
-    assert json.loads(run.output)["users"] == 3140
+def test_design(tmp_path: Path) -> None:
+    asked = ["experiment", "design", "--effect", "0.1", "--users-a-week", "3500"]
+    page = tmp_path / "plan.html"
+    run = CliRunner().invoke(app, [*asked, "--deviation", "1", "--html", str(page)])
+    assert run.exit_code == 0, run.output
+    assert "3,140 users (1,570 new, 1,570 control), 1 whole week." in " ".join(run.output.split())
+    assert "<svg" in page.read_text()
+    options = ["--guardrail", "errors:1:0.2", "--stratum", "de:0.4", "--stratum", "us:0.6"]
+    options += ["--start", "2026-03-02", "--holiday", "2026-03-08", "--json"]
+    options += ["--cluster-size", "3", "--cluster-correlation", "0.1"]
+    run = CliRunner().invoke(app, [*asked, "--rate", "0.2", *options])
+    answer = json.loads(run.output)
+    assert answer["end"] == "2026-03-09"
+    assert answer["design"]["treated_deviation"] == pytest.approx(0.21**0.5)
+    assert answer["strata"].keys() == {"de", "us"}
+    assert answer["guardrails"]["errors"] > 0.8
+
+
+def test_design_from_past_logs(tmp_path: Path) -> None:
+    path = write(tmp_path / "users.parquet")
+    asked = ["experiment", "design", "--effect", "0.1", "--users-a-week", "9e4", "--json"]
+    asked += ["--data", str(path), "--metric", "plays", "--past", "before"]
+    answer = json.loads(CliRunner().invoke(app, asked).output)
+    frame = pd.read_parquet(path)
+    assert answer["design"]["deviation"] == pytest.approx(frame["plays"].std())
+    assert answer["cuped_saves"] == pytest.approx(frame["plays"].corr(frame["before"]) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--deviation", "1", "--rate", "0.5"], "one of --deviation, --rate and --data"),
+        ([], "one of --deviation, --rate and --data"),
+        (["--data", "x.parquet"], "Give --metric"),
+        (["--deviation", "1", "--stratum", "de"], "NAME:SHARE"),
+        (["--deviation", "1", "--past", "before"], "columns without --data"),
+        (["--data", "x.parquet", "--metric", "plays", "--correlation", "0.5"], "got both"),
+        (["--deviation", "1", "--correlation", "2"], "correlation = 2.0"),
+        (["--deviation", "1", "--guardrail", "errors:1:a"], "NAME:DEVIATION:MARGIN"),
+    ],
+)
+def test_a_design_that_cannot_be_is_told(words: list[str], told: str) -> None:
+    asked = ["experiment", "design", "--effect", "0.1", "--users-a-week", "100"]
+    run = CliRunner().invoke(app, [*asked, *words])
+    assert run.exit_code == 2
+    assert told in run.output
 
 
 def test_read(tmp_path: Path) -> None:
@@ -36,15 +75,19 @@ def test_read(tmp_path: Path) -> None:
     asked = ["experiment", "read", "--data", str(path), "--metric", "plays", "--metric", "hours"]
     shown = CliRunner().invoke(app, asked)
     assert shown.exit_code == 0, shown.output
-    assert "not the probability" in " ".join(shown.output.split())
+    assert "not the chance that there is none" in " ".join(shown.output.split())
     plain = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
     adjusted = json.loads(CliRunner().invoke(app, [*asked, "--past", "before", "--json"]).output)
     errors = [
-        answer["differences"]["plays"]["interval"]["standard_error"] for answer in (plain, adjusted)
+        answer["metrics"]["plays per user"]["interval"]["standard_error"]
+        for answer in (plain, adjusted)
     ]
     assert errors[1] / errors[0] == pytest.approx(0.3, abs=0.05)
-    assert adjusted["differences"]["plays"]["interval"]["point"] == pytest.approx(0.2, abs=0.03)
-    assert adjusted["adjusted_p"]["hours"] > 0.05 > adjusted["adjusted_p"]["plays"]
+    assert adjusted["metrics"]["plays per user"]["interval"]["point"] == pytest.approx(
+        0.2, abs=0.03
+    )
+    p_values = [metric["adjusted_p"] for metric in adjusted["metrics"].values()]
+    assert p_values[1] > 0.05 > p_values[0]
 
 
 def test_a_wrong_split_is_not_read(tmp_path: Path) -> None:
@@ -52,10 +95,10 @@ def test_a_wrong_split_is_not_read(tmp_path: Path) -> None:
     asked = ["experiment", "read", "--data", str(path), "--metric", "plays"]
     run = CliRunner().invoke(app, asked)
     assert run.exit_code == 1
-    assert "nothing may be read" in " ".join(run.output.split())
+    assert "Nothing may be read" in " ".join(run.output.split())
     answer = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
     assert answer["blocked"]
-    assert answer["differences"] == {}
+    assert answer["metrics"] == {}
 
 
 def test_a_user_in_both_arms_is_told(tmp_path: Path) -> None:
@@ -64,7 +107,7 @@ def test_a_user_in_both_arms_is_told(tmp_path: Path) -> None:
     asked = ["experiment", "read", "--data", str(tmp_path / "x.parquet"), "--metric", "plays"]
     run = CliRunner().invoke(app, asked)
     assert run.exit_code == 2
-    assert "2 rows of users with several, 1 of them in both arms" in run.output
+    assert "1 users with several, 1 of them in both arms" in run.output
     run = CliRunner().invoke(app, [*asked, "--metric", "hours"])
     assert run.exit_code == 2
     assert "'hours'" in run.output

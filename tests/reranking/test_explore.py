@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from causal_ranker.reranking.lists import CandidateLists, SideColumn
 from causal_ranker.reranking.policies import BasePolicy, BlendPolicy, UpliftPolicy
 from causal_ranker.stats.plackett_luce import conditional_propensities
 from tests.reranking.lists import CAP, FLOOR, chained, lists_of, rows
+from tests.stats.normal_orders import chances_of_orders
 
 Array = NDArray[np.float64]
 
@@ -119,8 +121,20 @@ def chance(item: int, able: list[int], draw: Any, priority: dict[int, float]) ->
     )
 
 
+def of_one_draw() -> dict[tuple[int, ...], list[float]]:
+    """Chances slot by slot where the uplifts are drawn once for the list."""
+    of = [chances_of_orders(UPLIFT, SD, k) for k in (1, 2, 3)]
+    found = {}
+    for order in of[2]:
+        whole = [1.0, *(of[slot][order[: slot + 1]] for slot in range(3))]
+        found[order] = [whole[slot + 1] / whole[slot] for slot in range(3)]
+    return found
+
+
 def enumerated(draw: Any, policy: Any) -> dict[tuple[int, ...], list[float]]:
     """Every list of three slots that has a chance, with its chances slot by slot."""
+    if draw is THOMPSON and isinstance(policy, UpliftPolicy):
+        return of_one_draw()
     found = {}
     for order in permutations(range(4), 3):
         chances: list[float] = []
@@ -148,6 +162,9 @@ def test_lists_are_drawn_with_the_chances_they_come_with(
         if draw is THOMPSON:  # whose chances take no part in the draw, and a minute
             quick.setattr(
                 draws, "chance_of_maximum", lambda mean, *_, **__: (mean[:, 0], mean[:, 0])
+            )
+            quick.setattr(
+                draws, "LargestFirst", lambda *_, **__: SimpleNamespace(next=lambda _: 1.0)
             )
         found = drawn(copies(n, UPLIFT, GENRE, NEW, SD), draw, policy)
     orders, counts = np.unique(found.chosen % 4, axis=0, return_counts=True)
@@ -244,13 +261,13 @@ class TestEveryDraw:
         )
 
     def test_holdout_users_always_get_the_base_list(self, draw: Any) -> None:
-        lists = copies(4_000, UPLIFT, GENRE, NEW, SD)
-        users = [f"user-{number % 1_000}" for number in range(4_000)]
+        lists = copies(1_600, UPLIFT, GENRE, NEW, SD)
+        users = [f"user-{number % 400}" for number in range(1_600)]
         found = drawn(lists, draw, users=users, holdout_share=0.25)
-        assert 200 < found.holdout[:1_000].sum() < 300  # 250 +- 3.7 standard deviations
-        by_user = found.holdout.reshape(4, 1_000)
+        assert 68 < found.holdout[:400].sum() < 132  # 100 +- 3.7 standard deviations
+        by_user = found.holdout.reshape(4, 400)
         assert (by_user == by_user[0]).all()
-        ranks = found.rank.reshape(4_000, 4)
+        ranks = found.rank.reshape(1_600, 4)
         assert (ranks[found.holdout] == [1, 2, 3, 4]).all()
         assert (found.propensity[found.holdout] == 1).all()
         assert (found.chosen[found.holdout] % 4 == [0, 1, 2]).all()
@@ -258,7 +275,7 @@ class TestEveryDraw:
         plain = drawn(lists, draw, users=users)
         assert not plain.holdout.any()
         np.testing.assert_array_equal(
-            ranks[~found.holdout], plain.rank.reshape(4_000, 4)[~found.holdout]
+            ranks[~found.holdout], plain.rank.reshape(1_600, 4)[~found.holdout]
         )
         plan = Exploration(draw=draw, slots=3, holdout_share=0.25)
         np.testing.assert_array_equal(in_holdout(users, plan), found.holdout)

@@ -184,3 +184,31 @@ def test_what_can_be_rolled_back_has_an_end(
     assert registry.rollback() == versions[1]
     with pytest.raises(BundleError, match="answered before"):
         registry.rollback()
+
+
+def test_a_version_from_another_registry_is_the_same_version(
+    registry: Registry, shop: Shop, tmp_path: Path
+) -> None:
+    trial = Registry(tmp_path / "trial")
+    tried = publish(trial, shop, 0.3)
+    here = publish(registry, shop, 0.1)
+
+    assert registry.adopt(trial.root) == tried
+    assert registry.current() == here  # held until somebody promotes it
+    one, other = (load_bundle(each.path_of(tried)) for each in (trial, registry))
+    assert (one.manifest, one.policy) == (other.manifest, other.policy)
+    assert registry.adopt(trial.path_of(tried), promote=True) == tried
+    assert registry.current() == tried
+    assert len(registry.versions()) == 2
+
+
+def test_a_changed_version_is_not_adopted(registry: Registry, shop: Shop, tmp_path: Path) -> None:
+    trial = Registry(tmp_path / "trial")
+    tried = publish(trial, shop, 0.3)
+    here = publish(registry, shop, 0.1)
+    (trial.path_of(tried) / "policy.json").write_bytes(b"{}")
+
+    with pytest.raises(BundleError, match=r"policy\.json as it was published"):
+        registry.adopt(trial.root, promote=True)
+    assert [each.version for each in registry.versions()] == [here]
+    assert inside(registry)[1] == {here}

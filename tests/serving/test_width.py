@@ -23,6 +23,7 @@ from causal_ranker.reranking.explore import Exploration
 from causal_ranker.serving.adapter import rerank
 from causal_ranker.serving.bundle import Bundle, load_bundle, write_bundle
 from causal_ranker.serving.config import ServeConfig
+from causal_ranker.serving.decisions.chances import Chances, chances
 from causal_ranker.serving.files import encode
 from causal_ranker.serving.intake import take
 from causal_ranker.serving.manifest import MANIFEST, Manifest, sha256
@@ -152,13 +153,15 @@ def test_thompson_draws_come_with_their_chances(wide: tuple[Path, lightgbm.Boost
         for each in answers[0].items
     }
 
-    def chance(item: Any, among: set[Any]) -> float:
-        others = among - {item}
+    def chance(item: Any, above: Any = None) -> float:
+        """Of `above` to be the largest and of `item` to be the next, or of it to be the largest."""
+        others = set(mean) - {item, above}
         step = min(sd.values())
         lowest, highest = min(mean.values()) - 9 * max(sd.values()), max(mean.values())  # type: ignore[type-var, operator]
         found = quad(
             lambda x: (
                 norm.pdf(x, mean[item], sd[item])
+                * (1.0 if above is None else norm.sf(x, mean[above], sd[above]))
                 * np.prod([norm.cdf(x, mean[other], sd[other]) for other in others])
             ),
             lowest,
@@ -169,20 +172,25 @@ def test_thompson_draws_come_with_their_chances(wide: tuple[Path, lightgbm.Boost
         )
         return float(found[0])
 
-    known: dict[tuple[Any, frozenset[Any]], float] = {}
-    for answer, found in zip(answers, log.decisions, strict=True):
+    known = {item: chance(item) for item in mean}
+    pairs: dict[tuple[Any, Any], float] = {}
+    for answer, found, told in zip(answers, log.decisions, chances(log.decisions), strict=True):
         assert answer.explored
-        left = set(mean)
-        for slot, each in enumerate(answer.items[:2]):
-            key = (each.item_id, frozenset(left))
-            known[key] = known.get(key) or chance(each.item_id, left)
-            assert each.propensity == pytest.approx(known[key], abs=1e-8)
-            assert found.propensity[slot] == each.propensity
-            left.remove(each.item_id)
+        first, second = answer.items[:2]
+        pair = (first.item_id, second.item_id)
+        pairs[pair] = pairs.get(pair) or chance(pair[1], above=pair[0])
+        assert first.propensity == pytest.approx(known[pair[0]], abs=1e-8)
+        assert second.propensity == pytest.approx(pairs[pair] / known[pair[0]], abs=1e-7)
+        assert found.propensity == [first.propensity, second.propensity]
         assert found.exploration == {**drawing().exploration.model_dump()}  # type: ignore[union-attr]
-    everything = frozenset(mean)
-    for item in mean:
-        p = chance(item, set(everything))
+        assert isinstance(told, Chances)
+        assert told.inclusion.tolist() == [1.0] * 4  # all four are answered
+        assert told.slot[0] == pytest.approx(first.propensity, abs=1e-8)
+    shorter = [msgspec.structs.replace(each, shown=each.shown[:2]) for each in log.decisions[:9]]
+    for told in chances(shorter):
+        assert isinstance(told, Chances)
+        assert told.inclusion.sum() == pytest.approx(2)
+    for item, p in known.items():
         count = sum(answer.items[0].item_id == item for answer in answers)
         assert abs(count - n * p) < 4.5 * np.sqrt(n * p * (1 - p)) + 1
     assert len({answer.items[0].item_id for answer in answers}) > 1

@@ -86,8 +86,8 @@ BAD: dict[str, tuple[Callable[[], Rows], type[CausalRankerError], str]] = {
 }
 LEARNERS: dict[str, Any] = {
     "constant": lambda: ConstantEffect(config=CONFIG, seed=3),
-    "s": lambda: SLearner(config=NUISANCE, seed=3),
-    "t": lambda: TLearner(config=NUISANCE, seed=3),
+    "s": lambda: SLearner(config=CONFIG, seed=3),
+    "t": lambda: TLearner(config=CONFIG, seed=3),
     "x": lambda: XLearner(config=CONFIG, seed=3),
     "r": lambda: RLearner(config=CONFIG, seed=3),
     "dr": lambda: DRLearner(config=CONFIG, seed=3),
@@ -155,7 +155,7 @@ def test_rows_that_were_found_good_are_not_looked_at_again(monkeypatch: pytest.M
     monkeypatch.setattr(checks, "find_copies", lambda x, y: (seen.append(len(y)), find(x, y))[1])
     rows = replace(GOOD)
     DRLearner(config=CONFIG, seed=3).fit(rows)
-    TLearner(config=NUISANCE, seed=3).fit(rows)
+    TLearner(config=CONFIG, seed=3).fit(rows)
     assert seen == [N, N]  # once for T and once for Y
     check_rows(rows, kind="continuous")
     check_rows(rows.take(np.arange(N)), kind="binary")

@@ -33,8 +33,8 @@ from tests.uplift.worlds import CONFIG, NAMES, NUISANCE, draw
 FAST = DistillConfig(trees=BoostConfig(rounds=60, leaves=15, min_rows_leaf=20, feature_share=1.0))
 STUMP = DistillConfig(trees=BoostConfig(rounds=1, leaves=2))
 TEACHERS: dict[str, Callable[[], UpliftModel]] = {
-    "s": lambda: SLearner(config=NUISANCE, seed=3),
-    "t": lambda: TLearner(config=NUISANCE, seed=3),
+    "s": lambda: SLearner(config=CONFIG, seed=3),
+    "t": lambda: TLearner(config=CONFIG, seed=3),
     "dr": lambda: DRLearner(config=CONFIG, seed=3),
 }
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from econml.dml import CausalForestDML, LinearDML, NonParamDML
 from econml.dr import DRLearner, LinearDRLearner
@@ -14,6 +15,7 @@ from econml.inference import BootstrapInference
 from econml.metalearners import TLearner, XLearner
 from lightgbm import LGBMClassifier, LGBMRegressor
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold
@@ -28,6 +30,7 @@ from causal_ranker.errors import (
 from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.econml_adapter import EconMLLearner, UserFolds
+from causal_ranker.uplift.estimator import UpliftEstimator
 from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.nuisance import cross_fit
 from tests.uplift.contract import UpliftModelContract
@@ -155,6 +158,21 @@ def test_by_name_it_is_econml_told_the_true_propensities(name: str) -> None:
     np.testing.assert_array_equal(found.point, expected)
     assert found.low is None
     assert found.high is None
+
+
+@pytest.mark.parametrize("family", ["dr", "dml"])
+def test_models_that_econml_chooses_itself_are_those_it_would_choose(family: str) -> None:
+    def built(**of_t: Any) -> Any:
+        if family == "dr":
+            return LinearDRLearner(random_state=3, cv=2, **of_t)
+        return LinearDML(discrete_treatment=True, random_state=3, cv=2, **of_t)
+
+    rows = confounded(n=1_000).rows
+    expected = direct(
+        built(**{"model_propensity" if family == "dr" else "model_t": Oracle()}), rows
+    )
+    found = EconMLLearner(built(), config=CONFIG).fit(rows).predict(rows.features).point
+    np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
 def test_weights_go_where_econml_takes_them() -> None:
@@ -463,3 +481,34 @@ def test_intervals_by_another_inference() -> None:
     assert found.high is not None
     assert (found.low <= found.high).all()
     assert (found.low < found.high).any()
+
+
+def test_the_one_door_takes_an_estimator_and_looks_at_its_overlap() -> None:
+    """By name or as an object: econml's answers, our propensities, refused where there is none."""
+    rows = categories(confounded().rows)
+    given = {"treatment": rows.treatment, "user": rows.user}
+    table = pd.DataFrame(rows.features, columns=list(rows.names))
+    built = LinearDRLearner(model_regression=outcome_model(), cv=2, random_state=3)
+    door = UpliftEstimator(built, config=CONFIG, categorical_features=rows.categorical)
+    found = clone(door).fit(table, rows.outcome, **given)
+    direct = EconMLLearner(built, config=CONFIG, one_hot=True, own_propensity=False, seed=0)
+    codes = replace(rows, propensity=np.full(len(rows), np.nan))
+    expected = direct.fit(codes).predict_interval(rows.features)
+    np.testing.assert_array_equal(found.predict(table), expected.point)
+    effect = found.predict_effect(table)
+    for end in ("point", "low", "high"):
+        np.testing.assert_array_equal(getattr(effect, end), getattr(expected, end))
+    assert not hasattr(built, "featurizer_")  # a copy was fitted
+    shown = (rows.features[:, 0] > 0).astype(int)
+    with pytest.raises(OverlapError, match="effective rows with T = 1"):
+        door.fit(table, rows.outcome, treatment=shown, user=rows.user)
+
+
+def test_an_estimator_without_intervals_gives_none() -> None:
+    rows = confounded().rows
+    door = UpliftEstimator("econml_dr", config=CONFIG)
+    found = door.fit(rows.features, rows.outcome, treatment=rows.treatment, user=rows.user)
+    effect = found.predict_effect(rows.features)
+    assert effect.low is None
+    assert effect.high is None
+    np.testing.assert_array_equal(effect.point, found.predict(rows.features))

@@ -21,7 +21,15 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted
 
 from causal_ranker.boosting import BoostConfig
-from causal_ranker.errors import ConfigError, DataError, EmptyError, NotFittedError, SchemaError
+from causal_ranker.errors import (
+    ConfigError,
+    DataError,
+    EmptyError,
+    NotFittedError,
+    RowError,
+    SchemaError,
+)
+from causal_ranker.uplift.auto import SMALL_TREES
 from causal_ranker.uplift.base import Effect, Rows
 from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.estimator import UpliftEstimator
@@ -270,7 +278,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"learner": "deep"}, ConfigError, "a learner: .*'deep'"),
     ({"learner": 7}, ConfigError, "an object with fit and predict"),
     ({"learner": SLearner}, ConfigError, "an object with fit and predict"),
-    ({"learner": SLearner(config=NUISANCE, seed=1)}, ConfigError, "no config beside a learner"),
+    ({"learner": SLearner(config=CONFIG, seed=1)}, ConfigError, "no config beside a learner"),
     ({"outcome": "ordinal"}, ConfigError, "as outcome; got 'ordinal'"),
     ({"unseen": "drop"}, ConfigError, "as unseen; got 'drop'"),
     ({"config": NUISANCE}, ConfigError, "None or a LearnerConfig"),
@@ -332,7 +340,9 @@ class CoinFlipped(UpliftEstimator):
     """Treats every other row, so that checks which know of no treatment can fit it."""
 
     def __init__(self, learner: str = "t", *, random_state: int = 0) -> None:
-        super().__init__(learner, random_state=random_state, outcome="continuous")
+        # Checks fit a dozen rows.
+        config = SMALL_TREES.model_copy(update={"fewest_effective_rows": 1.0})
+        super().__init__(learner, config=config, random_state=random_state, outcome="continuous")
 
     def fit(self, X: Any, y: Any) -> CoinFlipped:
         n = len(X) if hasattr(X, "__len__") else 0
@@ -422,3 +432,12 @@ def test_a_bar_says_how_far_a_long_fit_is(
     told = model(progress=True, **settings).fit(X, ROWS.outcome, **FIT)
     assert "5/5" in capsys.readouterr().err
     np.testing.assert_array_equal(told.predict(X), quiet.predict(X))
+
+
+def test_infinite_features_are_refused_when_predicting_too(fitted: UpliftEstimator) -> None:
+    bad = X.copy()
+    bad.loc[5, NAMES[1]] = np.inf
+    message = rf"1 infinite of 4000 rows in column '{NAMES[1]}', e.g. in rows \[5\]"
+    for predict in (fitted.predict, fitted.predict_effect):
+        with pytest.raises(RowError, match=message):
+            predict(bad)

@@ -114,7 +114,7 @@ def test_drivers_by_hand() -> None:
 
 def test_what_cannot_be_split_is_refused(later: Rows) -> None:
     with pytest.raises(ConfigError, match=r"TLearner.*distill"):
-        shap_values(TLearner(config=NUISANCE, seed=3), later.features, names=NAMES)
+        shap_values(TLearner(config=CONFIG, seed=3), later.features, names=NAMES)
     with pytest.raises(NotFittedError):
         shap_values(DRLearner(config=CONFIG, seed=3), later.features, names=NAMES)
     linear = CONFIG.final.model_copy(update={"linear": True})
@@ -139,7 +139,7 @@ def test_the_planted_feature_is_missed_and_noise_is_not(
         assert abs(found[name].point) < 0.1 * found["x1"].point
         assert found[name].low < 0 < found[name].high + 1e-3
     # Works for a learner that is no single booster, too.
-    other = importance(TLearner(config=NUISANCE, seed=3).fit(draw(70).rows), later, scores)
+    other = importance(TLearner(config=CONFIG, seed=3).fit(draw(70).rows), later, scores)
     assert next(iter(other)) == "x1"
 
 

@@ -15,6 +15,7 @@ from causal_ranker.errors import EmptyError, NotFittedError, OverlapError, RowEr
 from causal_ranker.uplift.base import Rows, UpliftModel
 from causal_ranker.uplift.constant import ConstantEffect
 from causal_ranker.uplift.dr import DRLearner
+from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.final import FinalStageLearner, LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig, Nuisances, NuisanceValues
 from causal_ranker.uplift.r import RLearner
@@ -41,7 +42,7 @@ class TestXLearner(UpliftModelContract):
 
 class TestTLearner(UpliftModelContract):
     def fresh(self) -> UpliftModel:
-        return TLearner(config=self.config.nuisance, seed=3)
+        return TLearner(config=self.config, seed=3)
 
 
 class TestConstantEffect(UpliftModelContract):
@@ -59,7 +60,7 @@ class TestSLearner(UpliftModelContract):
     bias = 0.1  # it shrinks effects
 
     def fresh(self) -> UpliftModel:
-        return SLearner(config=self.config.nuisance, seed=3)
+        return SLearner(config=self.config, seed=3)
 
 
 def made_up(n: int) -> NuisanceValues:
@@ -120,10 +121,10 @@ def learners(kind: str) -> dict[str, Callable[[Rows, Nuisances], UpliftModel]]:
     }
     return {
         **final,
-        "TLearner": lambda rows, nuisances: TLearner(config=nuisance, seed=3).fit(
+        "TLearner": lambda rows, nuisances: TLearner(config=config, seed=3).fit(
             rows, nuisances=nuisances
         ),
-        "SLearner": lambda rows, _: SLearner(config=nuisance, seed=3).fit(rows),
+        "SLearner": lambda rows, _: SLearner(config=config, seed=3).fit(rows),
         "ConstantEffect": lambda rows, nuisances: ConstantEffect(config=config, seed=3).fit(
             rows, nuisances=nuisances.cross_fitted(rows)
         ),
@@ -161,9 +162,9 @@ def test_outcomes_of_each_kind_have_their_effects_found(kind: str) -> None:
 def test_a_t_learner_of_shared_models_is_their_difference() -> None:
     rows = draw(9, n=3_000).rows
     nuisances = Nuisances(config=NUISANCE, seed=3).fit(rows)
-    shared = TLearner(config=NUISANCE, seed=3).fit(rows, nuisances=nuisances)
+    shared = TLearner(config=CONFIG, seed=3).fit(rows, nuisances=nuisances)
     found = shared.predict(rows.features).point
-    alone = TLearner(config=NUISANCE, seed=3).fit(rows).predict(rows.features).point
+    alone = TLearner(config=CONFIG, seed=3).fit(rows).predict(rows.features).point
     np.testing.assert_array_equal(found, alone)
     control, treated = nuisances.arms(rows.features)
     np.testing.assert_array_equal(found, treated - control)
@@ -222,7 +223,7 @@ def test_rows_that_cannot_be_are_refused_by_every_learner(
     values[7] = value
     nuisance = NuisanceConfig(kind=kind, outcome=TREES, propensity=TREES)
     final = issubclass(learner, FinalStageLearner)
-    config = LearnerConfig(final=TREES, nuisance=nuisance) if final else nuisance
+    config = LearnerConfig(final=TREES, nuisance=nuisance)
     given = {"nuisances": made_up(500)} if final else {}
     with pytest.raises(RowError, match=rf"{expected}.*1 of 500 rows.*\[7\]"):
         learner(config=config, seed=3).fit(replace(rows, **{column: values}), **given)
@@ -231,6 +232,30 @@ def test_rows_that_cannot_be_are_refused_by_every_learner(
 def test_an_arm_without_a_play_cannot_be_counted() -> None:
     rows = draw(4, n=500).rows
     none = replace(rows, outcome=np.where(rows.treatment == 1, rows.outcome, 0))
-    config = NuisanceConfig(kind="count", outcome=TREES, propensity=TREES)
+    nuisance = NuisanceConfig(kind="count", outcome=TREES, propensity=TREES)
+    config = LearnerConfig(nuisance=nuisance, fewest_effective_rows=10)
     with pytest.raises(EmptyError, match="plays in rows with T = 0"):
         TLearner(config=config, seed=3).fit(none)
+
+
+@pytest.mark.parametrize("name", ["constant", "s", "t", "x", "r", "dr"])
+@pytest.mark.parametrize("logged", [True, False])
+def test_no_learner_answers_where_nothing_can_be_compared(name: str, logged: bool) -> None:
+    """Not even those that read no propensity: one arm's model was never asked about such rows."""
+    rows = draw(4, n=2_000).rows
+    shown = (rows.features[:, 0] > 0).astype(np.int8)
+    chance = np.where(shown == 1, 0.999, 0.001) if logged else np.full(len(rows), np.nan)
+    apart = replace(rows, treatment=shown, propensity=chance)
+    with pytest.raises(OverlapError, match=r"effective rows with T = 1.*x0 <= "):
+        make_learner(name, config=CONFIG, seed=3).fit(apart)
+
+
+def test_overlap_is_looked_at_by_the_nuisances_that_are_shared() -> None:
+    rows = draw(4, n=2_000, logged=True).rows
+    values = made_up(len(rows))
+    found = SLearner(config=CONFIG, seed=3).fit(rows, nuisances=values).predict(rows.features)
+    alone = SLearner(config=CONFIG, seed=3).fit(rows).predict(rows.features)
+    np.testing.assert_array_equal(found.point, alone.point)
+    none = replace(values, propensity=np.full(len(rows), 0.01))
+    with pytest.raises(OverlapError, match="effective rows"):
+        SLearner(config=CONFIG, seed=3).fit(rows, nuisances=none)

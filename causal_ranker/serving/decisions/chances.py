@@ -1,13 +1,15 @@
 """With which chance each candidate of a decision was to be shown, or why nobody can say.
 
 *Inclusion*: to be anywhere in the list that was answered. *Slot*: to stand exactly where it stands,
-whatever stands above. Both are exact for lists drawn by `PlackettLuce` (an integral over an
-exponential race, error below 1e-6) and `UniformSwaps` without rules. They are not known
+whatever stands above. Both are exact for lists drawn without rules: by `PlackettLuce` (an integral
+over an exponential race), by `Thompson` (the same over values in place of times) and by
+`UniformSwaps` (a Markov chain), with errors below 1e-6. They are not known
 
 * where nothing was drawn (a fall-back, a holdout user, no exploration): what was shown had the
   chance 1 and everything else 0, so that these rows have nothing to be compared with;
-* under rules, or for Thompson draws, where the chance of a list has no closed form. It could be
-  simulated from the bundle and every side column of the request, which no log holds;
+* under rules, where who may stand in a slot depends on all of the list above it, so that a chance
+  is a sum over all lists. It could be simulated from the bundle and every side column of the
+  request, which no log holds;
 * of a list that goes on behind its drawn slots;
 * if the scores of the record do not give the conditional chances that it holds, so that it is not
   the record of such a draw.
@@ -24,15 +26,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.errors import CausalRankerError
-from causal_ranker.reranking.draws import PlackettLuce, UniformSwaps
+from causal_ranker.errors import CausalRankerError, RowError
+from causal_ranker.reranking.draws import Draw, PlackettLuce, Thompson
 from causal_ranker.reranking.explore import Exploration
 from causal_ranker.serving.decisions.record import Decision
-from causal_ranker.stats.plackett_luce import (
-    conditional_propensities,
-    inclusion_propensities,
-    slot_propensities,
-)
+from causal_ranker.stats.normal_order import LargestFirst, largest_by_place
+from causal_ranker.stats.plackett_luce import conditional_propensities, slot_propensities
 from causal_ranker.stats.uniform_swaps import swapped_slot_propensities
 
 __all__ = ["Chances", "chances"]
@@ -41,8 +40,8 @@ Array = NDArray[np.float64]
 
 # A slot's chance is given by float64 on both sides; what differs by more is of another draw.
 _CLOSE: Final = 1e-6
-# Requests that race together, by cells of one array; above so many slots each is raced alone.
-_CELLS, _MOST_SLOTS = 2_000_000, 20
+# Requests that race together, by cells of one array.
+_CELLS: Final = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +53,7 @@ class Chances:
     inclusion : ndarray of float64, shape (n,)
         Of each candidate, to be anywhere in the list.
     slot : ndarray of float64, shape (k,)
-        Of each shown item, to stand where it stands; NaN behind the drawn slots, and where more
-        than 20 are drawn.
+        Of each shown item, to stand where it stands; NaN behind the drawn slots.
     """
 
     inclusion: Array
@@ -83,11 +81,13 @@ def chances(decisions: Sequence[Decision]) -> list[Chances | str]:
             found[place] = draw
         elif isinstance(draw, PlackettLuce):
             softmax[_drawn(decision), draw.temperature].append(place)
+        elif isinstance(draw, Thompson):
+            found[place] = _of_uplifts(decision)
         else:
             found[place] = _of_swaps(decision, draw.epsilon)
     for (slots, temperature), places in softmax.items():
         width = max(len(decisions[place].items) for place in places)
-        at_once = max(1, _CELLS // (width * slots)) if slots <= _MOST_SLOTS else 1
+        at_once = max(1, _CELLS // (width * slots))
         for start in range(0, len(places), at_once):
             some = places[start : start + at_once]
             block = [decisions[place] for place in some]
@@ -101,7 +101,7 @@ def _drawn(decision: Decision) -> int:
     return min(decision.slots, len(decision.shown))
 
 
-def _draw(decision: Decision) -> PlackettLuce | UniformSwaps | str:
+def _draw(decision: Decision) -> Draw | str:
     if decision.fallback is not None:
         return "fallback"
     if decision.holdout:
@@ -112,8 +112,6 @@ def _draw(decision: Decision) -> PlackettLuce | UniformSwaps | str:
         draw = Exploration(**decision.exploration).draw
     except (CausalRankerError, TypeError):
         return "unknown draw"
-    if not isinstance(draw, PlackettLuce | UniformSwaps):
-        return draw.kind
     if decision.constrained is not False:
         return "rules"
     shown = len(decision.shown)
@@ -124,7 +122,13 @@ def _draw(decision: Decision) -> PlackettLuce | UniformSwaps | str:
         return "scores missing"
     if len(decision.propensity) < _drawn(decision):
         return "chances missing"
+    if isinstance(draw, Thompson) and not _are_deviations(decision.deviation, len(score)):
+        return "deviations missing"
     return draw
+
+
+def _are_deviations(told: list[float] | None, n: int) -> bool:
+    return told is not None and len(told) == n and all(0 < each < np.inf for each in told)
 
 
 def _of_softmax(
@@ -135,19 +139,26 @@ def _of_softmax(
         scores[row, : len(each.items)] = each.score
     top = np.array([each.shown[:slots] for each in decisions], dtype=np.int64)
     given = conditional_propensities(scores, top, temperature=temperature)
-    slot = np.full(top.shape, np.nan)
-    if slots <= _MOST_SLOTS:
-        by_slot = slot_propensities(scores, slots, temperature=temperature)
-        inclusion = by_slot.sum(axis=2)
-        slot = np.take_along_axis(by_slot, top[:, :, None], axis=1)[:, range(slots), range(slots)]
-    else:
-        inclusion = np.stack(
-            [inclusion_propensities(row, slots, temperature=temperature) for row in scores]
-        )
+    by_slot = slot_propensities(scores, slots, temperature=temperature)
+    inclusion = by_slot.sum(axis=2)
+    slot = np.take_along_axis(by_slot, top[:, :, None], axis=1)[:, range(slots), range(slots)]
     return [
         _checked(each, given[row], inclusion[row, : len(each.items)], slot[row])
         for row, each in enumerate(decisions)
     ]
+
+
+def _of_uplifts(decision: Decision) -> Chances | str:
+    mean, sd = np.array(decision.score), np.array(decision.deviation)
+    slots = _drawn(decision)
+    top = decision.shown[:slots]
+    try:
+        order = LargestFirst(mean, sd, places=slots)
+        given = np.array([order.next(item) for item in top])
+        by_slot = largest_by_place(mean, sd, places=slots)
+    except RowError:
+        return "deviations too small"
+    return _checked(decision, given, by_slot.sum(axis=1), by_slot[top, np.arange(slots)])
 
 
 def _of_swaps(decision: Decision, epsilon: float) -> Chances | str:

@@ -69,6 +69,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
         no closed form. ``None`` where nobody said, which counts as such.
     moment : dict of str to value
         Features of the moment as the caller told them (hour, device, session so far).
+    deviation : list of float or None
+        Standard deviations of the items' uplifts, where those were drawn (Thompson).
     """
 
     decision_id: str
@@ -92,6 +94,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     canary: bool
     constrained: bool | None = None
     moment: dict[str, float | str | None] = {}
+    deviation: list[float] | None = None
 
 
 class EventRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="event"):

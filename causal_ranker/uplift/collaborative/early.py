@@ -1,4 +1,4 @@
-"""When to stop: by a causal metric that is estimated on pairs the model does not learn from.
+"""When to stop: by the CDCG that is estimated on pairs the model does not learn from.
 
 The truth is never looked at, as nobody has it. The estimate is noisy where propensities are small,
 so that the best epoch is in part the luckiest one: judge what was stopped so on other pairs again.
@@ -6,32 +6,26 @@ so that the best epoch is in part the luckiest one: judge what was stopped so on
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
 from causal_ranker.errors import ConfigError, RowError
-from causal_ranker.uplift.collaborative.estimated import ScoreUsers, estimated_ranking
+from causal_ranker.uplift.collaborative.estimated import ScoreUsers, estimated_cdcg
 from causal_ranker.uplift.collaborative.factors import Factors
 from causal_ranker.uplift.collaborative.interactions import Interactions
 
 __all__ = ["EarlyStop", "Watch"]
 
-_CP: Final = re.compile(r"cp([1-9]\d*)")
-
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """Keep the best epoch by an estimated metric, and stop when none was better for long.
+    """Keep the best epoch by the estimated CDCG, and stop when none was better for long.
 
     Parameters
     ----------
     validation : Interactions
         Pairs of the same users and items, drawn apart from those of training, with propensities.
-    metric : str
-        ``"cdcg"``, or ``"cp10"`` and so on for CP@10; larger is better.
     every : int
         Epochs between two looks. The last epoch is always looked at.
     patience : int
@@ -45,24 +39,17 @@ class EarlyStop:
     Raises
     ------
     ConfigError
-        If the metric has another name, `every` or `patience` is no whole number of at least 1, the
-        cap is not above 1, or the overlap not from 0 to below 0.5.
+        If `every` or `patience` is no whole number of at least 1, the cap is not above 1, or the
+        overlap not from 0 to below 0.5.
     """
 
     validation: Interactions
-    metric: str = "cdcg"
     every: int = 1
     patience: int = 5
     cap: float | None = None
     overlap: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.metric != "cdcg" and _CP.fullmatch(self.metric) is None:
-            raise ConfigError(
-                expected="'cdcg' or 'cp' and a number of slots as the metric of early stopping",
-                came=repr(self.metric),
-                do="Take 'cdcg' or, say, 'cp10'.",
-            )
         for name in ("every", "patience"):
             count = getattr(self, name)
             if not isinstance(count, int) or count < 1:
@@ -124,7 +111,7 @@ class EarlyStop:
             )
 
     def value(self, score_users: ScoreUsers) -> float:
-        """Estimate the metric.
+        """Estimate the CDCG.
 
         Parameters
         ----------
@@ -139,15 +126,11 @@ class EarlyStop:
         Raises
         ------
         DataError
-            If the validation pairs cannot tell (see `estimated_ranking`).
+            If the validation pairs cannot tell (see `estimated_cdcg`).
         OverlapError
             If none of them was shown.
         """
-        ranking = estimated_ranking(
-            score_users, self.validation, cap=self.cap, overlap=self.overlap
-        )
-        slots = _CP.fullmatch(self.metric)
-        return (ranking.cdcg() if slots is None else ranking.cp(int(slots[1]))).value
+        return estimated_cdcg(score_users, self.validation, cap=self.cap, overlap=self.overlap)
 
 
 def _same_pairs(one: Interactions, other: Interactions) -> bool:

@@ -1,8 +1,8 @@
 """CP@K and CDCG of a ranking of every item, estimated from pairs that were shown or played.
 
 The truth tau of `causal_ranker.stats.rank_metrics` is replaced by ``Y (T/p - (1 - T)/(1 - p))``,
-as in `causal_ranker.stats.logged_ranking`. Pairs that are not listed have Y = 0 and add nothing,
-so that only the places of the plays are looked up: users come in blocks, and a matrix of all
+as in `causal_ranker.stats.logged_ranking`. What was not played has Y = 0 and adds nothing, so that
+only the places of the plays are looked up: users come in blocks, and a matrix of all
 users and items is never in memory. Source: Sato et al., RecSys 2020.
 
 Where p is 1 but for a millionth, pairs that were not shown, with their weights of a million, are
@@ -30,7 +30,6 @@ __all__ = [
     "EstimatedRanking",
     "ScoreUsers",
     "estimated_cdcg",
-    "estimated_cp",
     "estimated_ranking",
 ]
 
@@ -63,7 +62,7 @@ class EstimatedMetric:
 
 @dataclass(frozen=True)
 class EstimatedRanking:
-    """Where shown and played pairs stand in a ranking; made by `estimated_ranking`.
+    """Where played pairs stand in a ranking; made by `estimated_ranking`.
 
     Parameters
     ----------
@@ -71,38 +70,31 @@ class EstimatedRanking:
         Code of the user of each pair.
     rank : ndarray of int64, shape (n,)
         Rank of the item among all items, from 1.
-    treated, played, capped : ndarray of bool, shape (n,)
-        T, Y, and whether the cap lowered the weight.
-    weight : ndarray of float64, shape (n,)
-        Inverse propensity of what happened.
+    effect : ndarray of float64, shape (n,)
+        ``T/p - (1 - T)/(1 - p)``, capped.
+    capped : ndarray of bool, shape (n,)
+        Whether the cap lowered the weight.
     n_users, n_items : int
         Users that the metrics are means over, and items that each of them ranks.
-    overlap : float
-        Pairs that are not here for a propensity nearer to 0 or 1 than that.
     share_without_overlap : float
-        How many of the plays those are, as a share.
+        Share of the plays that is not here for want of overlap.
     """
 
     user: NDArray[np.int64]
     rank: NDArray[np.int64]
-    treated: NDArray[np.bool_]
-    played: NDArray[np.bool_]
+    effect: Array
     capped: NDArray[np.bool_]
-    weight: Array
     n_users: int
     n_items: int
-    overlap: float
     share_without_overlap: float
 
-    def cp(self, k: int, *, self_normalised: bool = False) -> EstimatedMetric:
+    def cp(self, k: int) -> EstimatedMetric:
         """Estimate ``CP@K = (1/U) sum_u sum_{rank <= K} tau_ui / K``, extra plays per slot.
 
         Parameters
         ----------
         k : int
             Slots, K.
-        self_normalised : bool
-            Divide the weights of the shown pairs by their sum (see `cdcg`).
 
         Returns
         -------
@@ -112,72 +104,32 @@ class EstimatedRanking:
         Raises
         ------
         ConfigError
-            If k is not a whole number of at least 1, or there are fewer items; or if
-            self-normalised, and pairs without overlap are left out.
-        OverlapError
-            If self-normalised, and none of the first K items was shown.
+            If k is not a whole number of at least 1, or there are fewer items.
         """
         slots = positive_count(k, name="k")
         reject_empty_slots(slots, longest=self.n_items)
-        gain = np.where(self.rank <= slots, 1 / slots, 0.0)
-        return self._estimate(gain, total=1.0, normal=self_normalised)
+        return self._estimate(np.where(self.rank <= slots, 1 / slots, 0.0))
 
-    def cdcg(self, *, self_normalised: bool = False) -> EstimatedMetric:
+    def cdcg(self) -> EstimatedMetric:
         """Estimate ``CDCG = (1/U) sum_u sum_i tau_ui / log2(1 + rank_ui)`` over the whole ranking.
-
-        Parameters
-        ----------
-        self_normalised : bool
-            Divide the weights of the shown pairs by their sum in place of what it is expected to
-            be, which takes out most of the noise of small propensities. Those of pairs that were
-            not shown are near 1, and of pairs that are not listed unknown: they stay.
 
         Returns
         -------
         EstimatedMetric
             Discounted extra plays per user.
-
-        Raises
-        ------
-        ConfigError
-            If self-normalised, and pairs without overlap are left out.
-        OverlapError
-            If self-normalised, and no pair was shown.
         """
-        total = float((1 / np.log2(np.arange(2.0, self.n_items + 2))).sum())
-        return self._estimate(1 / np.log2(1.0 + self.rank), total=total, normal=self_normalised)
+        return self._estimate(1 / np.log2(1.0 + self.rank))
 
-    def _estimate(self, gain: Array, *, total: float, normal: bool) -> EstimatedMetric:
-        """Sum gains times effects; `total` is the gain of all items of a user."""
-        pull = gain * self.weight
-        shown = self._by_user(pull * (self.treated & self.played))
-        if normal:
-            if self.overlap > 0:
-                raise ConfigError(
-                    expected="all pairs in the metric, to divide weights by what they add up to",
-                    came=f"self_normalised with overlap = {self.overlap:g}",
-                    do="Leave one of the two out: how many pairs lack overlap is not known.",
-                )
-            weight = self._by_user(pull * self.treated)
-            if not weight.any():
-                raise OverlapError(
-                    expected="shown pairs among those that the metric counts",
-                    came="none",
-                    do="Give more logs, or leave self_normalised out.",
-                )
-            mean = shown.sum() / weight.sum()
-            # By linearisation: a user's own share of the ratio's error around the ratio.
-            shown = total * (mean + (shown - mean * weight) / weight.mean())
-        by_user = shown - self._by_user(pull * (~self.treated & self.played))
-        counts = self.played & (gain > 0)
+    def _estimate(self, gain: Array) -> EstimatedMetric:
+        """Sum gains times effects."""
+        by_user = np.zeros(self.n_users)
+        np.add.at(by_user, self.user, gain * self.effect)
+        counts = gain > 0
         return EstimatedMetric(
             value=float(by_user.mean()),
             by_user=by_user,
             share_capped=float(self.capped[counts].mean()) if counts.any() else 0.0,
         )
-
-    def _by_user(self, values: Array) -> Array:
-        return np.bincount(self.user, weights=values, minlength=self.n_users).astype(np.float64)
 
 
 def estimated_ranking(
@@ -187,7 +139,7 @@ def estimated_ranking(
     cap: float | None = None,
     overlap: float = 0.0,
 ) -> EstimatedRanking:
-    """Look up where the listed pairs stand in a ranking of all items.
+    """Look up where the played pairs stand in a ranking of all items.
 
     Parameters
     ----------
@@ -212,22 +164,23 @@ def estimated_ranking(
     EmptyError
         If nothing was played.
     OverlapError
-        If nothing was shown, a propensity is 0 or 1, or no play has overlap.
+        If nothing was shown, or no play has overlap.
     RowError
-        If a propensity is missing or outside [0, 1], or a score is NaN.
+        If the propensity of a play is missing, or a score is NaN.
     SchemaError
         If the scores are not one number per user and item.
     ConfigError
         If the cap is not above 1, or the overlap not from 0 to below 0.5.
     """
     _reject_one_sided(interactions)
+    plays = np.flatnonzero(interactions.played)
+    plays = plays[np.argsort(interactions.user[plays], kind="stable")]
+    p = interactions.propensity[plays]
     effects = logged_effects(
-        interactions.played, interactions.exposed, propensity=interactions.propensity, cap=cap
+        interactions.played[plays], interactions.exposed[plays], propensity=p, cap=cap
     )
-    kept = _with_overlap(interactions, overlap)
-    order = np.argsort(interactions.user, kind="stable")
-    order = order[kept[order]]
-    user, item = interactions.user[order].astype(np.int64), interactions.item[order]
+    kept = _with_overlap(p, overlap)
+    user, item = interactions.user[plays[kept]].astype(np.int64), interactions.item[plays[kept]]
     rank = np.empty(user.size, dtype=np.int64)
     for rows in _blocks(user, users=max(1, _CELLS // interactions.n_items)):
         codes, place = np.unique(user[rows], return_inverse=True)
@@ -236,42 +189,12 @@ def estimated_ranking(
     return EstimatedRanking(
         user=user,
         rank=rank,
-        treated=effects.treated[order],
-        played=interactions.played[order],
-        capped=effects.capped[order],
-        weight=effects.weight[order],
+        effect=np.where(effects.treated, effects.weight, -effects.weight)[kept],
+        capped=effects.capped[kept],
         n_users=interactions.n_users,
         n_items=interactions.n_items,
-        overlap=overlap,
-        share_without_overlap=float(1 - kept[interactions.played].mean()),
+        share_without_overlap=float(1 - kept.mean()),
     )
-
-
-def estimated_cp(
-    score_users: ScoreUsers,
-    interactions: Interactions,
-    *,
-    k: int,
-    cap: float | None = None,
-    overlap: float = 0.0,
-    self_normalised: bool = False,
-) -> float:
-    """Estimate CP@K, extra plays per slot.
-
-    Parameters
-    ----------
-    score_users, interactions, cap, overlap
-        As in `estimated_ranking`.
-    k, self_normalised
-        As in `EstimatedRanking.cp`.
-
-    Returns
-    -------
-    float
-        In plays per slot.
-    """
-    ranking = estimated_ranking(score_users, interactions, cap=cap, overlap=overlap)
-    return ranking.cp(k, self_normalised=self_normalised).value
 
 
 def estimated_cdcg(
@@ -280,7 +203,6 @@ def estimated_cdcg(
     *,
     cap: float | None = None,
     overlap: float = 0.0,
-    self_normalised: bool = False,
 ) -> float:
     """Estimate the causal DCG, discounted extra plays per user.
 
@@ -288,8 +210,6 @@ def estimated_cdcg(
     ----------
     score_users, interactions, cap, overlap
         As in `estimated_ranking`.
-    self_normalised
-        As in `EstimatedRanking.cdcg`.
 
     Returns
     -------
@@ -297,7 +217,7 @@ def estimated_cdcg(
         In plays per user.
     """
     ranking = estimated_ranking(score_users, interactions, cap=cap, overlap=overlap)
-    return ranking.cdcg(self_normalised=self_normalised).value
+    return ranking.cdcg().value
 
 
 def _reject_one_sided(interactions: Interactions) -> None:
@@ -315,19 +235,18 @@ def _reject_one_sided(interactions: Interactions) -> None:
         )
 
 
-def _with_overlap(interactions: Interactions, overlap: float) -> NDArray[np.bool_]:
+def _with_overlap(p: Array, overlap: float) -> NDArray[np.bool_]:
     if not 0 <= overlap < 0.5:
         raise ConfigError(
             expected="overlap from 0 to below 0.5",
             came=f"overlap = {overlap!r}",
             do="Give the least propensity, of either arm, of pairs that are to count.",
         )
-    p = interactions.propensity
     kept: NDArray[np.bool_] = np.minimum(p, 1 - p) >= overlap
-    if not kept[interactions.played].any():
+    if not kept.any():
         raise OverlapError(
             expected=f"plays with propensities from {overlap:g} to {1 - overlap:g}",
-            came=f"none of {int(interactions.played.sum())}",
+            came=f"none of {p.size}",
             do="Ask for less overlap, or explore more.",
         )
     return kept

@@ -48,6 +48,8 @@ _FADING: Final = (0.9, 0.999)  # of the means that Adam keeps
 _TINY: Final = 1e-8
 _CELLS: Final = 2**20  # looked at in one go
 _BINS: Final = np.linspace(0, 1, 2**16 + 1)
+#: Log odds beyond which a chance means nothing, and the product of two would soon be 0.
+_EDGE: Final = 40.0
 
 
 class PropCareConfig(FrozenConfig):
@@ -205,6 +207,8 @@ def fit_propcare(
 
     Raises
     ------
+    ConfigError
+        If learning diverges.
     EmptyError
         If nothing was played.
     """
@@ -226,9 +230,10 @@ def fit_propcare(
             for start in range(0, n_users, _USERS):
                 users = order[start : start + _USERS]
                 other = rng.permutation(n_items)
+                both = shown.log_odds(users), liked.log_odds(users)
+                _require_bounded(*both, epoch=epoch, learning_rate=config.learning_rate)
                 found = _slopes(
-                    shown.log_odds(users),
-                    liked.log_odds(users),
+                    *both,
                     plays[users].toarray(),
                     other=other,
                     sign=np.sign(popularity - popularity[other]).astype(np.float32),
@@ -264,7 +269,8 @@ class _Head:
     def log_odds(self, users: NDArray[np.int64]) -> Floats:
         own, item = self._user.values[users], self._item.values
         odds: Floats = own[:, 1:] @ item[:, 1:].T + own[:, :1] + item[:, 0]
-        return odds + np.float32(self._level)
+        odds += np.float32(self._level)
+        return odds
 
     def step(self, users: NDArray[np.int64], slope: Reals, *, epoch: int) -> None:
         own, item = self._user.values[users], self._item.values
@@ -323,6 +329,17 @@ def _plays(interactions: Interactions) -> csr_array:
         (np.ones(int(played.sum()), dtype=np.float32), places),
         shape=(interactions.n_users, interactions.n_items),
     )
+
+
+def _require_bounded(*odds: Reals, epoch: int, learning_rate: float) -> None:
+    # NaN is the least and the largest of an array that has one, and inside no bounds.
+    if not all(each.min() > -_EDGE and each.max() < _EDGE for each in odds):
+        raise ConfigError(
+            expected=f"log odds that stay within {_EDGE:g} of 0",
+            came=f"others in epoch {epoch + 1}: learning diverged at a learning rate of "
+            f"{learning_rate:g}",
+            do="Lower the learning rate.",
+        )
 
 
 class _Slopes(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from causal_ranker.reranking.draws import Draw, PlackettLuce
+from causal_ranker.reranking.draws import Draw, PlackettLuce, Thompson
 from causal_ranker.reranking.explore import Exploration, explore
 from causal_ranker.reranking.lists import CandidateLists
 from causal_ranker.reranking.policies import UpliftPolicy
@@ -34,6 +34,7 @@ def decision(
     """One drawn list of `k` items (as many as are drawn by default) of `n`."""
     rng = np.random.default_rng([seed, *name.encode()])
     base, uplift = rng.normal(size=n), rng.normal(size=n)
+    half = rng.uniform(0.5, 2.0, size=n)
     exploration = Exploration(draw=draw, slots=slots)
     rank = np.empty(n)
     rank[np.argsort(-base, kind="stable")] = np.arange(1.0, n + 1)
@@ -42,7 +43,7 @@ def decision(
         base_score=base,
         base_rank=rank,
         uplift=uplift,
-        interval=(uplift - 1, uplift + 1),
+        interval=(uplift - half, uplift + half),
     )
     drawn = explore(UpliftPolicy(), lists, exploration, decisions=[name], users=[user], seed=seed)
     length = min(slots if k is None else k, n)
@@ -68,6 +69,9 @@ def decision(
         "surface": "home",
         "canary": False,
         "constrained": False,
+        "deviation": (
+            draw.deviations(-half, half).tolist() if isinstance(draw, Thompson) else None
+        ),
     }
     return Decision(**{**fields, **others})
 

@@ -8,6 +8,7 @@ from itertools import permutations
 from typing import Any
 
 from causal_ranker.serving.decisions.record import Decision, EventRecord, Record
+from tests.stats.normal_orders import chances_of_orders
 
 Row = dict[str, Any]
 
@@ -56,7 +57,9 @@ def chances(decision: Decision) -> dict[tuple[int, ...], float] | None:
     assert decision.exploration is not None
     kind = decision.exploration["draw"]["kind"]
     if kind == "thompson":
-        return None
+        assert decision.score is not None
+        assert decision.deviation is not None
+        return chances_of_orders(decision.score, decision.deviation, len(decision.shown))
     return softmax_chances(decision) if kind == "plackett_luce" else swap_chances(decision)
 
 

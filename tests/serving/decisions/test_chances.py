@@ -35,7 +35,9 @@ def inclusion(made: Decision) -> np.ndarray:
         UniformSwaps(epsilon=0.3),
         UniformSwaps(epsilon=1.0),
         UniformSwaps(epsilon=0.0),
+        Thompson(),
     ],
+    ids=str,
 )
 @pytest.mark.parametrize(
     ("n", "slots", "k"), [(6, 2, 2), (5, 4, 2), (5, 5, 5), (4, 9, 4), (1, 1, 1)]
@@ -58,8 +60,13 @@ def test_a_block_of_many_shapes_is_each_of_them_alone() -> None:
     block = [
         decision(f"{i}", n=3 + i % 5, slots=1 + i % 3, draw=draw)
         for i, draw in enumerate(
-            [PlackettLuce(temperature=1), UniformSwaps(epsilon=0.5), PlackettLuce(temperature=2)]
-            * 9
+            [
+                PlackettLuce(temperature=1),
+                UniformSwaps(epsilon=0.5),
+                Thompson(),
+                PlackettLuce(temperature=2),
+            ]
+            * 7
         )
     ]
     for made, found in zip(block, chances(block), strict=True):
@@ -78,7 +85,9 @@ def test_two_hundred_candidates_and_more_slots_than_race_together() -> None:
         assert made.score is not None
         alone = inclusion_propensities(made.score, slots, temperature=0.7)
         np.testing.assert_allclose(found.inclusion, alone, atol=1e-6)
-        assert np.isnan(found.slot).all() == (slots > 20)
+        every = [inclusion_propensities(made.score, k + 1, temperature=0.7) for k in range(slots)]
+        by_slot = np.diff([np.zeros(200), *every], axis=0)
+        np.testing.assert_allclose(found.slot, by_slot[range(slots), made.shown], atol=1e-6)
 
 
 def test_a_list_that_shows_everything_shows_it_surely() -> None:
@@ -106,12 +115,29 @@ def test_a_list_that_shows_everything_shows_it_surely() -> None:
         ({"propensity": [0.5, 0.5]}, "other chances"),
     ],
 )
-@pytest.mark.parametrize("draw", [PlackettLuce(temperature=1), UniformSwaps(epsilon=0.3)])
+@pytest.mark.parametrize(
+    "draw", [PlackettLuce(temperature=1), UniformSwaps(epsilon=0.3), Thompson()], ids=str
+)
 def test_why_nobody_can_say(draw: Draw, change: dict[str, Any], why: str) -> None:
     made = msgspec.structs.replace(decision("a", draw=draw), **change)
     assert chances([decision("b"), made])[1] == why
 
 
-def test_draws_and_lists_without_a_closed_form() -> None:
-    assert chances([decision("a", draw=Thompson())]) == ["thompson"]
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (None, "deviations missing"),
+        ([1.0], "deviations missing"),
+        ([0.0] * 6, "deviations missing"),
+        ([float("nan")] * 6, "deviations missing"),
+        ([1e-12] + [1.0] * 5, "deviations too small"),
+        ([5.0] + [0.3] * 5, "other chances"),
+    ],
+)
+def test_uplifts_are_drawn_from_what_the_record_says(told: Any, why: str) -> None:
+    made = msgspec.structs.replace(decision("a", draw=Thompson()), deviation=told)
+    assert chances([made]) == [why]
+
+
+def test_a_list_that_goes_on_behind_its_slots() -> None:
     assert chances([decision("a", slots=2, k=4)]) == ["longer than what is drawn"]

@@ -129,7 +129,7 @@ def test_it_is_the_slow_version_in_one_run_or_in_many(tmp_path: Path) -> None:
     slow = compacted(records)
     assert done.decisions == 48
     assert done.explained == len({row["assignment_unit"] for row in slow["candidates"]}) > 10
-    assert set(done.without) == {"thompson", "rules", "holdout", "fallback"}
+    assert set(done.without) == {"rules", "holdout", "fallback"}
     assert done.explained + sum(done.without.values()) == done.decisions
     assert done.fallbacks == {"model_error": done.without["fallback"]}
     assert done.impressions == len(slow["impressions"])

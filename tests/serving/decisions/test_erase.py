@@ -185,7 +185,7 @@ def test_while_a_service_writes_it_is_refused_or_waited_for(tmp_path: Path) -> N
 
 
 def test_a_quiet_service_closes_its_segment_and_is_waited_for(tmp_path: Path) -> None:
-    with DecisionLog(tmp_path / "log", config=LogConfig(segment_seconds=0.3)) as log:
+    with DecisionLog(tmp_path / "log", config=LogConfig(segment_seconds=1.5)) as log:
         assert log.append([*MINE, OTHERS[0]]).result(10)
         assert compact(tmp_path / "log", out=tmp_path / "out").segments == 0
         assert erase_from_log(tmp_path / "log", {7}, wait_s=20).rows == {"decisions": 2}

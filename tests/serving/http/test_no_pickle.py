@@ -1,10 +1,13 @@
-"""Nothing is unpickled between the folder of a model and an answer over HTTP."""
+"""Nothing is unpickled between a registry of models, an answer over HTTP and the log of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from causal_ranker.serving.registry import Registry
 from tests.fresh import said_by
+from tests.serving.publishing import publish
+from tests.serving.shop import Shop
 
 CODE = """
 import asyncio, json, pickle, sys
@@ -16,14 +19,21 @@ def hook(event, args):
 sys.addaudithook(hook)
 pickle.loads(pickle.dumps(OSError))  # the hook sees what it should
 seen, found[:] = len(found), []
+from causal_ranker.reranking.draws import PlackettLuce
+from causal_ranker.reranking.explore import Exploration
 from causal_ranker.serving.app import create_app
-from causal_ranker.serving.bundle import load_bundle
+from causal_ranker.serving.config import ServeConfig
+from causal_ranker.serving.decisions.log import DecisionLog
 from causal_ranker.serving.http.keys import KeyRing, new_key
+from causal_ranker.serving.registry import Registry
 from causal_ranker.serving.service import Service
 
-async def main():
-    key = new_key(sys.argv[2])
-    app = create_app(Service(load_bundle(sys.argv[1])), keys=KeyRing(sys.argv[2]))
+async def main(log):
+    key = new_key(sys.argv[3])
+    exploration = Exploration(draw=PlackettLuce(temperature=0.5), slots=2)
+    config = ServeConfig(deadline_ms=20_000, exploration=exploration)
+    service = Service(Registry(sys.argv[1]), config=config, log=log)
+    app = create_app(service, keys=KeyRing(sys.argv[3]))
     headers = {"Authorization": f"Bearer {key}"}
     transport = httpx.ASGITransport(app)
     sent = {"user_id": 100, "candidates": [{"item_id": "item-03", "base_score": 0.5}]}
@@ -33,7 +43,7 @@ async def main():
         "/v1/explain": [sent | {"item_id": "item-03"}],
         "/v1/events": [{"decision_id": "d", "events": [event]}],
     }
-    statuses = []
+    statuses, answers = [], []
     async with app.router.lifespan_context(app):
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/version"):
@@ -42,15 +52,19 @@ async def main():
                 for body in each:
                     answer = await client.post(path, json=body, headers=headers)
                     statuses.append(answer.status_code)
-    return statuses
+                    answers.append(answer.json())
+    return statuses, [answers[0]["explored"], answers[0]["decision_id"] is not None]
 
-statuses = asyncio.run(main())
-print(json.dumps({"seen": seen, "found": found, "statuses": statuses}))
+with DecisionLog(sys.argv[2]) as log:
+    statuses, told = asyncio.run(main(log))
+print(json.dumps({"seen": seen, "found": found, "statuses": statuses, "told": told}))
 """
 
 
-def test_no_pickle_on_the_path(published: Path, tmp_path: Path) -> None:
-    said = said_by(CODE, published, tmp_path / "keys.json")
+def test_no_pickle_on_the_path(shop: Shop, registry: Registry, tmp_path: Path) -> None:
+    publish(registry, shop, 0.2)
+    said = said_by(CODE, registry.root, tmp_path / "log", tmp_path / "keys.json")
     assert said["seen"] > 0
-    assert said["statuses"] == [200] * 5 + [200, 200, 200, 400] + [200] + [503]
+    assert said["statuses"] == [200] * 5 + [200, 200, 200, 400] + [200] + [200]
+    assert said["told"] == [True, True]
     assert said["found"] == []

@@ -10,7 +10,7 @@ import pytest
 
 from causal_ranker.errors import ConfigError, RowError
 from causal_ranker.uplift.collaborative.early import EarlyStop, Watch
-from causal_ranker.uplift.collaborative.estimated import estimated_cdcg, estimated_cp
+from causal_ranker.uplift.collaborative.estimated import estimated_cdcg
 from causal_ranker.uplift.collaborative.factors import Factors
 from causal_ranker.uplift.collaborative.pairwise import BPR, BPRConfig
 from causal_ranker.uplift.collaborative.pointwise import ULRMF, ULRMFConfig
@@ -77,23 +77,15 @@ def test_a_fitted_model_is_that_of_its_best_epoch() -> None:
     assert again.item_factors_.tobytes() == model.item_factors_.tobytes()
 
 
-def test_each_metric_is_the_estimated_one() -> None:
+def test_the_metric_is_the_estimated_one() -> None:
     config = BPRConfig(factors=2, epochs=1)
     model = BPR(config=config).fit(small())
     cdcg = EarlyStop(small(1)).value(model.score_users)
     capped = EarlyStop(small(1), cap=2.0).value(model.score_users)
     apart = EarlyStop(small(1), overlap=0.3).value(model.score_users)
-    cp = EarlyStop(small(1), metric="cp3").value(model.score_users)
     assert cdcg == estimated_cdcg(model.score_users, small(1))
     assert capped == estimated_cdcg(model.score_users, small(1), cap=2.0) != cdcg
     assert apart == estimated_cdcg(model.score_users, small(1), overlap=0.3) != cdcg
-    assert cp == estimated_cp(model.score_users, small(1), k=3)
-
-
-@pytest.mark.parametrize("metric", ["auc", "cp", "cp0", "cp1.5", "CDCG", "cp10 "])
-def test_other_metrics_are_refused(metric: str) -> None:
-    with pytest.raises(ConfigError, match="as the metric of early stopping"):
-        EarlyStop(small(), metric=metric)
 
 
 @pytest.mark.parametrize("name", ["every", "patience"])

@@ -164,6 +164,12 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
         PropCareConfig(alpha=0)
 
 
+@pytest.mark.parametrize("rate", [5.0, 1e20])
+def test_divergence_is_an_error_and_no_overflow(rate: float) -> None:
+    with pytest.raises(ConfigError, match=r"within 40 of 0; .*: learning diverged at a learning"):
+        fit_propcare(world(0).plays, config=PropCareConfig(learning_rate=rate))
+
+
 def test_plays_of_others_are_refused_and_not_dropped() -> None:
     played = np.eye(4, 3, dtype=bool)
     model = fit_propcare(from_dense(~played, played), config=PropCareConfig(factors=1, epochs=1))

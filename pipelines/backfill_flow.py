@@ -1,0 +1,75 @@
+"""Credits of past days, several at once: ``python -m pipelines.backfill_flow run``.
+
+Each day lies in a file of its own that is replaced in one step, so that a day may be done again at
+any time. After a failure or a kill, ``resume --origin-run-id RUN`` does the portions that are
+missing. Settings: `pipelines.settings.BackfillSettings`, in TOML. Where nobody is logged in, as in
+a container, name who runs it in METAFLOW_USER.
+"""
+
+# Metaflow reads annotations of steps, so that they have none.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
+
+import sys
+from pathlib import Path
+
+from metaflow import FlowSpec, IncludeFile, step
+
+# Each step starts this file as a script, in whatever folder.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+
+class BackfillFlow(FlowSpec):
+    """Days in parallel."""
+
+    file = IncludeFile("settings", help="TOML file of settings.", required=True)
+
+    @step
+    def start(self):
+        """List the days."""
+        from pipelines.backfill import days_to_do
+
+        self.portions = days_to_do(self._settings())
+        # Without a play there is nothing to do, which an empty foreach would call an error.
+        self.work = "some" if self.portions else "none"
+        self.next({"some": self.split, "none": self.end}, condition="work")
+
+    @step
+    def split(self):
+        """Hand the portions out."""
+        self.next(self.credit, foreach="portions")
+
+    @step
+    def credit(self):
+        """Credit the plays of some days."""
+        from pipelines.backfill import credit_days
+
+        self.counts = credit_days(self._settings(), self.input)
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        """Put the counts together."""
+        import pandas as pd
+
+        self.counts = pd.concat([each.counts for each in inputs], ignore_index=True)
+        self.merge_artifacts(inputs, exclude=["counts"])
+        self.next(self.end)
+
+    @step
+    def end(self):
+        """Say what was done."""
+        if self.work == "none":
+            print("No plays in these days.")
+        else:
+            print(f"{len(self.counts)} days, {self.counts['credits'].sum():,} credits")
+
+    def _settings(self):
+        import tomllib
+
+        from pipelines.settings import BackfillSettings
+
+        return BackfillSettings(**tomllib.loads(self.file))
+
+
+if __name__ == "__main__":
+    BackfillFlow()
