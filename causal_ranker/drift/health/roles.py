@@ -291,7 +291,8 @@ def lists_of(rows: Rows, *, slate: int) -> Rows | None:
         here.values["base_rank"], here.values["rank"], request=here.request, slate=slate
     )
     first = np.unique(here.request, return_index=True)[1]
-    return replace(here.some(first), values={"changed": shares})
+    every = round(shares.size * rows.of / rows.size)  # as many as there are in all rows
+    return replace(here.some(first), values={"changed": shares}, of=every)
 
 
 def _drawn(table: ibis.Table, *, share: float) -> ibis.Table:

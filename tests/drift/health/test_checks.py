@@ -169,9 +169,13 @@ def test_ranks_say_how_much_of_each_list_is_changed() -> None:
     roles = {"request": "request", "rank": "rank", "base_rank": "base", "slate": 3}
     still = run(lists(0.5), lists(0.5), day=None, roles=roles)
     assert moved(still.checks) == set()
+    # columns and checks have half of the level each
+    threshold = still.columns[0].signals[0].decision.threshold
+    assert threshold == pytest.approx(-np.log10(0.05 / 2))
     report = run(lists(0.05), lists(0.5), day=None, roles=roles)
     assert moved(report.checks) == {"changed"}
     assert by_name(report.checks)["changed"].rows == (600, 600)
+    assert report.notes == ()
     assert "policy" in report.verdict.sentence
 
 
