@@ -23,6 +23,7 @@ from causal_ranker.stats._arrays import Array
 
 __all__ = ["Check", "check_model"]
 
+_FLOOR: Final = 0.1
 _TINY: Final = 1e-9
 
 
@@ -199,8 +200,8 @@ def _far_enough(
             [[_between(case, days[here], days[rest]) for case in group] for here, rest in stretches]
         )
         seen = np.array([[_effect(case, case.sides.before, case.sides.now) for case in group]])
-        # effects that do not matter are not told apart
-        least = np.array([max(case.asked.least_effect, _TINY) for case in group])
+        # days may not differ at all, as where nothing ever is missing
+        least = np.array([max(_FLOOR * case.asked.least_effect, _TINY) for case in group])
         chance = further_than_days(
             null,
             np.broadcast_to(least, null.shape),
@@ -225,7 +226,10 @@ def _effect(case: _Case, before: Rows, now: Rows) -> float:
     if min(_units(before), _units(now)) < 2:
         return 0.0
     if case.judge.distance is not None:
-        return case.judge.distance(before, now)
+        try:
+            return case.judge.distance(before, now)
+        except CausalRankerError:  # as below
+            return 0.0
     asked = case.asked.model_copy(update={"level": 0.5})  # the effect is the same at any
     said = _asked(case.judge, before, now, asked)[0]
     return 0.0 if said is None else max(said.effect_size, 0.0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from causal_ranker.drift.arriving import ArrivingResiduals
-from causal_ranker.drift.calibration import CalibrationDrift
+from causal_ranker.drift.calibration import CalibrationDrift, ResidualBin
 from causal_ranker.drift.delays import DelayDrift
 from causal_ranker.drift.distribution import DistributionDrift
 from causal_ranker.drift.effect import EffectDrift
@@ -53,7 +53,8 @@ class Judge:
     more : callable, optional
         From reference and window to what is worth telling beside the decision.
     distance : callable, optional
-        From reference and window to an effect size, where that costs much less than a decision.
+        From reference and window to an effect size, where a decision's costs much more, or is 0
+        for all that chance explains.
     """
 
     name: str
@@ -119,9 +120,28 @@ def judges_of(sides: Sides, *, within: float) -> list[Judge]:
             known_now=("chance",),
             more=_trust,
         ),
-        Judge("outcome_residuals", ("chance", "outcome"), "residual", _residuals),
-        Judge("propensity_residuals", ("propensity", "treatment"), "residual", _policy),
-        Judge("overlap", ("propensity",), "overlap", _overlap, more=_overlap_shares),
+        Judge(
+            "outcome_residuals",
+            ("chance", "outcome"),
+            "residual",
+            _residuals,
+            distance=_residuals_apart,
+        ),
+        Judge(
+            "propensity_residuals",
+            ("propensity", "treatment"),
+            "residual",
+            _policy,
+            distance=_policy_apart,
+        ),
+        Judge(
+            "overlap",
+            ("propensity",),
+            "overlap",
+            _overlap,
+            more=_overlap_shares,
+            distance=_overlap_apart,
+        ),
         _effect(grouped="group" in there),
         _delay(within),
     ]
@@ -229,6 +249,23 @@ def _policy(before: Rows, now: Rows, asked: DetectorConfig) -> Decision:
     return judge.predict(_pairs(now, "propensity", "treatment"), clusters=now.user)
 
 
+def _residuals_apart(before: Rows, now: Rows) -> float:
+    judge = CalibrationDrift().fit(_pairs(before, "chance", "outcome"))
+    return _apart(judge.residuals(_pairs(now, "chance", "outcome")))
+
+
+def _policy_apart(before: Rows, now: Rows) -> float:
+    judge = CalibrationDrift(against="chance").fit(_pairs(before, "propensity", "treatment"))
+    return _apart(judge.residuals(_pairs(now, "propensity", "treatment")))
+
+
+def _apart(bins: Sequence[ResidualBin]) -> float:
+    """Root mean square change of residuals, with what chance adds to it."""
+    rows = sum(each.rows for each in bins)
+    squares = sum(each.rows * (each.residual - each.expected) ** 2 for each in bins)
+    return float(np.sqrt(squares / max(rows, 1)))
+
+
 def _arriving(before: Rows, now: Rows, asked: DetectorConfig) -> Decision:
     assert before.user is not None
     assert now.day is not None
@@ -254,6 +291,11 @@ def _overlap(before: Rows, now: Rows, asked: DetectorConfig) -> Decision:
     return judge.fit(before.values["propensity"], clusters=before.user).predict(
         now.values["propensity"], clusters=now.user
     )
+
+
+def _overlap_apart(before: Rows, now: Rows) -> float:
+    was, is_ = (OverlapDecay().share(side.values["propensity"]).effective for side in (before, now))
+    return abs(1 - is_ / was) if was else 0.0
 
 
 def _overlap_shares(before: Rows, now: Rows) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def test_nothing_moved_is_nothing_to_do() -> None:
     [
         ({"shift": 0.5}, {"base_score", "uplift", "chance", "propensity"}, "watch"),
         ({"loss": 0.15}, {"outcome_residuals", "arriving_residuals"}, "retrain"),
-        ({"drawn": 0.1}, {"propensity_residuals"}, "stop"),
+        ({"drawn": 0.2}, {"propensity_residuals"}, "stop"),
         ({"effect": -0.2}, {"effect"}, "retrain"),
         ({"effect": -0.6}, {"effect"}, "stop"),
         ({"overlap": 1.5}, {"overlap", "propensity"}, "watch"),
