@@ -1,7 +1,8 @@
 """A server that is told to open one bundle after another, and says what came of each.
 
 ``python -m benchmarks._corrupt_child probe|serve`` reads a folder a line, and answers with a line
-of JSON: ``{"came": "accepted" | "refused" | "failed", "said": ..., "golden": ...}``.
+of JSON: ``{"came": "accepted" | "refused" | "failed", "said": ..., "golden": ...}``. Before the
+first, once it can be asked, it says ``{"came": "ready"}``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ def main(way: str) -> None:
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    import lightgbm  # noqa: F401 - as long as that takes, no bundle hangs
+
+    print(json.dumps({"came": "ready"}), file=answers, flush=True)
     for line in sys.stdin:
         folder = Path(line.strip())
         told: dict[str, Any]

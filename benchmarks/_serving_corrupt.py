@@ -33,6 +33,7 @@ from causal_ranker.serving.verify import verify_bundle
 __all__ = ["corrupt", "run"]
 
 _LONGEST_S: Final = 20.0
+_START_S: Final = 120.0
 _TOO: Final = 100  # of so many, one is verified by the product too
 
 
@@ -173,28 +174,42 @@ class _Child:
     def ask(self, folder: Path) -> dict[str, Any]:
         """Have a bundle opened; ``{"came": "died"}`` where nobody is left to answer."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(f"{folder}\n".encode())
         self._process.stdin.flush()
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(self._process.stdout, selectors.EVENT_READ)
-            line = self._process.stdout.readline() if waiting.select(_LONGEST_S) else b""
-        if line:
-            told: dict[str, Any] = json.loads(line)
+        told = _line_of(self._process, within=_LONGEST_S)
+        if told is not None:
             return told
         self._stop()
         self._process = self._start()
         return {"came": "died"}
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks._corrupt_child", self._way],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        # A busy machine takes long to start it, which is no fault of a bundle.
+        if _line_of(process, within=_START_S) is None:
+            process.kill()
+            process.communicate()
+            raise RuntimeError("the process that opens bundles did not start")
+        return process
 
     def _stop(self) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+def _line_of(process: subprocess.Popen[bytes], *, within: float) -> dict[str, Any] | None:
+    """Return what it says next; ``None`` where it is silent for so long, or has died."""
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ)
+        line = process.stdout.readline() if waiting.select(within) else b""
+    if not line:
+        return None
+    told: dict[str, Any] = json.loads(line)
+    return told

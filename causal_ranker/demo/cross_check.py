@@ -55,7 +55,7 @@ def cross_check_section(
         "product with stores that do not in that week: demand that rises in all stores as the "
         "product is promoted, which the first two would take for an effect, is gone, and so are "
         "promotions that all stores run. Where it is much smaller, some of the average effect may "
-        "be such demand."
+        "be such demand, or promotions of some stores only do less."
     )
     note = (
         f"Purchases per 100 exposures, 95 % intervals by household and by product and week; "

@@ -143,7 +143,7 @@ class CausalMLLearner(WrappedLearner):
             raise RowError(
                 expected=f"an outcome of 0 or 1 for {self._called}",
                 came=f"values up to {np.max(outcome):g}, which it would take for labels",
-                do="Take the regressor of the same name.",
+                do="Take the regressor of the same name, or a learner that reads such outcomes.",
             )
 
     def _tell_categories(self, estimator: Any, rows: Rows) -> OneHot | None:

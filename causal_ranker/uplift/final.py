@@ -206,7 +206,7 @@ def comparable_rows(
 
 def look_at_overlap(
     rows: Rows, *, config: LearnerConfig, seed: int, nuisances: NuisanceValues | None = None
-) -> Comparable:
+) -> None:
     """Refuse rows whose arms cannot be compared, for a learner that reads no propensity itself.
 
     Outcome models answer for either arm wherever they are asked: where one arm hardly occurs, what
@@ -224,11 +224,6 @@ def look_at_overlap(
         Of the same rows: their propensities are looked at. By default those that were logged, or
         estimates out of fold.
 
-    Returns
-    -------
-    Comparable
-        Rows, weights and estimand.
-
     Raises
     ------
     OverlapError
@@ -237,4 +232,4 @@ def look_at_overlap(
     known = logged_propensity(rows.propensity) if nuisances is None else nuisances.propensity
     if known is None:
         known = propensity_model(config.nuisance, seed=seed).fit(rows).cross_fitted(rows)
-    return comparable_rows(rows, known, config=config)
+    comparable_rows(rows, known, config=config)

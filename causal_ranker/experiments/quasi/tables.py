@@ -199,6 +199,9 @@ def read_discontinuity(
         One row per unit.
     outcome, treatment, running, user : str
         Columns of Y, T, of what decides on T, and of the ids that rows are clustered by.
+    request : sequence of str
+        Columns that together say whose slate a row was in. With them `running` is a score, and what
+        decides is its distance from the end of the slate; without, `running` itself.
     cutoff, bandwidth : float
         As in `causal_ranker.experiments.quasi.discontinuity.regression_discontinuity`.
 

@@ -261,7 +261,7 @@ def test_scores_that_are_none_are_refused() -> None:
     scores[3, 2] = np.nan
     with pytest.raises(RowError, match=r"NaN for 1 of 20 users \(first: 3\)"):
         estimated_cdcg(scores.__getitem__, draw.interactions)
-    with pytest.raises(SchemaError, match=r"\(23, 9\)"):
+    with pytest.raises(SchemaError, match=r"\(20, 9\)"):
         estimated_cdcg(draw.scores[:, 1:].__getitem__, draw.interactions)
     with pytest.raises(SchemaError, match="int64"):
         estimated_cdcg(np.zeros((23, 9), dtype=np.int64).__getitem__, draw.interactions)
