@@ -7,6 +7,8 @@ many at once         `reconstruction`, `clusters`, `discrepancy`, `domain`; `per
 other libraries      `streaming` (river), `alibi`
 the monitor          `monitor` and its parts: `scan`, `profiles`, `histograms`, `schema`, `signals`,
                      `days`, `columns`, `family`, `service`; `verdict`, `sections`, `gauges`
+the model            `health/`: which of the detectors below the monitor asks, and what it makes of
+                     their answers
 predictions          `means`, `distribution`, `support`, `label_free`
 labels that came     `calibration`, `arriving`, `proxies`
 causes               `effect`, `overlap`, `delays`

@@ -272,9 +272,15 @@ def monitor(
         )
     if absent := sorted(s for s in before.rows if s is not None and not now.rows[s].sum()):
         notes.append(f"Segments without a row in the window: {listed(absent)}.")
-    quiet = f"none of {len(compared) - len(cells.uncounted)} columns drifted"
-    if checks:
-        quiet += f", nor any of {len(checks)} checks of the model"
+    looked = [
+        f"{count} {what}"
+        for count, what in (
+            (len(compared) - len(cells.uncounted), "columns"),
+            (len(checks), "checks of the model"),
+        )
+        if count
+    ]
+    quiet = f"none of {' and '.join(looked)} drifted"
     of_model = [check.finding for check in checks if check.finding is not None]
     every = [*_of_schema(changes), *of_model, *_of_columns(found, config), *findings]
     return MonitorReport(

@@ -35,16 +35,23 @@ def drift_section(report: MonitorReport) -> Section:
     section = drift_summary(report)
     if len(report.days_before) < 2:
         return section
+    tracks = {_named(each): each.track for each in _ordered(report)[:_PANELS]}
+    for check in report.checks:
+        if check.track is not None and len(check.track.reference) > 1:
+            tracks[check.name.replace("_", " ")] = check.track
     panels = {
-        f"{_named(each)}: {each.track.what}": (
-            np.array([*each.track.reference, *each.track.window], dtype=float),
-            len(each.track.reference),
+        f"{name}: {track.what}": (
+            np.array([*track.reference, *track.window], dtype=float),
+            len(track.reference),
         )
-        for each in _ordered(report)[:_PANELS]
+        for name, track in tracks.items()
     }
+    if not panels:
+        return section
     caption = (
         f"Day by day, from {report.days_before[0]} to {report.days_now[-1]}, the columns that "
-        "moved most first; the window stands right of the rule. Each panel has a scale of its own."
+        "moved most first, then what the model's checks look at; the window stands right of the "
+        "rule. Each panel has a scale of its own."
     )
     drawn = Figure(small_multiples(panels), caption, f"Small multiples of {', '.join(panels)}.")
     return Section(section.title, [*section.blocks, drawn])
@@ -170,6 +177,8 @@ def _beside(more: dict[str, Any]) -> str:
         )
     if "median_now" in more:
         return f"median {more['median_now']:.3g} h, {more['median_before']:.3g} h before"
+    if "missing_now" in more:
+        return f"{more['missing_now']:.1%} missing, {more['missing_before']:.1%} before"
     if "weight" in more:
         rate = more["rate"]
         said = more["refusal"] or f"foretells {rate[0]:.3g} ({rate[1]:.3g} to {rate[2]:.3g})"

@@ -11,8 +11,8 @@ from causal_ranker.drift.verdict import Advice, Finding
 
 __all__ = ["finding_of"]
 
-#: From this share of lists in base order on, the model does not serve any more.
-_STOP_FALLBACK: Final = 0.5
+#: From this share of lists in base order, or of predictions missing, the model serves no more.
+_STOP: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ _CALLS: Final[Mapping[str, _Call]] = {
     "score": _Call("the policy's scores moved", "watch", "retrain", _MATURE),
     "uplift": _Call("predicted uplift moved", "watch", "retrain", _MATURE),
     "chance": _Call("predicted chances of a play moved", "watch", "retrain", _MATURE),
+    "missing": _Call("predictions are missing", "watch", "retrain", "see why they are missing"),
     "propensity": _Call(
         "propensities moved", "watch", "watch", "see what changed in how lists are drawn"
     ),
@@ -98,7 +99,7 @@ def finding_of(
     Finding or None
         None where nothing is called for.
     """
-    if name == "effect" and "high" in more and more["high"] < 0:
+    if more.get("harms", False):  # whether or not it moved
         return Finding("what is shown brings fewer plays than none", "stop", "stop serving")
     if level == "quiet":
         return None
@@ -106,8 +107,11 @@ def finding_of(
     what = call.what if name in _CALLS else f"{call.what} ({name.partition(' ')[2]})"
     if source:
         what += f" in the {source}"
-    if name == "fallback" and now is not None and now >= _STOP_FALLBACK:
+    if name == "fallback" and now is not None and now >= _STOP:
         what = f"{now:.0%} of the lists fell back to base order"
         return Finding(what, "stop", "stop serving this model and see its log")
+    if more.get("missing_now", 0.0) >= _STOP:
+        what = f"most values of {name.partition(' ')[2].replace('_', ' ')} are missing"
+        return Finding(what, "stop", "stop serving until they are back")
     advice = call.alarm if level == "alarm" else call.watch
     return Finding(what, advice, _RETRAIN if advice == "retrain" else call.do)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.drift.columns import AlertLevel, Levels
+from causal_ranker.drift.columns import AlertLevel, Levels, Track
 from causal_ranker.drift.days import Calendar, further_than_days, stretches_of
 from causal_ranker.drift.health.advice import finding_of
 from causal_ranker.drift.health.judges import Judge, judges_of
@@ -23,6 +23,7 @@ from causal_ranker.stats._arrays import Array
 
 __all__ = ["Check", "check_model"]
 
+_FLOOR: Final = 0.1
 _TINY: Final = 1e-9
 
 
@@ -49,6 +50,8 @@ class Check:
         group, a proxy's weight.
     finding : Finding or None
         What it calls for.
+    track : Track or None
+        Its means by day; None without days.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Check:
     cannot_tell: str | None
     more: dict[str, Any]
     finding: Finding | None
+    track: Track | None = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +117,8 @@ def check_model(
     -------
     list of Check
         In the order of `sides`, then of `judges_of`.
-
-    Raises
-    ------
-    EmptyError
-        If the reference lacks a weekday of the window.
     """
-    asked = [(judge, each) for each in sides for judge in judges_of(_common(each), within=within)]
+    asked = [(judge, each) for each in sides for judge in judges_of(each, within=within)]
     cases = []
     for judge, each in asked:
         name = f"{each.source} {judge.name}".strip()
@@ -129,18 +128,6 @@ def check_model(
         )
     far = _far_enough(cases, level=level, weekly=weekly, seed=seed)
     return [_told(case, far.get(case.name, True), levels=levels) for case in cases]
-
-
-def _common(sides: Sides) -> Rows:
-    """Rows with the values that both sides have."""
-    both = sides.before.values.keys() & sides.now.values.keys()
-    return Rows(
-        {role: column for role, column in sides.before.values.items() if role in both},
-        sides.before.user if sides.now.user is not None else None,
-        None,
-        sides.before.day if sides.now.day is not None else None,
-        sides.before.of,
-    )
 
 
 def _decided(
@@ -202,7 +189,10 @@ def _far_enough(
         days = _days(group[0].whole)
         for case in group:
             days = np.intersect1d(days, _days(case.whole))
-        calendar = Calendar.of_days(days, np.array(now, dtype=days.dtype), weekly=weekly)
+        try:
+            calendar = Calendar.of_days(days, np.array(now, dtype=days.dtype), weekly=weekly)
+        except EmptyError:  # a weekday without labels, say
+            continue
         stretches = stretches_of(calendar, seed=seed)
         if not stretches:
             continue
@@ -210,8 +200,8 @@ def _far_enough(
             [[_between(case, days[here], days[rest]) for case in group] for here, rest in stretches]
         )
         seen = np.array([[_effect(case, case.sides.before, case.sides.now) for case in group]])
-        # effects that do not matter are not told apart
-        least = np.array([max(case.asked.least_effect, _TINY) for case in group])
+        # days may not differ at all, as where nothing ever is missing
+        least = np.array([max(_FLOOR * case.asked.least_effect, _TINY) for case in group])
         chance = further_than_days(
             null,
             np.broadcast_to(least, null.shape),
@@ -236,7 +226,10 @@ def _effect(case: _Case, before: Rows, now: Rows) -> float:
     if min(_units(before), _units(now)) < 2:
         return 0.0
     if case.judge.distance is not None:
-        return case.judge.distance(before, now)
+        try:
+            return case.judge.distance(before, now)
+        except CausalRankerError:  # as below
+            return 0.0
     asked = case.asked.model_copy(update={"level": 0.5})  # the effect is the same at any
     said = _asked(case.judge, before, now, asked)[0]
     return 0.0 if said is None else max(said.effect_size, 0.0)
@@ -283,7 +276,18 @@ def _told(case: _Case, far: bool, *, levels: Levels) -> Check:
         cannot_tell=trouble,
         more=more,
         finding=finding,
+        track=_track(case.whole, now, role=role),
     )
+
+
+def _track(before: Rows, now: Rows, *, role: str) -> Track | None:
+    if before.day is None or now.day is None:
+        return None
+    sides = []
+    for side in (before, now):
+        days = np.unique(_days(side))
+        sides.append(tuple(_mean(side.values[role][side.day == day]) for day in days))
+    return Track(sides[0], sides[1], "mean")
 
 
 def _mean(values: Array) -> float | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from causal_ranker.drift.arriving import ArrivingResiduals
-from causal_ranker.drift.calibration import CalibrationDrift
+from causal_ranker.drift.calibration import CalibrationDrift, ResidualBin
 from causal_ranker.drift.delays import DelayDrift
 from causal_ranker.drift.distribution import DistributionDrift
 from causal_ranker.drift.effect import EffectDrift
@@ -26,6 +26,9 @@ from causal_ranker.stats.intervals import clustered_mean
 __all__ = ["Judge", "judges_of"]
 
 _LATEST_DAYS: Final = 7
+#: Of the interval that a mean effect must be below 0 in before serving stops.
+_SURE: Final = 0.998
+_PREDICTIONS: Final = ("base_score", "score", "uplift", "chance", "propensity")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Judge:
     more : callable, optional
         From reference and window to what is worth telling beside the decision.
     distance : callable, optional
-        From reference and window to an effect size, where that costs much less than a decision.
+        From reference and window to an effect size, where a decision's costs much more, or is 0
+        for all that chance explains.
     """
 
     name: str
@@ -82,12 +86,12 @@ class Judge:
         return Sides(sides.before.known(*before), sides.now.known(*now), sides.source)
 
 
-def judges_of(rows: Rows, *, within: float) -> list[Judge]:
+def judges_of(sides: Sides, *, within: float) -> list[Judge]:
     """List who can judge rows with such values.
 
     Parameters
     ----------
-    rows : Rows
+    sides : Sides
         The rows.
     within : float
         Longest delay compared, in hours.
@@ -97,9 +101,16 @@ def judges_of(rows: Rows, *, within: float) -> list[Judge]:
     list of Judge
         In a fixed order: predictions, labels, causes.
     """
-    timed = rows.user is not None and rows.day is not None
+    both = [sides.before, sides.now]
+    there = sides.before.values.keys() & sides.now.values.keys()
+    timed = all(each.user is not None and each.day is not None for each in both)
     found = [
-        *(_spread(role) for role in ("base_score", "score", "uplift", "chance", "propensity")),
+        *(_spread(role) for role in _PREDICTIONS),
+        *(
+            _missing(role)
+            for role in _PREDICTIONS
+            if role in there and any(np.isnan(each.values[role]).any() for each in both)
+        ),
         *(_mean(role) for role in ("changed", "fallback", "organic")),
         Judge(
             "label_free",
@@ -109,16 +120,35 @@ def judges_of(rows: Rows, *, within: float) -> list[Judge]:
             known_now=("chance",),
             more=_trust,
         ),
-        Judge("outcome_residuals", ("chance", "outcome"), "residual", _residuals),
-        Judge("propensity_residuals", ("propensity", "treatment"), "residual", _policy),
-        Judge("overlap", ("propensity",), "overlap", _overlap, more=_overlap_shares),
-        _effect(grouped="group" in rows.values),
+        Judge(
+            "outcome_residuals",
+            ("chance", "outcome"),
+            "residual",
+            _residuals,
+            distance=_residuals_apart,
+        ),
+        Judge(
+            "propensity_residuals",
+            ("propensity", "treatment"),
+            "residual",
+            _policy,
+            distance=_policy_apart,
+        ),
+        Judge(
+            "overlap",
+            ("propensity",),
+            "overlap",
+            _overlap,
+            more=_overlap_shares,
+            distance=_overlap_apart,
+        ),
+        _effect(grouped="group" in there),
         _delay(within),
     ]
     if timed:
         found.append(Judge("arriving_residuals", ("chance", "outcome"), "residual", _arriving))
-        found += [_proxy(role) for role in rows.values if role.startswith("proxy ")]
-    return [judge for judge in found if rows.values.keys() >= set(judge.needs)]
+        found += [_proxy(role) for role in sides.before.values if role.startswith("proxy ")]
+    return [judge for judge in found if there >= set(judge.needs)]
 
 
 def _spread(role: str) -> Judge:
@@ -132,6 +162,35 @@ def _spread(role: str) -> Judge:
         return kolmogorov_smirnov(before.values[role], now.values[role])
 
     return Judge(role, (role,), "distribution", decide, distance=distance)
+
+
+def _missing(role: str) -> Judge:
+    def shares(rows: Rows) -> Array:
+        return np.isnan(rows.values[role]).astype(np.float64)
+
+    def decide(before: Rows, now: Rows, asked: DetectorConfig) -> Decision:
+        judge = MeanDrift(**asked.model_dump())
+        return judge.fit(shares(before), clusters=before.user).predict(
+            shares(now), clusters=now.user
+        )
+
+    def more(before: Rows, now: Rows) -> dict[str, Any]:
+        sides = [float(shares(side).mean()) for side in (before, now)]
+        return {"missing_before": sides[0], "missing_now": sides[1]}
+
+    def distance(before: Rows, now: Rows) -> float:
+        return abs(float(shares(now).mean() - shares(before).mean()))
+
+    return Judge(
+        f"missing {role}",
+        (role,),
+        "missing",
+        decide,
+        known_before=(),
+        known_now=(),
+        more=more,
+        distance=distance,
+    )
 
 
 def _mean(role: str) -> Judge:
@@ -190,6 +249,23 @@ def _policy(before: Rows, now: Rows, asked: DetectorConfig) -> Decision:
     return judge.predict(_pairs(now, "propensity", "treatment"), clusters=now.user)
 
 
+def _residuals_apart(before: Rows, now: Rows) -> float:
+    judge = CalibrationDrift().fit(_pairs(before, "chance", "outcome"))
+    return _apart(judge.residuals(_pairs(now, "chance", "outcome")))
+
+
+def _policy_apart(before: Rows, now: Rows) -> float:
+    judge = CalibrationDrift(against="chance").fit(_pairs(before, "propensity", "treatment"))
+    return _apart(judge.residuals(_pairs(now, "propensity", "treatment")))
+
+
+def _apart(bins: Sequence[ResidualBin]) -> float:
+    """Root mean square change of residuals, with what chance adds to it."""
+    rows = sum(each.rows for each in bins)
+    squares = sum(each.rows * (each.residual - each.expected) ** 2 for each in bins)
+    return float(np.sqrt(squares / max(rows, 1)))
+
+
 def _arriving(before: Rows, now: Rows, asked: DetectorConfig) -> Decision:
     assert before.user is not None
     assert now.day is not None
@@ -217,6 +293,11 @@ def _overlap(before: Rows, now: Rows, asked: DetectorConfig) -> Decision:
     )
 
 
+def _overlap_apart(before: Rows, now: Rows) -> float:
+    was, is_ = (OverlapDecay().share(side.values["propensity"]).effective for side in (before, now))
+    return abs(1 - is_ / was) if was else 0.0
+
+
 def _overlap_shares(before: Rows, now: Rows) -> dict[str, Any]:
     shares = [OverlapDecay().share(side.values["propensity"]) for side in (before, now)]
     return {
@@ -240,9 +321,11 @@ def _effect(*, grouped: bool) -> Judge:
         judge = EffectDrift().fit(table(before), clusters=before.user)
         units = np.arange(now.size) if now.user is None else now.user
         mean = clustered_mean(now.values["aipw"], units)
+        surely = clustered_mean(now.values["aipw"], units, level=_SURE)
         return {
             "low": mean.low,
             "high": mean.high,
+            "harms": surely.high < 0,
             "groups": [
                 {
                     "group": each.group,

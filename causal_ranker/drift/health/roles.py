@@ -236,7 +236,8 @@ def read_rows(
         )
     columns: dict[str, Any] = {role: table[c].cast("float64") for role, c in values.items()}
     for role, c in keys.items():  # numbers are compared sooner than words
-        columns[f"key {role}"] = table[c].isnull().ifelse(None, table[c].cast("string").hash())
+        lost = table[c].isnull() | table[c].isnan() if kinds[c].is_floating() else table[c].isnull()
+        columns[f"key {role}"] = lost.ifelse(None, table[c].cast("string").hash())
     if day is not None:
         columns["day"] = table[day].cast("date")
     with reading(name):
@@ -277,9 +278,10 @@ def lists_of(rows: Rows, *, slate: int) -> Rows | None:
     Returns
     -------
     Rows or None
-        A row for each list, with `changed`; None where rows do not say.
+        A row for each list, with `changed`; None where rows do not say, or say so themselves.
     """
-    if rows.request is None or not {"base_rank", "rank"} <= rows.values.keys():
+    there = rows.values.keys()
+    if rows.request is None or "changed" in there or not {"base_rank", "rank"} <= there:
         return None
     here = rows.known("base_rank", "rank")
     assert here.request is not None
@@ -289,7 +291,8 @@ def lists_of(rows: Rows, *, slate: int) -> Rows | None:
         here.values["base_rank"], here.values["rank"], request=here.request, slate=slate
     )
     first = np.unique(here.request, return_index=True)[1]
-    return replace(here.some(first), values={"changed": shares})
+    every = round(shares.size * rows.of / rows.size)  # as many as there are in all rows
+    return replace(here.some(first), values={"changed": shares}, of=every)
 
 
 def _drawn(table: ibis.Table, *, share: float) -> ibis.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from hashlib import blake2b
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from causal_ranker.drift.health.lists import share_changed
 from causal_ranker.drift.health.roles import Rows, Sides
 from causal_ranker.errors import EmptyError
 from causal_ranker.serving.decisions.intake import fault_of
 from causal_ranker.serving.decisions.record import Decision, id_text
 from causal_ranker.serving.decisions.segments import read_segment, segments
+from causal_ranker.stats._arrays import Array
 
 __all__ = ["Days", "served_sides"]
 
@@ -76,11 +78,12 @@ def _rows(folder: Path, days: Days | None) -> tuple[Rows, Rows]:
             came="none",
             do="Check the folder and the days; these are days in UTC.",
         )
+    changed = _changed([decision for _, decision in kept])
     lists: list[tuple[Any, ...]] = []
     items: list[tuple[Any, ...]] = []
-    for user, decision in kept:
+    for (user, decision), share_of_list in zip(kept, changed.tolist(), strict=True):
         day = np.datetime64(decision.at_ms, "ms").astype("datetime64[D]")
-        lists.append((user, day, float(decision.fallback is not None), _changed(decision)))
+        lists.append((user, day, float(decision.fallback is not None), share_of_list))
         drawn = min(decision.slots, len(decision.shown)) if decision.explored else 0
         for place, at in enumerate(decision.shown):
             score = np.nan if decision.score is None else decision.score[at]
@@ -103,13 +106,30 @@ def _decisions(folder: Path, days: Days | None) -> Iterator[Decision]:
                 yield decision
 
 
-def _changed(decision: Decision) -> float:
-    """Share of a list's items that the base order would not have shown."""
-    shown = decision.shown
-    if decision.fallback is not None or decision.holdout or not shown:
-        return np.nan
-    base = np.argsort(-np.asarray(decision.base_score), kind="stable")[: len(shown)]
-    return 1 - len(set(shown) & set(base.tolist())) / len(shown)
+def _changed(decisions: Sequence[Decision]) -> Array:
+    """Share of each list that the base order would not have shown; NaN where no policy made it."""
+    found = np.full(len(decisions), np.nan)
+    made = [
+        at
+        for at, each in enumerate(decisions)
+        if each.fallback is None and not each.holdout and each.shown
+    ]
+    if not made:
+        return found
+    longest = max(len(decisions[at].shown) for at in made)
+    base_rank, rank = [], []
+    for at in made:
+        scores = np.asarray(decisions[at].base_score)
+        places = np.empty(scores.size)
+        places[np.argsort(-scores, kind="stable")] = np.arange(1, scores.size + 1)
+        base_rank.append(places)
+        rank.append(np.full(scores.size, longest + 1))  # but for those that were shown
+        rank[-1][decisions[at].shown] = np.arange(1, len(decisions[at].shown) + 1)
+    request = np.repeat(made, [each.size for each in rank])
+    found[made] = share_changed(
+        np.concatenate(base_rank), np.concatenate(rank), request=request, slate=longest
+    )
+    return found
 
 
 def _hash(decision: Decision) -> int:

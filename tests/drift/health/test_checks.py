@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import ibis
 import numpy as np
@@ -14,8 +15,10 @@ from causal_ranker.drift.health.checks import Check, check_model
 from causal_ranker.drift.health.roles import Roles, Rows, Sides
 from causal_ranker.drift.monitor import MonitorConfig, MonitorReport, monitor
 from causal_ranker.drift.review.feedback import Raised
+from causal_ranker.drift.sections import drift_document
 from causal_ranker.drift.verdict import judge
-from causal_ranker.errors import SchemaError
+from causal_ranker.errors import RowError, SchemaError
+from causal_ranker.reporting.files import write_page
 from tests.drift.health.making import ROLES, rows_of, table
 
 BEFORE = table(0, days=21)
@@ -51,7 +54,7 @@ def test_nothing_moved_is_nothing_to_do() -> None:
     now = table(1, days=7, first=21)
     report = run(now)
     assert report.advice == "nothing"
-    assert "nor any of 14 checks of the model" in report.verdict.sentence
+    assert report.verdict.sentence == "None of 14 checks of the model drifted: nothing to do."
     checks = by_name(report.checks)
     assert all(check.decision is not None for check in checks.values())
     assert not {check.name: check.cannot_tell for check in checks.values() if check.cannot_tell}
@@ -69,7 +72,7 @@ def test_nothing_moved_is_nothing_to_do() -> None:
     [
         ({"shift": 0.5}, {"base_score", "uplift", "chance", "propensity"}, "watch"),
         ({"loss": 0.15}, {"outcome_residuals", "arriving_residuals"}, "retrain"),
-        ({"drawn": 0.1}, {"propensity_residuals"}, "stop"),
+        ({"drawn": 0.2}, {"propensity_residuals"}, "stop"),
         ({"effect": -0.2}, {"effect"}, "retrain"),
         ({"effect": -0.6}, {"effect"}, "stop"),
         ({"overlap": 1.5}, {"overlap", "propensity"}, "watch"),
@@ -166,9 +169,13 @@ def test_ranks_say_how_much_of_each_list_is_changed() -> None:
     roles = {"request": "request", "rank": "rank", "base_rank": "base", "slate": 3}
     still = run(lists(0.5), lists(0.5), day=None, roles=roles)
     assert moved(still.checks) == set()
+    # columns and checks have half of the level each
+    threshold = still.columns[0].signals[0].decision.threshold
+    assert threshold == pytest.approx(-np.log10(0.05 / 2))
     report = run(lists(0.05), lists(0.5), day=None, roles=roles)
     assert moved(report.checks) == {"changed"}
     assert by_name(report.checks)["changed"].rows == (600, 600)
+    assert report.notes == ()
     assert "policy" in report.verdict.sentence
 
 
@@ -191,6 +198,39 @@ def test_values_that_cannot_be_are_told_and_the_rest_is_judged() -> None:
     assert check.cannot_tell is not None
     assert "1.5" in check.cannot_tell
     assert by_name(report.checks)["effect"].decision is not None
+
+
+def test_predictions_that_are_missing_stop_serving() -> None:
+    now = table(1, days=1, first=21, rows=400)
+    for share, advice in ((0.0, "nothing"), (0.12, "retrain"), (1.0, "stop")):
+        gone = np.arange(len(now)) < share * len(now)
+        report = run(now.assign(base_score=now["base_score"].mask(gone)))
+        assert report.advice == advice, report.verdict.sentence
+        assert moved(report.checks) == (set() if advice == "nothing" else {"missing base_score"})
+    assert "Most values of base score are missing: stop serving" in report.verdict.sentence
+
+
+def test_odd_values_are_told_or_stay_quiet() -> None:
+    now = table(1, days=1, first=21, rows=400)
+    alone = by_name(run(now.assign(user_id=1)).checks)
+    assert {check.level for check in alone.values()} == {"quiet"}
+    assert alone["effect"].cannot_tell == "400 rows of 1 users in the window"
+    still = BEFORE.assign(base_score=1.0), now.assign(base_score=1.0)
+    assert run(still[1], still[0]).advice == "nothing"
+    assert moved(run(now.assign(base_score=2.0), still[0]).checks) == {"base_score"}
+    huge = (each.assign(user_id=2**62 + each["user_id"]) for each in (now, BEFORE))
+    assert run(*huge).advice == "nothing"
+    with pytest.raises(RowError, match="a user in every row of 'user_id' in the window; got 3"):
+        run(now.assign(user_id=now["user_id"].where(now.index > 2)))
+
+
+def test_a_page_of_a_model_alone(tmp_path: Path) -> None:
+    report = run(table(1, days=2, first=21))
+    page = write_page(drift_document(report), tmp_path / "page.html").read_text()
+    assert "base score: mean" in page
+    assert "label free" in page
+    undated = run(table(1, days=2, first=21), day=None)
+    write_page(drift_document(undated), tmp_path / "page.html")
 
 
 def test_a_column_that_is_gone_is_told_first() -> None:

@@ -54,6 +54,18 @@ def test_what_was_answered_is_read_by_day(tmp_path: Path) -> None:
         served_sides(log, log, days_now=(date(2027, 1, 1), date(2027, 1, 1)))
 
 
+def test_lists_that_no_policy_made_say_nothing_of_what_it_changes(tmp_path: Path) -> None:
+    records = [
+        decision("a", at_ms=START),
+        decision("b", at_ms=START, fallback="deadline"),
+        decision("c", at_ms=START, holdout=True),
+    ]
+    log = write(tmp_path / "log", records)
+    whole, _ = served_sides(log, log)
+    assert np.isnan(whole.now.values["changed"]).tolist() == [False, True, True]
+    assert whole.now.values["fallback"].tolist() == [0.0, 1.0, 0.0]
+
+
 def test_of_a_long_log_whole_users_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
