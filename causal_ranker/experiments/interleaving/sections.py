@@ -10,7 +10,7 @@ from causal_ranker.stats.intervals import Interval
 __all__ = ["credit_section", "uplift_section"]
 
 _TITLE = "Interleaving"
-_COLUMNS = ("", "point", "low", "high")
+_COLUMNS = ("", "low", "high", "point")  # an interval first
 
 
 def uplift_section(found: InterleavedUplift) -> Section:
@@ -62,8 +62,8 @@ def credit_section(found: TeamCredit) -> Section:
     )
     rows = [
         _row("first less second", found.difference),
-        ("first", found.first, None, None),
-        ("second", found.second, None, None),
+        ("first", None, None, found.first),
+        ("second", None, None, found.second),
     ]
     note = (
         "Credited plays per request, 95 % interval by user. Plays that users would have found "
@@ -80,4 +80,4 @@ def _words(difference: Interval, *, more: str) -> str:
 
 
 def _row(name: str, found: Interval) -> tuple[object, ...]:
-    return (name, found.point, found.low, found.high)
+    return (name, found.low, found.high, found.point)
