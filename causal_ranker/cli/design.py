@@ -223,4 +223,10 @@ def _parts(words: list[str] | None, count: int, *, form: str) -> list[list[Any]]
             numbers = []
         if len(numbers) != count - 1:
             raise ConfigError(expected=form, came=repr(word), do="Write it with colons between.")
+    if len({name for name, *_ in found}) < len(found):
+        raise ConfigError(
+            expected=f"each name once among {form}",
+            came=", ".join(map(repr, words or ())),
+            do="Leave out what repeats.",
+        )
     return found

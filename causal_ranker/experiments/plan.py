@@ -24,6 +24,8 @@ from causal_ranker.experiments.traffic import Traffic
 __all__ = ["Guardrail", "GuardrailPlan", "Plan", "make_plan"]
 
 _DAYS_A_WEEK: Final = 7
+#: Read users below whom means may be far from normal, which all sizes rest on.
+_NORMAL_FROM: Final = 200
 
 
 class Guardrail(FrozenConfig):
@@ -157,6 +159,11 @@ def make_plan(
         *_trigger_words(design),
         *_date_words(traffic, weeks, end),
     ]
+    if users * design.trigger_share < _NORMAL_FROM:
+        notes.append(
+            "So few users are a rough guess, as means of few are not normal: plan for "
+            f"{_NORMAL_FROM} at least."
+        )
     if users > own:
         notes.append(
             f"The metric itself needs {own:,} users; guardrails, to be shown to hold, need more."

@@ -61,6 +61,7 @@ def test_design_from_past_logs(tmp_path: Path) -> None:
         ([], "one of --deviation, --rate and --data"),
         (["--data", "x.parquet"], "Give --metric"),
         (["--deviation", "1", "--stratum", "de"], "NAME:SHARE"),
+        (["--deviation", "1", "--stratum", "de:1", "--stratum", "de:1"], "each name once"),
         (["--deviation", "1", "--past", "before"], "columns without --data"),
         (["--data", "x.parquet", "--metric", "plays", "--correlation", "0.5"], "got both"),
         (["--deviation", "1", "--correlation", "2"], "correlation = 2.0"),

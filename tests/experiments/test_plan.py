@@ -65,6 +65,18 @@ def test_guardrails_may_need_the_most_users() -> None:
     assert "guardrails, to be shown to hold, need more" in found.notes[-1]
 
 
+def test_few_users_are_a_rough_guess() -> None:
+    few = [
+        "rough guess" in " ".join(make_plan(design, Traffic(users_a_week=(5e4,))).notes)
+        for design in (
+            DESIGN,
+            DESIGN.model_copy(update={"effect": 0.5}),
+            DESIGN.model_copy(update={"effect": 0.5, "trigger_share": 0.1}),
+        )
+    ]
+    assert few == [False, True, True]
+
+
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=9))
 def test_strata_add_up(weights: list[int]) -> None:
