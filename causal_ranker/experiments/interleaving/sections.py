@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from causal_ranker.experiments.interleaving.credit import TeamCredit
 from causal_ranker.experiments.interleaving.uplift import InterleavedUplift
+from causal_ranker.experiments.words import span
 from causal_ranker.reporting.blocks import Section, Table, Text
 from causal_ranker.stats.intervals import Interval
 
@@ -74,9 +75,10 @@ def credit_section(found: TeamCredit) -> Section:
 
 
 def _words(difference: Interval, *, more: str) -> str:
+    told = "no evidence of a difference, which is not evidence of none"
     if difference.low > 0 or difference.high < 0:
-        return f"The {'first' if difference.low > 0 else 'second'} ranker {more}."
-    return "No evidence of a difference, which is not evidence of none."
+        told = f"the {'first' if difference.low > 0 else 'second'} ranker {more}"
+    return f"First less second: {span(difference)}; {told}."
 
 
 def _row(name: str, found: Interval) -> tuple[object, ...]:
