@@ -45,6 +45,9 @@ class Columns:
     ASSIGNMENT_UNIT: Final = "assignment_unit"
     BASE_SCORE: Final = "base_score"
     BASE_RANK: Final = "base_rank"
+    IS_COLD: Final = "is_cold"
+    AVAILABLE_FROM: Final = "available_from"
+    AVAILABLE_UNTIL: Final = "available_until"
 
     # what attribution and labels add
     CREDIT: Final = "credit"

@@ -12,8 +12,10 @@ from rich.console import Console
 from sklearn.base import BaseEstimator
 
 from causal_ranker.chain.answers import Answers
+from causal_ranker.chain.arrivals import Arrivals
 from causal_ranker.chain.base import filled_blocks
 from causal_ranker.chain.blocks import BlockReader
+from causal_ranker.chain.cold import WithColdItems, with_cold_candidates
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.latest import latest_block
@@ -32,6 +34,7 @@ from causal_ranker.chain.report import compared, make_report, summary
 from causal_ranker.chain.sensitivity import Reassessment, reassess
 from causal_ranker.chain.settings import PolicySetting, check_settings, chosen_policy
 from causal_ranker.chain.train import Trained, train
+from causal_ranker.columns import Columns as C
 from causal_ranker.errors import NotFittedError
 from causal_ranker.evaluation.report import Report
 from causal_ranker.logs.quarantine import Quarantine
@@ -61,7 +64,8 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         and blends on the last days of the logs.
     base : BaseRecommender, "boosted" or None
         The base recommender; "boosted" trains the built-in one; None reads the column
-        ``base_score`` of the candidates.
+        ``base_score`` of the candidates. One with cold items beside its own is
+        `causal_ranker.chain.cold.WithColdItems`.
     k : int
         Slots of a slate.
     horizon_hours : float or None
@@ -160,7 +164,8 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         self.stages_ = Stages(Console(stderr=True) if self.progress else None)
         with self.stages_.stage("Logs, attribution and labels"):
             self.quarantines_: tuple[Quarantine, ...] = ()
-            logs = self._read(impressions, plays, candidates, users=users, items=items)
+            read = self._read(impressions, plays, candidates, users=users, items=items)
+            logs, self._arrivals = self._flagged(read)
             self.config_ = self.config or ChainConfig(
                 features=infer_features(logs.candidates, users=logs.users, items=logs.items)
             )
@@ -181,7 +186,8 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
             checkpoint=self.checkpoint_,
         )
         self._history = self._known = labelled.history
-        self._candidates, self._now = logs.candidates, self._log_end
+        self._candidates, self._now = read.candidates, self._log_end
+        self._arrived = self._arrivals
         self._bundle, self._summary, self.counts_ = None, {}, Counts()
         return self
 
@@ -230,8 +236,9 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         with self.stages_.stage("Labels of the report"):
             # The items of `fit` say what could be played.
-            logs = self._read(impressions, plays, candidates, items=self._history.items)
-            check_later(logs, than=self._log_end)
+            read = self._read(impressions, plays, candidates, items=self._history.items)
+            check_later(read, than=self._log_end)
+            logs, arrivals = self._flagged(read, before=self._arrivals)
             end = log_end or last_event(logs.plays, logs.candidates)
             origin = self._origin.sections(self, logs, log_end=end, title=title, outcome=outcome)
             labelled = self._label(logs, end)
@@ -253,6 +260,7 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
                 rng=stage_rng(self.seed, "curves"),
                 totals=labelled.totals,
                 hold=self.config_.refute.held,
+                cold=None if arrivals is None else self.config_.features.names.index(C.IS_COLD),
                 advance=advance,
             )
         report = make_report(
@@ -269,8 +277,10 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
             outcome=outcome,
             background=[*background, *origin],
             stages=self.stages_,
+            arrivals=arrivals,
         )
-        self._known, self._candidates, self._now = history, logs.candidates, end
+        self._known, self._candidates, self._now = history, read.candidates, end
+        self._arrived = arrivals
         self._bundle, self._summary = None, summary(report, policy=self.policy_name_)
         return report
 
@@ -309,6 +319,7 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         """
         self._check_fitted()
         logs = self._read(impressions, plays, candidates, items=self._history.items)
+        logs, _ = self._flagged(logs, before=self._arrivals)
         with self.stages_.stage("Another treatment: labels"):
             earlier = self._label(logs, self.trained_.window[1])
             later = self._label(logs.since(report_from), log_end)
@@ -401,12 +412,16 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
                 self._connection, candidates, name="candidates", config=self.config_
             )
             self.quarantines_ += () if quarantine is None else (quarantine,)
-        features = self.config_.features
+        features, now = self.config_.features, at or self._now
+        if isinstance(self.base, WithColdItems):
+            listed = with_cold_candidates(listed, self.base)
+        if self._arrived is not None:
+            listed = self._arrived.flag(listed, at=now)
         with self.stages_.stage("Features of the latest requests"):
             block = latest_block(
                 self._connection,
                 listed,
-                at=at or self._now,
+                at=now,
                 history=self._known,
                 config=features,
                 levels=self.trained_.levels,
@@ -420,6 +435,16 @@ class CausalRanker(Answers, BaseEstimator):  # type: ignore[misc]
         check_whole(logs)
         self.quarantines_ += logs.quarantines
         return logs
+
+    def _flagged(
+        self, logs: Logs, *, before: Arrivals | None = None
+    ) -> tuple[Logs, Arrivals | None]:
+        """Say which candidates are cold, where the config asks for it."""
+        cold = None if self.config is None else self.config.cold
+        if cold is None:
+            return logs, None
+        arrivals = Arrivals.of(self._connection, logs, days=cold.days, before=before)
+        return replace(logs, candidates=arrivals.flag(logs.candidates)), arrivals
 
     def _label(self, logs: Logs, log_end: datetime) -> LabelledLogs:
         return label_logs(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,15 @@ from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.recommenders.boosted import BoostedRecommender
 from causal_ranker.reranking.ranks import rank_within
 
-__all__ = ["BaseScores", "BoostedBase", "LoggedBase", "RecommenderBase", "filled_blocks"]
+__all__ = [
+    "BaseScores",
+    "BoostedBase",
+    "LoggedBase",
+    "RecommenderBase",
+    "base_scores",
+    "fill_sample",
+    "filled_blocks",
+]
 
 
 class BaseScores(Protocol):
@@ -268,3 +276,82 @@ def filled_blocks(
         block = reader.read(span)
         base.fill(block)
         yield block
+
+
+def fill_sample(
+    sample: FeatureBlock,
+    scores: BaseScores,
+    reader: BlockReader,
+    spans: list[Span],
+    *,
+    keep: Sequence[Span] = (),
+    advance: Callable[[], None] = lambda: None,
+) -> list[FeatureBlock]:
+    """Give sampled rows the base score and base rank they had in their whole list.
+
+    Parameters
+    ----------
+    sample : FeatureBlock
+        Sampled rows; their two base columns are written.
+    scores : BaseScores
+        The base recommender.
+    reader : BlockReader
+        Reads the whole lists.
+    spans : list of Span
+        Their times.
+    keep : sequence of Span
+        Those whose whole lists the caller reads next.
+    advance : callable
+        Called once per span.
+
+    Returns
+    -------
+    list of FeatureBlock
+        The whole lists of the spans to keep, as far as they were read.
+    """
+    kept: list[FeatureBlock] = []
+    score = np.full(len(sample), np.nan)
+    rank = np.full(len(sample), np.nan)
+    places: list[NDArray[np.int64]] = []
+    wanted: list[Span] = []
+    for span in spans:
+        start, end = (round(at.timestamp() * 1_000_000) for at in (span.start, span.end))
+        here = np.flatnonzero((sample.t0 >= start) & (sample.t0 < end))
+        if len(here) and scores.speaks(end - 1):
+            places.append(here)
+            wanted.append(span)
+        else:
+            advance()
+    blocks = filled_blocks(reader, wanted, base=scores)
+    for here, span, block in zip(places, wanted, blocks, strict=True):
+        found = block.locate(sample.take(here))
+        score[here], rank[here] = block.base_score[found], block.base_rank[found]
+        if span in keep:
+            kept.append(block)
+        advance()
+    sample.set_base(score, rank)
+    return kept
+
+
+def base_scores(
+    base: BaseRecommender | Literal["boosted"] | None, recommender: BoostedRecommender | None
+) -> BaseScores:
+    """Say where base scores come from.
+
+    Parameters
+    ----------
+    base : BaseRecommender, "boosted" or None
+        The base recommender; None if the candidates carry base scores.
+    recommender : BoostedRecommender or None
+        The built-in one, where it is used.
+
+    Returns
+    -------
+    BaseScores
+        Their source.
+    """
+    if recommender is not None:
+        return BoostedBase(recommender)
+    if base is None or base == "boosted":
+        return LoggedBase()
+    return RecommenderBase(base)

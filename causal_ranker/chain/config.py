@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.boosting import BoostConfig
+from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.evaluation.refute.material import RefuteConfig
@@ -18,9 +19,23 @@ from causal_ranker.uplift.candidates import Candidate, check_league
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.intervals import HalfSampleConfig
 
-__all__ = ["ChainConfig"]
+__all__ = ["ChainConfig", "ColdConfig"]
 
 _Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class ColdConfig(FrozenConfig):
+    """Which items are cold, for candidate logs that do not say it themselves (``is_cold``).
+
+    Parameters
+    ----------
+    days : float
+        How long an item is cold: from ``available_from`` of the item table on, or else from its
+        first impression or play. Items that were already there in the first `days` of the logs
+        count as warm.
+    """
+
+    days: Annotated[float, Field(gt=0)] = 7.0
 
 
 class ChainConfig(FrozenConfig):
@@ -76,6 +91,9 @@ class ChainConfig(FrozenConfig):
         Weights of uplift that the blend policy tries on the choosing rows.
     curve_rate : float
         Share of report rows, drawn evenly, on which curves, calibration and balance stand.
+    cold : ColdConfig, optional
+        Flag cold items as the feature ``is_cold``, which rules of the policy can protect, and tell
+        of cold and warm items apart in the report. `row_numbers` of the features has to name it.
     refute : RefuteConfig
         What the report tries against itself ("Can this be false?"), and on how many rows.
     unique_candidates : bool
@@ -133,6 +151,7 @@ class ChainConfig(FrozenConfig):
         tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)
     ] = (0.25, 0.5, 0.75)
     curve_rate: _Rate = 1.0
+    cold: ColdConfig | None = None
     refute: RefuteConfig = RefuteConfig()
     unique_candidates: bool = False
     on_bad_rows: Literal["raise", "quarantine"] = "raise"
@@ -144,6 +163,16 @@ class ChainConfig(FrozenConfig):
     @model_validator(mode="after")
     def _check_candidates(self) -> ChainConfig:
         check_league(self.candidates)
+        return self
+
+    @model_validator(mode="after")
+    def _check_cold(self) -> ChainConfig:
+        if self.cold is not None and C.IS_COLD not in self.features.row_numbers:
+            raise ConfigError(
+                expected=f"'{C.IS_COLD}' among row_numbers of the features, as cold is set",
+                came=", ".join(map(repr, self.features.row_numbers)) or "none",
+                do="Add it: models and rules read it as any other column of the candidates.",
+            )
         return self
 
     @model_validator(mode="after")

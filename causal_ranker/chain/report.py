@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from causal_ranker.chain.arrivals import Arrivals
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.drivers import drivers_section
+from causal_ranker.chain.joint import joint_of
 from causal_ranker.chain.logs import History, LabelledLogs, Logs
 from causal_ranker.chain.rankings import by_chance, by_policy, by_popularity
 from causal_ranker.chain.refute import refute_lists
@@ -77,6 +79,7 @@ def make_report(
     outcome: str,
     background: Sequence[Section],
     stages: Stages,
+    arrivals: Arrivals | None,
 ) -> Report:
     """Evaluate the lists and write down what was found.
 
@@ -108,6 +111,8 @@ def make_report(
         Sections to append.
     stages : Stages
         Progress.
+    arrivals : Arrivals or None
+        When items came, where cold ones are told apart.
 
     Returns
     -------
@@ -118,6 +123,9 @@ def make_report(
         evaluation = _evaluated(
             lists, trained, labelled=labelled, before=before, k=k, config=config, seed=seed
         )
+        if arrivals is not None and lists.cold is not None:
+            joint = joint_of(lists, lists.cold, arrivals, policy=policy_name(trained.policy), k=k)
+            evaluation = replace(evaluation, joint=joint)
         drivers = drivers_section(
             lists, trained, config=config.features, outcome=outcome, seed=seed
         )

@@ -7,7 +7,7 @@ even sample of all rows, on which the curves stand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ from causal_ranker.uplift.nuisance import Nuisances
 from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.total_outcome import TotalOutcome
 
-__all__ = ["HeldRows", "ListScorer", "Listed", "Ranking", "ScoredLists"]
+__all__ = ["ColdRows", "HeldRows", "ListScorer", "Listed", "Ranking", "ScoredLists"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,96 @@ class HeldRows:
 
 
 @dataclass(frozen=True)
+class ColdRows:
+    """Which rows are of cold items, and every candidate inside the band that was played.
+
+    Attributes
+    ----------
+    kept : numpy.ndarray
+        Which of the kept rows are, shape (n_rows,).
+    candidates : int
+        How many candidates inside the band are.
+    user, item, t0 : numpy.ndarray
+        The played candidates, shape (n_played,); t0 in microseconds since 1970 UTC.
+    rank : dict of str to numpy.ndarray
+        Their ranks by ranking, k + 1 behind the first k.
+    """
+
+    kept: NDArray[np.bool_]
+    candidates: int
+    user: NDArray[Any]
+    item: NDArray[Any]
+    t0: NDArray[np.int64]
+    rank: dict[str, NDArray[np.int64]]
+
+    @classmethod
+    def of(
+        cls,
+        block: FeatureBlock,
+        *,
+        place: int,
+        inside: NDArray[np.bool_],
+        keep: NDArray[np.bool_],
+        ranks: Mapping[str, NDArray[np.int64]],
+    ) -> ColdRows:
+        """Look at the candidates of a block.
+
+        Parameters
+        ----------
+        block : FeatureBlock
+            Candidates.
+        place : int
+            Place of the flag among the features.
+        inside : numpy.ndarray
+            Which of them lie in the overlap band.
+        keep : numpy.ndarray
+            Which of them are kept.
+        ranks : mapping of str to numpy.ndarray
+            Their ranks.
+
+        Returns
+        -------
+        ColdRows
+            What is asked of them.
+        """
+        cold = block.features[:, place] > 0
+        played = np.flatnonzero(inside & (block.outcome > 0))
+        return cls(
+            kept=cold[keep],
+            candidates=int((cold & inside).sum()),
+            user=block.user[played],
+            item=block.item[played],
+            t0=block.t0[played],
+            rank={name: rank[played] for name, rank in ranks.items()},
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[ColdRows]) -> ColdRows:
+        """Put those of several blocks together.
+
+        Parameters
+        ----------
+        parts : sequence of ColdRows
+            Block by block.
+
+        Returns
+        -------
+        ColdRows
+            Of all blocks.
+        """
+        return cls(
+            kept=np.concatenate([part.kept for part in parts]),
+            candidates=sum(part.candidates for part in parts),
+            user=np.concatenate([part.user for part in parts]),
+            item=np.concatenate([part.item for part in parts]),
+            t0=np.concatenate([part.t0 for part in parts]),
+            rank={
+                name: np.concatenate([part.rank[name] for part in parts]) for name in parts[0].rank
+            },
+        )
+
+
+@dataclass(frozen=True)
 class ScoredLists:
     """Rows to evaluate on, and what was left out.
 
@@ -122,6 +212,8 @@ class ScoredLists:
         Every kept row of users drawn by hash, as many as were asked for.
     relaxed : dict of str to dict of str to int
         By ranking and rule of its policy: requests whose list does not keep the rule.
+    cold : ColdRows or None
+        Which of them are of cold items, where that was asked.
     """
 
     rows: EvaluationRows
@@ -134,6 +226,7 @@ class ScoredLists:
     requests_left_out: int
     held: HeldRows
     relaxed: dict[str, dict[str, int]]
+    cold: ColdRows | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +263,7 @@ class ListScorer:
         rng: np.random.Generator,
         totals: Totals | None = None,
         hold: int = 0,
+        cold: int | None = None,
         advance: Callable[[], None] = lambda: None,
     ) -> ScoredLists:
         """Rank every candidate by each ranking and keep the rows that matter.
@@ -190,6 +284,8 @@ class ListScorer:
             Total plays of the blocks' users, where effects on them are asked for.
         hold : int
             About how many of the kept rows keep their features: all of users drawn by hash.
+        cold : int, optional
+            Place among the features of the flag of cold items, where they are told apart.
         advance : callable
             Called once per block.
 
@@ -212,6 +308,7 @@ class ListScorer:
                     k=k,
                     sample=rng.random(len(block)) < curve_rate,
                     totals=totals,
+                    cold=cold,
                 )
             )
             advance()
@@ -226,6 +323,7 @@ class ListScorer:
         k: int,
         sample: NDArray[np.bool_],
         totals: Totals | None,
+        cold: int | None,
     ) -> _Part:
         propensity = self.nuisances.propensity(block.features, block.user, logged=block.propensity)
         primary = inside(propensity, lowest=self.lowest_propensity)
@@ -271,6 +369,9 @@ class ListScorer:
             candidates=len(block),
             outside=int((~primary).sum()),
             relaxed=relaxed,
+            cold=None
+            if cold is None
+            else ColdRows.of(block, place=cold, inside=primary, keep=keep, ranks=ranks),
         )
 
 
@@ -292,6 +393,7 @@ class _Part:
     candidates: int
     outside: int
     relaxed: dict[str, dict[str, int]]
+    cold: ColdRows | None
 
 
 def _held(parts: list[_Part], user: NDArray[Any], *, hold: int, salt: str) -> HeldRows:
@@ -357,4 +459,7 @@ def _join(parts: list[_Part], *, sample_weight: float, hold: int, salt: str) -> 
             name: {rule: sum(part.relaxed[name][rule] for part in parts) for rule in rules}
             for name, rules in parts[0].relaxed.items()
         },
+        cold=None
+        if parts[0].cold is None
+        else ColdRows.join([part.cold for part in parts if part.cold is not None]),
     )

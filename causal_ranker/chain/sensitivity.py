@@ -8,13 +8,13 @@ import ibis
 import numpy as np
 from ibis.backends.duckdb import Backend
 
-from causal_ranker.chain.base import filled_blocks
+from causal_ranker.chain.base import fill_sample, filled_blocks
 from causal_ranker.chain.blocks import BlockReader
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import History, LabelledLogs
 from causal_ranker.chain.rankings import by_policy
 from causal_ranker.chain.sample import draw_samples, read_sample, samples_nothing
-from causal_ranker.chain.train import Trained, as_rows, fill_sample, reads_base
+from causal_ranker.chain.train import Trained, as_rows, reads_base
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.compare import PolicyResult, compare_policies
 from causal_ranker.evaluation.effect import average_effect

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -11,15 +10,8 @@ import ibis
 import numpy as np
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
-from numpy.typing import NDArray
 
-from causal_ranker.chain.base import (
-    BaseScores,
-    BoostedBase,
-    LoggedBase,
-    RecommenderBase,
-    filled_blocks,
-)
+from causal_ranker.chain.base import LoggedBase, base_scores, fill_sample, filled_blocks
 from causal_ranker.chain.blocks import BlockReader, Span
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import LabelledLogs
@@ -54,7 +46,7 @@ from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.select import Trial, choose_learner
 from causal_ranker.uplift.total_outcome import TotalOutcome
 
-__all__ = ["Trained", "as_rows", "fill_sample", "reads_base", "train"]
+__all__ = ["Trained", "as_rows", "reads_base", "train"]
 
 #: Lists of the choosing days that take less are read once, and kept until the policy is chosen.
 _KEPT_BYTES = 2**30
@@ -222,7 +214,7 @@ def train(
         )
         with stages.stage("Base ranker", total=len(config.base_trials) + 1) as advance:
             base_trials = tune_base(recommender, sample, cut=cut, config=config, advance=advance)
-    scores = _base_scores(base, recommender)
+    scores = base_scores(base, recommender)
     if not scores.speaks(cut):
         raise NotFittedError(
             expected=f"a base recommender trained up to {choose_from:%Y-%m-%d %H:%M} UTC or "
@@ -285,7 +277,15 @@ def train(
             served = as_booster(winner, fitting, judge=later, judge_values=later_values)
     width = None
     if config.intervals is not None:
-        width = serve_width(winner, fitting, config=config.intervals, judge=later, stages=stages)
+        width = serve_width(
+            winner,
+            fitting,
+            config=config.intervals,
+            judge=later,
+            judge_values=later_values,
+            judge_items=sample.item[late],
+            stages=stages,
+        )
     with stages.stage("Total plays"):
         total = TotalOutcome(config=config.dr.nuisance, seed=stage_seed(seed, "total")).fit(
             rows, logs.totals.of(sample)[early]
@@ -408,71 +408,6 @@ def as_rows(block: FeatureBlock, features: FeatureConfig) -> Rows:
         names=tuple(features.names),
         categorical=tuple(features.categorical),
     )
-
-
-def _base_scores(
-    base: BaseRecommender | Literal["boosted"] | None, recommender: BoostedRecommender | None
-) -> BaseScores:
-    if recommender is not None:
-        return BoostedBase(recommender)
-    if base is None or base == "boosted":
-        return LoggedBase()
-    return RecommenderBase(base)
-
-
-def fill_sample(
-    sample: FeatureBlock,
-    scores: BaseScores,
-    reader: BlockReader,
-    spans: list[Span],
-    *,
-    keep: Sequence[Span] = (),
-    advance: Callable[[], None] = lambda: None,
-) -> list[FeatureBlock]:
-    """Give sampled rows the base score and base rank they had in their whole list.
-
-    Parameters
-    ----------
-    sample : FeatureBlock
-        Sampled rows; their two base columns are written.
-    scores : BaseScores
-        The base recommender.
-    reader : BlockReader
-        Reads the whole lists.
-    spans : list of Span
-        Their times.
-    keep : sequence of Span
-        Those whose whole lists the caller reads next.
-    advance : callable
-        Called once per span.
-
-    Returns
-    -------
-    list of FeatureBlock
-        The whole lists of the spans to keep, as far as they were read.
-    """
-    kept: list[FeatureBlock] = []
-    score = np.full(len(sample), np.nan)
-    rank = np.full(len(sample), np.nan)
-    places: list[NDArray[np.int64]] = []
-    wanted: list[Span] = []
-    for span in spans:
-        start, end = (round(at.timestamp() * 1_000_000) for at in (span.start, span.end))
-        here = np.flatnonzero((sample.t0 >= start) & (sample.t0 < end))
-        if len(here) and scores.speaks(end - 1):
-            places.append(here)
-            wanted.append(span)
-        else:
-            advance()
-    blocks = filled_blocks(reader, wanted, base=scores)
-    for here, span, block in zip(places, wanted, blocks, strict=True):
-        found = block.locate(sample.take(here))
-        score[here], rank[here] = block.base_score[found], block.base_rank[found]
-        if span in keep:
-            kept.append(block)
-        advance()
-    sample.set_base(score, rank)
-    return kept
 
 
 def _label(policy: ListPolicy) -> str:

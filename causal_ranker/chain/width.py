@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain.config import ChainConfig
+from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError
 from causal_ranker.reporting.progress import Stages
 from causal_ranker.uplift.base import Predicts, Rows
@@ -15,6 +19,9 @@ from causal_ranker.uplift.contest import Fitting
 from causal_ranker.uplift.dr import DRLearner
 from causal_ranker.uplift.final import FinalStageLearner
 from causal_ranker.uplift.intervals import HalfSampleConfig, HalfSampleIntervals
+from causal_ranker.uplift.new_items import NewItemIntervals, item_spread
+from causal_ranker.uplift.nuisance import NuisanceValues
+from causal_ranker.uplift.overlap import inside
 from causal_ranker.uplift.width import WidthConfig, learn_width
 
 if TYPE_CHECKING:
@@ -75,7 +82,14 @@ def check_intervals(config: ChainConfig, *, learner: str) -> None:
 
 
 def serve_width(
-    learner: Predicts, fitting: Fitting, *, config: HalfSampleConfig, judge: Rows, stages: Stages
+    learner: Predicts,
+    fitting: Fitting,
+    *,
+    config: HalfSampleConfig,
+    judge: Rows,
+    judge_values: NuisanceValues,
+    judge_items: NDArray[Any],
+    stages: Stages,
 ) -> ServedWidth:
     """Fit a learner's half-samples, and one model of the half-widths of its intervals.
 
@@ -88,7 +102,12 @@ def serve_width(
     config : HalfSampleConfig
         Draws and level.
     judge : Rows
-        Later rows, on which the model is measured.
+        Later rows, on which the model is measured, and how far cold items differ where the
+        features say which are.
+    judge_values : NuisanceValues
+        Their nuisances, by models that did not see them.
+    judge_items : numpy.ndarray
+        Their items, shape (n_judge,).
     stages : Stages
         Progress.
 
@@ -111,9 +130,50 @@ def serve_width(
     intervals = HalfSampleIntervals(learner, config=config, seed=fitting.seed)
     with stages.stage("Intervals", total=intervals.steps(rows)) as advance:
         intervals.fit(rows, nuisances=fitting.values, advance=advance)
-        learned = learn_width(intervals, rows, judge=judge, config=WidthConfig(), seed=fitting.seed)
+        teacher, apart, told = _with_new_items(
+            intervals, fitting, config=config, judge=judge, values=judge_values, items=judge_items
+        )
+        learned = learn_width(
+            teacher, rows, judge=judge, config=WidthConfig(), seed=fitting.seed, apart=apart
+        )
     story = (
         f"Served uplifts have {100 * config.level:g} % intervals, of {config.draws} half-samples; "
-        f"one LightGBM model says half of their width: {learned.fidelity}."
+        f"one LightGBM model says half of their width: {learned.fidelity}.{told}"
     )
     return ServedWidth(learned.model_, config.level, story)
+
+
+def _with_new_items(
+    intervals: HalfSampleIntervals,
+    fitting: Fitting,
+    *,
+    config: HalfSampleConfig,
+    judge: Rows,
+    values: NuisanceValues,
+    items: NDArray[Any],
+) -> tuple[Predicts, NDArray[np.bool_] | None, str]:
+    """Widen intervals of cold items; say which rows of the judge are theirs, and what was done."""
+    if C.IS_COLD not in judge.names:
+        return intervals, None, ""
+    place = judge.names.index(C.IS_COLD)
+    cold = judge.features[:, place] > 0
+    some = np.flatnonzero(cold & inside(values.propensity, lowest=fitting.config.lowest_propensity))
+    spread = None
+    if some.size:
+        rows = judge.take(some)
+        spread = item_spread(
+            values.take(some).scores(rows.treatment, rows.outcome),
+            intervals.predict(rows.features),
+            item=items[some],
+            user=rows.user,
+            weight=rows.weight,
+            config=config,
+        )
+    if spread is None:
+        told = (
+            " Too few cold items on the choosing rows to say how far they differ: their "
+            "intervals are only as wide as their features make them."
+        )
+        return intervals, cold, told
+    wider = NewItemIntervals(intervals, spread, place=place, level=config.level)
+    return wider, cold, f" {spread}"

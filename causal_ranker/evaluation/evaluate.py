@@ -19,6 +19,7 @@ from causal_ranker.evaluation.effect import (
     calibration_groups,
     effects_by_prediction,
 )
+from causal_ranker.evaluation.joint import JointLists
 from causal_ranker.evaluation.refute.run import Refutation
 from causal_ranker.evaluation.rows import EvaluationRows
 from causal_ranker.evaluation.totals import TotalComparison, compare_totals
@@ -99,6 +100,8 @@ class Evaluation:
         Accuracy of the same lists, where their items are known.
     totals : TotalComparison or None
         The same lists by the user's total plays, where the rows carry scores of that effect.
+    joint : JointLists or None
+        Cold and warm items in the base and the frozen list, where they are told apart.
     refutation : Refutation or None
         What was tried against the estimates, where it was.
     """
@@ -119,6 +122,7 @@ class Evaluation:
     estimand: str | None = None
     accuracy: ListAccuracy | None = None
     totals: TotalComparison | None = None
+    joint: JointLists | None = None
     refutation: Refutation | None = None
 
 

@@ -15,6 +15,7 @@ from causal_ranker.evaluation.arms import balance_section, overlap_section
 from causal_ranker.evaluation.compare import PolicyResult
 from causal_ranker.evaluation.evaluate import Evaluation
 from causal_ranker.evaluation.groups import effects_section
+from causal_ranker.evaluation.joint_section import joint_section
 from causal_ranker.evaluation.refutation_section import refutation_section
 from causal_ranker.evaluation.totals_section import totals_section
 from causal_ranker.evaluation.wording import (
@@ -50,7 +51,8 @@ def evaluation_sections(evaluation: Evaluation, *, outcome: str = "plays") -> li
     Returns
     -------
     list of Section
-        Policies, and what they change in total plays and accuracy, where these are known; effects
+        Policies, and what they change in total plays, accuracy and for cold items, where these
+        are known; effects
         by predicted uplift, curves, overlap and, where covariates were given, balance; and what
         was tried against all this, where it was.
     """
@@ -61,6 +63,8 @@ def evaluation_sections(evaluation: Evaluation, *, outcome: str = "plays") -> li
         sections.append(
             accuracy_section(evaluation.accuracy, evaluation.comparison, outcome=outcome)
         )
+    if evaluation.joint is not None:
+        sections.append(joint_section(evaluation.joint, outcome=outcome))
     sections += [
         effects_section(evaluation, outcome=outcome),
         curves_section(evaluation, outcome=outcome),

@@ -6,14 +6,15 @@ from typing import Any, Final
 
 import ibis
 
+from causal_ranker.columns import Columns as C
 from causal_ranker.errors import SchemaError
 from causal_ranker.logs.sources import reading
 
 __all__ = ["AVAILABLE_FROM", "AVAILABLE_UNTIL", "was_there", "with_bounds"]
 
 #: Columns of the item table, instants; both may be missing or null.
-AVAILABLE_FROM: Final = "available_from"
-AVAILABLE_UNTIL: Final = "available_until"
+AVAILABLE_FROM: Final = C.AVAILABLE_FROM
+AVAILABLE_UNTIL: Final = C.AVAILABLE_UNTIL
 
 
 def was_there(items: ibis.Table, moment: ibis.Value) -> Any:

@@ -56,6 +56,7 @@ _SLATE = {
     C.BASE_SCORE: Kind.NUMBER,
     C.PROPENSITY: Kind.NUMBER,
     C.HOUR: Kind.NUMBER,
+    C.IS_COLD: Kind.FLAG,
 }
 
 _IMPRESSIONS = Contract(
@@ -161,8 +162,8 @@ def check_impressions(table: ibis.Table) -> ibis.Table:
 
     Required are ``impression_id`` (unique), ``user_id``, ``item_id`` and ``t0``; checked when
     there are ``position`` (1 or more), ``propensity`` in (0, 1], ``viewable``, ``viewable_ms`` (0
-    or more), ``clicked_at`` (t0 or later), ``is_bot``, ``session_id``, ``surface`` (text) and the
-    slate's context.
+    or more), ``clicked_at`` (t0 or later), ``is_bot``, ``session_id``, ``surface`` (text),
+    ``is_cold`` (whether the item was new then) and the slate's context.
 
     Parameters
     ----------
@@ -211,7 +212,8 @@ def check_candidates(table: ibis.Table, *, known_unique: bool = False) -> ibis.T
 
     Required are ``user_id``, ``item_id``, ``t0`` (together unique) and ``shown``; checked when
     there are ``base_rank`` (1 or more), ``propensity`` in (0, 1], ``horizon_end`` (after t0),
-    ``sampling_weight`` (1 or more) and the slate's context.
+    ``sampling_weight`` (1 or more), ``is_cold`` (whether the item was new then) and the slate's
+    context.
 
     Parameters
     ----------

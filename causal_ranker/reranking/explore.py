@@ -158,7 +158,7 @@ def explore(
 
         frame = Frame(real, exploration.slots)
         if limits is not None:
-            frame = limits.frame(rows, real, max_moves=bound)
+            frame = limits.frame(rows, real, max_moves=bound, drawn=True)
         interval = None
         if lists.interval is not None:
             interval = (lists.interval[0][rows], lists.interval[1][rows])

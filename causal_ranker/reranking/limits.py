@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +33,16 @@ class Floor(FrozenConfig):
     level : str or int, optional
         Level of a category that is protected; None for a column of numbers, where it is what lies
         above 0. An item without a value (NaN) is not protected.
+    order : {"policy", "base"}
+        Which protected item takes a slot that would miss the floor without it: the policy's best,
+        or the first in base order. New items are protected by their base scores where those come
+        from a cold-start model that was made fair. Drawn lists draw it among all protected items.
     """
 
     column: str
     share: Annotated[float, Field(gt=0, le=1)]
     level: str | int | None = None
+    order: Literal["policy", "base"] = "policy"
 
 
 class Cap(FrozenConfig):
@@ -85,12 +90,14 @@ class Limits:
         slots: int,
         lists: CandidateLists,
     ) -> None:
-        self._caps, self._slots = caps, slots
+        self._floors, self._caps, self._slots = floors, caps, slots
         self._protected = [_protected(floor, lists) for floor in floors]
         self._required = [_required(floor.share, slots=slots) for floor in floors]
         self._groups = [group_codes(lists.column(cap.column).values) for cap in caps]
 
-    def frame(self, rows: IntArray, real: Mask, *, max_moves: int | None) -> Frame:
+    def frame(
+        self, rows: IntArray, real: Mask, *, max_moves: int | None, drawn: bool = False
+    ) -> Frame:
         """Lay the columns out as the lists are.
 
         Parameters
@@ -99,6 +106,8 @@ class Limits:
             A chunk of `BaseOrder.chunks`.
         max_moves : int or None
             Bound on moves.
+        drawn : bool
+            Items are drawn, so that a floor says among which ones, and not which one.
 
         Returns
         -------
@@ -110,8 +119,10 @@ class Limits:
             slots=self._slots,
             max_moves=max_moves,
             floors=tuple(
-                FloorNeed(mask[rows], need)
-                for mask, need in zip(self._protected, self._required, strict=True)
+                FloorNeed(mask[rows], need, in_base_order=floor.order == "base" and not drawn)
+                for floor, mask, need in zip(
+                    self._floors, self._protected, self._required, strict=True
+                )
             ),
             caps=tuple(
                 CapLimit(group[rows], cap.at_most)

@@ -34,10 +34,13 @@ class FloorNeed:
         Which items count.
     required : ndarray of int64, shape (slots,)
         How many of them the first 1, 2, ... slots hold at least.
+    in_base_order : bool
+        Whether the first of them in base order takes a slot that needs one, whatever is picked by.
     """
 
     protected: Mask
     required: IntArray
+    in_base_order: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +99,7 @@ class Frame:
         return replace(
             self,
             real=self.real[chosen],
-            floors=tuple(FloorNeed(f.protected[chosen], f.required) for f in self.floors),
+            floors=tuple(replace(f, protected=f.protected[chosen]) for f in self.floors),
             caps=tuple(CapLimit(c.group[chosen], c.at_most) for c in self.caps),
         )
 
@@ -173,7 +176,11 @@ class Frame:
             for floor, needed in zip(self.floors, needs, strict=True):
                 wanted = _narrow(wanted, floor.protected[some][:, window], needed[some])
             everywhere = np.ones(some.size, dtype=bool)
-            found[some] = _narrow(wanted, free[some], everywhere)
+            wanted = _narrow(wanted, free[some], everywhere)
+            for floor, needed in zip(self.floors, needs, strict=True):
+                if floor.in_base_order:
+                    wanted = _first(wanted, floor.protected[some][:, window], needed[some])
+            found[some] = wanted
         return found
 
     def _window(self, slot: int) -> tuple[int, int]:
@@ -277,3 +284,10 @@ def _narrow(able: Mask, wanted: Mask, where: Mask) -> Mask:
     use = where & narrow.any(axis=1)
     kept: Mask = np.where(use[:, None], narrow, able)
     return kept
+
+
+def _first(able: Mask, wanted: Mask, where: Mask) -> Mask:
+    """Keep to the first of the wanted items in the lists that say so and have any."""
+    narrow = able & wanted
+    alone = np.arange(able.shape[1]) == narrow.argmax(axis=1)[:, None]
+    return _narrow(able, narrow & alone, where)

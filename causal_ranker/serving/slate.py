@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.columns import Columns as C
 from causal_ranker.reranking.chained import ChainedPolicy, ListPolicy
 from causal_ranker.reranking.constrained import Constrained
 from causal_ranker.reranking.draws import Draw, Thompson
@@ -214,6 +215,7 @@ class Slate:
             canary=canary,
             constrained=_has_constraints(bundle.policy),
             moment=request.moment,
+            cold=_cold(ranked, bundle),
             deviation=None if drawn is None else _deviations(ranked, drawn.exploration.draw),
         )
 
@@ -296,6 +298,18 @@ def _deviations(ranked: Ranked, draw: Draw) -> list[float] | None:
 
 def _has_constraints(policy: ListPolicy) -> bool:
     return isinstance(policy, ChainedPolicy) and isinstance(policy.rules[-1], Constrained)
+
+
+def _cold(ranked: Ranked, bundle: Bundle) -> list[int] | None:
+    """Return the places of cold items: as rules read them, or else as the model does."""
+    if ranked.lists is not None and C.IS_COLD in ranked.lists.columns:
+        flags = ranked.lists.columns[C.IS_COLD].values
+    else:
+        names = [feature.name for feature in bundle.uplift.plan.schema.features]
+        if ranked.features is None or C.IS_COLD not in names:
+            return None
+        flags = ranked.features[:, names.index(C.IS_COLD)]
+    return np.flatnonzero(flags > 0).tolist()
 
 
 def _or_none(values: NDArray[np.float64], *, complete: bool) -> list[float | None]:

@@ -19,8 +19,7 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import FidelityError
 from causal_ranker.stats.agreement import spearman
 from causal_ranker.stats.hashing import uniform_hash
-from causal_ranker.uplift.base import Rows
-from causal_ranker.uplift.intervals import HalfSampleIntervals
+from causal_ranker.uplift.base import Predicts, Rows
 
 if TYPE_CHECKING:
     import lightgbm
@@ -99,14 +98,20 @@ class LearnedWidth:
 
 
 def learn_width(
-    teacher: HalfSampleIntervals, rows: Rows, *, judge: Rows, config: WidthConfig, seed: int
+    teacher: Predicts,
+    rows: Rows,
+    *,
+    judge: Rows,
+    config: WidthConfig,
+    seed: int,
+    apart: NDArray[np.bool_] | None = None,
 ) -> LearnedWidth:
     """Learn half of the width of a learner's intervals.
 
     Parameters
     ----------
-    teacher : HalfSampleIntervals
-        The learner with intervals, fitted.
+    teacher : Predicts
+        A fitted learner with intervals.
     rows : Rows
         Rows to learn on; T and Y are not read.
     judge : Rows
@@ -115,6 +120,8 @@ def learn_width(
         Trees, and the fidelity asked for.
     seed : int
         Decides which users are held out, and the feature draws.
+    apart : numpy.ndarray, optional
+        Rows of `judge`, shape (n_judge,), on which its error must be as small as on all of them.
 
     Returns
     -------
@@ -153,6 +160,12 @@ def learn_width(
         spearman=float("nan") if same else spearman(taught, said, weights=weight),
         error=float(weight @ np.abs(said - taught) / (weight @ taught)),
     )
+    special = np.zeros(judged.size, dtype=bool) if apart is None else apart[judged]
+    if special.any():
+        missed = weight[special] @ np.abs(said - taught)[special]
+        error = float(missed / (weight[special] @ taught[special]))
+        if not error <= config.most_error:
+            raise _refused(config, f"off by {error:.1%} on {int(special.sum())} rows of cold items")
     ranks = same or found.spearman >= config.least_spearman
     if not (ranks and found.error <= config.most_error):  # NaN is below every floor
         raise _refused(config, str(found))
@@ -163,7 +176,7 @@ def _held_out(rows: Rows, config: WidthConfig, *, seed: int) -> NDArray[np.bool_
     return uniform_hash(rows.user, salt=f"width-{seed}") < config.held_out
 
 
-def _half(teacher: HalfSampleIntervals, features: NDArray[np.float32]) -> NDArray[np.float64]:
+def _half(teacher: Predicts, features: NDArray[np.float32]) -> NDArray[np.float64]:
     effect = teacher.predict(features)
     assert effect.low is not None
     assert effect.high is not None

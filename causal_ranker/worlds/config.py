@@ -68,6 +68,12 @@ class WorldConfig(FrozenConfig):
     change_factor : float
         Of P(an examined impression leads to a play) from that day on. The base recommender goes
         on as it was, so that slates and features stay what they were: only the effect moves.
+    new_share : float
+        Share of the items that come while the log runs, evenly over its days: nobody can be shown
+        them or play them before. Not together with cannibalisation. The item table then has
+        ``available_from``.
+    new_days, new_penalty : float
+        For so many days, the base recommender scores a new item so much lower than it would.
     late_share : float
         Share of plays whose event arrives (`logged_at`) hours or days after the play.
     duplicate_share : float
@@ -104,6 +110,9 @@ class WorldConfig(FrozenConfig):
     cannibalisation: float = Field(default=0.0, ge=0, le=1)
     change_day: int | None = Field(default=None, ge=0)
     change_factor: float = Field(default=1.0, ge=0, le=1)
+    new_share: float = Field(default=0.0, ge=0, lt=1)
+    new_days: float = Field(default=7.0, gt=0)
+    new_penalty: float = Field(default=1.0, ge=0)
     late_share: float = Field(default=0.02, ge=0, le=1)
     duplicate_share: float = Field(default=0.0, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
@@ -121,6 +130,16 @@ class WorldConfig(FrozenConfig):
                 expected="with cannibalisation, at least twice as many items as candidates",
                 came=f"candidates = {self.candidates}, items = {self.items}",
                 do="Lower candidates or raise items: each candidate takes another title's place.",
+            )
+        if self.new_share and (
+            self.cannibalisation or self.candidates > (1 - self.new_share) * self.items - 1
+        ):
+            raise ConfigError(
+                expected="with new items, no cannibalisation, and more items from the first day "
+                "on than candidates per request",
+                came=f"candidates = {self.candidates}, items = {self.items}, new_share = "
+                f"{self.new_share}, cannibalisation = {self.cannibalisation}",
+                do="Lower candidates or new_share, and leave cannibalisation out.",
             )
         if self.slate_size >= self.candidates:
             raise ConfigError(

@@ -113,6 +113,7 @@ def write_logs(
     population: Population,
     *,
     habits: Habits,
+    arrival: IntArray,
     blocks: list[RequestRows],
     plays: Plays,
     rng: np.random.Generator,
@@ -127,6 +128,8 @@ def write_logs(
         Traits, seen through noise in the tables of users and items.
     habits : Habits
         Of users.
+    arrival : ndarray of int, shape (items,)
+        When each item came, in seconds since 1970 (UTC).
     blocks : list of RequestRows
         All requests.
     plays : Plays
@@ -142,6 +145,9 @@ def write_logs(
     rows = in_time_order(blocks, per_request=config.candidates)
     log_end = config.start.astimezone(UTC) + timedelta(days=config.days)
     items = item_table(population, rng)
+    if config.new_share:
+        known = arrival > int(config.start.timestamp())
+        items[C.AVAILABLE_FROM] = _utc(arrival).where(known)
     return WorldLogs(
         impressions=_impressions(rows),
         plays=_plays(plays, config, end=log_end, minutes=items["minutes"].to_numpy(), rng=rng),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.errors import EmptyError
 from causal_ranker.seeds import stage_rng
+from causal_ranker.worlds.arrivals import draw_arrivals, held_back, plays_of_what_is_there
 from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.logs import WorldLogs, write_logs
 from causal_ranker.worlds.outcomes import draw_potentials, effect_if_examined, outcomes
@@ -70,6 +71,8 @@ class StreamingWorld:
         Latent traits of users and items.
     habits : Habits
         What stays the same about users' visits.
+    arrival : ndarray of int, shape (items,)
+        When each item came, in seconds since 1970 (UTC).
 
     Examples
     --------
@@ -85,6 +88,9 @@ class StreamingWorld:
             config, stage_rng(config.seed, "streaming/population")
         )
         self.habits: Habits = draw_habits(config, stage_rng(config.seed, "streaming/habits"))
+        self.arrival: NDArray[np.int64] = draw_arrivals(
+            config, stage_rng(config.seed, "streaming/arrivals")
+        )
 
     def simulate(self) -> WorldLogs:
         """Run the service for the configured days.
@@ -137,6 +143,7 @@ class StreamingWorld:
             config,
             self.population,
             habits=self.habits,
+            arrival=self.arrival,
             blocks=blocks,
             plays=join_plays(plays),
             rng=stage_rng(config.seed, "streaming/events"),
@@ -156,9 +163,9 @@ class StreamingWorld:
     ) -> tuple[RequestRows, Plays]:
         """Answer one request of each user given, and let their horizons pass."""
         config = self.config
-        item = draw_candidates(
-            self.population.retrieval[visits.user], config.candidates, rng=streams.base
-        )
+        there = self.arrival <= visits.t0[:, None]
+        retrieval = np.where(there, self.population.retrieval[visits.user], -np.inf)
+        item = draw_candidates(retrieval, config.candidates, rng=streams.base)
         before = state[visits.user[:, None], item]
         rates = pair_rates(
             self.population,
@@ -174,6 +181,7 @@ class StreamingWorld:
         score = base_scores(
             -np.expm1(-rates.organic) + average[:, None] * effect, config, rng=streams.base
         )
+        score = held_back(score, item, t0=visits.t0, arrival=self.arrival, config=config)
         slates = draw_slates(score, config, rng=streams.base)
         rates = self._changed(rates, visits)  # which the base recommender knows nothing of
         effect = effect_if_examined(rates, config)
@@ -234,7 +242,7 @@ class StreamingWorld:
             attention=attention,
             scroll=scroll,
         )
-        return block, join_plays([within, around])
+        return block, join_plays([within, plays_of_what_is_there(around, self.arrival)])
 
     def _changed(self, rates: Rates, visits: Visits) -> Rates:
         """Return the rates with the effects as they are since they changed."""

@@ -107,6 +107,7 @@ def test_json_holds_the_page_and_every_number() -> None:
         "estimand",
         "accuracy",
         "totals",
+        "joint",
         "refutation",
     }
     blend = found["comparison"]["results"][2]

@@ -48,6 +48,15 @@ CHAINS: list[ChainedPolicy] = [
     chained(Constrained(slots=5, floors=(FLOOR,), caps=(CAP,))),
     chained(Constrained(slots=4, max_base_loss=0.1, floors=(FLOOR,), caps=(CAP,))),
     chained(
+        Constrained(
+            slots=4,
+            max_moves=5,
+            max_base_loss=0.3,
+            floors=(Floor(column="is_new", share=0.5, order="base"),),
+        ),
+        scorer=BlendPolicy(0.4),
+    ),
+    chained(
         Diversified(group="genre", share=0.5),
         Constrained(
             slots=6,

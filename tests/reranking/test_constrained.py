@@ -278,6 +278,34 @@ def test_items_that_must_come_anyway_fill_their_cap_from_the_start() -> None:
     assert relaxed == {"caps": False}
 
 
+@fifty
+@given(
+    items=st.lists(st.tuples(score, groups, flags), min_size=1, max_size=12),
+    share=st.sampled_from([0.2, 0.5, 0.75, 1.0]),
+    limit=caps,
+    slots=st.integers(1, 9),
+)
+def test_a_floor_may_take_protected_items_in_base_order(
+    items: Any, share: float, limit: Any, slots: int
+) -> None:
+    """By a slow greedy; where the floor asks for nothing, the order that came in decides."""
+    floor = Floor(column="is_new", share=share, order="base")
+    caps = tuple(Cap(column="genre", at_most=most) for most in limit)
+    rule = Constrained(slots=slots, floors=(floor,), caps=caps)
+    order: list[int] = []
+    for slot in range(min(slots, len(items))):
+        left = [place for place in range(len(items)) if place not in order]
+        genres = [items[place][1] for place in order if not np.isnan(items[place][1])]
+        free = [p for p in left if not limit or genres.count(items[p][1]) < limit[0]] or left
+        held = sum(items[place][2] > 0 for place in order)
+        new = [p for p in left if items[p][2] > 0]
+        if new and held < int(Fraction(str(share)) * (slot + 1)):
+            order.append(min([p for p in new if p in free] or new))
+        else:
+            order.append(max(free, key=lambda place: (items[place][0], -place)))
+    assert arranged(rule, items)[0][:slots] == order
+
+
 def test_shares_are_exact_decimals() -> None:
     items = [(float(-p), np.nan, float(p >= 9)) for p in range(12)]
     order, relaxed = arranged(constrained(10, [0.3], []), items)

@@ -355,3 +355,15 @@ def test_what_cannot_be_drawn_is_refused() -> None:
 def test_settings_that_cannot_be_are_refused(kind: Any, values: Any) -> None:
     with pytest.raises(ConfigError):
         kind(**values)
+
+
+def test_a_floor_in_base_order_is_drawn_among_all_it_protects() -> None:
+    lists = copies(400, [0.0, 0.0, 0.0], [0.0, 1.0, 2.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0])
+    floors = [Floor(column="is_new", share=1.0, order=order) for order in ("policy", "base")]
+    one, other = (
+        drawn(lists, SOFT, chained(Constrained(slots=1, floors=(each,))), slots=1)
+        for each in floors
+    )
+    assert set((other.chosen % 3).ravel()) == {1, 2}
+    np.testing.assert_array_equal(one.chosen, other.chosen)
+    np.testing.assert_allclose(other.propensity, 0.5)

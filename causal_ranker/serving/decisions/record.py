@@ -69,6 +69,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
         no closed form. ``None`` where nobody said, which counts as such.
     moment : dict of str to value
         Features of the moment as the caller told them (hour, device, session so far).
+    cold : list of int or None
+        Places in `items` of the cold ones; ``None`` where nobody can say.
     deviation : list of float or None
         Standard deviations of the items' uplifts, where those were drawn (Thompson).
     """
@@ -94,6 +96,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     canary: bool
     constrained: bool | None = None
     moment: dict[str, float | str | None] = {}
+    cold: list[int] | None = None
     deviation: list[float] | None = None
 
 

@@ -192,6 +192,11 @@ def impression_table(block: Sequence[Listed], layout: Layout) -> pa.Table:
             ]
         ),
     }
+    if C.IS_COLD in layout.told:
+        flags = [_is_cold(each.decision) for each in block]
+        columns[C.IS_COLD] = _flags(
+            [flag[each.decision.shown] for flag, each in zip(flags, block, strict=True)]
+        )
     if C.SESSION in layout.told:
         sessions = layout.ids("session", [each.decision.session_id for each in block])
         columns[C.SESSION] = sessions.take(pa.array(np.repeat(np.arange(len(shown)), shown)))
@@ -215,7 +220,8 @@ def candidate_table(block: Sequence[Listed], layout: Layout, *, with_propensity:
     -------
     pyarrow.Table
         Candidates; ``propensity`` is the chance of being anywhere in the list, and the decision is
-        the unit in which it was assigned.
+        the unit in which it was assigned. ``is_cold``, as in the impressions, is null where the
+        decision does not say it, as in a holdout list.
     """
     import pyarrow as pa
 
@@ -234,6 +240,8 @@ def candidate_table(block: Sequence[Listed], layout: Layout, *, with_propensity:
         C.BASE_SCORE: _numbers([np.asarray(each.decision.base_score) for each in block]),
         C.BASE_RANK: pa.array(np.concatenate([_base_rank(each.decision) for each in block])),
     }
+    if C.IS_COLD in layout.told:
+        columns[C.IS_COLD] = _flags([_is_cold(each.decision) for each in block])
     if with_propensity:
         columns[C.PROPENSITY] = pa.array(chance)
     else:
@@ -350,6 +358,7 @@ def told_columns(decision: Decision) -> set[str]:
         C.SURFACE: decision.surface,
         C.SESSION_SO_FAR: _told_number(decision, C.SESSION_SO_FAR),
         C.DEVICE: _told_text(decision),
+        C.IS_COLD: decision.cold,
     }
     return {name for name, value in told.items() if value is not None}
 
@@ -390,6 +399,21 @@ def _numbers(parts: Sequence[Any]) -> pa.Array:
     return pa.array(
         np.concatenate([np.asarray(part, dtype=np.float64) for part in parts]), from_pandas=True
     )
+
+
+def _flags(parts: Sequence[Array]) -> pa.Array:
+    """Join flags, NaN where nobody can say; such a one is null."""
+    import pyarrow as pa
+
+    flags = np.concatenate(parts)
+    return pa.array(flags > 0, pa.bool_(), mask=np.isnan(flags))
+
+
+def _is_cold(decision: Decision) -> Array:
+    """Return 1 for cold items and 0 for the others, in their order; NaN where nobody can say."""
+    cold = np.full(len(decision.items), np.nan if decision.cold is None else 0.0)
+    cold[decision.cold or []] = 1.0
+    return cold
 
 
 def _unknown(each: Listed) -> Array:

@@ -369,7 +369,7 @@ def test_columns_that_nobody_told_are_not_there(tmp_path: Path) -> None:
     log = write(tmp_path / "log", [late])
     compact(log, out=tmp_path / "one")
     names = set(rows_of(tmp_path / "one", "candidates")[0])
-    assert not names & {"device", "session_so_far", "surface", "session_id"}
+    assert not names & {"device", "session_so_far", "surface", "session_id", "is_cold"}
     row = rows_of(tmp_path / "one", "candidates")[0]
     assert row["hour"] == row["t0"].hour == (EPOCH + timedelta(milliseconds=late.at_ms)).hour
     moment = {"hour": 3.0, "device": "tv", "session_so_far": 2.0, "other": "x"}
@@ -378,6 +378,24 @@ def test_columns_that_nobody_told_are_not_there(tmp_path: Path) -> None:
     row = rows_of(tmp_path / "two", "candidates")[0]
     assert (row["hour"], row["device"], row["session_so_far"]) == (3.0, "tv", 2.0)
     assert rows_of(tmp_path / "two", "impressions")[0]["session_id"] == "s"
+
+
+def test_cold_items_are_flagged_and_unknown_where_nobody_said(tmp_path: Path) -> None:
+    made = [decision("a", cold=[1, 4]), decision("b", cold=None), decision("c", cold=[])]
+    compact(write(tmp_path / "log", made), out=tmp_path / "out")
+    cold = {name: each.cold for name, each in zip("abc", made, strict=True)}
+    items = {name: each.items for name, each in zip("abc", made, strict=True)}
+    for table in ("candidates", "impressions"):
+        rows = rows_of(tmp_path / "out", table)
+        assert len(rows) == sum(
+            len(each.items if table == "candidates" else each.shown) for each in made
+        )
+        for row in rows:
+            name = row["assignment_unit"]
+            places = cold[name]
+            told = None if places is None else row["item_id"] in [items[name][p] for p in places]
+            assert row["is_cold"] is told
+    assert_in_contract(tmp_path / "out")
 
 
 def test_one_at_a_time_and_no_log_and_a_broken_index(tmp_path: Path) -> None:
