@@ -41,7 +41,10 @@ def _design(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="Column of those, such as plays, or a ratio, such as plays/impressions."),
+        typer.Option(
+            help="What is measured; with --data its column, such as plays, or a ratio, such as "
+            "plays/impressions."
+        ),
     ] = None,
     past: Annotated[
         list[str] | None, typer.Option(help="Column of those that CUPED will take out.")
@@ -124,7 +127,7 @@ def _design(
         "cluster_correlation": cluster_correlation,
     }
     varies: dict[str, float | None] = {name: x for name, x in told.items() if x is not None}
-    learned_by = [metric, past, cluster, strata, many_rows or None]
+    learned_by = [past, cluster, strata, many_rows or None]
     if sum(way is not None for way in (deviation, rate, data)) != 1:
         raise ConfigError(
             expected="one of --deviation, --rate and --data",
@@ -149,6 +152,7 @@ def _design(
     design = TestDesign.model_validate(
         {
             **varies,
+            "metric": metric,
             "effect": effect,
             "share_treated": share_treated,
             "level": level,
@@ -219,4 +223,10 @@ def _parts(words: list[str] | None, count: int, *, form: str) -> list[list[Any]]
             numbers = []
         if len(numbers) != count - 1:
             raise ConfigError(expected=form, came=repr(word), do="Write it with colons between.")
+    if len({name for name, *_ in found}) < len(found):
+        raise ConfigError(
+            expected=f"each name once among {form}",
+            came=", ".join(map(repr, words or ())),
+            do="Leave out what repeats.",
+        )
     return found

@@ -30,8 +30,8 @@ class Metric(FrozenConfig):
     signed : bool
         Whether values below 0 are possible, as in amounts with refunds.
     cap : float or None
-        Share of users, of both arms together, above whose value the others' are set to it
-        (winsorising), such as 0.999; by default none is. It changes what is estimated.
+        Share of the users who are read, of both arms together, above whose value the others' are
+        set to it (winsorising), such as 0.999; by default none is. It changes what is estimated.
     better : {"higher", "lower"}
         Which direction is wanted.
     margin : float or None
@@ -103,7 +103,8 @@ class ReadoutConfig(FrozenConfig):
         Column fixed before the test: effects are also told for each of its values, which are few,
         or for each fifth, where it is floating, such as a predicted uplift.
     exposed_at : str or None
-        Column of the moment of a user's first exposure, with a time zone.
+        Column of the moment of a user's first exposure, with a time zone; none may be missing, but
+        of users who were not triggered.
     start, end : datetime or None
         When the test ran; exposures outside are refused.
     level : float

@@ -24,6 +24,8 @@ class TestDesign(FrozenConfig):
 
     Parameters
     ----------
+    metric : str or None
+        What it is called, for the page.
     deviation : float
         Standard deviation of the metric between users, in its unit. Of a rate or a ratio,
         `causal_ranker.experiments.spread` says it.
@@ -60,6 +62,7 @@ class TestDesign(FrozenConfig):
 
     __test__ = False  # not a test of ours, whatever pytest thinks of its name
 
+    metric: str | None = None
     deviation: _Deviation
     effect: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     treated_deviation: _Deviation | None = None

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from causal_ranker.config import FrozenConfig
+from causal_ranker.errors import ConfigError
 from causal_ranker.experiments.design import (
     TestDesign,
     guardrail_power,
@@ -20,9 +21,11 @@ from causal_ranker.experiments.design import (
 )
 from causal_ranker.experiments.traffic import Traffic
 
-__all__ = ["Guardrail", "Plan", "make_plan"]
+__all__ = ["Guardrail", "GuardrailPlan", "Plan", "make_plan"]
 
 _DAYS_A_WEEK: Final = 7
+#: Read users below whom means may be far from normal, which all sizes rest on.
+_NORMAL_FROM: Final = 200
 
 
 class Guardrail(FrozenConfig):
@@ -41,6 +44,26 @@ class Guardrail(FrozenConfig):
     name: str
     deviation: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     margin: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class GuardrailPlan:
+    """What a guardrail needs.
+
+    Parameters
+    ----------
+    margin : float
+        The loss to be excluded, in its unit.
+    users : int
+        Users needed in both arms together, triggered or not.
+    power : float
+        Probability that it is shown to hold where the arms are alike, with the users who will have
+        come.
+    """
+
+    margin: float
+    users: int
+    power: float
 
 
 @dataclass(frozen=True)
@@ -67,8 +90,8 @@ class Plan:
         Share of users that CUPED saves.
     strata : dict of str to int
         Users needed of each stratum.
-    guardrails : dict of str to float
-        Probability that each is shown to hold where the arms are alike.
+    guardrails : dict of str to GuardrailPlan
+        What each needs.
     end : date or None
         First day after the last user's follow-up, where the start is known.
     notes : tuple of str
@@ -85,7 +108,7 @@ class Plan:
     least_detectable: float
     cuped_saves: float
     strata: dict[str, int]
-    guardrails: dict[str, float]
+    guardrails: dict[str, GuardrailPlan]
     end: date | None
     notes: tuple[str, ...]
 
@@ -112,10 +135,18 @@ def make_plan(
     Raises
     ------
     ConfigError
-        If too few users come.
+        If too few users come, or two guardrails have one name.
     """
+    names = [each.name for each in guardrails]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            expected="a name of its own for each guardrail",
+            came=", ".join(names),
+            do="Name them apart, or leave out what repeats.",
+        )
     own = users_needed(design)
-    users = max([own, *(_users_for(each, design) for each in guardrails)])
+    guarded = {each.name: _users_for(each, design) for each in guardrails}
+    users = max([own, *guarded.values()])
     split = design.share_treated
     weeks = traffic.weeks_for(users)
     expected = traffic.after(weeks)
@@ -128,6 +159,11 @@ def make_plan(
         *_trigger_words(design),
         *_date_words(traffic, weeks, end),
     ]
+    if users * design.trigger_share < _NORMAL_FROM:
+        notes.append(
+            "So few users are a rough guess, as means of few are not normal: plan for "
+            f"{_NORMAL_FROM} at least."
+        )
     if users > own:
         notes.append(
             f"The metric itself needs {own:,} users; guardrails, to be shown to hold, need more."
@@ -144,8 +180,12 @@ def make_plan(
         cuped_saves=design.correlation**2,
         strata=_allocated(users, traffic.strata),
         guardrails={
-            each.name: guardrail_power(
-                design, deviation=each.deviation, margin=each.margin, users=expected
+            each.name: GuardrailPlan(
+                each.margin,
+                guarded[each.name],
+                guardrail_power(
+                    design, deviation=each.deviation, margin=each.margin, users=expected
+                ),
             )
             for each in guardrails
         },
@@ -185,7 +225,7 @@ def _split_words(design: TestDesign) -> str:
 
     alike = abs(best - 0.5) < 1e-9
     if alike:
-        rule = "With equal variances and costs in both arms an even split gives the most power."
+        rule = "With equal variances and costs in both arms a 50/50 split gives the most power."
     else:
         rule = (
             "Arms that vary or cost differently get users in proportion to their standard "

@@ -32,11 +32,12 @@ def plan_words(plan: Plan) -> str:
     design = plan.design
     weeks = f"{plan.weeks} whole week{'s' * (plan.weeks > 1)}"
     ends = "" if plan.end is None else f", read on {plan.end.isoformat()}"
+    measured = "" if design.metric is None else f" in {design.metric}"
     return (
         f"{plan.users:,} users ({plan.treated:,} new, {plan.control:,} control), {weeks}{ends}. "
-        f"With the {plan.expected:,} who come by then, an effect of {design.effect:g} is found "
-        f"with a probability of {plan.power:.1%}, and one of {plan.least_detectable:.3g} with "
-        f"{design.power:.0%}."
+        f"With the {plan.expected:,} who come by then, an effect of {design.effect:g}{measured} "
+        f"is found with a probability of {plan.power:.1%}, and one of {plan.least_detectable:.3g} "
+        f"with {design.power:.0%}."
     )
 
 
@@ -83,9 +84,13 @@ def plan_section(plan: Plan, traffic: Traffic) -> Section:
     if plan.guardrails:
         blocks.append(
             Table(
-                ["guardrail", "power"],
-                [(name, f"{power:.1%}") for name, power in plan.guardrails.items()],
-                "Probability that a loss of the margin is excluded, if the arms are alike.",
+                ["guardrail", "margin", "users", "power"],
+                [
+                    (name, f"{each.margin:g}", each.users, f"{each.power:.1%}")
+                    for name, each in plan.guardrails.items()
+                ],
+                f"Users needed to exclude a loss of the margin with {design.power:.0%} "
+                f"probability, if the arms are alike. Power: with the {plan.expected:,} who come.",
             )
         )
     if plan.cuped_saves > 0:

@@ -41,7 +41,7 @@ class Units:
     caps : dict of str to float
         By capped metric: the value to which larger ones were set.
     capped : dict of str to float
-        Share of users to whom that happened.
+        Share of users to whom that happened, of those who are read.
     """
 
     table: ibis.Table
@@ -73,7 +73,8 @@ def checked_units(table: ibis.Table, config: ReadoutConfig) -> Units:
         If there is no row, or one that cannot be.
     """
     numbers = _numbers(config)
-    others = [each for each in (config.arm, config.groups, config.strata) if each is not None]
+    named = (config.arm, config.groups, config.strata, config.exposed_at)
+    others = [each for each in named if each is not None]
     require_columns(table, [*others, *numbers], name=_TABLE)
     check(table, _contract(config), known_unique=True)
     rows, left_out = _in_arms(table, config)
@@ -107,13 +108,14 @@ def _contract(config: ReadoutConfig) -> Contract:
         required[config.cluster] = Kind.ID
     if config.triggered is not None:
         required[config.triggered] = Kind.FLAG
+    optional = dict.fromkeys(_numbers(config), Kind.NUMBER)
     if config.exposed_at is not None:
-        required[config.exposed_at] = Kind.TIME
+        optional[config.exposed_at] = Kind.TIME  # who did not come has none
     return Contract(
         name=_TABLE,
         key=(config.user,),
         required=required,
-        optional=dict.fromkeys(_numbers(config), Kind.NUMBER),
+        optional=optional,
         rules=tuple(_rules(config)),
     )
 
@@ -138,6 +140,7 @@ def _rules(config: ReadoutConfig) -> Iterator[RowRule]:
         if name in never:
             yield _not_negative(name)
     if config.exposed_at is not None:
+        yield _exposed(config, config.exposed_at)
         yield from _within(config, config.exposed_at)
 
 
@@ -163,6 +166,21 @@ def _not_negative(name: str) -> RowRule:
         "counts of 0 or more",
         "Check how they were summed; a metric that may be negative is declared as signed.",
         lambda table: table[name] < 0,
+    )
+
+
+def _exposed(config: ReadoutConfig, column: str) -> RowRule:
+    def bad(table: ibis.Table) -> Any:
+        missing = table[column].isnull()
+        return missing if config.triggered is None else missing & table[config.triggered]
+
+    return RowRule(
+        column,
+        "a value in every row" + ("" if config.triggered is None else " that was triggered"),
+        "Take it from the log of exposures, of both arms alike. If some never came to where the "
+        "arms differ, name the column that says who did (triggered): users cannot be left out for "
+        "what came after their assignment.",
+        bad,
     )
 
 
@@ -266,12 +284,13 @@ def _capped(
     metrics = {each.name: each for each in config.metrics if each.cap is not None}
     if not metrics:
         return users, {}, {}
+    read = users.filter(users[TRIGGERED])
     with reading(_TABLE):
         # One value for both arms, which knows nothing of who is in which.
-        asked = {name: users[each.column].quantile(each.cap) for name, each in metrics.items()}
-        caps = users.aggregate(**asked).to_pyarrow().to_pylist()[0]
-        above = {name: (users[each.column] > caps[name]) for name, each in metrics.items()}
-        shares = users.aggregate(**{name: each.mean() for name, each in above.items()})
+        asked = {name: read[each.column].quantile(each.cap) for name, each in metrics.items()}
+        caps = read.aggregate(**asked).to_pyarrow().to_pylist()[0]
+        above = {name: (read[each.column] > caps[name]) for name, each in metrics.items()}
+        shares = read.aggregate(**{name: each.mean() for name, each in above.items()})
         capped = shares.to_pyarrow().to_pylist()[0]
     cut = {
         each.numerator: ibis.least(users[each.column], caps[name]) for name, each in metrics.items()

@@ -31,8 +31,8 @@ def test_an_even_split_is_best_or_neymans_is_and_it_is_said() -> None:
     def words(**changes: float) -> str:
         return make_plan(DESIGN.model_copy(update=changes), Traffic(users_a_week=(1e6,))).notes[0]
 
-    assert "even split gives the most power" in words()
-    assert "even split" in words(share_treated=0.1)
+    assert "a 50/50 split gives the most power" in words()
+    assert "50/50 split" in words(share_treated=0.1)
     assert "10.0% in the new arm takes 177.8% more users" in words(share_treated=0.1)
     other = words(treated_deviation=3.0)
     assert "(Neyman): 75.0% in the new arm" in other
@@ -60,8 +60,21 @@ def test_guardrails_may_need_the_most_users() -> None:
     guard = Guardrail(name="errors", deviation=1, margin=0.05)
     found = make_plan(DESIGN, Traffic(users_a_week=(5e4,)), guardrails=(guard,))
     assert found.users == pytest.approx(4 * 3140, rel=0.01)
-    assert found.guardrails["errors"] > 0.8
+    assert found.guardrails["errors"].power > 0.8
+    assert found.guardrails["errors"].users == found.users
     assert "guardrails, to be shown to hold, need more" in found.notes[-1]
+
+
+def test_few_users_are_a_rough_guess() -> None:
+    few = [
+        "rough guess" in " ".join(make_plan(design, Traffic(users_a_week=(5e4,))).notes)
+        for design in (
+            DESIGN,
+            DESIGN.model_copy(update={"effect": 0.5}),
+            DESIGN.model_copy(update={"effect": 0.5, "trigger_share": 0.1}),
+        )
+    ]
+    assert few == [False, True, True]
 
 
 @settings(max_examples=30)
@@ -74,7 +87,9 @@ def test_strata_add_up(weights: list[int]) -> None:
 
 
 def test_the_page_says_it_all() -> None:
-    design = DESIGN.model_copy(update={"correlation": 0.5, "trigger_share": 0.5, "peeking": True})
+    design = DESIGN.model_copy(
+        update={"metric": "plays", "correlation": 0.5, "trigger_share": 0.5, "peeking": True}
+    )
     traffic = Traffic(users_a_week=(2000,), strata={"de": 0.4, "us": 0.6})
     guard = Guardrail(name="errors", deviation=1, margin=0.5)
     found = make_plan(design, traffic, guardrails=(guard,))
@@ -82,6 +97,10 @@ def test_the_page_says_it_all() -> None:
     for told in ("<svg", "without CUPED", "saves 25.0%", "errors", "every look", "come to where"):
         assert told in page
     assert plan_words(found).startswith(f"{found.users:,} users")
+    assert "an effect of 0.1 in plays is found" in plan_words(found)
+    guards = plan_section(found, traffic).blocks[2]
+    assert guards.columns == ["guardrail", "margin", "users", "power"]
+    assert guards.rows[0][:3] == ("errors", "0.5", found.guardrails["errors"].users)
     table = plan_section(found, traffic).blocks[0]
     assert [row[0] for row in table.rows] == sorted({1, 2, 3, 4, found.weeks, 2 * found.weeks})
 
@@ -93,5 +112,8 @@ def test_bad_input_is_told() -> None:
         Traffic(users_a_week=())
     with pytest.raises(ConfigError, match="sum to 1"):
         Traffic(users_a_week=(1,), strata={"de": 0.5})
+    twice = (Guardrail(name="errors", deviation=1, margin=0.5),) * 2
+    with pytest.raises(ConfigError, match="a name of its own"):
+        make_plan(DESIGN, Traffic(users_a_week=(5e4,)), guardrails=twice)
     with pytest.raises(ConfigError, match="within ten years"):
         make_plan(DESIGN, Traffic(users_a_week=(1,)))

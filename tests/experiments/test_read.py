@@ -117,6 +117,15 @@ def test_caps_are_those_of_both_arms_and_said(users: pd.DataFrame) -> None:
     same(found.lines[0].difference, mean_difference(users["plays"].clip(upper=cap), users["arm"]))
     same(found.lines[1].difference, mean_difference(users["plays"], users["arm"]))
     assert "of the capped means, not of the means" in to_html(readout_document(found))
+    # of triggered users alone, where only they are read: others may play nothing
+    some = read(
+        users.assign(plays=users["plays"].where(users["came"], 0)),
+        Metric(column="plays", cap=0.95),
+        triggered="came",
+    )
+    came = users.loc[users["came"], "plays"]
+    assert some.caps == {name: came.quantile(0.95)}
+    assert some.capped[name] == pytest.approx((came > some.caps[name]).mean())
 
 
 def test_groups_have_effects_of_their_own(users: pd.DataFrame) -> None:
@@ -273,6 +282,14 @@ def test_metrics_are_corrected_together(users: pd.DataFrame) -> None:
     )
 
 
+def test_who_was_not_triggered_has_no_exposure(users: pd.DataFrame) -> None:
+    frame = users.assign(at=users["at"].where(users["came"]))
+    found = read(frame, triggered="came", exposed_at="at")
+    same(found.lines[0].difference, read(users, triggered="came").lines[0].difference)
+    with pytest.raises(RowError, match="cannot be left out for what came after"):
+        read(frame, exposed_at="at")
+
+
 def damaged(frame: pd.DataFrame, column: str, values: object) -> pd.DataFrame:
     frame = frame.copy()
     frame[column] = frame[column].astype(object) if values is None else frame[column]
@@ -307,6 +324,20 @@ def damaged(frame: pd.DataFrame, column: str, values: object) -> pd.DataFrame:
             {"exposed_at": "at"},
             RowError,
             "a value in every row in the column 'at' of the test; got 5 of 3000",
+        ),
+        (
+            lambda f: f.assign(at=f["at"].where(f.index > 4), came=f.index > 2),
+            {"exposed_at": "at", "triggered": "came"},
+            RowError,
+            "a value in every row that was triggered in the column 'at' of the test; got 2 of 3000",
+        ),
+        (lambda f: f.drop(columns="at"), {"exposed_at": "at"}, SchemaError, "the column 'at'"),
+        (lambda f: f.assign(came=False), {"triggered": "came"}, EmptyError, "got none"),
+        (
+            lambda f: f.assign(came=False),
+            {"triggered": "came", "metrics": (Metric(column="plays", cap=0.9),)},
+            EmptyError,
+            "got none",
         ),
         (
             lambda f: f,

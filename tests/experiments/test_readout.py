@@ -162,6 +162,9 @@ def test_a_wrong_split_blocks_and_a_right_one_does_not() -> None:
     assert sum(sample_ratio(new, users - new).blocks for new in right) <= 3
     assert sum(sample_ratio(new, users - new).blocks for new in wrong) >= 290
     assert sample_ratio(5, 5).p_value == 1
+    # p is .00101 and .00098: it is .001 that blocks
+    assert not sample_ratio(50_520, 49_480).blocks
+    assert sample_ratio(50_521, 49_479).blocks
     assert sample_ratio(30, 10, expected_share=0.75).p_value == 1
 
 

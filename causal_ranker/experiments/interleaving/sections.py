@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from causal_ranker.experiments.interleaving.credit import TeamCredit
 from causal_ranker.experiments.interleaving.uplift import InterleavedUplift
+from causal_ranker.experiments.words import span
 from causal_ranker.reporting.blocks import Section, Table, Text
 from causal_ranker.stats.intervals import Interval
 
 __all__ = ["credit_section", "uplift_section"]
 
 _TITLE = "Interleaving"
-_COLUMNS = ("", "point", "low", "high")
+_COLUMNS = ("", "low", "high", "point")  # an interval first
 
 
 def uplift_section(found: InterleavedUplift) -> Section:
@@ -62,8 +63,8 @@ def credit_section(found: TeamCredit) -> Section:
     )
     rows = [
         _row("first less second", found.difference),
-        ("first", found.first, None, None),
-        ("second", found.second, None, None),
+        ("first", None, None, found.first),
+        ("second", None, None, found.second),
     ]
     note = (
         "Credited plays per request, 95 % interval by user. Plays that users would have found "
@@ -74,10 +75,11 @@ def credit_section(found: TeamCredit) -> Section:
 
 
 def _words(difference: Interval, *, more: str) -> str:
+    told = "no evidence of a difference, which is not evidence of none"
     if difference.low > 0 or difference.high < 0:
-        return f"The {'first' if difference.low > 0 else 'second'} ranker {more}."
-    return "No evidence of a difference, which is not evidence of none."
+        told = f"the {'first' if difference.low > 0 else 'second'} ranker {more}"
+    return f"First less second: {span(difference)}; {told}."
 
 
 def _row(name: str, found: Interval) -> tuple[object, ...]:
-    return (name, found.point, found.low, found.high)
+    return (name, found.low, found.high, found.point)

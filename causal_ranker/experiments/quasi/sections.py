@@ -18,7 +18,7 @@ __all__ = [
     "matched_section",
 ]
 
-_COLUMNS = ("", "point", "low", "high")
+_COLUMNS = ("", "low", "high", "point")  # an interval first
 #: Standardised differences above this are called imbalance (Austin, 2011).
 _ALIKE = 0.1
 
@@ -179,4 +179,4 @@ def discontinuity_section(found: Discontinuity) -> Section:
 
 
 def _row(name: str, found: Interval) -> tuple[object, ...]:
-    return (name, found.point, found.low, found.high)
+    return (name, found.low, found.high, found.point)

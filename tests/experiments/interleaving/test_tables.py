@@ -143,12 +143,15 @@ def test_the_command(tmp_path: Path) -> None:
     asked += ["--plays", str(tmp_path / "plays.parquet")]
     shown = CliRunner().invoke(app, [*asked, "--log-end", END.isoformat()])
     assert shown.exit_code == 0, shown.output
-    assert "40 of them with lists that differ. The first ranker causes more plays." in " ".join(
-        shown.output.split()
-    )
+    words = " ".join(shown.output.split())
     told = json.loads(
         CliRunner().invoke(app, [*asked, "--log-end", END.isoformat(), "--json"]).output
     )
+    low, high = told["difference"]["low"], told["difference"]["high"]
+    assert f"40 of them with lists that differ. First less second: {low:+.3g} to {high:+.3g} (" in (
+        words
+    )
+    assert "; the first ranker causes more plays." in words
     assert told["requests"] == REQUESTS
     drafted = CliRunner().invoke(app, [*asked, "--method", "team-draft"])
     assert "not who causes more plays" in " ".join(drafted.output.split())

@@ -14,6 +14,7 @@ from causal_ranker.errors import CausalRankerError, ConfigError, RowError, Schem
 from causal_ranker.experiments.quasi.differences import difference_in_differences
 from causal_ranker.experiments.quasi.discontinuity import regression_discontinuity
 from causal_ranker.experiments.quasi.fixed_effects import two_way_fixed_effects
+from causal_ranker.experiments.quasi.sections import fixed_effects_section
 from causal_ranker.experiments.quasi.tables import (
     read_differences,
     read_fixed_effects,
@@ -195,3 +196,18 @@ def test_bad_tables() -> None:
         table = frame.assign(name="x", holes=frame["plays"].where(frame.index > 2))
         with pytest.raises(CausalRankerError, match=words):
             read_matched(ibis.memtable(table), **matched, covariates=covariates)
+
+
+def test_intervals_come_before_estimates() -> None:
+    rows = weeks()
+    found = two_way_fixed_effects(
+        rows["plays"],
+        rows["treatment"],
+        unit=rows["user_id"],
+        period=rows["week"],
+        cluster=rows["user_id"],
+    )
+    _, table, _ = fixed_effects_section(found).blocks
+    effect = found.effect
+    assert table.columns == ("", "low", "high", "point")
+    assert table.rows == [("effect", effect.low, effect.high, effect.point)]
