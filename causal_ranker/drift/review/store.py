@@ -14,7 +14,7 @@ from causal_ranker.errors import ConfigError, DataError
 __all__ = ["SCHEMA_VERSION", "open_database", "told", "transaction"]
 
 #: Written into the file; another version is refused, never guessed at.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _APPLICATION: Final = 0x43525256  # "CRRV": the file says whose it is
 _WAIT_S: Final = 30.0
 # Verdicts are only ever added. They go with their entry, when a user is forgotten: SQLite deletes
