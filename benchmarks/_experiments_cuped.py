@@ -9,13 +9,13 @@ import numpy as np
 from benchmarks._experiments_users import draw_users, new_arm
 from causal_ranker.experiments.readout import mean_difference
 
-__all__ = ["cuped"]
+__all__ = ["run"]
 
 _RUNS: Final = 8_000
 _USERS: Final = 3_000
 
 
-def cuped(*, quick: bool) -> dict[str, float]:
+def run(*, quick: bool) -> dict[str, float]:
     """Compare the spread of estimates over many assignments of the world's users.
 
     Parameters
@@ -32,8 +32,8 @@ def cuped(*, quick: bool) -> dict[str, float]:
     users = draw_users(200 if quick else _USERS)
     past = {"before": users.before}
     estimates = []
-    for run in range(20 if quick else _RUNS):
-        arm = new_arm(users.ids, f"cuped {run}")
+    for at in range(20 if quick else _RUNS):
+        arm = new_arm(users.ids, f"cuped {at}")
         estimates.append(
             [
                 mean_difference(users.plays, arm).interval.point,

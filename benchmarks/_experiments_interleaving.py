@@ -20,7 +20,7 @@ from causal_ranker.experiments.interleaving.uplift import interleaved_uplift
 from causal_ranker.seeds import stage_rng
 from causal_ranker.worlds.semisynthetic.pair_world import PairWorld
 
-__all__ = ["interleaving"]
+__all__ = ["run"]
 
 Array = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class _Rivals:
     second: NDArray[np.int64]
 
 
-def interleaving(*, quick: bool) -> dict[str, float]:
+def run(*, quick: bool) -> dict[str, float]:
     """Measure bias and needed users.
 
     Parameters

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from benchmarks._measure import run_child
 
-__all__ = ["large"]
+__all__ = ["run"]
 
 _USERS: Final = 10_000_000
 _QUICK: Final = 50_000
@@ -22,7 +22,7 @@ _AT_ONCE: Final = 250_000
 _SPREAD: Final = 7_919  # ids in no order of size
 
 
-def large(*, quick: bool) -> dict[str, float]:
+def run(*, quick: bool) -> dict[str, float]:
     """Write a test's users, and have `causal-ranker experiment read` read them.
 
     Parameters

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from benchmarks._experiments_users import draw_users, new_arm
 from causal_ranker.stats.sequential import always_valid
 
-__all__ = ["sequential"]
+__all__ = ["run"]
 
 _RUNS: Final = 2_000
 _USERS: Final = 3_000
@@ -20,7 +20,7 @@ _FIRST_LOOK: Final = 300
 _NAIVE_LOOKS: Final = 10
 
 
-def sequential(*, quick: bool) -> dict[str, float]:
+def run(*, quick: bool) -> dict[str, float]:
     """Count tests with a false alarm at any look.
 
     Parameters
@@ -46,8 +46,8 @@ def sequential(*, quick: bool) -> dict[str, float]:
     )
     naive = np.linspace(0, seen.size, _NAIVE_LOOKS + 1).astype(int)[1:] - 1
     valid_hits = naive_hits = 0
-    for run in range(runs):
-        signal = np.abs(_signals(users.plays, new_arm(users.ids, f"a/a {run}")))
+    for at in range(runs):
+        signal = np.abs(_signals(users.plays, new_arm(users.ids, f"a/a {at}")))
         valid_hits += bool((signal[looks] > wide).any())
         naive_hits += bool((signal[naive] > norm.ppf(0.975)).any())
     return {

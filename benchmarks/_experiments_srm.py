@@ -8,13 +8,13 @@ import numpy as np
 
 from causal_ranker.experiments.sample_ratio import sample_ratio
 
-__all__ = ["srm"]
+__all__ = ["run"]
 
 _USERS: Final = 100_000
 _RUNS: Final = 1_000_000
 
 
-def srm(*, quick: bool) -> dict[str, float]:
+def run(*, quick: bool) -> dict[str, float]:
     """Count tests whose sizes block the read-out, of 100,000 users each.
 
     Parameters

@@ -11,14 +11,14 @@ from scipy.stats import kstest, norm
 from benchmarks._experiments_users import TestUsers, draw_users, new_arm
 from causal_ranker.experiments.readout import mean_difference, ratio_difference
 
-__all__ = ["type1"]
+__all__ = ["run"]
 
 _RUNS: Final = 2_000
 _USERS: Final = 3_000
 _LEVEL: Final = 0.05
 
 
-def type1(*, quick: bool) -> dict[str, float]:
+def run(*, quick: bool) -> dict[str, float]:
     """Count false alarms at the level of 5 %.
 
     Parameters
@@ -36,8 +36,8 @@ def type1(*, quick: bool) -> dict[str, float]:
     users = draw_users(200 if quick else _USERS)
     runs = 20 if quick else _RUNS
     found: dict[str, list[float]] = {"plays": [], "cuped": [], "ratio": [], "impressions": []}
-    for run in range(runs):
-        arm = new_arm(users.ids, f"a/a {run}")
+    for at in range(runs):
+        arm = new_arm(users.ids, f"a/a {at}")
         past = {"before": users.before}
         found["plays"].append(mean_difference(users.plays, arm).p_value)
         found["cuped"].append(mean_difference(users.plays, arm, past=past).p_value)

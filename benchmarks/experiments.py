@@ -63,7 +63,7 @@ def run(*, quick: bool, part: str | None = None) -> Result:
     rows: list[tuple[object, ...]] = []
     figures: dict[str, object] = {}
     for name in parts() if part is None else [part]:
-        found = getattr(part_named(f"_experiments_{name}"), name)(quick=quick)
+        found = part_named(f"_experiments_{name}").run(quick=quick)
         for key, value in found.items():
             words = [asked(key, limits=side) for side in LIMITS.values()]
             rows.append((name, key, value, ", ".join(filter(None, words))))

@@ -16,7 +16,7 @@ from causal_ranker.attribution.partitions import (
     plays_since,
 )
 from causal_ranker.chain.logs import connection_of, read_checked
-from causal_ranker.cli.tables import make_folder
+from causal_ranker.reporting.places import make_folder
 from pipelines.settings import BackfillSettings
 
 __all__ = ["credit_days", "days_to_do"]

@@ -148,7 +148,7 @@ def _folder(
     out: Path | None, *, by_day: bool, since: datetime | None, learned: bool
 ) -> Path | None:
     """Return the folder of the days, if there are to be days."""
-    from causal_ranker.cli.tables import make_folder
+    from causal_ranker.reporting.places import make_folder
 
     if not by_day:
         if since is not None:

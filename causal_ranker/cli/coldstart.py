@@ -106,10 +106,10 @@ def _fit(
     """Learn to embed items by their content, and embed those that nobody has seen."""
     from time import perf_counter
 
-    from causal_ranker.cli.tables import make_folder
     from causal_ranker.coldstart.recommender import MODELS, FitConfig, fit_recommender
     from causal_ranker.coldstart.score_files import write_scores
     from causal_ranker.coldstart.tables import ContentColumns, read_content, read_pairs
+    from causal_ranker.reporting.places import make_folder
 
     settings = FitConfig(
         validation_share=validation_share,
@@ -162,11 +162,12 @@ def _embed(
 ) -> None:
     """Embed new items by their content, with a model that was fitted before."""
     from causal_ranker.coldstart.recommender import ColdStartRecommender
-    from causal_ranker.coldstart.score_files import check_scores_file, write_scores
+    from causal_ranker.coldstart.score_files import KINDS, write_scores
     from causal_ranker.coldstart.tables import read_content
     from causal_ranker.reporting.json import to_line
+    from causal_ranker.reporting.places import check_file
 
-    check_scores_file(out)
+    check_file(out, kinds=KINDS)
     recommender = ColdStartRecommender.load(model)
     ids, content = read_content(items, recommender.columns, name="items")
     before = recommender.model.fallbacks_
@@ -218,8 +219,9 @@ def _debias(
     from rich.console import Console
 
     from causal_ranker.coldstart.debias import DebiasConfig, debias
-    from causal_ranker.coldstart.score_files import check_scores_file, write_scores
+    from causal_ranker.coldstart.score_files import KINDS, write_scores
     from causal_ranker.coldstart.tables import read_pairs
+    from causal_ranker.reporting.places import check_file
     from causal_ranker.reporting.progress import Stages
 
     settings = DebiasConfig(
@@ -230,7 +232,7 @@ def _debias(
         width=width,
         seed=seed,
     )
-    check_scores_file(out)
+    check_file(out, kinds=KINDS)
     named = _scores(scores, user_embeddings, item_embeddings, option="--scores")
     pairs = read_pairs(interactions, name="interactions")
     stages = Stages(None if as_json else Console(stderr=True))

@@ -117,13 +117,13 @@ def _evaluate(
     from causal_ranker.chain.split import split_logs
     from causal_ranker.cli.again import command_line
     from causal_ranker.cli.settings import tell
-    from causal_ranker.cli.tables import make_folder
     from causal_ranker.errors import OverlapError
     from causal_ranker.evaluation.origin import package_versions, reproduce_section
     from causal_ranker.evaluation.report import refused_report
     from causal_ranker.evaluation.sections import policies_section
     from causal_ranker.reporting.console import print_section
     from causal_ranker.reporting.files import check_page, write_page
+    from causal_ranker.reporting.places import make_folder
     from causal_ranker.runs import recording
 
     page, machine = out / "report.html", out / "report.json"

@@ -11,38 +11,15 @@ import ibis
 
 from causal_ranker.attribution.shares import SurfaceShares
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import ConfigError
 from causal_ranker.logs.failures import writing
 from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import connect, read_table, reading
 from causal_ranker.reporting.blocks import Section, Table
+from causal_ranker.reporting.places import check_file
 
-__all__ = ["TableFile", "credits_section", "make_folder", "read_offer", "surface_shares_section"]
+__all__ = ["TableFile", "credits_section", "read_offer", "surface_shares_section"]
 
 _UNKNOWN = "(unknown)"
-
-
-def make_folder(folder: Path) -> None:
-    """Create a folder for results, before work is spent on them.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder; its parents are created too.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            expected=f"a folder at {folder}, or a place to create it",
-            came=error.strerror or str(error),
-            do="Choose another path with --out.",
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -76,13 +53,7 @@ class TableFile:
         ConfigError
             If the name ends in neither .parquet nor .csv, or the folder cannot be created.
         """
-        if path.suffix not in {".parquet", ".csv"} or path.is_dir():
-            raise ConfigError(
-                expected="a file to write that ends in .parquet or .csv",
-                came=str(path),
-                do="Choose another name with --out.",
-            )
-        make_folder(path.parent)
+        check_file(path, kinds=(".parquet", ".csv"))
         return cls(path)
 
     def write(self, table: ibis.Table) -> Path:

@@ -22,11 +22,14 @@ from causal_ranker.coldstart.named import NamedScores
 from causal_ranker.coldstart.scores import FactoredScores, MatrixScores, Scores
 from causal_ranker.coldstart.tables import read_columns, read_vectors
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import ConfigError, DataError, RowError, SchemaError
+from causal_ranker.errors import DataError, RowError, SchemaError
 from causal_ranker.logs.failures import writing
 from causal_ranker.recommenders.ids import Ids
 
-__all__ = ["check_scores_file", "read_embeddings", "read_scores", "write_scores"]
+__all__ = ["KINDS", "read_embeddings", "read_scores", "write_scores"]
+
+#: How the names of files of scores end.
+KINDS: Final = (".npz", ".parquet")
 
 _USER_IDS: Final = "user_ids"
 _ITEM_IDS: Final = "item_ids"
@@ -81,41 +84,6 @@ def read_embeddings(users: str, items: str) -> NamedScores:
     return NamedScores(FactoredScores(left, right), user_ids, item_ids)
 
 
-def check_scores_file(path: Path) -> Path:
-    """Check where scores are to be written, before work is spent on them.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its folder is created.
-
-    Returns
-    -------
-    Path
-        The same.
-
-    Raises
-    ------
-    ConfigError
-        If the name ends in neither .npz nor .parquet, or the folder cannot be created.
-    """
-    if path.suffix not in {".npz", ".parquet"} or path.is_dir():
-        raise ConfigError(
-            expected="a file to write that ends in .npz or .parquet",
-            came=str(path),
-            do="Choose another name with --out.",
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            expected=f"a folder at {path.parent}, or a place to create it",
-            came=error.strerror or str(error),
-            do="Choose another path with --out.",
-        ) from error
-    return path
-
-
 def write_scores(scores: Scores, *, users: Ids, items: Ids, path: Path) -> None:
     """Write scores; readers see the old file or the whole new one.
 
@@ -129,7 +97,7 @@ def write_scores(scores: Scores, *, users: Ids, items: Ids, path: Path) -> None:
     users, items : Ids
         Of its rows and columns.
     path : Path
-        A file that `check_scores_file` let pass.
+        A file whose name ends in one of `KINDS`, in a folder that exists.
 
     Raises
     ------

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from causal_ranker.errors import DataError
 from causal_ranker.experiments.balance import Balance, balance
 from causal_ranker.experiments.config import Metric, ReadoutConfig
-from causal_ranker.experiments.correction import benjamini_hochberg, holm
 from causal_ranker.experiments.difference import Difference, compare
 from causal_ranker.experiments.moments import Ratio
 from causal_ranker.experiments.sample_ratio import SampleRatio, sample_ratio
@@ -21,6 +20,7 @@ from causal_ranker.experiments.units import USERS, checked_units
 from causal_ranker.stats._arrays import Array
 from causal_ranker.stats.heterogeneity import heterogeneity
 from causal_ranker.stats.intervals import Interval
+from causal_ranker.stats.multiplicity import benjamini_hochberg, holm
 from causal_ranker.stats.sequential import always_valid, always_valid_p_value
 
 __all__ = ["GroupLine", "Groups", "Line", "Readout", "read_test"]

@@ -6,11 +6,6 @@ much is measured on later rows of items that were cold then: the variance betwee
 of doubly robust score minus prediction, less what users and half-samples explain of it (a
 moment estimate as of DerSimonian and Laird, 1986, "Meta-analysis in clinical trials", about 0 and
 not about the items' mean, so that a bias that they share widens intervals, too).
-
-Measured at 95 % with a DR-learner of 10,000 rows and 40 cold items of 300 later rows each, 6 worlds
-of 1,500 new rows: effects of new items that differ by 5 and 10 per 100 impressions (standard
-deviation) beyond their content are held in 94 and 95 %, by half-samples alone in 85 and 62 %; with
-100 rows of each item, 5 per 100 are held in 93 %, and 0 per 100 in 99 %.
 """
 
 from __future__ import annotations

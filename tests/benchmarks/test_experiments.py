@@ -12,7 +12,7 @@ import pytest
 from benchmarks import PartedBenchmark, experiments, load
 from benchmarks.__main__ import main
 from benchmarks._experiments_sequential import _signals
-from benchmarks._experiments_srm import srm
+from benchmarks._experiments_srm import run as srm
 from benchmarks._experiments_users import draw_users, new_arm
 from causal_ranker.experiments.readout import mean_difference
 
@@ -41,7 +41,7 @@ def test_what_is_asked_is_measured_by_some_part() -> None:
 def test_all_parts_run_or_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def found(name: str) -> Any:
         part = name.rpartition("_experiments_")[2]
-        return SimpleNamespace(**{part: lambda *, quick: {part: quick, "peak_rss_mb": 1.0}})
+        return SimpleNamespace(run=lambda *, quick: {part: quick, "peak_rss_mb": 1.0})
 
     monkeypatch.setattr("benchmarks._parts.importlib.import_module", found)
     every = experiments.run(quick=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks._experiments_interleaving import _users_needed, interleaving
+from benchmarks._experiments_interleaving import _users_needed, run
 
 
 def test_users_needed_are_those_of_the_normal_law() -> None:
@@ -16,7 +16,7 @@ def test_users_needed_are_those_of_the_normal_law() -> None:
 
 
 def test_quick_figures() -> None:
-    found = interleaving(quick=True)
+    found = run(quick=True)
     assert 0 < found["interleaving_user_ratio"] < 1
     ratios = [found[f"interleaving_user_ratio_{name}"] for name in ("popular", "personal")]
     assert found["interleaving_user_ratio"] == max(ratios)

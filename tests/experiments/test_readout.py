@@ -8,9 +8,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from causal_ranker.errors import ConfigError, DataError, EmptyError, RowError
-from causal_ranker.experiments.correction import benjamini_hochberg, holm
 from causal_ranker.experiments.readout import mean_difference, ratio_difference
 from causal_ranker.experiments.sample_ratio import sample_ratio
+from causal_ranker.stats.multiplicity import benjamini_hochberg, holm
 
 
 def test_statsmodels_gives_the_same() -> None:

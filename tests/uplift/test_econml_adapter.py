@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-import joblib
 import numpy as np
-import pandas as pd
 import pytest
 from econml.dml import CausalForestDML, LinearDML, NonParamDML
 from econml.dr import DRLearner, LinearDRLearner
-from econml.inference import BootstrapInference
 from econml.metalearners import TLearner, XLearner
 from lightgbm import LGBMClassifier, LGBMRegressor
-from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold
@@ -23,17 +18,16 @@ from sklearn.model_selection import GroupKFold, KFold
 from causal_ranker.errors import (
     ConfigError,
     EmptyError,
-    NotFittedError,
     OverlapError,
     RowError,
 )
-from causal_ranker.uplift.base import Rows, UpliftModel
+from causal_ranker.uplift.base import UpliftModel
 from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.econml_adapter import EconMLLearner, UserFolds
-from causal_ranker.uplift.estimator import UpliftEstimator
 from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.nuisance import cross_fit
 from tests.uplift.contract import UpliftModelContract
+from tests.uplift.econml_direct import Oracle, direct, estimators
 from tests.uplift.worlds import CONFIG, NUISANCE, Truth, draw
 from tests.uplift.wrapped import (
     SETTINGS,
@@ -98,55 +92,6 @@ class TestCausalForestDML(UpliftModelContract):
             random_state=3,
         )
         return EconMLLearner(forest, config=self.config, own_propensity=False, seed=3)
-
-
-class Oracle:
-    """P(T = 1) as `draw` draws T, by its formula."""
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        return self
-
-    def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        e = np.clip(1 / (1 + np.exp(-1.2 * X[:, 0].astype(np.float64))), 0.05, 0.95)
-        return np.column_stack([1 - e, e])
-
-
-def direct(estimator: Any, rows: Rows, **more: Any) -> NDArray[np.float64]:
-    """Call econml as its documentation says."""
-    X = rows.features.astype(np.float64)
-    estimator.fit(rows.outcome.astype(float), rows.treatment, X=X, groups=rows.user, **more)
-    with joblib.parallel_config(backend="sequential"):  # trees are added up in one order
-        return np.asarray(estimator.effect(X))
-
-
-def estimators(of_t: Any) -> dict[str, Any]:
-    """What the factory should make, written down, with a model of T of one's own."""
-    shared: dict[str, Any] = {"cv": UserFolds(2, seed=3), "random_state": 3}
-    return {
-        "econml_dr": DRLearner(
-            model_propensity=of_t,
-            model_regression=outcome_model(),
-            model_final=final_model(),
-            **shared,
-        ),
-        "econml_linear_dr": LinearDRLearner(
-            model_propensity=of_t, model_regression=outcome_model(), **shared
-        ),
-        "econml_nonparam_dml": NonParamDML(
-            model_y=outcome_model(),
-            model_t=of_t,
-            model_final=final_model(),
-            discrete_treatment=True,
-            **shared,
-        ),
-        "econml_forest": CausalForestDML(
-            model_y=outcome_model(),
-            model_t=of_t,
-            discrete_treatment=True,
-            n_estimators=40,
-            **shared,
-        ),
-    }
 
 
 @pytest.mark.parametrize("name", list(estimators(None)))
@@ -441,74 +386,3 @@ def test_the_choice_about_overlap_is_kept_and_said() -> None:
     plain = make_learner("econml_nonparam_dml", config=chosen, seed=3).fit(rows)
     trimmed = make_learner("econml_nonparam_dml", config=CONFIG, seed=3).fit(rows)
     np.testing.assert_array_equal(plain.predict(x).point, trimmed.predict(x).point)
-
-
-@pytest.mark.parametrize("name", ["econml_linear_dr", "econml_forest"])
-def test_intervals_are_those_of_econml(name: str) -> None:
-    rows = confounded().rows
-    expected = estimators(Oracle())[name]
-    direct(expected, rows)
-    x = rows.features[:50]
-    with joblib.parallel_config(backend="sequential"):
-        low, high = expected.effect_interval(x.astype(float), alpha=0.2)
-    model = make_learner(name, config=CONFIG, seed=3).fit(rows)
-    assert isinstance(model, EconMLLearner)
-    found = model.predict_interval(x, level=0.8)
-    np.testing.assert_array_equal(found.point, model.predict(x).point)
-    np.testing.assert_array_equal(found.low, low)
-    np.testing.assert_array_equal(found.high, high)
-    wider = model.predict_interval(x)
-    assert wider.low is not None
-    assert (wider.low < low).all()
-    empty = model.predict_interval(x[:0])
-    assert empty.low is not None
-    assert empty.low.shape == (0,)
-
-
-def test_intervals_by_another_inference() -> None:
-    estimator = estimators(DummyClassifier())["econml_dr"]
-    rows = confounded(n=600).rows
-    plain = EconMLLearner(estimator, config=CONFIG).fit(rows)
-    with pytest.raises(ConfigError, match="inference=BootstrapInference"):
-        plain.predict_interval(rows.features)
-    with pytest.raises(NotFittedError):
-        EconMLLearner(estimator, config=CONFIG).predict_interval(rows.features)
-    drawn = EconMLLearner(
-        estimator, config=CONFIG, inference=BootstrapInference(n_bootstrap_samples=4, n_jobs=1)
-    ).fit(rows)
-    found = drawn.predict_interval(rows.features)
-    assert found.low is not None
-    assert found.high is not None
-    assert (found.low <= found.high).all()
-    assert (found.low < found.high).any()
-
-
-def test_the_one_door_takes_an_estimator_and_looks_at_its_overlap() -> None:
-    """By name or as an object: econml's answers, our propensities, refused where there is none."""
-    rows = categories(confounded().rows)
-    given = {"treatment": rows.treatment, "user": rows.user}
-    table = pd.DataFrame(rows.features, columns=list(rows.names))
-    built = LinearDRLearner(model_regression=outcome_model(), cv=2, random_state=3)
-    door = UpliftEstimator(built, config=CONFIG, categorical_features=rows.categorical)
-    found = clone(door).fit(table, rows.outcome, **given)
-    direct = EconMLLearner(built, config=CONFIG, one_hot=True, own_propensity=False, seed=0)
-    codes = replace(rows, propensity=np.full(len(rows), np.nan))
-    expected = direct.fit(codes).predict_interval(rows.features)
-    np.testing.assert_array_equal(found.predict(table), expected.point)
-    effect = found.predict_effect(table)
-    for end in ("point", "low", "high"):
-        np.testing.assert_array_equal(getattr(effect, end), getattr(expected, end))
-    assert not hasattr(built, "featurizer_")  # a copy was fitted
-    shown = (rows.features[:, 0] > 0).astype(int)
-    with pytest.raises(OverlapError, match="effective rows with T = 1"):
-        door.fit(table, rows.outcome, treatment=shown, user=rows.user)
-
-
-def test_an_estimator_without_intervals_gives_none() -> None:
-    rows = confounded().rows
-    door = UpliftEstimator("econml_dr", config=CONFIG)
-    found = door.fit(rows.features, rows.outcome, treatment=rows.treatment, user=rows.user)
-    effect = found.predict_effect(rows.features)
-    assert effect.low is None
-    assert effect.high is None
-    np.testing.assert_array_equal(effect.point, found.predict(rows.features))

@@ -1,4 +1,4 @@
-"""Several metrics in one read-out: p-values that allow for all of them."""
+"""Several tests at once: p-values that allow for all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def holm(p_values: ArrayLike) -> Array:
     Parameters
     ----------
     p_values : array_like, shape (n,)
-        One per metric.
+        One per test.
 
     Returns
     -------
@@ -40,12 +40,12 @@ def benjamini_hochberg(p_values: ArrayLike) -> Array:
     """Return adjusted p-values that bound the share of false alarms among the alarms.
 
     ``min_{j >= k} n p_(j) / j`` over the ordered p-values (Benjamini and Hochberg, 1995), for
-    metrics that are independent or move together.
+    tests that are independent or move together.
 
     Parameters
     ----------
     p_values : array_like, shape (n,)
-        One per metric.
+        One per test.
 
     Returns
     -------
