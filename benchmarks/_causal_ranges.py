@@ -12,7 +12,7 @@ from causal_ranker.seeds import stage_rng
 __all__ = ["RANGES", "TRIALS", "drawn"]
 
 #: Of each method with a range.
-TRIALS: Final = 12
+TRIALS: Final = 24
 
 _Range = Callable[[np.random.Generator], Any]
 
@@ -29,7 +29,7 @@ def _one_of(*values: Any) -> _Range:
 _FACTORS: Final[Mapping[str, _Range]] = {
     "factors": _one_of(20, 50, 100),
     "learning_rate": _between(0.001, 0.1),
-    "l2": _between(0.001, 0.3),
+    "l2": _between(0.001, 3.0),
 }
 _ACCURACY: Final[Mapping[str, _Range]] = {**_FACTORS, "epochs": _one_of(3, 10, 30, 100)}
 _NEIGHBOURS: Final[Mapping[str, _Range]] = {
@@ -39,7 +39,7 @@ _NEIGHBOURS: Final[Mapping[str, _Range]] = {
 }
 _DLTO: Final[Mapping[str, _Range]] = {
     **_FACTORS,
-    "omega": _between(0.3, 3.0),
+    "omega": _between(0.03, 3.0),
     "chi": _between(0.003, 0.5),
 }
 _TREES: Final[Mapping[str, _Range]] = {
