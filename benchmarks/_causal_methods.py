@@ -34,6 +34,7 @@ __all__ = [
     "ORACLE",
     "OURS",
     "OVERLAP",
+    "STACK",
     "THEIRS",
     "Chosen",
     "Method",
@@ -121,8 +122,9 @@ class Method:
         return self.key in TABULAR
 
 
-#: What is compared, by paired intervals.
-OURS: Final = "stack"
+#: What is compared, by paired intervals. `auto` is ours, as it is what chooses by itself.
+OURS: Final = "auto"
+STACK: Final = "stack"
 THEIRS: Final = "dlce, true p"
 BOTH: Final = "dlce, true p, both logs"
 #: Who knows the expected effects.
@@ -144,8 +146,8 @@ METHODS: Final = (
     Method(THEIRS, "dlce", knows="true"),
     Method(BOTH, "dlce", knows="true", both=True),
     Method("dr", "dr"),
-    Method("auto", "auto"),
-    Method(OURS, "stack"),
+    Method(OURS, "auto"),
+    Method(STACK, "stack"),
 )
 
 

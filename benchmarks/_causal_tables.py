@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks import Result
 from benchmarks._causal_judge import FIGURES
-from benchmarks._causal_methods import BOTH, CAP, ORACLE, OURS, OVERLAP, THEIRS
+from benchmarks._causal_methods import BOTH, CAP, ORACLE, OURS, OVERLAP, STACK, THEIRS
 from benchmarks._causal_speed import Speed
 from benchmarks._causal_worlds import PUBLISHED
 from benchmarks._spent import Spent
@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 
 _CP10, _CP100, _CDCG, _NDCG = range(len(FIGURES))
 _COMPARED: Final = {"cp10": _CP10, "cdcg": _CDCG}
-#: What else is compared: with outcomes of both logs on either side, and what chooses by itself.
-_BESIDE: Final = ((OURS, BOTH), ("auto", THEIRS), ("auto", BOTH))
+#: What else is compared: with outcomes of both logs on either side, and the stack.
+_BESIDE: Final = ((OURS, BOTH), (STACK, THEIRS), (STACK, BOTH))
 #: What the papers say: DLCE with true propensities is above these.
 _BELOW: Final = ("cause", "bpr")
 #: Of these they say that CP@10 is below 0 among the films.
