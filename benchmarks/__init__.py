@@ -7,6 +7,9 @@ asserted, because a shared machine would fail them for its neighbours' load.
 A benchmark that measures many things may have parts, each of which runs alone with ``--part``
 (`PartedBenchmark`). One whose methods have settings to choose searches them with ``--search``, and
 runs with those that were found last (`SearchedBenchmark`).
+
+``--keep`` writes the result of a full run to ``docs/results``, from which the site's tables are made.
+A benchmark whose seeds can be told in a word has a `SEEDS` that a kept result names.
 """
 
 from __future__ import annotations

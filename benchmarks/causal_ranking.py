@@ -23,11 +23,12 @@ from causal_ranker.uplift.candidates import CANDIDATES
 if TYPE_CHECKING:
     from causal_ranker.worlds.semisynthetic.pair_world import PairWorld
 
-__all__ = ["DESCRIPTION", "parts", "run", "search"]
+__all__ = ["DESCRIPTION", "SEEDS", "parts", "run", "search"]
 
 DESCRIPTION: Final = (
     "causal rankings: CP@10, CP@100, CDCG of collaborative and tabular methods, truth known"
 )
+SEEDS: Final = "0 to 4; settings were searched on 100"
 _SEEDS: Final = range(5)
 #: Its draws are none of those that are told of.
 _SEARCH_SEED: Final = 100

@@ -19,11 +19,12 @@ from benchmarks._loop_world import Audience, LoopWorld, Requests, Served, top
 from benchmarks._pool import each_on_a_core
 from causal_ranker.worlds.config import WorldConfig
 
-__all__ = ["ARMS", "DESCRIPTION", "OURS", "Job", "play_out", "run"]
+__all__ = ["ARMS", "DESCRIPTION", "OURS", "SEEDS", "Job", "play_out", "run"]
 
 DESCRIPTION: Final = (
     "closed loop: fit, serve with exploration, log, compact and fit again, beside base and bandits"
 )
+SEEDS: Final = "0 to 19"
 
 IntArray = NDArray[np.int64]
 

@@ -26,9 +26,10 @@ from causal_ranker.coldstart.scores import FactoredScores, ScoreMap, Scores
 from causal_ranker.coldstart.two_tiers import two_tiers
 from causal_ranker.coldstart.uncertainty import gain_interval, ndcg_interval
 
-__all__ = ["DESCRIPTION", "parts", "run"]
+__all__ = ["DESCRIPTION", "SEEDS", "parts", "run"]
 
 DESCRIPTION: Final = "cold_start: utility and fairness of new items, before and after Scale and Gen"
+SEEDS: Final = "0 to 2 of what is random; split and data are those of the papers"
 
 _SEEDS: Final = 3
 _MOST_LOSS: Final = 0.03

@@ -9,9 +9,10 @@ from benchmarks._coverage import boosted, linear
 from benchmarks._list_coverage import FIGURES, REFUSED, SNIPS, coverage_of, type_one
 from benchmarks._pool import each_on_a_core
 
-__all__ = ["DESCRIPTION", "run"]
+__all__ = ["DESCRIPTION", "SEEDS", "run"]
 
 DESCRIPTION: Final = "coverage: shares of draws in which 95 % intervals of an evaluation hold"
+SEEDS: Final = "1 and 2 of draws, 3 and 4 of half-samples, 7 of the scores, 99 of the truth"
 _NUISANCES: Final = {"linear": linear, "LightGBM": boosted}
 _WORLDS: Final = ("randomised", "confounded", "rare", "clustered")
 #: 95 % -/+ 3.5 binomial standard errors of 1,000 draws, and of 200 draws.

@@ -24,9 +24,10 @@ from causal_ranker.uplift.crossfit import user_fold
 from causal_ranker.uplift.factory import make_learner
 from causal_ranker.uplift.nuisance import cross_fit
 
-__all__ = ["DESCRIPTION", "run"]
+__all__ = ["DESCRIPTION", "SEEDS", "run"]
 
 DESCRIPTION: Final = "hillstrom: out-of-fold AUTOC and Qini of every learner on randomised e-mails"
+SEEDS: Final = "0; folds 1"
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]

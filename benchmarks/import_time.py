@@ -9,9 +9,10 @@ from typing import Final
 
 from benchmarks import Result
 
-__all__ = ["DESCRIPTION", "run"]
+__all__ = ["DESCRIPTION", "SEEDS", "run"]
 
 DESCRIPTION: Final = "seconds that `import causal_ranker` takes in a fresh interpreter"
+SEEDS: Final = "none: nothing is drawn"
 LIMIT: Final = 0.5  # seconds
 
 # Timed inside the child, so that the interpreter's own start is not counted.

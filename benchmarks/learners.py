@@ -23,11 +23,12 @@ from causal_ranker.worlds.known import learner_rows
 from causal_ranker.worlds.regimes import REGIMES, regime
 from causal_ranker.worlds.streaming import StreamingWorld
 
-__all__ = ["DESCRIPTION", "run"]
+__all__ = ["DESCRIPTION", "SEEDS", "run"]
 
 DESCRIPTION: Final = (
     "learners: true AUTOC and RMSE in five regimes, ours beside econml's, causalml's"
 )
+SEEDS: Final = "0 to 4"
 
 Array = NDArray[np.float64]
 #: AUTOC, RMSE and seconds.

@@ -1,0 +1,1 @@
+"""The site, and what its pages show that nobody typed."""
