@@ -8,7 +8,7 @@ A benchmark that measures many things may have parts, each of which runs alone w
 (`PartedBenchmark`). One whose methods have settings to choose searches them with ``--search``, and
 runs with those that were found last (`SearchedBenchmark`).
 
-``--keep`` writes the result of a full run to ``docs/results``, from which the site's tables are made.
+``--keep`` writes the result of a full run to ``docs/results``, of which the site's tables are made.
 A benchmark whose seeds can be told in a word has a `SEEDS` that a kept result names.
 """
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks NAME [--part P] [--search] [--quick|--keep]`` or ``--list``."""
+"""The command line: ``python -m benchmarks NAME``, or ``--list``; ``--help`` tells the rest."""
 
 from __future__ import annotations
 

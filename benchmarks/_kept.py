@@ -1,7 +1,7 @@
 """Results that stay: the latest full run of a benchmark, from which the site's tables are made.
 
-Each is one file of `RESULTS`, written by ``--keep`` and committed. It says what was found and how it
-came about, so that a page can show both, and whoever doubts a figure can make it again.
+Each is one file of `RESULTS`, written by ``--keep`` and committed. It says what was found and how
+it came about, so that a page can show both, and whoever doubts a figure can make it again.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class Origin:
             If this is no clone, so that no commit can be told.
         """
         chosen = "" if part is None else f" --part {part}"
-        changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":!docs/results")
+        changes = _git(
+            "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude)docs/results"
+        )
         return cls(
             benchmark=name,
             part=part,

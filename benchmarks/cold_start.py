@@ -77,7 +77,7 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
     Returns
     -------
     Result
-        Figures ``dropoutnet`` and ``deepmusic`` (or ``embeddings``), each with ``base``,
+        Figures ``dropoutnet`` and ``deepmusic`` (or embeddings), each with ``base``,
         ``scale``, ``gen``, ``scale_fast``, ``gen_fast``, ``scale_fast_matched``,
         ``gen_fast_matched`` and ``two_tiers``, and ``trained``; each of those with ``ndcg15``,
         ``ndcg30``, ``mdg_mean``, ``mdg_min10`` and ``seconds`` (choice of strength included), of

@@ -1,19 +1,31 @@
-"""Pages that are made when the site is built: the reference, one for each room."""
+"""What is made when the site is built: the reference, a page for each room, and what pages show."""
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+# Pages show what the benchmarks found; they stand beside the package, and are not installed.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import causal_ranker
+from benchmarks._kept import RESULTS
+from docs.results_page import all_kept, results_markdown
 
-__all__ = ["on_files"]
+__all__ = ["on_files", "on_page_markdown"]
 
 _PACKAGE: Final = "causal_ranker"
+#: What takes the place of which words, on any page.
+_MADE: Final[Mapping[str, Callable[[], str]]] = {
+    "<!-- results -->": lambda: results_markdown(all_kept(RESULTS)),
+}
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -38,6 +50,31 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         path = f"reference/{room or 'index'}.md"
         files.append(File.generated(config, path, content=text + "\n"))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put what is made in the place of its mark.
+
+    Parameters
+    ----------
+    markdown : str
+        The page as it was written.
+    page : Page
+        Where it stands.
+    config : MkDocsConfig
+        The site's settings.
+    files : Files
+        All pages.
+
+    Returns
+    -------
+    str
+        The page as it is shown.
+    """
+    for mark, make in _MADE.items():
+        if mark in markdown:
+            markdown = markdown.replace(mark, make())
+    return markdown
 
 
 def _rooms() -> dict[str, list[str]]:
