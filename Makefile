@@ -9,7 +9,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 SPARK := .venv/.spark
 
-.PHONY: bench check clean demo help test
+.PHONY: bench check clean demo help notebooks test
 
 .venv: $(STAMP) $(SPARK) ## build the environment: the package with every extra that tests need
 
@@ -48,9 +48,12 @@ bench: $(STAMP) ## run one benchmark (make bench NAME=import_time), or all (two 
 	[ -n "$$names" ] || names=$$($(BIN)/python -m benchmarks --list | cut -d' ' -f1); \
 	for name in $$names; do $(BIN)/python -m benchmarks "$$name"; done
 
+notebooks: $(STAMP) ## write the .ipynb beside each notebook's .py anew
+	@$(BIN)/python notebooks/pair.py
+
 clean: ## remove what make and the tools made, .venv included
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build runs
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[.a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[.a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

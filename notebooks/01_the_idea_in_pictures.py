@@ -13,7 +13,8 @@
 # In a simulated service we know, for each user, item and moment, what would have happened with and
 # without showing the item. So here we can look at what real logs never show.
 #
-# Run it as a script, or open it as a notebook with jupytext.
+# Run this file as a script, or open the `.ipynb` beside it. `NOTEBOOK_USERS` sets how many members
+# are simulated; pictures are also written to `runs/notebooks`.
 
 # %%
 import os
@@ -54,7 +55,7 @@ order = np.argsort(truth[TruthColumns.Y1_PROBABILITY].to_numpy())
 tenths = np.array_split(order, 10)
 columns = (TruthColumns.Y1_PROBABILITY, TruthColumns.Y0_PROBABILITY, TruthColumns.TAU)
 means = {name: [float(truth[name].to_numpy()[part].mean()) for part in tenths] for name in columns}
-picture = line_with_band(
+line_with_band(
     np.arange(1, 11),
     [
         Curve("played if shown", means[TruthColumns.Y1_PROBABILITY]),
@@ -63,9 +64,7 @@ picture = line_with_band(
     ],
     xlabel="tenth by chance of a play if shown",
     ylabel="plays per impression",
-)
-(OUT / "tenths.svg").write_text(picture, encoding="utf-8")
-print(f"picture: {OUT / 'tenths.svg'}")
+).save(OUT / "tenths.svg")
 
 # %% [markdown]
 # ## What ten slots cause, under three orders
@@ -90,9 +89,9 @@ values = {
 }
 for name, value in values.items():
     print(f"{name:>18}  {100 * value:5.2f} plays caused per 100 slots")
-(OUT / "orders.svg").write_text(
-    bars(list(values), list(values.values()), xlabel="true uplift, plays per slot"),
-    encoding="utf-8",
+assert values["random"] < values["chance of a play"] < values["uplift"]
+bars(list(values), list(values.values()), xlabel="true uplift, plays per slot").save(
+    OUT / "orders.svg"
 )
 
 # %% [markdown]
@@ -113,6 +112,7 @@ ranker.fit(
 report = ranker.evaluate(new.impressions, new.plays, candidates=new.candidates)
 print(report.document.verdict)
 print(f"report: {report.to_html(OUT / 'report.html')}")
+report
 
 # %% [markdown]
 # ## With your own data

@@ -30,7 +30,8 @@
 # `CallableRecommender` (a function), `EstimatorRecommender` (scikit-learn, LightGBM) and
 # `HttpRecommender` (another service), each in a module of `causal_ranker.recommenders`.
 #
-# Run it as a script, or open it as a notebook with jupytext.
+# Run this file as a script, or open the `.ipynb` beside it. `NOTEBOOK_USERS` sets how many members
+# are simulated; the report is also written to `runs/notebooks`.
 
 # %%
 import os
@@ -157,6 +158,7 @@ ranker.fit(**of_known(past), users=past.users, items=past.items, log_end=past.lo
 report = ranker.evaluate(**of_known(new), log_end=new.log_end)
 print(report.document.verdict)
 print(f"report: {report.to_html(OUT / 'report.html')}")
+report
 
 # %% [markdown]
 # ## What it was worth
@@ -189,6 +191,7 @@ for name in rows.columns[3:5]:
 # %%
 member = int(known[0])
 answer = ranker.rerank(member, at=new.log_end, k=5)
+assert not answer.fallback
 print(pd.DataFrame(answer.records())[[C.RANK, C.ITEM, C.BASE_RANK, C.UPLIFT]])
 
 # %% [markdown]

@@ -1,13 +1,13 @@
-"""Each notebook runs as a script, on a small slice, in a folder of its own."""
+"""Each notebook runs as a script, on a small slice, and its pair is the same notebook."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import re
 from pathlib import Path
 from typing import Any
 
+import jupytext
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,43 +15,61 @@ from implicit.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from benchmarks.notebooks import NOTEBOOKS, SLICE, run_notebook
 from causal_ranker.logs.datasets.movielens import load_movielens
 from causal_ranker.logs.sources import connect
 from causal_ranker.recommenders.implicit import ImplicitRecommender
+from notebooks.pair import paired
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs(path: Path, tmp_path: Path, data_folder: Path) -> None:
-    environment = {
-        **os.environ,
-        "NOTEBOOK_USERS": "120",
-        "NOTEBOOK_OUT": str(tmp_path / "out"),
-        "MOVIELENS": str(data_folder / "movielens_small"),  # left out where it is not there
-    }
-    done = subprocess.run(
-        [sys.executable, "-W", "error::FutureWarning", str(path)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
-    assert "per 100 slots" in done.stdout
+def test_it_runs_on_a_slice_and_leaves_pictures(
+    path: Path, tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOVIELENS", str(data_folder / "movielens_small"))  # may not be there
+    run_notebook(path, out=tmp_path, users=SLICE)
+    left = [*tmp_path.glob("out/**/*.svg"), *tmp_path.glob("out/**/*.html")]
+    assert left
+    for picture in left:
+        assert picture.stat().st_size > 1_000
 
 
-def test_there_is_one_and_its_cells_are_marked() -> None:
+def test_what_they_claim_is_asserted_and_each_ends_with_your_own_data() -> None:
     assert NOTEBOOKS
     for path in NOTEBOOKS:
         text = path.read_text(encoding="utf-8")
         assert text.count("# %% [markdown]") >= 3
-        assert "With your own data" in text
+        assert "\nassert " in text or "\n    assert " in text, path.name
+        headings = re.findall(r"^# ## (.+)$", text, flags=re.MULTILINE)
+        assert headings[-1] == "With your own data", path.name
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_its_pair_is_the_same_and_holds_no_outputs(path: Path) -> None:
+    pair = path.with_suffix(".ipynb").read_text(encoding="utf-8")
+    assert pair == paired(path), "run `make notebooks`"
+    book = nbformat.reads(pair, as_version=4)
+    nbformat.validate(book)
+    assert not any(cell.get("outputs") for cell in book.cells)
+
+
+def test_the_pair_of_a_pair_is_the_notebook_again() -> None:
+    """What the `.ipynb` holds is all that the `.py` does, and nothing else."""
+    for path in NOTEBOOKS:
+        book = jupytext.read(path.with_suffix(".ipynb"))
+        again = jupytext.reads(jupytext.writes(book, fmt="py:percent"), fmt="py:percent")
+        told = [(cell.cell_type, cell.source) for cell in jupytext.read(path).cells]
+        assert [(cell.cell_type, cell.source) for cell in again.cells] == told
+
+
+def test_a_notebook_that_fails_says_so(tmp_path: Path) -> None:
+    broken = tmp_path / "00_broken.py"
+    broken.write_text("assert 1 + 1 == 3, 'sums'\n", encoding="utf-8")
+    with pytest.raises(RuntimeError, match="sums"):
+        run_notebook(broken, out=tmp_path, users=SLICE)
 
 
 @pytest.mark.needs_data("movielens_small")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import fill
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import matplotlib as mpl
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import ArrayLike
 
 __all__ = [
     "Curve",
+    "Svg",
     "bars",
     "calibration_points",
     "histogram",
@@ -63,6 +65,32 @@ _SETTINGS: Final[Any] = {
 _NOT_STYLE: Final = frozenset(key for key in mpl.rcParamsDefault if key.startswith("backend"))
 
 
+class Svg(str):
+    """An ``<svg>`` element as text, which a notebook shows as a drawing."""
+
+    __slots__ = ()
+
+    def save(self, path: Path) -> Self:
+        """Write the drawing into a file of its own.
+
+        Parameters
+        ----------
+        path : Path
+            The file, in a folder that exists.
+
+        Returns
+        -------
+        Svg
+            Itself, so that a cell of a notebook that ends with this shows it.
+        """
+        path.write_text(self, encoding="utf-8")
+        return self
+
+    def _repr_html_(self) -> str:
+        """Stand in a notebook's page, whose own ink colours it."""
+        return str(self)
+
+
 @dataclass(frozen=True)
 class Curve:
     """A named line over x, with a band around it where there is one.
@@ -83,12 +111,12 @@ class Curve:
     high: ArrayLike | None = None
 
 
-def _draw(paint: Callable[[Figure, Axes], None], *, size: tuple[float, float] = _SIZE) -> str:
+def _draw(paint: Callable[[Figure, Axes], None], *, size: tuple[float, float] = _SIZE) -> Svg:
     """Paint on one pair of axes, and return their SVG."""
     return _render(lambda figure: paint(figure, figure.add_subplot()), size=size)
 
 
-def _render(paint: Callable[[Figure], None], *, size: tuple[float, float]) -> str:
+def _render(paint: Callable[[Figure], None], *, size: tuple[float, float]) -> Svg:
     """Paint on a figure of its own, without pyplot's global state, and return its SVG."""
     # Other packages set a style of their own as they are imported, CausalML among them.
     plain = {key: value for key, value in mpl.rcParamsDefault.items() if key not in _NOT_STYLE}
@@ -99,7 +127,7 @@ def _render(paint: Callable[[Figure], None], *, size: tuple[float, float]) -> st
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(page, format="svg", transparent=True, metadata=nothing)
     svg = page.getvalue()
-    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    return Svg(svg[svg.index("<svg") :].replace(_INK, "currentColor"))
 
 
 def _legend_above(figure: Figure, axes: Axes) -> None:
@@ -120,7 +148,7 @@ def _rule(axes: Axes, *, x: float | None = None, y: float | None = None) -> None
         axes.axhline(y, **style)
 
 
-def line_with_band(x: ArrayLike, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> str:
+def line_with_band(x: ArrayLike, curves: Sequence[Curve], *, xlabel: str, ylabel: str) -> Svg:
     """Draw curves over a common x, with a rule at zero.
 
     Parameters
@@ -134,7 +162,7 @@ def line_with_band(x: ArrayLike, curves: Sequence[Curve], *, xlabel: str, ylabel
 
     Returns
     -------
-    str
+    Svg
         An ``<svg>`` element.
     """
     across = np.asarray(x, dtype=float)
@@ -155,7 +183,7 @@ def line_with_band(x: ArrayLike, curves: Sequence[Curve], *, xlabel: str, ylabel
     return _draw(paint)
 
 
-def small_multiples(panels: Mapping[str, tuple[ArrayLike, int]], *, columns: int = 3) -> str:
+def small_multiples(panels: Mapping[str, tuple[ArrayLike, int]], *, columns: int = 3) -> Svg:
     """Draw many short series, each on axes of its own, with a rule where something new begins.
 
     Parameters
@@ -168,7 +196,7 @@ def small_multiples(panels: Mapping[str, tuple[ArrayLike, int]], *, columns: int
 
     Returns
     -------
-    str
+    Svg
         An ``<svg>`` element.
     """
     rows = -(-len(panels) // columns)
@@ -195,7 +223,7 @@ def histogram(
     xlabel: str,
     ylabel: str,
     marks: Sequence[float] = (),
-) -> str:
+) -> Svg:
     """Draw already counted histograms over each other, such as propensities by arm.
 
     Parameters
@@ -211,7 +239,7 @@ def histogram(
 
     Returns
     -------
-    str
+    Svg
         An ``<svg>`` element.
     """
     bounds = np.asarray(edges, dtype=float)
@@ -231,7 +259,7 @@ def histogram(
     return _draw(paint)
 
 
-def bars(labels: Sequence[str], values: ArrayLike, *, xlabel: str) -> str:
+def bars(labels: Sequence[str], values: ArrayLike, *, xlabel: str) -> Svg:
     """Draw one lying bar for each label, the first on top, with a rule at zero.
 
     Parameters
@@ -245,7 +273,7 @@ def bars(labels: Sequence[str], values: ArrayLike, *, xlabel: str) -> str:
 
     Returns
     -------
-    str
+    Svg
         An ``<svg>`` element, taller the more bars there are.
     """
     length = np.asarray(values, dtype=float)
@@ -267,7 +295,7 @@ def points(
     *,
     xlabel: str,
     marks: Sequence[float] = (),
-) -> str:
+) -> Svg:
     """Draw a point of each group for each label, the first on top, with a rule at zero.
 
     Parameters
@@ -283,7 +311,7 @@ def points(
 
     Returns
     -------
-    str
+    Svg
         An ``<svg>`` element, taller the more labels there are.
     """
     places = np.arange(len(labels))
@@ -315,7 +343,7 @@ def points(
 
 def trade_offs(
     groups: Mapping[str, tuple[ArrayLike, ArrayLike]], *, xlabel: str, ylabel: str
-) -> str:
+) -> Svg:
     """Draw what is bought of one thing with another: a line of points for each group.
 
     Parameters
@@ -327,7 +355,7 @@ def trade_offs(
 
     Returns
     -------
-    str
+    Svg
         An ``<svg>`` element.
     """
 
@@ -364,7 +392,7 @@ def calibration_points(
     ylabel: str,
     across: tuple[ArrayLike, ArrayLike] | None = None,
     label: str = "bins",
-) -> str:
+) -> Svg:
     """Draw observed against predicted means, with error bars and the diagonal.
 
     Parameters
@@ -382,7 +410,7 @@ def calibration_points(
 
     Returns
     -------
-    str
+    Svg
         An ``<svg>`` element.
     """
     right, up = np.asarray(predicted, dtype=float), np.asarray(observed, dtype=float)

@@ -73,6 +73,13 @@ def test_equal_data_give_equal_text(draw: Callable[[], str]) -> None:
     assert draw() == draw()
 
 
+def test_a_drawing_keeps_itself_and_stands_in_a_notebook(tmp_path: Path) -> None:
+    drawn = figures.bars(["b & c"], [0.1], xlabel="difference")
+    kept = drawn.save(tmp_path / "bars.svg")
+    assert kept is drawn
+    assert (tmp_path / "bars.svg").read_text("utf-8") == drawn == drawn._repr_html_()
+
+
 def words(svg: str) -> set[str]:
     return {"".join(node.itertext()).strip() for node in ET.fromstring(svg).iter(f"{SVG}text")}
 
