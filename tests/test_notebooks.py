@@ -15,6 +15,7 @@ from implicit.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from benchmarks import notebooks as benchmark
 from benchmarks.notebooks import NOTEBOOKS, SLICE, run_notebook
 from causal_ranker.logs.datasets.movielens import load_movielens
 from causal_ranker.logs.sources import connect
@@ -70,6 +71,27 @@ def test_a_notebook_that_fails_says_so(tmp_path: Path) -> None:
     broken.write_text("assert 1 + 1 == 3, 'sums'\n", encoding="utf-8")
     with pytest.raises(RuntimeError, match="sums"):
         run_notebook(broken, out=tmp_path, users=SLICE)
+
+
+def test_the_benchmark_runs_each_on_the_slice_and_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+    notebook = tmp_path / "00_tells.py"
+    notebook.write_text(
+        "import os\n"
+        f"with open({str(seen)!r}, 'a') as told:\n"
+        "    told.write(os.environ.get('NOTEBOOK_USERS', 'its own') + '\\n')\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("NOTEBOOK_USERS", "7")  # the caller's own is not what is measured
+    monkeypatch.setattr(benchmark, "NOTEBOOKS", (notebook,))
+    found = benchmark.run(quick=False)
+    assert seen.read_text("utf-8").split("\n")[:2] == [str(SLICE), "its own"]
+    assert found.columns == ("notebook", "seconds, slice", "seconds, full")
+    assert [row[0] for row in found.rows] == ["00_tells", "all"]
+    assert found.figures["slice_total"] == found.figures["slice_seconds"]["00_tells"] > 0
+    assert benchmark.run(quick=True).columns == ("notebook", "seconds, slice")
 
 
 @pytest.mark.needs_data("movielens_small")
