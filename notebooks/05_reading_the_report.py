@@ -223,7 +223,7 @@ assert "no evidence of a difference" in faint.document.verdict
 # a world whose slates leave nothing to chance, and whose log has no propensities.
 
 # %%
-always = StreamingWorld(WorldConfig(users=60, days=8, temperature=1e-6)).simulate()
+always = StreamingWorld(WorldConfig(users=120, days=10, temperature=1e-6)).simulate()
 refused = None
 try:
     CausalRanker(k=10, learner="r").fit(
