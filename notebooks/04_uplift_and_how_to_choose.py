@@ -34,7 +34,7 @@ from causal_ranker.uplift.intervals import HalfSampleConfig
 from causal_ranker.worlds.learner_rows import LearnerRows
 from causal_ranker.worlds.nonlinear import NonlinearConfig, draw_nonlinear
 
-USERS = int(os.environ.get("NOTEBOOK_USERS", "600"))
+USERS = int(os.environ.get("NOTEBOOK_USERS", "120"))
 OUT = Path(os.environ.get("NOTEBOOK_OUT", "runs/notebooks"))
 OUT.mkdir(parents=True, exist_ok=True)
 ROWS = 50 * USERS
@@ -98,9 +98,10 @@ bars(list(rmse), list(rmse.values()), xlabel="RMSE, plays per impression").save(
 
 # %% [markdown]
 # Effects are small beside the coin tosses of single plays, and rows help more than cleverness: of
-# the best order the R-learner reaches 75 % with 6,000 rows (`NOTEBOOK_USERS=120`), and 91 % with
-# 30,000. Nor does one learner win everywhere: in the README's five regimes (`python -m benchmarks
-# learners`) the S-learner has the best order in three, and `auto`, which comes below, in two.
+# the best order the R-learner reaches 75 % with these 6,000 rows, and 91 % with 30,000
+# (`NOTEBOOK_USERS=600`). Nor does one learner win everywhere: in the README's five regimes (`python
+# -m benchmarks learners`) the S-learner has the best order in three, and `auto`, which comes below,
+# in two.
 #
 # ## Without the truth: doubly robust scores
 #

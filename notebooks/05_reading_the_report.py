@@ -37,7 +37,7 @@ from causal_ranker.worlds.config import WorldConfig
 from causal_ranker.worlds.logs import TruthColumns
 from causal_ranker.worlds.streaming import StreamingWorld
 
-USERS = int(os.environ.get("NOTEBOOK_USERS", "300"))
+USERS = int(os.environ.get("NOTEBOOK_USERS", "120"))
 OUT = Path(os.environ.get("NOTEBOOK_OUT", "runs/notebooks"))
 OUT.mkdir(parents=True, exist_ok=True)
 
