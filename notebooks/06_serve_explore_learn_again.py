@@ -247,7 +247,7 @@ def tables(log: str, *, since: datetime | None = None, until: datetime | None = 
         )
     found = {}
     for name in ("impressions", "plays", "candidates"):
-        table = pd.read_parquet(OUT / f"{log}-tables" / name)
+        table = pd.read_parquet(OUT / f"{log}-tables" / name).dropna(axis="columns", how="all")
         clock = table[C.PLAYED_AT if name == "plays" else C.T0]
         kept = clock.notna() if since is None else clock >= since
         found[name] = table[kept if until is None else kept & (clock < until)]
@@ -418,7 +418,7 @@ assert answers[2]["holdout"]
 assert [item["base_rank"] for item in answers[2]["items"]] == list(range(1, CANDIDATES + 1))
 live = tables("live")
 print(live["impressions"][[C.USER, C.ITEM, C.POSITION, C.PROPENSITY, C.VIEWABLE]])
-assert live["impressions"][C.VIEWABLE].fillna(False).sum() == 1
+assert live["impressions"][C.VIEWABLE].eq(True).sum() == 1
 assert len(live["plays"]) == 1
 
 # %% [markdown]
