@@ -135,15 +135,23 @@ class Week:
         np.put_along_axis(slot, lists, np.arange(1, K + 1)[None, :], axis=1)
         return np.where((slot > 0) & (slot <= self.looks_to), self.noticed, self.alone)
 
-    def caused(self, lists: np.ndarray) -> float:
-        """True plays that lists cause, per 100 slots."""
-        return 100 * float((self.examines * np.take_along_axis(self.effect, lists, axis=1)).mean())
+    def caused(self, chances: np.ndarray) -> float:
+        """True plays caused per 100 slots, by the chance of each candidate to be in each slot."""
+        brings = self.effect[:, :, None] * self.examines[:, None, :]
+        return 100 * float((chances * brings).sum(axis=(1, 2)).mean()) / K
 
-    def played_of_shown(self, lists: np.ndarray) -> float:
+    def played_of_shown(self, chances: np.ndarray) -> float:
         """True plays of the items shown, per list, whoever would have played them anyway."""
-        shown = np.take_along_axis(self.chance_alone, lists, axis=1)
-        shown = shown + self.examines * np.take_along_axis(self.effect, lists, axis=1)
-        return float(shown.sum(axis=1).mean())
+        brings = self.chance_alone[:, :, None] + self.effect[:, :, None] * self.examines[:, None, :]
+        return float((chances * brings).sum(axis=(1, 2)).mean())
+
+    def some(self, rows: np.ndarray) -> "Week":
+        """Keep some of the requests."""
+        kept = {
+            name: values[rows] if isinstance(values, np.ndarray) else values
+            for name, values in vars(self).items()
+        }
+        return Week(**kept)
 
 
 weeks = [Week.of(number) for number in range(3)]
@@ -386,7 +394,12 @@ def offer(user: int) -> dict:
 
 
 with Server(models) as server:
-    answers = [server.ask("/v1/rerank", offer(user)) for user in [chosen[0], chosen[0], chosen[1]]]
+    # With "log": false a list is only looked at: all candidates, no draw, nothing written down.
+    looked = server.ask("/v1/rerank", offer(chosen[0]) | {"log": False})
+    answers = [
+        server.ask("/v1/rerank", offer(user) | {"k": K})
+        for user in (chosen[0], chosen[0], chosen[1])
+    ]
     seen = answers[0]["items"][0]["item_id"]
     now = datetime.now().astimezone().isoformat()
     events = {
@@ -398,26 +411,28 @@ with Server(models) as server:
     }
     print("events written down:", server.ask("/v1/events", events)["accepted"])
 columns = ["rank", "item_id", "base_rank", "uplift", "propensity"]
-for answer in answers:
+for answer in (looked, *answers):
     print(
         f"\nmember {answer['user_id']}, drawn: {answer['explored']}, holdout: {answer['holdout']}"
     )
-    print(pd.DataFrame(answer["items"])[columns].head(K + 1).to_string(index=False))
+    print(pd.DataFrame(answer["items"])[columns].head(K).to_string(index=False))
 
 # %% [markdown]
-# The same member asked twice: the same scores, and two draws. The member of the holdout has the
-# base list. The chances are the softmax over what was left for each slot; by hand:
+# The first is the list that the model believes in. Then the same member is asked for twice: the
+# same scores, and two draws. The member of the holdout has the base list. A slot's chance is the
+# softmax over the candidates that are left for it; by hand:
 
 # %%
-items = answers[0]["items"]
-uplift = np.array([item["uplift"] for item in items])
-for slot in range(K):
-    weight = np.exp((uplift[slot:] - uplift[slot:].max()) / TEMPERATURE)
-    assert np.isclose(items[slot]["propensity"], weight[0] / weight.sum(), atol=1e-9)
+left = {item["item_id"]: item["uplift"] for item in looked["items"]}
+for item in answers[0]["items"]:
+    weight = {name: np.exp(uplift / TEMPERATURE) for name, uplift in left.items()}
+    by_hand = weight[item["item_id"]] / sum(weight.values())
+    assert np.isclose(item["propensity"], by_hand, atol=1e-9)
+    del left[item["item_id"]]
 assert answers[2]["holdout"]
-assert [item["base_rank"] for item in answers[2]["items"]] == list(range(1, CANDIDATES + 1))
+assert [item["base_rank"] for item in answers[2]["items"]] == list(range(1, K + 1))
 live = tables("live")
-print(live["impressions"][[C.USER, C.ITEM, C.POSITION, C.PROPENSITY, C.VIEWABLE]])
+print(live["impressions"][[C.USER, C.ITEM, C.POSITION, C.PROPENSITY, C.VIEWABLE]].head(2 * K))
 assert live["impressions"][C.VIEWABLE].eq(True).sum() == 1
 assert len(live["plays"]) == 1
 
@@ -454,19 +469,23 @@ third_week = tables("decisions", since=weeks[2].start)
 # lists differ from those that were shown, and off-policy evaluation weights what was shown by how
 # much more likely the new lists would have shown it.
 #
-# Three kinds of list are asked about, all without chance in them: the base list, that of the first
-# model and that of the second. First by *plays of the items shown*, which most services count.
+# Three policies are asked about: the base list, the first model and the second, each as it would be
+# drawn, for whoever takes over goes on exploring. First by *plays of the items shown*, which most
+# services count.
 
 # %%
 second = learn(tables("decisions", until=weeks[2].start), until=weeks[2].start)
 by_second = scores_of(second, weeks[2])
 week, drawn_by = weeks[2], by_first[1]
 kept = np.isfinite(drawn_by).all(axis=1) & np.isfinite(by_second).all(axis=1)
+rows = np.flatnonzero(kept)
+judged = week.some(rows)
 policies = {
-    "base": first_slots(week.base),
-    "first model": first_slots(np.nan_to_num(drawn_by)),
-    "second model": first_slots(np.nan_to_num(by_second)),
+    "base": DrawnLists(judged.base, temperature=1.0),
+    "first model": DrawnLists(drawn_by[rows], temperature=TEMPERATURE),
+    "second model": DrawnLists(by_second[rows], temperature=TEMPERATURE),
 }
+logging = policies["first model"]  # who drew the lists of week 3
 
 # %%
 # What was shown and played, from the log's own tables.
@@ -495,25 +514,12 @@ slates = LoggedSlates.from_long(
     reward=shown["reward"].to_numpy(),
     user=shown[C.USER].to_numpy(),
 )
-rows = np.flatnonzero(kept)
-logging = DrawnLists(drawn_by[rows], temperature=TEMPERATURE)
 
 # %%
-whole_week = Week(
-    **{
-        name: values[rows] if isinstance(values, np.ndarray) else values
-        for name, values in vars(week).items()
-    }
-)
 found, truths = {}, {}
-for name, lists in policies.items():
-    told = evaluate_policy(
-        slates,
-        logging,
-        target=FixedLists(lists[rows], candidates=CANDIDATES),
-        estimators=("iips", "snips"),
-    )
-    truths[name] = whole_week.played_of_shown(lists[rows])
+for name, policy in policies.items():
+    told = evaluate_policy(slates, logging, target=policy, estimators=("iips", "snips"))
+    truths[name] = judged.played_of_shown(policy.slot_chances(K))
     print(f"\n{name}: true {truths[name]:.3f} plays of shown items a list")
     print(told.to_frame()[["estimator", "value", "low", "high", "effective_lists"]])
     for estimator, refusal in told.refusals.items():
@@ -538,12 +544,13 @@ assert found, "slots by themselves have support"
 )
 
 # %% [markdown]
-# Two things to take home. Weights of *whole lists* (`snips`) rest on few effective lists: of all
-# that were drawn, hardly any is exactly the new list. `iips` weights slot by slot, for which there
-# are many; it assumes that a slot's plays depend on its own item alone, which is true of this world
-# and may not be of yours. And the base list is the best by this count, because plays of what is
-# shown include those that would have happened anyway. Off-policy evaluation answers the question
-# that the reward asks.
+# Two things to take home. Weights of *whole lists* (`snips`) rest on fewer effective lists, the
+# more so the further the new policy is from the one that was logged; where they are fewer than 50,
+# the answer is a refusal. `iips` weights slot by slot, for which there are more; it assumes that a
+# slot's plays depend on its own item alone, which is true of this world and may not be of yours.
+#
+# And by this count the base list is the best, because plays of what is shown include those that
+# would have happened anyway. Off-policy evaluation answers the question that the reward asks.
 #
 # ## The question that we have
 #
@@ -577,18 +584,26 @@ assert registry.current() == (version_2 if gain.low > 0 else version_1)
 # %% [markdown]
 # ## What the loop was worth
 #
-# With the truth at hand: plays caused per 100 slots by each kind of list in week 3, and by lists
-# of somebody who knows every effect. The drawn lists of the first model cost something against the
-# same model's without chance: that is the price of what the second has learned.
+# With the truth at hand: plays caused per 100 slots in week 3, by each policy as it is drawn, by
+# its lists without chance, and by lists of somebody who knows every effect. What the first model
+# loses by its draws is the price of what the second has learned.
+
 
 # %%
-lists_shown = np.array(slates.items)
+def certain(scores: np.ndarray) -> np.ndarray:
+    """Chances of lists that are not drawn."""
+    lists = FixedLists(first_slots(scores), candidates=CANDIDATES)
+    return lists.slot_chances(K)
+
+
 worth = {
-    "base list": whole_week.caused(policies["base"][rows]),
-    "first model, as drawn": whole_week.caused(lists_shown),
-    "first model": whole_week.caused(policies["first model"][rows]),
-    "second model": whole_week.caused(policies["second model"][rows]),
-    "who knows the effects": whole_week.caused(first_slots(whole_week.effect)),
+    "base, drawn": judged.caused(policies["base"].slot_chances(K)),
+    "base list": judged.caused(certain(judged.base)),
+    "first model, drawn": judged.caused(policies["first model"].slot_chances(K)),
+    "first model": judged.caused(certain(drawn_by[rows])),
+    "second model, drawn": judged.caused(policies["second model"].slot_chances(K)),
+    "second model": judged.caused(certain(by_second[rows])),
+    "who knows the effects": judged.caused(certain(judged.effect)),
 }
 for name, value in worth.items():
     print(f"{name:>22}  {value:5.2f} plays caused per 100 slots")
@@ -597,8 +612,8 @@ for name, value in worth.items():
     encoding="utf-8",
 )
 assert worth["second model"] > worth["base list"]
-assert worth["first model, as drawn"] < worth["who knows the effects"]
-assert truths["base"] > truths["second model"], "and yet its items are played more"
+assert worth["second model, drawn"] > worth["base, drawn"]
+assert truths["base"] > truths["second model"], "and yet the base list's items are played more"
 
 # %% [markdown]
 # ## With your own data
