@@ -456,7 +456,8 @@ for share in np.linspace(0.1, 1, LOOKS):
     encoding="utf-8",
 )
 first = next((n for n, each in zip(seen_at, lasting, strict=True) if each.low > 0), None)
-print(f"the interval that holds at every look leaves 0 out from {first} of {MEMBERS} members on")
+when = "at no look" if first is None else f"from {first} of {MEMBERS} members on"
+print(f"the interval that holds at every look leaves 0 out {when}")
 for one, every in zip(ordinary, lasting, strict=True):
     assert every.low < one.low
     assert one.high < every.high
