@@ -378,10 +378,10 @@ assert left < 1
 # %% [markdown]
 # ## When arms have lost members
 #
-# Suppose that the new arm's app writes its log only when something is played. Half of its members
-# who played nothing are missing. What is left looks like a triumph. The sizes are looked at first
-# (sample-ratio mismatch), and no figure is given: whatever removed members from one arm has also
-# chosen which.
+# Suppose that the new arm's app loses logs of those who hardly use it: half of the members who
+# played least are missing. What is left looks like a triumph. `read_test` looks at the sizes first
+# (sample-ratio mismatch), and gives no figure: whatever removed members from one arm has also chosen
+# which.
 
 # %%
 silent = (panel["arm"] == "new") & (panel["plays"] <= panel["plays"].quantile(0.2))
