@@ -380,8 +380,7 @@ assert left < 1
 #
 # Suppose that the new arm's app loses logs of those who hardly use it: half of the members who
 # played least are missing. What is left looks like a triumph. `read_test` looks at the sizes first
-# (sample-ratio mismatch), and gives no figure: whatever removed members from one arm has also chosen
-# which.
+# (sample-ratio mismatch), and gives no figure: what removed members from one arm also chose whom.
 
 # %%
 silent = (panel["arm"] == "new") & (panel["plays"] <= panel["plays"].quantile(0.2))
