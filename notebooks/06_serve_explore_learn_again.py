@@ -357,7 +357,7 @@ class Server:
                 self._ready.set()
 
     def __enter__(self) -> "Server":
-        if not self._ready.wait(120):
+        if not self._ready.wait(400):
             self.__exit__()
             raise RuntimeError(f"the server did not start: {''.join(self._said)}")
         line = next(each for each in self._said if "http://127.0.0.1:" in each)
@@ -368,7 +368,7 @@ class Server:
         """Send JSON, and read JSON."""
         headers = {"Content-Type": "application/json"}
         request = Request(self.url + path, json.dumps(body).encode(), headers)
-        with urlopen(request, timeout=30) as answer:  # our own server, on this machine
+        with urlopen(request, timeout=60) as answer:  # our own server, on this machine
             return json.load(answer)
 
     def __exit__(self, *_: object) -> None:
