@@ -210,7 +210,9 @@ if importlib.util.find_spec("torch"):
     seconds["Scale, autoencoder"] = perf_counter() - start
     start = perf_counter()
     trained = fit_gen_autoencoder(
-        scored(warm), audience=warm_audience, config=GenAutoencoderConfig(epochs=EPOCHS)
+        scored(warm),
+        audience=warm_audience,
+        config=GenAutoencoderConfig(epochs=EPOCHS, warm_up=EPOCHS // 5),
     )
     found["Gen, autoencoder"] = trained(base_scores.items)
     seconds["Gen, autoencoder"] = perf_counter() - start
