@@ -609,13 +609,13 @@ worth = {
 }
 for name, value in worth.items():
     print(f"{name:>22}  {value:5.2f} plays caused per 100 slots")
+assert worth["second model"] > worth["base list"]
+assert worth["second model, drawn"] > worth["base, drawn"]
+assert truths["base"] > truths["second model"], "and yet the base list's items are played more"
 (OUT / "worth.svg").write_text(
     bars(list(worth), list(worth.values()), xlabel="true plays caused per 100 slots"),
     encoding="utf-8",
 )
-assert worth["second model"] > worth["base list"]
-assert worth["second model, drawn"] > worth["base, drawn"]
-assert truths["base"] > truths["second model"], "and yet the base list's items are played more"
 
 # %% [markdown]
 # ## With your own data

@@ -156,11 +156,11 @@ def by_genre(metrics: ListMetrics) -> list[float]:
 
 told("base", base)
 print({name: round(gain, 3) for name, gain in zip(GENRES, by_genre(base), strict=True)})
+assert by_genre(base)[0] > 1.5 * by_genre(base)[-1], "fans of few titles hardly find them"
 (OUT / "gain_by_genre.svg").write_text(
     bars(list(GENRES), by_genre(base), xlabel="mean gain of new titles, 1: first for all fans"),
     encoding="utf-8",
 )
-assert by_genre(base)[0] > 1.5 * by_genre(base)[-1], "fans of few titles hardly find them"
 
 # %% [markdown]
 # A gain is a mean over a title's *own* fans, so that few fans are no reason for a low one. Operas
@@ -242,8 +242,8 @@ print(
 figure = frontier_figure(
     {"base": [gen.base], "Scale": list(scale.tried.values()), "Gen": list(gen.tried.values())}
 )
-(OUT / "frontier.svg").write_text(figure.svg, encoding="utf-8")
 print(figure.alt)
+(OUT / "frontier.svg").write_text(figure.svg, encoding="utf-8")
 
 # %% [markdown]
 # The authors' own split of MovieLens-1M (6,018 members, 905 new films) may not be handed on. Where

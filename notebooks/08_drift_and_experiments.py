@@ -142,7 +142,6 @@ by_day = pd.DataFrame({"day": day, "score": score, "truth": rows.tau}).groupby("
     ),
     encoding="utf-8",
 )
-print(f"picture: {OUT / 'effect_by_day.svg'}")
 
 # %% [markdown]
 # ## The monitor
@@ -261,6 +260,8 @@ for change, label in zip(changes, ("lowest third", "middle", "highest third"), s
     labels.append(label)
     truths.append(truth)
     assert abs(change.change.point - truth) < 4 * change.change.standard_error
+assert decision.drifted
+assert truths[2] < 0
 (OUT / "effect_change.svg").write_text(
     points(
         labels,
@@ -274,8 +275,6 @@ for change, label in zip(changes, ("lowest third", "middle", "highest third"), s
     ),
     encoding="utf-8",
 )
-assert decision.drifted
-assert truths[2] < 0
 
 # %% [markdown]
 # The answer to "the effect moved" is *retrain on recent logs*, and the model can learn it only if
@@ -431,6 +430,12 @@ for share in np.linspace(0.1, 1, LOOKS):
     seen_at.append(len(part))
     ordinary.append(read(part, CUPED).lines[0].interval)
     lasting.append(read(part, CUPED, planned=MEMBERS).lines[0].interval)
+first = next((n for n, each in zip(seen_at, lasting, strict=True) if each.low > 0), None)
+when = "at no look" if first is None else f"from {first} of {MEMBERS} members on"
+print(f"the interval that holds at every look leaves 0 out {when}")
+for one, every in zip(ordinary, lasting, strict=True):
+    assert every.low < one.low
+    assert one.high < every.high
 (OUT / "looks.svg").write_text(
     line_with_band(
         np.array(seen_at),
@@ -454,12 +459,6 @@ for share in np.linspace(0.1, 1, LOOKS):
     ),
     encoding="utf-8",
 )
-first = next((n for n, each in zip(seen_at, lasting, strict=True) if each.low > 0), None)
-when = "at no look" if first is None else f"from {first} of {MEMBERS} members on"
-print(f"the interval that holds at every look leaves 0 out {when}")
-for one, every in zip(ordinary, lasting, strict=True):
-    assert every.low < one.low
-    assert one.high < every.high
 
 # %% [markdown]
 # ## Interleaving: both rankers in one list
