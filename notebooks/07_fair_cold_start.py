@@ -418,7 +418,7 @@ both = WithColdItems.of_model(
     cold=ItemContent(coming, traits.loc[coming].to_numpy()),
     at=logs.log_end,
     fairer=fairer,
-    offered=3,
+    offered=len(coming),
 )
 ranker.set_params(base=both)
 shown_new = 0
