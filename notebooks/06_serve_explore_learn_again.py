@@ -37,6 +37,7 @@ from causal_ranker import CausalRanker
 from causal_ranker.boosting import BoostConfig
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.columns import Columns as C
+from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.ope.evaluate import evaluate_policy
 from causal_ranker.evaluation.ope.fixed import FixedLists
 from causal_ranker.evaluation.ope.plackett_luce import PlackettLuce as DrawnLists
@@ -520,9 +521,13 @@ slates = LoggedSlates.from_long(
 # %%
 found, truths = {}, {}
 for name, policy in policies.items():
-    told = evaluate_policy(slates, logging, target=policy, estimators=("iips", "snips"))
     truths[name] = judged.played_of_shown(policy.slot_chances(K))
     print(f"\n{name}: true {truths[name]:.3f} plays of shown items a list")
+    try:
+        told = evaluate_policy(slates, logging, target=policy, estimators=("iips", "snips"))
+    except OverlapError as refusal:  # no estimator had enough to stand on
+        print(f"  {refusal}")
+        continue
     print(told.to_frame()[["estimator", "value", "low", "high", "effective_lists"]])
     for estimator, refusal in told.refusals.items():
         print(f"  {estimator}: {refusal}")
@@ -530,7 +535,7 @@ for name, policy in policies.items():
         estimate = told.estimate("iips").value
         found[name] = estimate
         assert abs(estimate.point - truths[name]) < 4 * estimate.standard_error
-assert found, "slots by themselves have support"
+assert "first model" in found, "whoever drew the lists can be told by them"
 (OUT / "off_policy.svg").write_text(
     points(
         list(found),
@@ -551,8 +556,26 @@ assert found, "slots by themselves have support"
 # the answer is a refusal. `iips` weights slot by slot, for which there are more; it assumes that a
 # slot's plays depend on its own item alone, which is true of this world and may not be of yours.
 #
-# And by this count the base list is the best, because plays of what is shown include those that
-# would have happened anyway. Off-policy evaluation answers the question that the reward asks.
+# And this count likes the base list better than the second model's, because plays of what is shown
+# include those that would have happened anyway. With the truth at hand, for lists without chance:
+
+
+# %%
+def certain(scores: np.ndarray) -> np.ndarray:
+    """Chances of lists that are not drawn."""
+    lists = FixedLists(first_slots(scores), candidates=CANDIDATES)
+    return lists.slot_chances(K)
+
+
+counted = {
+    "base list": judged.played_of_shown(certain(judged.base)),
+    "second model's list": judged.played_of_shown(certain(by_second[rows])),
+}
+print({name: round(value, 3) for name, value in counted.items()}, "plays of shown items a list")
+assert counted["base list"] > counted["second model's list"]
+
+# %% [markdown]
+# Off-policy evaluation answers the question that the reward asks.
 #
 # ## The question that we have
 #
@@ -590,14 +613,7 @@ assert registry.current() == (version_2 if gain.low > 0 else version_1)
 # its lists without chance, and by lists of somebody who knows every effect. What the first model
 # loses by its draws is the price of what the second has learned.
 
-
 # %%
-def certain(scores: np.ndarray) -> np.ndarray:
-    """Chances of lists that are not drawn."""
-    lists = FixedLists(first_slots(scores), candidates=CANDIDATES)
-    return lists.slot_chances(K)
-
-
 worth = {
     "base, drawn": judged.caused(policies["base"].slot_chances(K)),
     "base list": judged.caused(certain(judged.base)),
@@ -611,7 +627,6 @@ for name, value in worth.items():
     print(f"{name:>22}  {value:5.2f} plays caused per 100 slots")
 assert worth["second model"] > worth["base list"]
 assert worth["second model, drawn"] > worth["base, drawn"]
-assert truths["base"] > truths["second model"], "and yet the base list's items are played more"
 (OUT / "worth.svg").write_text(
     bars(list(worth), list(worth.values()), xlabel="true plays caused per 100 slots"),
     encoding="utf-8",
