@@ -19,19 +19,14 @@
 # Run it as a script, or open it as a notebook with jupytext. It needs the extra `serve`.
 
 # %%
-import json
 import os
 import shutil
-import subprocess
-import sys
-import threading
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import numpy as np
 import pandas as pd
+from replay import Server, Week, certain, first_slots  # beside this notebook
 
 from causal_ranker import CausalRanker
 from causal_ranker.boosting import BoostConfig
@@ -39,7 +34,6 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import OverlapError
 from causal_ranker.evaluation.ope.evaluate import evaluate_policy
-from causal_ranker.evaluation.ope.fixed import FixedLists
 from causal_ranker.evaluation.ope.plackett_luce import PlackettLuce as DrawnLists
 from causal_ranker.evaluation.ope.slates import LoggedSlates
 from causal_ranker.evaluation.refute.material import RefuteConfig
@@ -51,13 +45,11 @@ from causal_ranker.reranking.lists import CandidateLists
 from causal_ranker.reranking.policies import BasePolicy, UpliftPolicy
 from causal_ranker.serving.decisions.compact import compact
 from causal_ranker.serving.decisions.log import DecisionLog
-from causal_ranker.serving.decisions.record import Decision, EventRecord, event_id
+from causal_ranker.serving.decisions.record import Decision, EventRecord
 from causal_ranker.serving.registry import Registry
 from causal_ranker.uplift.final import LearnerConfig
 from causal_ranker.uplift.nuisance import NuisanceConfig
 from causal_ranker.worlds.config import WorldConfig
-from causal_ranker.worlds.logs import TruthColumns as T
-from causal_ranker.worlds.logs import WorldLogs
 from causal_ranker.worlds.streaming import StreamingWorld
 
 USERS = int(os.environ.get("NOTEBOOK_USERS", "600"))
@@ -86,76 +78,7 @@ WORLD = WorldConfig(
 )
 WHOLE = StreamingWorld(WORLD).simulate()
 
-
-@dataclass(frozen=True)
-class Week:
-    """A week's requests, one row each; and the truth about their candidates."""
-
-    start: datetime
-    user: np.ndarray  # (requests,)
-    t0: np.ndarray  # (requests,), milliseconds
-    item: np.ndarray  # (requests, candidates), as all below
-    base: np.ndarray
-    alone: np.ndarray  # played without being shown
-    noticed: np.ndarray  # played where the member notices it
-    looks_to: np.ndarray  # last slot that is noticed
-    chance_alone: np.ndarray
-    effect: np.ndarray  # of an impression that is noticed
-    examines: np.ndarray  # (requests, slots): chance that a slot is noticed
-
-    @classmethod
-    def of(cls, number: int) -> "Week":
-        """Cut one week out of the world."""
-        start = WHOLE.log_end - timedelta(days=21 - 7 * number)
-        later: WorldLogs = WHOLE.split(last_days=21 - 7 * number)[1] if number else WHOLE
-        mine = (later.candidates[C.T0] < start + timedelta(days=7)).to_numpy()
-        candidates, truth = later.candidates[mine], later.truth[mine]
-
-        def wide(table: pd.DataFrame, column: str) -> np.ndarray:
-            return table[column].to_numpy().reshape(-1, CANDIDATES)
-
-        seconds = candidates[C.T0].to_numpy("datetime64[ms]").astype(np.int64)
-        depth = wide(truth, T.SCROLL)[:, :1] ** np.arange(K)
-        return cls(
-            start=start,
-            user=wide(candidates, C.USER)[:, 0],
-            t0=seconds[::CANDIDATES],
-            item=wide(candidates, C.ITEM),
-            base=wide(candidates, C.BASE_SCORE),
-            alone=wide(truth, T.Y0),
-            noticed=wide(truth, T.Y_EXAMINED),
-            looks_to=wide(truth, T.EXAMINED_TO),
-            chance_alone=wide(truth, T.Y0_PROBABILITY),
-            effect=wide(truth, T.EFFECT_IF_EXAMINED),
-            examines=wide(truth, T.ATTENTION)[:, :1] * depth,
-        )
-
-    def played(self, lists: np.ndarray) -> np.ndarray:
-        """Show lists, and see what is played of the candidates, shown or not."""
-        slot = np.zeros(self.item.shape, dtype=np.int64)
-        np.put_along_axis(slot, lists, np.arange(1, K + 1)[None, :], axis=1)
-        return np.where((slot > 0) & (slot <= self.looks_to), self.noticed, self.alone)
-
-    def caused(self, chances: np.ndarray) -> float:
-        """True plays caused per 100 slots, by the chance of each candidate to be in each slot."""
-        brings = self.effect[:, :, None] * self.examines[:, None, :]
-        return 100 * float((chances * brings).sum(axis=(1, 2)).mean()) / K
-
-    def played_of_shown(self, chances: np.ndarray) -> float:
-        """True plays of the items shown, per list, whoever would have played them anyway."""
-        brings = self.chance_alone[:, :, None] + self.effect[:, :, None] * self.examines[:, None, :]
-        return float((chances * brings).sum(axis=(1, 2)).mean())
-
-    def some(self, rows: np.ndarray) -> "Week":
-        """Keep some of the requests."""
-        kept = {
-            name: values[rows] if isinstance(values, np.ndarray) else values
-            for name, values in vars(self).items()
-        }
-        return Week(**kept)
-
-
-weeks = [Week.of(number) for number in range(3)]
+weeks = [Week.of(WHOLE, number, candidates=CANDIDATES, slots=K) for number in range(3)]
 print("requests by week:", [len(week.user) for week in weeks])
 
 # %% [markdown]
@@ -169,18 +92,13 @@ print("requests by week:", [len(week.user) for week in weeks])
 
 
 # %%
-def first_slots(scores: np.ndarray) -> np.ndarray:
-    """The list by falling scores, as places among the candidates."""
-    return np.argsort(-scores, axis=1, kind="stable")[:, :K]
-
-
 def serve_week(week: Week, uplift: np.ndarray | None, *, temperature: float, version: str) -> int:
     """Draw a list for each request, replay it, and log both. Return how many were drawn."""
     policy = BasePolicy() if uplift is None else UpliftPolicy()
     scores = week.base if uplift is None else uplift
     exploration = Exploration(draw=PlackettLuce(temperature=temperature), slots=K)
     known = np.isfinite(scores).all(axis=1)  # of whom the model knows nothing, nothing is drawn
-    lists = first_slots(week.base)
+    lists = first_slots(week.base, K)
     ids = np.array([f"{week.start:%Y%m%d}-{row:06d}" for row in range(len(week.user))])
     rank = np.argsort(np.argsort(-week.base, axis=1, kind="stable"), axis=1) + 1.0
     some = int(known.sum())
@@ -225,22 +143,7 @@ def serve_week(week: Week, uplift: np.ndarray | None, *, temperature: float, ver
         )
         for row in range(len(ids))
     ]
-    request, place = np.nonzero(week.played(lists))
-    hours = np.random.default_rng(int(week.t0[0])).uniform(0.1, 23, len(request))
-    at_ms = week.t0[request] + (hours * 3_600_000).astype(np.int64)
-    for number, (row, column, at) in enumerate(zip(request, place, at_ms, strict=True)):
-        user, item, name = int(week.user[row]), int(week.item[row, column]), f"{ids[row]}-{number}"
-        records.append(
-            EventRecord(
-                event_id=event_id("play", item, at_ms=int(at), user_id=user, play_id=name),
-                kind="play",
-                item_id=item,
-                at_ms=int(at),
-                received_ms=int(at),
-                user_id=user,
-                play_id=name,
-            )
-        )
+    records += week.events(lists, ids)
     with DecisionLog(OUT / "decisions") as log:
         assert log.append(records).result(60), "the log could not be written"
     return some
@@ -335,51 +238,6 @@ draw = {{kind = "plackett_luce", temperature = {TEMPERATURE}}}
 """,
     encoding="utf-8",
 )
-
-
-class Server:
-    """`causal-ranker serve` in a process of its own, on 127.0.0.1 and a free port."""
-
-    def __init__(self, model: Path) -> None:
-        command = [sys.executable, "-m", "causal_ranker", "serve", "--model", str(model)]
-        command += ["--log", str(OUT / "live"), "--config", str(OUT / "serve.toml"), "--port", "0"]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self._said: list[str] = []
-        self._ready = threading.Event()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._said.append(line)
-            if "http://127.0.0.1:" in line:
-                self._ready.set()
-
-    def __enter__(self) -> "Server":
-        if not self._ready.wait(400):
-            self.__exit__()
-            raise RuntimeError(f"the server did not start: {''.join(self._said)}")
-        line = next(each for each in self._said if "http://127.0.0.1:" in each)
-        self.url = "http://127.0.0.1:" + line.split("http://127.0.0.1:")[1].split()[0]
-        return self
-
-    def ask(self, path: str, body: dict) -> dict:
-        """Send JSON, and read JSON."""
-        headers = {"Content-Type": "application/json"}
-        request = Request(self.url + path, json.dumps(body).encode(), headers)
-        with urlopen(request, timeout=60) as answer:  # our own server, on this machine
-            return json.load(answer)
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()  # it goes on until what was asked is answered and logged
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-
-
 exploration = Exploration(draw=PlackettLuce(temperature=TEMPERATURE), slots=K, holdout_share=0.1)
 members = np.array(first.known_users())
 held = in_holdout(members, exploration)
@@ -396,7 +254,7 @@ def offer(user: int) -> dict:
     }
 
 
-with Server(models) as server:
+with Server(models, log=OUT / "live", config=OUT / "serve.toml") as server:
     # With "log": false a list is only looked at: all candidates, no draw, nothing written down.
     looked = server.ask("/v1/rerank", offer(chosen[0]) | {"log": False})
     answers = [
@@ -561,15 +419,9 @@ assert "first model" in found, "whoever drew the lists can be told by them"
 
 
 # %%
-def certain(scores: np.ndarray) -> np.ndarray:
-    """Chances of lists that are not drawn."""
-    lists = FixedLists(first_slots(scores), candidates=CANDIDATES)
-    return lists.slot_chances(K)
-
-
 counted = {
-    "base list": judged.played_of_shown(certain(judged.base)),
-    "second model's list": judged.played_of_shown(certain(by_second[rows])),
+    "base list": judged.played_of_shown(certain(judged.base, K)),
+    "second model's list": judged.played_of_shown(certain(by_second[rows], K)),
 }
 print({name: round(value, 3) for name, value in counted.items()}, "plays of shown items a list")
 assert counted["base list"] > counted["second model's list"]
@@ -616,12 +468,12 @@ assert registry.current() == (version_2 if gain.low > 0 else version_1)
 # %%
 worth = {
     "base, drawn": judged.caused(policies["base"].slot_chances(K)),
-    "base list": judged.caused(certain(judged.base)),
+    "base list": judged.caused(certain(judged.base, K)),
     "first model, drawn": judged.caused(policies["first model"].slot_chances(K)),
-    "first model": judged.caused(certain(drawn_by[rows])),
+    "first model": judged.caused(certain(drawn_by[rows], K)),
     "second model, drawn": judged.caused(policies["second model"].slot_chances(K)),
-    "second model": judged.caused(certain(by_second[rows])),
-    "who knows the effects": judged.caused(certain(judged.effect)),
+    "second model": judged.caused(certain(by_second[rows], K)),
+    "who knows the effects": judged.caused(certain(judged.effect, K)),
 }
 for name, value in worth.items():
     print(f"{name:>22}  {value:5.2f} plays caused per 100 slots")

@@ -25,6 +25,7 @@ from pathlib import Path
 import ibis
 import numpy as np
 import pandas as pd
+from replay import first_slots, replayed, wide  # beside this notebook
 
 from causal_ranker.boosting import BoostConfig, fit_trees, predict_trees
 from causal_ranker.columns import Columns as C
@@ -197,29 +198,17 @@ for name, found in looks.items():
     print(f"  {found.verdict.sentence}")
 
 # %% [markdown]
-# What the detectors of single columns say of week 3: the largest shifts of means (in standard
+# What the detectors of single columns say of week 3: shifts of means (in standard
 # deviations) and of distributions (PSI). The effect has fallen by more than two thirds, and none of
 # them raises an alarm.
 
 
 # %%
-def largest(found: MonitorReport) -> pd.DataFrame:
-    """The four columns that moved most."""
-    moved = [
-        {
-            "column": each.column,
-            "mean": next(
-                (s.decision.effect_size for s in each.signals if s.kind == "mean"), float("nan")
-            ),
-            "psi": each.distances.get("psi", float("nan")),
-            "level": each.level,
-        }
-        for each in found.columns
-    ]
-    return pd.DataFrame(moved).sort_values("psi", ascending=False).head(4)
-
-
-print(largest(looks["week 3"]).to_string(index=False))
+for each in looks["week 3"].columns:
+    mean = next((x.decision.effect_size for x in each.signals if x.kind == "mean"), float("nan"))
+    print(
+        f"{each.column:>12} {each.level} {mean:.3f} {each.distances.get('psi', float('nan')):.4f}"
+    )
 (OUT / "drift.html").write_text(to_html(drift_document(looks["week 3"])), encoding="utf-8")
 
 
@@ -300,36 +289,20 @@ def weekly(number: int) -> pd.DataFrame:
     return logs.truth[day_of // 7 == number]
 
 
-def wide(table: pd.DataFrame, column: str) -> np.ndarray:
-    """A row per request, a column per candidate."""
-    return table[column].to_numpy(dtype=float).reshape(-1, CANDIDATES)
-
-
-def played(table: pd.DataFrame, lists: np.ndarray) -> np.ndarray:
-    """Replay lists: whether each candidate is played, where it stands or without being shown."""
-    slot = np.zeros((len(lists), CANDIDATES))
-    np.put_along_axis(slot, lists, np.arange(1.0, SLOTS + 1)[None, :], axis=1)
-    noticed = (slot > 0) & (slot <= wide(table, T.EXAMINED_TO))
-    return np.where(noticed, wide(table, T.Y_EXAMINED), wide(table, T.Y0))
-
-
-def first_slots(scores: np.ndarray) -> np.ndarray:
-    """The list by falling scores."""
-    return np.argsort(-scores, axis=1, kind="stable")[:, :SLOTS]
-
-
 rng = np.random.default_rng(0)
 test_week, week_before = weekly(2), weekly(1)
-effect = wide(test_week, T.EFFECT_IF_EXAMINED)
-accurate = first_slots(wide(test_week, T.Y0_PROBABILITY) + effect)
-causal = first_slots(effect + rng.normal(0, 0.4 * effect.std(), effect.shape))
-member = wide(test_week, C.USER)[:, 0].astype(int)
+effect = wide(test_week, T.EFFECT_IF_EXAMINED, CANDIDATES)
+accurate = first_slots(wide(test_week, T.Y0_PROBABILITY, CANDIDATES) + effect, SLOTS)
+causal = first_slots(effect + rng.normal(0, 0.4 * effect.std(), effect.shape), SLOTS)
+member = wide(test_week, C.USER, CANDIDATES)[:, 0].astype(int)
 by_member = pd.DataFrame(index=pd.RangeIndex(USERS))
 for name, lists in {"accurate": accurate, "causal": causal}.items():
-    each = pd.Series(played(test_week, lists).sum(axis=1), index=member)
+    each = pd.Series(replayed(test_week, lists, CANDIDATES).sum(axis=1), index=member)
     by_member[name] = each.groupby(level=0).sum()
-earlier = wide(week_before, T.Y0) + 0.0
-earlier_plays = pd.Series(earlier.sum(axis=1), index=wide(week_before, C.USER)[:, 0].astype(int))
+earlier = wide(week_before, T.Y0, CANDIDATES)
+earlier_plays = pd.Series(
+    earlier.sum(axis=1), index=wide(week_before, C.USER, CANDIDATES)[:, 0].astype(int)
+)
 by_member["plays_before"] = earlier_plays.groupby(level=0).sum()
 by_member = by_member.fillna(0.0)
 
@@ -440,18 +413,8 @@ for one, every in zip(ordinary, lasting, strict=True):
     line_with_band(
         np.array(seen_at),
         [
-            Curve(
-                "holds at every look",
-                [each.point for each in lasting],
-                [each.low for each in lasting],
-                [each.high for each in lasting],
-            ),
-            Curve(
-                "holds at one look",
-                [each.point for each in ordinary],
-                [each.low for each in ordinary],
-                [each.high for each in ordinary],
-            ),
+            Curve("holds at every look", *np.array([(i.point, i.low, i.high) for i in lasting]).T),
+            Curve("holds at one look", *np.array([(i.point, i.low, i.high) for i in ordinary]).T),
             Curve("truth", [true_difference] * LOOKS),
         ],
         xlabel="members seen",
@@ -471,7 +434,7 @@ for one, every in zip(ordinary, lasting, strict=True):
 
 # %%
 drafted = team_draft(accurate, causal, rng=rng)
-plays = played(test_week, drafted.items)
+plays = replayed(test_week, drafted.items, CANDIDATES)
 credit = team_credit(
     np.repeat(np.arange(len(member)), SLOTS),
     from_first=drafted.from_first.ravel(),
@@ -480,7 +443,7 @@ credit = team_credit(
 )
 
 balanced = causal_balanced(accurate, causal, rng=rng)
-plays = played(test_week, balanced.items)
+plays = replayed(test_week, balanced.items, CANDIDATES)
 
 
 def flags(lists: np.ndarray) -> np.ndarray:
@@ -500,8 +463,8 @@ caused = interleaved_uplift(
     outcome=plays[offered],
     user=member[request],
 )
-chance_noticed = wide(test_week, T.ATTENTION) * (
-    wide(test_week, T.SCROLL)[:, :, None] ** np.arange(SLOTS)
+chance_noticed = wide(test_week, T.ATTENTION, CANDIDATES) * (
+    wide(test_week, T.SCROLL, CANDIDATES)[:, :, None] ** np.arange(SLOTS)
 ).mean(axis=2)
 worth = chance_noticed * effect
 true_gap = float(
