@@ -20,7 +20,7 @@ from causal_ranker._extras import require
 from causal_ranker.coldstart.mmd import fourier_nodes
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scale import scaling
-from causal_ranker.coldstart.scores import FactoredScores, ScoreMap
+from causal_ranker.coldstart.scores import FactoredScores, ScoreMap, with_one
 from causal_ranker.coldstart.warm import WarmItems
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import RowError
@@ -129,20 +129,21 @@ def fit_scale_autoencoder(
         If training diverges.
     """
     settings = config or AutoencoderConfig()
-    trainer = _Trainer(warm, audience=audience, config=settings, seed=seed, stage="scale")
-    trainer.low = trainer.items.scores.range()[0]
+    trainer = _Trainer(
+        warm, audience=audience, config=settings, seed=seed, stage="scale", from_lowest=True
+    )
     positive = trainer.normalised(trainer.items.positive_scores(trainer.items.unchanged))
     factors = scaling(trainer.items.means(positive), alpha=settings.alpha)
     torch = trainer.torch
     rate = settings.learning_rate
     for epoch in range(settings.epochs):
         for batch in trainer.batches():
-            scores = trainer.scores(batch)
+            vectors = trainer.vectors(batch)
             rows, users = trainer.positives(batch)
-            target = scores.clone()
+            target = trainer.scores(vectors)
             weight = torch.from_numpy(factors[batch].astype(np.float32))
             target[rows, users] *= weight[rows]
-            trainer.step(trainer.distance(trainer.model(scores), target), rate=rate)
+            trainer.step(trainer.distance(trainer.model(vectors), target), rate=rate)
         if epoch % 2 == 0:
             rate *= 0.9
     return trainer.score_map()
@@ -187,7 +188,9 @@ def fit_gen_autoencoder(
         If training diverges.
     """
     settings = config or GenAutoencoderConfig()
-    trainer = _Trainer(warm, audience=audience, config=settings, seed=seed, stage="gen")
+    trainer = _Trainer(
+        warm, audience=audience, config=settings, seed=seed, stage="gen", from_lowest=False
+    )
     generator = _Generator(trainer, hidden=settings.hidden)
     rate = settings.learning_rate
     for epoch in range(settings.epochs):
@@ -197,9 +200,9 @@ def fit_gen_autoencoder(
         if since >= 0 and since % settings.every == 0:
             generator.train(10 if since == 0 else settings.every, rate=rate, alpha=settings.alpha)
         for batch in trainer.batches():
-            scores = trainer.scores(batch)
-            new = trainer.model(scores)
-            loss = trainer.distance(new, scores)
+            vectors = trainer.vectors(batch)
+            new = trainer.model(vectors)
+            loss = trainer.distance(new, trainer.scores(vectors))
             if since >= 0:
                 rows, users = trainer.positives(batch)
                 loss = loss + settings.alpha * generator.pull(new[rows, users], rows, len(batch))
@@ -220,22 +223,41 @@ class _Trainer:
         config: AutoencoderConfig,
         seed: int,
         stage: str,
+        from_lowest: bool,
     ) -> None:
         self.torch: Any = require("torch", extra="coldstart")
         self.items = WarmItems(warm, audience=audience)
         self.rng = stage_rng(seed, f"coldstart/{stage}")
         low, high = self.items.scores.range()
-        self.low = 0.0  # what is 0 in normalised scores
+        self._zero = low if from_lowest else 0.0
         self._unit = (high - low) / _RANGE if high > low else 1.0
         self._batch = config.batch
-        n_users = warm.shape[0]
+        # Normalised scores are [v, 1] times this.
+        users = np.column_stack([warm.users, np.full(warm.shape[0], -self._zero)]) / self._unit
+        self._users = self.torch.from_numpy(users.T.astype(np.float32))
         self.model = self.torch.nn.Sequential(
-            self.linear(n_users, config.width),
+            self._first_layer(users, width=config.width),
             self.torch.nn.BatchNorm1d(config.width, eps=_EPSILON, momentum=0.1),
-            self.linear(config.width, n_users),
+            self.linear(config.width, warm.shape[0]),
         )
-        self._users = self.torch.from_numpy(self.items.scores.users)
         self._optimizer = self.optimizer(self.model, l2=config.l2)
+
+    def _first_layer(self, users: NDArray[np.float64], *, width: int) -> Any:
+        """Make the layer from scores, seen through embeddings.
+
+        Scores are ``x = [v, 1] A'``, so that the layer's ``x W`` is ``[v, 1] G`` with ``G = A' W``.
+        A step of ``W`` against its gradient ``A dG`` is one of ``G`` against ``A' A dG``; momentum
+        and penalty are linear. It is the same descent, on a few rows instead of one for each user.
+        """
+        torch = self.torch
+        wide = self.linear(len(users), width)
+        layer = torch.nn.utils.skip_init(torch.nn.Linear, users.shape[1], width)
+        step = torch.from_numpy((users.T @ users).astype(np.float32))
+        with torch.no_grad():
+            layer.weight.copy_(wide.weight @ self._users.T)
+            layer.bias.copy_(wide.bias)
+        layer.weight.register_hook(lambda gradient: gradient @ step)
+        return layer
 
     def linear(self, inner: int, outer: int) -> Any:
         """Make a layer with weights from a normal distribution that is cut at two deviations."""
@@ -261,7 +283,7 @@ class _Trainer:
         return self.torch.optim.SGD(groups, lr=1.0, momentum=0.9)
 
     def normalised(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (scores - self.low) / self._unit
+        return (scores - self._zero) / self._unit
 
     def batches(self) -> list[NDArray[np.int64]]:
         order = self.rng.permutation(len(self.items.sizes))
@@ -271,10 +293,14 @@ class _Trainer:
             parts[-2:] = [np.concatenate(parts[-2:])]
         return parts
 
-    def scores(self, batch: NDArray[np.int64]) -> torch.Tensor:
+    def vectors(self, batch: NDArray[np.int64]) -> torch.Tensor:
+        """Return embeddings and a one behind them, which the first layer reads."""
+        vectors: torch.Tensor = self.torch.from_numpy(with_one(self.items.scores.items[batch]))
+        return vectors
+
+    def scores(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return normalised scores, shape (n_batch, n_users)."""
-        vectors = self.torch.from_numpy(self.items.scores.items[batch])
-        scores: torch.Tensor = (vectors @ self._users.T - self.low) / self._unit
+        scores: torch.Tensor = vectors @ self._users
         return scores
 
     def positives(self, batch: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -322,13 +348,12 @@ class _Trainer:
                 "out_bias": last.bias,
             }.items()
         }
-        users = self.items.scores.users.astype(np.float64)
         gain = arrays["gain"] / np.sqrt(arrays["variance"] + _EPSILON)
-        inner = users.T @ arrays["in"] / self._unit * gain
-        constant = arrays["in_bias"] - self.low / self._unit * arrays["in"].sum(axis=0)
-        constant = (constant - arrays["mean"]) * gain + arrays["shift"]
-        outer = arrays["out"]
-        return ScoreMap(np.vstack([inner @ outer, constant @ outer + arrays["out_bias"]]))
+        inner = arrays["in"] * gain
+        inner[-1] += (arrays["in_bias"] - arrays["mean"]) * gain + arrays["shift"]
+        weights = inner @ arrays["out"]
+        weights[-1] += arrays["out_bias"]
+        return ScoreMap(weights)
 
 
 class _Generator:
@@ -373,7 +398,7 @@ class _Generator:
         with self._torch.no_grad():
             for batch in trainer.batches():
                 rows, users = trainer.positives(batch)
-                new = trainer.model(trainer.scores(batch))
+                new = trainer.model(trainer.vectors(batch))
                 means[batch] = self._of_items(new[rows, users], rows, len(batch))
         for _ in range(epochs):
             for batch in trainer.batches():

@@ -1,7 +1,7 @@
 """Maximum mean discrepancy of two samples of scores, with the kernel ``exp(-(x - y)^2)``.
 
 The kernel is the mean of ``cos(w (x - y))`` over ``w`` from N(0, 2) (Bochner), an integral that
-Gauss-Hermite nodes give almost exactly where scores lie within a few units: the discrepancy is
+Gauss-Hermite nodes give almost exactly where scores lie within two units: the discrepancy is
 then the distance between two means of a dozen features, instead of a sum over all pairs.
 """
 
@@ -50,7 +50,8 @@ def fourier_mmd(x: ArrayLike, y: ArrayLike, *, features: int = 12) -> float:
     Parameters
     ----------
     x, y : array_like
-        Two samples, shapes (n,) and (m,). Precise where all values lie within three units.
+        Two samples, shapes (n,) and (m,). Twelve features are precise to 1e-5 where all values lie
+        within two units, and mean nothing beyond three.
     features : int
         How many features; more reach further.
 

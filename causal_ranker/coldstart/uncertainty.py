@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker.coldstart.metrics import ListMetrics, gain_of, share_of_items
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, EmptyError, SchemaError
 from causal_ranker.stats.accuracy import accuracy_at_k
 from causal_ranker.stats.intervals import Interval, clustered_mean
 
@@ -34,13 +34,14 @@ def user_ndcg(metrics: ListMetrics, *, k: int) -> NDArray[np.float64]:
     return each.ndcg
 
 
-def ndcg_interval(metrics: ListMetrics, *, k: int) -> Interval:
+def ndcg_interval(*rankings: ListMetrics, k: int) -> Interval:
     """Estimate NDCG with its 95 % interval over users.
 
     Parameters
     ----------
-    metrics : ListMetrics
-        A judged ranking.
+    *rankings : ListMetrics
+        A judged ranking, or several of the same users and items, by seed: then it is the mean over
+        them that is estimated.
     k : int
         Length of list.
 
@@ -48,13 +49,19 @@ def ndcg_interval(metrics: ListMetrics, *, k: int) -> Interval:
     -------
     Interval
         Of the mean over users with a positive.
+
+    Raises
+    ------
+    EmptyError, SchemaError
+        If there is no ranking, or the rankings are not of the same positives.
     """
-    each = user_ndcg(metrics, k=k)
+    _check_same(rankings)
+    each = np.mean([user_ndcg(metrics, k=k) for metrics in rankings], axis=0)
     known = np.flatnonzero(~np.isnan(each))
     return clustered_mean(each[known], known)
 
 
-def gain_interval(metrics: ListMetrics, *, lowest: int = 100) -> Interval:
+def gain_interval(*rankings: ListMetrics, lowest: int = 100) -> Interval:
     """Estimate a mean of Mean Discounted Gain with its 95 % interval over users.
 
     The gain of an item is a ratio of two sums over users, linearised: user u moves that of item i
@@ -62,8 +69,9 @@ def gain_interval(metrics: ListMetrics, *, lowest: int = 100) -> Interval:
 
     Parameters
     ----------
-    metrics : ListMetrics
-        A judged ranking.
+    *rankings : ListMetrics
+        A judged ranking, or several of the same users and items, by seed: then it is the mean over
+        them that is estimated, each over its own worst items.
     lowest : int
         The share of worst items that is averaged, in percent; by default all items.
 
@@ -76,6 +84,8 @@ def gain_interval(metrics: ListMetrics, *, lowest: int = 100) -> Interval:
     ------
     ConfigError
         If the share is not from 1 to 100.
+    EmptyError, SchemaError
+        If there is no ranking, or the rankings are not of the same positives.
     """
     if not 1 <= lowest <= 100:
         raise ConfigError(
@@ -83,6 +93,13 @@ def gain_interval(metrics: ListMetrics, *, lowest: int = 100) -> Interval:
             came=str(lowest),
             do="Choose for example 10.",
         )
+    _check_same(rankings)
+    each = np.mean([_user_gain(metrics, lowest=lowest) for metrics in rankings], axis=0)
+    return clustered_mean(each, np.unique(rankings[0].positives.users))
+
+
+def _user_gain(metrics: ListMetrics, *, lowest: int) -> NDArray[np.float64]:
+    """Return, of users with a positive, the mean gain plus what each of them moves it by."""
     found, gains = metrics.positives, metrics.gains
     count = int((~np.isnan(gains)).sum())
     worst = np.argsort(gains, kind="stable")[: share_of_items(lowest, count=count)]  # NaN are last
@@ -93,6 +110,24 @@ def gain_interval(metrics: ListMetrics, *, lowest: int = 100) -> Interval:
     n_users = metrics.users + metrics.users_left_out
     by_user = np.bincount(users, weights=moved, minlength=n_users)
     with_any = np.unique(found.users)
-    # A mean over users whose deviations are what each of them moves.
-    each = float(gains[worst].mean()) + by_user[with_any] * len(with_any)
-    return clustered_mean(each, with_any)
+    each: NDArray[np.float64] = float(gains[worst].mean()) + by_user[with_any] * len(with_any)
+    return each
+
+
+def _check_same(rankings: tuple[ListMetrics, ...]) -> None:
+    if not rankings:
+        raise EmptyError(
+            expected="at least one judged ranking", came="none", do="Pass what evaluate returned."
+        )
+    first = rankings[0].positives
+    for at, other in enumerate(rankings[1:], start=2):
+        found = other.positives
+        if not (
+            np.array_equal(found.users, first.users) and np.array_equal(found.items, first.items)
+        ):
+            raise SchemaError(
+                expected="rankings of the same users and items",
+                came=f"{len(first.users)} positives in the first, {len(found.users)} others in "
+                f"number {at}",
+                do="Judge all of them by one audience.",
+            )

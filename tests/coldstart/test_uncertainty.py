@@ -7,7 +7,7 @@ from causal_ranker.coldstart.metrics import ListMetrics, evaluate
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scores import FactoredScores
 from causal_ranker.coldstart.uncertainty import gain_interval, ndcg_interval, user_ndcg
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, EmptyError, SchemaError
 from tests.coldstart.worlds import unfair
 
 
@@ -27,6 +27,28 @@ def test_points_are_the_figures_themselves() -> None:
         found = gain_interval(metrics, lowest=share)
         assert found.point == pytest.approx(metrics.fairness.lowest[share])
         assert found.low < found.point < found.high
+
+
+def test_of_several_seeds_it_is_the_mean_and_as_wide_as_users_differ_in_it() -> None:
+    scores, audience = unfair(0, users=400, items=160)
+    noise = np.random.default_rng(3).normal(size=(2, *scores.items.shape)) / 2
+    seeds = [
+        evaluate(
+            FactoredScores(scores.users, scores.items + more), audience=audience, lengths=(15,)
+        )
+        for more in noise
+    ]
+    both = ndcg_interval(*seeds, k=15), gain_interval(*seeds, lowest=10)
+    assert both[0].point == pytest.approx(np.mean([one.utility[15].ndcg for one in seeds]))
+    assert both[1].point == pytest.approx(np.mean([one.fairness.lowest[10] for one in seeds]))
+    alone = [ndcg_interval(one, k=15).standard_error for one in seeds]
+    assert 0.5 * min(alone) < both[0].standard_error < np.mean(alone)
+    # one ranking twice is as sure as once
+    assert gain_interval(seeds[0], seeds[0]).low == pytest.approx(gain_interval(seeds[0]).low)
+    with pytest.raises(SchemaError, match="number 2"):
+        gain_interval(seeds[0], judged(np.arange(399)))
+    with pytest.raises(EmptyError, match="at least one judged ranking"):
+        ndcg_interval(k=15)
 
 
 def test_users_without_positives_are_known_and_count_for_nothing() -> None:
