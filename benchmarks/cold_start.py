@@ -10,21 +10,15 @@ from time import perf_counter, process_time
 from typing import Any, Final
 
 from benchmarks import Result
-from benchmarks._cold_start_reached import REFERENCE, reached
+from benchmarks._cold_start_contenders import Contenders
+from benchmarks._cold_start_intervals import intervals
+from benchmarks._cold_start_reached import REFERENCE, Frontiers, reached
 from benchmarks._cold_start_split import Split, load_embeddings, load_split, split_folder
 from benchmarks._cold_start_trained import trained
-from causal_ranker.coldstart.autoencoder import (
-    AutoencoderConfig,
-    GenAutoencoderConfig,
-    fit_gen_autoencoder,
-    fit_scale_autoencoder,
-)
-from causal_ranker.coldstart.gen import GEN_CONFIGS, choose_gen
+from causal_ranker.coldstart.frontier import undominated
 from causal_ranker.coldstart.metrics import ListMetrics, evaluate
-from causal_ranker.coldstart.scale import SCALE_CONFIGS, choose_scale
-from causal_ranker.coldstart.scores import FactoredScores, ScoreMap, Scores
+from causal_ranker.coldstart.scores import ScoreMap, Scores
 from causal_ranker.coldstart.two_tiers import two_tiers
-from causal_ranker.coldstart.uncertainty import gain_interval, ndcg_interval
 
 __all__ = ["DESCRIPTION", "SEEDS", "parts", "run"]
 
@@ -82,7 +76,9 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
         ``gen_fast_matched`` and ``two_tiers``, and ``trained``; each of those with ``ndcg15``,
         ``ndcg30``, ``mdg_mean``, ``mdg_min10`` and ``seconds`` (choice of strength included), of
         which the processor worked ``cpu_seconds``. Of what is random these are means over the seeds
-        in ``by_seed``. ``reached`` says of each reach whether these figures keep it.
+        in ``by_seed``; intervals are of these means, over users. ``frontiers`` has pairs of
+        ``ndcg15`` and ``mdg_min10`` that no other strength of the method beats in both.
+        ``reached`` says of each reach whether these figures keep it.
 
     Raises
     ------
@@ -96,13 +92,16 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
         else {name: folder / file for name, file in _SHIPPED.items() if part in (None, name)}
     )
     figures: Figures = {}
+    frontiers: dict[str, Frontiers] = {}
     for name, path in sets.items():
         scores = load_embeddings(path)
         split = load_split(folder, n_users=scores.shape[0])
-        figures[name] = _judged(scores, split, quick=quick)
+        methods = Contenders.of(scores, split, quick=quick)
+        figures[name] = _judged(methods)
+        frontiers[name] = _frontiers(methods, published=figures[name])
     if embeddings is None and part in (None, _TRAINED):
         figures[_TRAINED] = trained(quick=quick)
-    kept = reached(figures)
+    kept = reached(figures, frontiers=frontiers)
     missed = "; ".join(goal for goal, is_kept in kept.items() if not is_kept)
     lines = [
         _line(group, method, of) for group, part in figures.items() for method, of in part.items()
@@ -110,52 +109,25 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
     return Result(
         columns=_COLUMNS,
         rows=lines,
-        figures={**figures, "reached": kept},
+        figures={**figures, "frontiers": frontiers, "reached": kept},
         note="Gain is Mean Discounted Gain. NDCG in brackets: 95 % intervals over users. 'scale' "
         "and 'gen' are the published autoencoders; the fast ones, and the lists in two tiers "
         "(the first 30 places by Gen at no loss of validation NDCG, items' own choice behind "
         "them), are ours. Strengths are chosen on validation items: NDCG@15 may fall by 3 %, then "
         "the best gain of the 10 % worst items; 'matched' ones may lose as much as the autoencoder "
-        "of their name lost. " + (f"Not reached: {missed or 'nothing'}." if kept else ""),
+        "of their name lost, and are what it is compared with. "
+        + (f"Not reached: {missed or 'nothing'}." if kept else ""),
     )
 
 
-def _judged(scores: FactoredScores, split: Split, *, quick: bool) -> dict[str, Figures]:
-    warm = scores.of_items(split.warm.items)
-    validation = scores.of_items(split.validation.items)
-    test = scores.of_items(split.test.items)
-    both: Any = {
-        "audience": split.warm.audience,
-        "validation": validation,
-        "validation_audience": split.validation.audience,
-    }
-    every = 3 if quick else 1
-    seeds = 1 if quick else _SEEDS
-    short: dict[str, int] = {"epochs": 2} if quick else {}
-    longer = short | ({"warm_up": 1, "every": 1} if quick else {})
+def _judged(methods: Contenders) -> dict[str, Figures]:
+    seeds = 1 if methods.quick else _SEEDS
+    test = methods.test
     lost: dict[str, list[float]] = {"scale": [], "gen": []}
-
-    def fast_scale(loss: float) -> ScoreMap:
-        return choose_scale(warm, **both, configs=SCALE_CONFIGS[::every], most_loss=loss).map
-
-    def fast_gen(loss: float) -> ScoreMap:
-        return choose_gen(warm, **both, configs=GEN_CONFIGS[::every], most_loss=loss).map
-
-    def scale(seed: int) -> ScoreMap:
-        config = AutoencoderConfig(**short)
-        return fit_scale_autoencoder(warm, audience=split.warm.audience, config=config, seed=seed)
-
-    def gen(seed: int) -> ScoreMap:
-        config = GenAutoencoderConfig(**longer)
-        return fit_gen_autoencoder(warm, audience=split.warm.audience, config=config, seed=seed)
 
     def told(name: str, fitted: ScoreMap) -> Scores:
         """Keep what an autoencoder loses on validation items, so that ours may lose as little."""
-        new, old = (
-            evaluate(of, audience=split.validation.audience, lengths=(15,)).utility[15].ndcg
-            for of in (fitted(validation.items), validation)
-        )
-        lost[name].append(min(max(1 - new / old, 0.0), 1.0))
+        lost[name].append(methods.loss_of(fitted))
         return fitted(test.items)
 
     def matched(name: str) -> float:
@@ -163,34 +135,56 @@ def _judged(scores: FactoredScores, split: Split, *, quick: bool) -> dict[str, F
 
     tests: dict[str, tuple[Callable[[int], Scores], int]] = {
         "base": (lambda _: test, 1),
-        "scale": (lambda seed: told("scale", scale(seed)), seeds),
-        "gen": (lambda seed: told("gen", gen(seed)), seeds),
-        "scale_fast": (lambda _: fast_scale(_MOST_LOSS)(test.items), 1),
-        "gen_fast": (lambda _: fast_gen(_MOST_LOSS)(test.items), 1),
-        "scale_fast_matched": (lambda _: fast_scale(matched("scale"))(test.items), 1),
-        "gen_fast_matched": (lambda _: fast_gen(matched("gen"))(test.items), 1),
-        "two_tiers": (lambda _: two_tiers(fast_gen(0.0)(test.items)), 1),
+        "scale": (lambda seed: told("scale", methods.scale(seed)), seeds),
+        "gen": (lambda seed: told("gen", methods.gen(seed)), seeds),
+        "scale_fast": (lambda _: methods.fast_scale(_MOST_LOSS)(test.items), 1),
+        "gen_fast": (lambda _: methods.fast_gen(_MOST_LOSS)(test.items), 1),
+        "scale_fast_matched": (lambda _: methods.fast_scale(matched("scale"))(test.items), 1),
+        "gen_fast_matched": (lambda _: methods.fast_gen(matched("gen"))(test.items), 1),
+        "two_tiers": (lambda _: two_tiers(methods.fast_gen(0.0)(test.items)), 1),
     }
     return {
-        method: _measured(method, make, split=split, seeds=count)
+        method: _measured(method, make, split=methods.split, seeds=count)
         for method, (make, count) in tests.items()
     }
 
 
 def _measured(method: str, make: Callable[[int], Scores], *, split: Split, seeds: int) -> Figures:
     each: list[dict[str, float]] = []
+    rankings: list[ListMetrics] = []
     for seed in range(seeds):
         start, used = perf_counter(), process_time()
         scores = make(seed)
         times = {"seconds": perf_counter() - start, "cpu_seconds": process_time() - used}
         lengths = [k for k in _LENGTHS if k <= scores.shape[1]]
-        metrics = evaluate(scores, audience=split.test.audience, lengths=lengths)
-        each.append({**_figures(metrics), **times})
+        rankings.append(evaluate(scores, audience=split.test.audience, lengths=lengths))
+        each.append({**_figures(rankings[-1]), **times})
         print(f"{method}, seed {seed}: {each[-1]}", file=sys.stderr)
     found: Figures = {key: statistics.fmean(one[key] for one in each) for key in each[0]}
-    if seeds == 1:
-        return found | _intervals(metrics)
-    return found | _intervals(metrics) | {"by_seed": each}
+    found |= intervals(*rankings)
+    return found if seeds == 1 else found | {"by_seed": each}
+
+
+def _frontiers(methods: Contenders, *, published: Mapping[str, Figures]) -> Frontiers:
+    """Judge every strength on the test items: what each method can reach, whoever chooses."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for method, fits in methods.strengths().items():
+        points = [
+            (metrics.utility[15].ndcg, metrics.fairness.lowest[10])
+            for metrics in (
+                evaluate(
+                    fitted(methods.test.items),
+                    audience=methods.split.test.audience,
+                    lengths=(15,),
+                )
+                for fitted in fits
+            )
+        ]
+        if not method.endswith("_fast"):
+            points.append((published[method]["ndcg15"], published[method]["mdg_min10"]))
+        found[method] = undominated(points)
+        print(f"frontier of {method}: {found[method]}", file=sys.stderr)
+    return found
 
 
 def _figures(metrics: ListMetrics) -> dict[str, float]:
@@ -200,16 +194,6 @@ def _figures(metrics: ListMetrics) -> dict[str, float]:
         "mdg_min10": metrics.fairness.lowest[10],
         "mdg_max10": metrics.fairness.highest,
         "mdg_zeros": metrics.fairness.zeros,
-    }
-
-
-def _intervals(metrics: ListMetrics) -> dict[str, tuple[float, float]]:
-    """Half-widths would hide that a share cannot be below 0: the ends are given."""
-    utility = ndcg_interval(metrics, k=15)
-    worst = gain_interval(metrics, lowest=10)
-    return {
-        "ndcg15_interval": (utility.low, utility.high),
-        "mdg_min10_interval": (worst.low, worst.high),
     }
 
 

@@ -15,22 +15,21 @@ __all__ = ["frontier_figure", "undominated"]
 Point = tuple[float, float]
 
 
-def undominated(rankings: Iterable[ListMetrics]) -> list[Point]:
+def undominated(points: Iterable[Point]) -> list[Point]:
     """Return what no other ranking beats on utility and fairness at once.
 
     Parameters
     ----------
-    rankings : iterable of ListMetrics
-        Judged on one set of items.
+    points : iterable of two floats
+        NDCG@15 and mean gain of the 10 % worst items, of rankings of one set of items.
 
     Returns
     -------
     list of two floats
         NDCG@15 and mean gain of the 10 % worst items, by falling NDCG@15 and rising gain.
     """
-    points = {(each.utility[NDCG_AT].ndcg, each.fairness.lowest[10]) for each in rankings}
     kept: list[Point] = []
-    for utility, fairness in sorted(points, reverse=True):
+    for utility, fairness in sorted(set(points), reverse=True):
         if not kept or fairness > kept[-1][1]:
             kept.append((utility, fairness))
     return kept
@@ -55,7 +54,12 @@ def frontier_figure(methods: Mapping[str, Sequence[ListMetrics]]) -> Figure:
     EmptyError
         If there is no method, or one without rankings.
     """
-    frontiers = {name: undominated(rankings) for name, rankings in methods.items()}
+    frontiers = {
+        name: undominated(
+            (each.utility[NDCG_AT].ndcg, each.fairness.lowest[10]) for each in rankings
+        )
+        for name, rankings in methods.items()
+    }
     if not frontiers or not all(frontiers.values()):
         raise EmptyError(
             expected="at least one ranking of each method",

@@ -62,6 +62,8 @@ def test_every_model_beats_chance_and_popularity() -> None:
         assert found[name]["ndcg30"] > least + 0.05, name
         low, high = found[name]["ndcg15_interval"]
         assert low < found[name]["ndcg15"] < high
+        low, high = found[name]["mdg_min10_interval"]
+        assert low <= found[name]["mdg_min10"] <= high
         assert {"seconds", "recall15", "precision30", "mdg_mean", "mdg_min10"} <= found[name].keys()
     heater = found["heater"]
     assert heater["loss_last"] < heater["loss_first"]
