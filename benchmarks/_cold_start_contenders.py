@@ -67,7 +67,7 @@ class Contenders:
         sides = (scores.of_items(side.items) for side in (split.warm, split.validation, split.test))
         return cls(*sides, split=split, quick=quick)
 
-    def scale(self, seed: int, *, alpha: float = 4.0) -> ScoreMap:
+    def scale(self, seed: int, *, alpha: float = 4.0, score_range: float | None = None) -> ScoreMap:
         """Train the published Scale.
 
         Parameters
@@ -76,18 +76,21 @@ class Contenders:
             Of what is random.
         alpha : float
             Strength.
+        score_range : float, optional
+            Range that scores are brought to; by default they stay as they are, as the authors' do.
 
         Returns
         -------
         ScoreMap
             Old scores to new ones.
         """
-        config = AutoencoderConfig(alpha=alpha, **({"epochs": 2} if self.quick else {}))
+        short = {"epochs": 2} if self.quick else {}
+        config = AutoencoderConfig(alpha=alpha, score_range=score_range, **short)
         return fit_scale_autoencoder(
             self.warm, audience=self.split.warm.audience, config=config, seed=seed
         )
 
-    def gen(self, seed: int, *, alpha: float = 200.0) -> ScoreMap:
+    def gen(self, seed: int, *, alpha: float = 200.0, score_range: float | None = None) -> ScoreMap:
         """Train the published Gen.
 
         Parameters
@@ -96,6 +99,8 @@ class Contenders:
             Of what is random.
         alpha : float
             Weight of the discrepancy.
+        score_range : float, optional
+            As in `scale`.
 
         Returns
         -------
@@ -103,7 +108,7 @@ class Contenders:
             Old scores to new ones.
         """
         short = {"epochs": 2, "warm_up": 1, "every": 1} if self.quick else {}
-        config = GenAutoencoderConfig(alpha=alpha, **short)
+        config = GenAutoencoderConfig(alpha=alpha, score_range=score_range, **short)
         return fit_gen_autoencoder(
             self.warm, audience=self.split.warm.audience, config=config, seed=seed
         )

@@ -36,8 +36,6 @@ __all__ = [
     "fit_scale_autoencoder",
 ]
 
-#: Scores are brought to the range of those that the authors' strengths were set for.
-_RANGE = 1.9
 _SPREAD = 0.01  # of initial weights
 _EPSILON = 1e-3  # of batch normalisation
 _SLOWEST = 0.0005  # Gen's learning rate falls no further
@@ -61,6 +59,10 @@ class AutoencoderConfig(FrozenConfig):
         Of gradient descent with momentum .9; it is multiplied by .9 after every second epoch.
     l2 : float
         Penalty of the sum of squared weights.
+    score_range : float or None
+        Highest minus lowest score that all scores are brought to, so that strengths and rates mean
+        the same whatever the unit of scores: by default about the range of those that the authors
+        set theirs for. None leaves scores as they are, which is what the authors do.
     """
 
     alpha: float = Field(default=4.0, ge=0)
@@ -69,6 +71,7 @@ class AutoencoderConfig(FrozenConfig):
     batch: int = Field(default=50, ge=2)
     learning_rate: float = Field(default=0.005, gt=0)
     l2: float = Field(default=1e-5, ge=0)
+    score_range: float | None = Field(default=1.9, gt=0, allow_inf_nan=False)
 
 
 class GenAutoencoderConfig(AutoencoderConfig):
@@ -78,7 +81,7 @@ class GenAutoencoderConfig(AutoencoderConfig):
     ----------
     alpha : float
         Weight of the discrepancy between scores of audiences and generated scores.
-    width, epochs, batch, learning_rate, l2
+    width, epochs, batch, learning_rate, l2, score_range
         As in `AutoencoderConfig`.
     warm_up : int
         Epochs before the generator is trained, 10 of its own epochs long.
@@ -117,7 +120,7 @@ def fit_scale_autoencoder(
     Returns
     -------
     ScoreMap
-        The trained map, in the unit of normalised scores.
+        The trained map, in the unit of the scores that `score_range` makes.
 
     Raises
     ------
@@ -176,7 +179,7 @@ def fit_gen_autoencoder(
     Returns
     -------
     ScoreMap
-        The trained map, in the unit of normalised scores.
+        The trained map, in the unit of the scores that `score_range` makes.
 
     Raises
     ------
@@ -230,7 +233,8 @@ class _Trainer:
         self.rng = stage_rng(seed, f"coldstart/{stage}")
         low, high = self.items.scores.range()
         self._zero = low if from_lowest else 0.0
-        self._unit = (high - low) / _RANGE if high > low else 1.0
+        kept = config.score_range is None or high <= low
+        self._unit = 1.0 if kept else (high - low) / config.score_range
         self._batch = config.batch
         # Normalised scores are [v, 1] times this.
         users = np.column_stack([warm.users, np.full(warm.shape[0], -self._zero)]) / self._unit
@@ -369,7 +373,8 @@ class _Generator:
             layers += [trainer.linear(inner, outer), norm, torch.nn.ReLU()]
         self._model = torch.nn.Sequential(*layers, trainer.linear(hidden, 1))
         self._optimizer = trainer.optimizer(self._model, l2=0.0)
-        frequencies, amplitudes = fourier_nodes()
+        positive = trainer.normalised(trainer.items.positive_scores(trainer.items.unchanged))
+        frequencies, amplitudes = fourier_nodes(reach=float(np.ptp(positive)))
         self._frequencies = torch.from_numpy(frequencies.astype(np.float32))
         self._amplitudes = torch.from_numpy(amplitudes.astype(np.float32))
 

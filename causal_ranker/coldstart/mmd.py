@@ -1,8 +1,8 @@
 """Maximum mean discrepancy of two samples of scores, with the kernel ``exp(-(x - y)^2)``.
 
-The kernel is the mean of ``cos(w (x - y))`` over ``w`` from N(0, 2) (Bochner), an integral that
-Gauss-Hermite nodes give almost exactly where scores lie within two units: the discrepancy is
-then the distance between two means of a dozen features, instead of a sum over all pairs.
+The kernel is the mean of ``cos(w (x - y))`` over ``w`` from N(0, 2) (Bochner), an integral that a
+few nodes give almost exactly: the discrepancy is then the distance between two means of a dozen
+features, instead of a sum over all pairs. Scores that lie further apart need more of them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ from causal_ranker.errors import ConfigError, EmptyError
 
 __all__ = ["exact_mmd", "fourier_mmd", "fourier_nodes"]
 
+_NEAR = 2.0
+_FEATURES = 12  # that do as far as that
+_ZERO_FROM = 3.5  # where the kernel is below 1e-5
+_LAST = 6.5  # frequencies beyond are rarer than that
 
-def fourier_nodes(features: int = 12) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+
+def fourier_nodes(*, reach: float = 2.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return frequencies and amplitudes of the features ``a cos(w x)`` and ``a sin(w x)``.
 
     Parameters
     ----------
-    features : int
-        How many, an even number; half are cosines. As many nodes lie, in pairs, around 0.
+    reach : float
+        How far apart two values may be. Up to 2, twelve Gauss-Hermite nodes in pairs around 0 are
+        precise to 1e-5. Beyond, nodes lie evenly (the midpoint rule), so closely that the kernel
+        that they give repeats itself where the true one has long been 0: as precise.
 
     Returns
     -------
@@ -33,27 +40,30 @@ def fourier_nodes(features: int = 12) -> tuple[NDArray[np.float64], NDArray[np.f
     Raises
     ------
     ConfigError
-        If the number is odd or below 2.
+        If the reach is negative or not finite.
     """
-    if features < 2 or features % 2:
+    if not 0 <= reach < np.inf:
         raise ConfigError(
-            expected="an even number of features, at least 2", came=str(features), do="Use 12."
+            expected="a finite distance, 0 or more",
+            came=str(reach),
+            do="Leave out NaN and infinity.",
         )
-    nodes, weights = np.polynomial.hermite.hermgauss(features)
-    half = nodes > 0
-    return 2 * nodes[half], np.sqrt(2 * weights[half] / np.sqrt(np.pi))
+    if reach <= _NEAR:
+        nodes, weights = np.polynomial.hermite.hermgauss(_FEATURES)
+        half = nodes > 0
+        return 2 * nodes[half], np.sqrt(2 * weights[half] / np.sqrt(np.pi))
+    step = 2 * np.pi / (reach + _ZERO_FROM)
+    frequencies = (np.arange(np.ceil(_LAST / step)) + 0.5) * step
+    return frequencies, np.sqrt(step / np.sqrt(np.pi)) * np.exp(-(frequencies**2) / 8)
 
 
-def fourier_mmd(x: ArrayLike, y: ArrayLike, *, features: int = 12) -> float:
+def fourier_mmd(x: ArrayLike, y: ArrayLike) -> float:
     """Return the squared discrepancy by Fourier features.
 
     Parameters
     ----------
     x, y : array_like
-        Two samples, shapes (n,) and (m,). Twelve features are precise to 1e-5 where all values lie
-        within two units, and mean nothing beyond three.
-    features : int
-        How many features; more reach further.
+        Two samples, shapes (n,) and (m,).
 
     Returns
     -------
@@ -64,10 +74,14 @@ def fourier_mmd(x: ArrayLike, y: ArrayLike, *, features: int = 12) -> float:
     ------
     EmptyError
         If a sample is empty.
+    ConfigError
+        If a value is NaN or infinite.
     """
-    frequencies, amplitudes = fourier_nodes(features)
+    samples = _samples(x, y)
+    reach = float(np.ptp(np.concatenate(samples)))
+    frequencies, amplitudes = fourier_nodes(reach=reach)
     means = []
-    for values in _samples(x, y):
+    for values in samples:
         angles = np.outer(values, frequencies)
         parts = np.hstack([np.cos(angles) * amplitudes, np.sin(angles) * amplitudes])
         means.append(parts.mean(axis=0))

@@ -32,14 +32,29 @@ def test_twelve_features_are_the_kernel_of_all_pairs(x: list[float], y: list[flo
     assert exact >= -1e-12
 
 
+@given(
+    st.floats(2.1, 30.0),
+    st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20),
+    st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20),
+)
+def test_more_features_reach_as_far_as_scores_go(
+    reach: float, x: list[float], y: list[float]
+) -> None:
+    # both ends are there, so that the samples are as wide as that
+    far = [reach * value for value in [0.0, *x]], [reach * value for value in [1.0, *y]]
+    assert fourier_mmd(*far) == pytest.approx(exact_mmd(*far), abs=4e-5)
+    frequencies, amplitudes = fourier_nodes(reach=reach)
+    assert np.square(amplitudes).sum() == pytest.approx(1, abs=1e-5)
+    assert len(frequencies) < 3 * reach + 8
+
+
 def test_discrepancies_that_are_known() -> None:
     assert exact_mmd([0.0], [1.0]) == pytest.approx(2 - 2 * np.exp(-1))
     assert fourier_mmd([0.3, 0.5], [0.5, 0.3]) == pytest.approx(0, abs=1e-15)
     assert np.square(fourier_nodes()[1]).sum() == pytest.approx(1)
-    # two wide samples: more features reach further
-    assert fourier_mmd([0.0], [6.0], features=60) == pytest.approx(2, abs=1e-6)
-    with pytest.raises(ConfigError, match="even number"):
-        fourier_nodes(3)
+    assert len(fourier_nodes(reach=1.9)[0]) == 6
+    with pytest.raises(ConfigError, match="a finite distance"):
+        fourier_mmd([0.0], [np.nan])
     with pytest.raises(EmptyError, match="0 and 1 values"):
         exact_mmd([], [1.0])
 
@@ -71,6 +86,23 @@ def drawn(rng: np.random.Generator, outer: int, inner: int) -> np.ndarray:
     while (far := np.abs(values) > 2).any():
         values[far] = rng.standard_normal(int(far.sum()), dtype=np.float32)
     return values * np.float32(0.01)
+
+
+def test_scores_are_brought_to_one_range_or_left_as_they_are() -> None:
+    scores, audience = unfair(0)
+    eightfold = FactoredScores(scores.users * 8, scores.items)
+    settings = gen_config(42)
+
+    def new(of: FactoredScores, score_range: float | None) -> np.ndarray:
+        own = settings.model_copy(update={"score_range": score_range})
+        return fit_gen_autoencoder(of, audience=audience, config=own)(of.items).block(0, 120)
+
+    normalised = new(scores, 1.9)
+    np.testing.assert_allclose(new(eightfold, 1.9), normalised, atol=1e-5)
+    low, high = scores.range()
+    kept = new(scores, None)
+    np.testing.assert_array_equal(kept, new(scores, high - low))
+    assert np.abs(kept - normalised).max() > 1e-3
 
 
 def test_one_step_is_that_of_a_network_in_plain_numpy() -> None:
