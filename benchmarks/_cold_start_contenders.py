@@ -64,8 +64,13 @@ class Contenders:
         Contenders
             To be fitted.
         """
-        sides = (scores.of_items(side.items) for side in (split.warm, split.validation, split.test))
-        return cls(*sides, split=split, quick=quick)
+        return cls(
+            warm=scores.of_items(split.warm.items),
+            validation=scores.of_items(split.validation.items),
+            test=scores.of_items(split.test.items),
+            split=split,
+            quick=quick,
+        )
 
     def scale(self, seed: int, *, alpha: float = 4.0, score_range: float | None = None) -> ScoreMap:
         """Train the published Scale.

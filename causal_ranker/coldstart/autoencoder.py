@@ -233,8 +233,9 @@ class _Trainer:
         self.rng = stage_rng(seed, f"coldstart/{stage}")
         low, high = self.items.scores.range()
         self._zero = low if from_lowest else 0.0
-        kept = config.score_range is None or high <= low
-        self._unit = 1.0 if kept else (high - low) / config.score_range
+        self._unit = 1.0
+        if config.score_range is not None and high > low:
+            self._unit = (high - low) / config.score_range
         self._batch = config.batch
         # Normalised scores are [v, 1] times this.
         users = np.column_stack([warm.users, np.full(warm.shape[0], -self._zero)]) / self._unit

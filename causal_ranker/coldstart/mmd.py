@@ -53,8 +53,10 @@ def fourier_nodes(*, reach: float = 2.0) -> tuple[NDArray[np.float64], NDArray[n
         half = nodes > 0
         return 2 * nodes[half], np.sqrt(2 * weights[half] / np.sqrt(np.pi))
     step = 2 * np.pi / (reach + _ZERO_FROM)
-    frequencies = (np.arange(np.ceil(_LAST / step)) + 0.5) * step
-    return frequencies, np.sqrt(step / np.sqrt(np.pi)) * np.exp(-(frequencies**2) / 8)
+    count = int(np.ceil(_LAST / step))
+    frequencies = (np.arange(count, dtype=np.float64) + 0.5) * step
+    amplitudes: NDArray[np.float64] = np.sqrt(step / np.sqrt(np.pi)) * np.exp(-(frequencies**2) / 8)
+    return frequencies, amplitudes
 
 
 def fourier_mmd(x: ArrayLike, y: ArrayLike) -> float:
