@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from causal_ranker.attribution.config import AttributionConfig
     from causal_ranker.chain.config import ChainConfig
+    from causal_ranker.cli.sources import Sources
 
 __all__ = ["app"]
 
@@ -27,8 +28,8 @@ app = typer.Typer()
 @app.command("attribute")
 @on_tables
 def _attribute(
-    impressions: o.Impressions,
-    plays: o.Plays,
+    impressions: o.ImpressionsIfAny = None,
+    plays: o.PlaysIfAny = None,
     touch: Annotated[
         Literal["last", "first", "linear", "time_decay", "position", "shapley"] | None,
         typer.Option(
@@ -100,7 +101,8 @@ def _attribute(
     from causal_ranker.attribution.config import AttributionConfig
     from causal_ranker.attribution.shapley import learn_surface_shares
     from causal_ranker.attribution.warnings import attribution_warnings
-    from causal_ranker.cli.settings import chain_config, open_engine
+    from causal_ranker.cli.settings import open_engine, project_config
+    from causal_ranker.cli.sources import find_sources
     from causal_ranker.cli.tables import TableFile, credits_section, surface_shares_section
     from causal_ranker.columns import Columns as C
     from causal_ranker.reporting.console import print_section
@@ -108,7 +110,10 @@ def _attribute(
     learned = touch == "shapley"
     folder = _folder(out, by_day=by_day, since=since, learned=learned)
     file = None if out is None or by_day else TableFile.at(out)
-    chain = chain_config(config, quarantine=quarantine)
+    chain = project_config(config, quarantine=quarantine)
+    sources = find_sources(
+        chain, needed=("impressions", "plays"), impressions=impressions, plays=plays
+    )
     rules = _with_options(
         chain.attribution,
         touch="last" if learned else touch,
@@ -121,10 +126,10 @@ def _attribute(
     )
     connection = open_engine(chain, threads=threads, memory=memory)
     first = None if since is None else since.date()
-    shown, played = _read(connection, impressions, plays, since=first, chain=chain, rules=rules)
+    shown, played = _read(connection, sources, since=first, chain=chain, rules=rules)
     if by_day:
-        shown = _parsed_once(shown, impressions, connection)
-        played = _parsed_once(played, plays, connection)
+        shown = _parsed_once(shown, sources.paths["impressions"], connection)
+        played = _parsed_once(played, sources.paths["plays"], connection)
     if learned:
         end = played[C.PLAYED_AT].max().to_pyarrow().as_py()
         shares = learn_surface_shares(shown, played, config=rules, log_end=end)
@@ -186,8 +191,7 @@ def _with_options(
 
 def _read(
     connection: Backend,
-    impressions: str,
-    plays: str,
+    sources: Sources,
     *,
     since: date | None,
     chain: ChainConfig,
@@ -201,19 +205,19 @@ def _read(
 
     read = partial(read_checked, connection, config=chain)
     some = None if since is None else partial(impressions_since, since=since, config=rules)
-    shown, bad = read(impressions, name="impressions", rows=some)
+    shown, bad = read(sources.impressions, name="impressions", rows=some)
     late = None if since is None else partial(plays_since, since=since)
-    played, worse = read(plays, name="plays", rows=late)
+    played, worse = read(sources.plays, name="plays", rows=late)
     tell(bad, worse)
     return shown, played
 
 
-def _parsed_once(table: ibis.Table, path: str, connection: Backend) -> ibis.Table:
+def _parsed_once(table: ibis.Table, path: str | None, connection: Backend) -> ibis.Table:
     """Keep the rows of text files: every day would parse them anew."""
     from causal_ranker.logs.carry import new_name
     from causal_ranker.logs.paths import find_files
 
-    if find_files(path, connection, name="logs").kind == "Parquet":
+    if path is not None and find_files(path, connection, name="logs").kind == "Parquet":
         return table
     return connection.create_table(new_name("parsed"), table, temp=True)
 

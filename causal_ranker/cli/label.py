@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,10 +11,10 @@ from causal_ranker.cli import options as o
 from causal_ranker.cli.told import on_tables
 
 if TYPE_CHECKING:
-    import ibis
     from ibis.backends.duckdb import Backend
 
     from causal_ranker.chain.config import ChainConfig
+    from causal_ranker.cli.sources import Sources
 
 __all__ = ["app"]
 
@@ -23,8 +24,8 @@ app = typer.Typer()
 @app.command("label")
 @on_tables
 def _label(
-    impressions: o.Impressions,
-    plays: o.Plays,
+    impressions: o.ImpressionsIfAny = None,
+    plays: o.PlaysIfAny = None,
     candidates: o.CandidatesIfAny = None,
     items: o.Items = None,
     controls: Annotated[
@@ -58,7 +59,8 @@ def _label(
 
     from causal_ranker.chain.logs import label_logs, read_logs
     from causal_ranker.chain.reach import last_event
-    from causal_ranker.cli.settings import chain_config, open_engine, tell
+    from causal_ranker.cli.settings import open_engine, project_config, tell
+    from causal_ranker.cli.sources import find_sources, with_candidates
     from causal_ranker.cli.tables import TableFile
     from causal_ranker.evaluation.background import label_report_sections
     from causal_ranker.labels.presence import mark_presence
@@ -66,30 +68,33 @@ def _label(
     from causal_ranker.reporting.console import print_section
 
     file = None if out is None else TableFile.at(out)
-    chain = chain_config(config, quarantine=quarantine)
+    chain = project_config(config, quarantine=quarantine)
+    sources = find_sources(
+        chain,
+        needed=("impressions", "plays"),
+        impressions=impressions,
+        plays=plays,
+        candidates=candidates,
+        items=items,
+    )
     connection = open_engine(chain, threads=threads, memory=memory)
-    shown: Any = impressions
-    listed: Any = candidates
-    known: Any = items
-    if candidates is None or controls is not None:
-        shown, listed, known = _with_controls(
-            connection,
-            impressions,
-            candidates,
-            items=items,
-            controls=controls,
-            seed=seed,
-            chain=chain,
-        )
+    sources = with_candidates(connection, sources, config=chain)
+    if sources.candidates is None or controls is not None:
+        sources = _with_controls(connection, sources, controls=controls, seed=seed, chain=chain)
     logs = read_logs(
-        connection, impressions=shown, plays=plays, candidates=listed, items=known, config=chain
+        connection,
+        impressions=sources.impressions,
+        plays=sources.plays,
+        candidates=sources.candidates,
+        items=sources.items,
+        config=chain,
     )
     tell(*logs.quarantines)
     labelled = label_logs(
         connection,
         logs,
         log_end=log_end or last_event(logs.plays, logs.candidates),
-        horizon_hours=horizon_hours,
+        horizon_hours=chain.run.horizon_hours if horizon_hours is None else horizon_hours,
         config=chain,
         censoring=censoring,
     )
@@ -107,30 +112,33 @@ def _label(
 
 def _with_controls(
     connection: Backend,
-    impressions: str,
-    candidates: str | None,
+    sources: Sources,
     *,
-    items: str | None,
     controls: int | None,
     seed: int,
     chain: ChainConfig,
-) -> tuple[ibis.Table, ibis.Table, ibis.Table]:
-    """Return checked impressions, a candidate log of them and of sampled controls, and items."""
+) -> Sources:
+    """Return checked impressions and items, and a candidate log of both with sampled controls."""
     from causal_ranker.chain.logs import read_checked
     from causal_ranker.cli.settings import tell
     from causal_ranker.errors import ConfigError
     from causal_ranker.labels.controls import ControlConfig, sample_controls
 
-    if candidates is not None or items is None or controls is None:
-        given = {"candidates": candidates, "items": items, "controls": controls}
+    if sources.candidates is not None or sources.items is None or controls is None:
+        given = {"candidates": sources.candidates, "items": sources.items, "controls": controls}
         raise ConfigError(
             expected="either --candidates, or --items and --controls to sample from",
             came=", ".join(f"{'no ' * (each is None)}--{name}" for name, each in given.items()),
             do="Log what could have been shown, or say how many controls to draw.",
         )
-    shown, bad = read_checked(connection, impressions, name="impressions", config=chain)
-    catalogue, worse = read_checked(connection, items, name="items", config=chain)
+    shown, bad = read_checked(connection, sources.impressions, name="impressions", config=chain)
+    catalogue, worse = read_checked(connection, sources.items, name="items", config=chain)
     tell(bad, worse)
     config = ControlConfig(per_request=controls, seed=seed)
     rows = sample_controls(shown, catalogue, config=config)
-    return shown, connection.create_table("controls", rows, temp=True), catalogue
+    return replace(
+        sources,
+        impressions=shown,
+        candidates=connection.create_table("controls", rows, temp=True),
+        items=catalogue,
+    )

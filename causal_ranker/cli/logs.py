@@ -11,8 +11,11 @@ import typer
 
 from causal_ranker.cli import options as o
 from causal_ranker.cli.told import on_tables
+from causal_ranker.errors import ConfigError
 
 if TYPE_CHECKING:
+    from causal_ranker.chain.project import ProjectConfig
+    from causal_ranker.cli.sources import Sources
     from causal_ranker.ranker import CausalRanker
 
 __all__ = ["app"]
@@ -23,17 +26,17 @@ app = typer.Typer()
 @app.command("fit")
 @on_tables
 def _fit(
-    impressions: o.Impressions,
-    plays: o.Plays,
-    candidates: o.Candidates,
+    impressions: o.ImpressionsIfAny = None,
+    plays: o.PlaysIfAny = None,
+    candidates: o.CandidatesIfAny = None,
     users: o.Users = None,
     items: o.Items = None,
     horizon_hours: o.HorizonHours = None,
     log_end: o.LogEnd = None,
-    base: o.Base = "logged",
+    base: o.Base = None,
     learner: o.Learner = "auto",
     policy: o.PolicyName = "auto",
-    k: o.Slots = 10,
+    k: o.Slots = None,
     config: o.Config = None,
     seed: o.Seed = 0,
     resume: o.Resume = None,
@@ -42,7 +45,9 @@ def _fit(
     """Learn from logs and publish a model."""
     from rich.console import Console
 
-    from causal_ranker.cli.settings import tell
+    from causal_ranker.chain.logs import connection_of
+    from causal_ranker.cli.settings import project_config, tell
+    from causal_ranker.cli.sources import with_candidates
     from causal_ranker.evaluation.background import stages_section
     from causal_ranker.evaluation.origin import package_versions
     from causal_ranker.reporting.console import print_section
@@ -50,26 +55,44 @@ def _fit(
     from causal_ranker.serving.registry import check_target
 
     check_target(out)  # before the training, not after it
+    project = project_config(config)
     ranker = _ranker(
+        project,
         base=base,
         learner=learner,
         policy=policy,
         k=k,
         horizon_hours=horizon_hours,
-        config=config,
+        from_file=config is not None,
         seed=seed,
         resume=resume,
     )
-    inputs = _inputs(impressions, plays, candidates, users, items)
+    sources = _sources(
+        project,
+        impressions=impressions,
+        plays=plays,
+        candidates=candidates,
+        users=users,
+        items=items,
+    )
     with recording(
         out,
         "fit",
         settings=_settings(ranker, log_end=log_end),
-        inputs=inputs,
+        inputs=sources.paths,
         versions=package_versions(),
     ) as record:
+        tables = sources
+        if project.run.every_item:  # elsewhere the ranker opens an engine of its own
+            connection = connection_of(config=ranker.config)
+            tables = with_candidates(connection, sources, config=project)
         ranker.fit(
-            impressions, plays, candidates=candidates, users=users, items=items, log_end=log_end
+            tables.impressions,
+            tables.plays,
+            candidates=tables.candidates,
+            users=tables.users,
+            items=tables.items,
+            log_end=log_end,
         )
         tell(*ranker.quarantines_)
         _tell_resumed(ranker)
@@ -84,25 +107,26 @@ def _fit(
 @on_tables
 def _evaluate(
     context: typer.Context,
-    impressions: o.Impressions,
-    plays: o.Plays,
-    candidates: o.Candidates,
+    impressions: o.ImpressionsIfAny = None,
+    plays: o.PlaysIfAny = None,
+    candidates: o.CandidatesIfAny = None,
     holdout_from: Annotated[
-        datetime,
+        datetime | None,
         typer.Option(
             parser=o.moment,
             metavar="ISO",
-            help="Learn from what came before this moment, report on what came from then on.",
+            help="Learn from what came before this moment, report on what came from then on; or "
+            "the one that --config names.",
         ),
-    ],
+    ] = None,
     users: o.Users = None,
     items: o.Items = None,
     horizon_hours: o.HorizonHours = None,
     log_end: o.LogEnd = None,
-    base: o.Base = "logged",
+    base: o.Base = None,
     learner: o.Learner = "auto",
     policy: o.PolicyName = "auto",
-    k: o.Slots = 10,
+    k: o.Slots = None,
     config: o.Config = None,
     seed: o.Seed = 0,
     resume: o.Resume = None,
@@ -116,7 +140,8 @@ def _evaluate(
     from causal_ranker.chain.logs import connection_of, read_logs
     from causal_ranker.chain.split import split_logs
     from causal_ranker.cli.again import command_line
-    from causal_ranker.cli.settings import tell
+    from causal_ranker.cli.settings import project_config, tell
+    from causal_ranker.cli.sources import with_candidates
     from causal_ranker.errors import OverlapError
     from causal_ranker.evaluation.origin import package_versions, reproduce_section
     from causal_ranker.evaluation.report import refused_report
@@ -130,28 +155,46 @@ def _evaluate(
     make_folder(out)  # before the work, not after it
     check_page(page)
     check_page(machine)
+    project = project_config(config)
+    holdout_from = holdout_from or project.run.holdout_from
+    if holdout_from is None:
+        raise ConfigError(
+            expected="--holdout-from, or holdout_from below [run] in the file of --config",
+            came="neither",
+            do="Give the moment from which lists are judged; what came before is learned from.",
+        )
     ranker = _ranker(
+        project,
         base=base,
         learner=learner,
         policy=policy,
         k=k,
         horizon_hours=horizon_hours,
-        config=config,
+        from_file=config is not None,
         seed=seed,
         resume=resume,
     )
     settings = _settings(ranker, log_end=log_end, holdout_from=holdout_from)
-    inputs = _inputs(impressions, plays, candidates, users, items)
+    sources = _sources(
+        project,
+        impressions=impressions,
+        plays=plays,
+        candidates=candidates,
+        users=users,
+        items=items,
+    )
     with recording(
-        out, "evaluate", settings=settings, inputs=inputs, versions=package_versions()
+        out, "evaluate", settings=settings, inputs=sources.paths, versions=package_versions()
     ) as record:
+        connection = connection_of(config=ranker.config)
+        tables = with_candidates(connection, sources, config=project)
         logs = read_logs(
-            connection_of(config=ranker.config),
-            impressions=impressions,
-            plays=plays,
-            candidates=candidates,
-            users=users,
-            items=items,
+            connection,
+            impressions=tables.impressions,
+            plays=tables.plays,
+            candidates=tables.candidates,
+            users=tables.users,
+            items=tables.items,
             config=ranker.config,
         )
         tell(*logs.quarantines)
@@ -197,39 +240,38 @@ def _settings(ranker: CausalRanker, **others: object) -> dict[str, object]:
     return {**ranker.get_params(deep=False), "config": config, **others}
 
 
-def _inputs(
-    impressions: str, plays: str, candidates: str, users: str | None, items: str | None
-) -> dict[str, str | None]:
-    return {
-        "impressions": impressions,
-        "plays": plays,
-        "candidates": candidates,
-        "users": users,
-        "items": items,
-    }
+def _sources(project: ProjectConfig, **options: str | None) -> Sources:
+    from causal_ranker.cli.sources import find_sources
+
+    needed: tuple[str, ...] = ("impressions", "plays")
+    if not project.run.every_item:
+        needed = (*needed, "candidates")
+    return find_sources(project, needed=needed, **options)
 
 
 def _ranker(
+    project: ProjectConfig,
     *,
-    base: Literal["logged", "boosted"],
+    base: Literal["logged", "boosted"] | None,
     learner: str,
     policy: Literal["auto", "uplift", "blend", "base"],
-    k: int,
+    k: int | None,
     horizon_hours: float | None,
-    config: Path | None,
+    from_file: bool,
     seed: int,
     resume: Path | None,
 ) -> CausalRanker:
-    from causal_ranker.chain.config import ChainConfig
     from causal_ranker.ranker import CausalRanker
 
+    asked = project.run
+    base = base or asked.base
     return CausalRanker(
         learner=learner,
         policy=policy,
         base=None if base == "logged" else base,
-        k=k,
-        horizon_hours=horizon_hours,
-        config=None if config is None else ChainConfig.from_toml(config),
+        k=asked.k if k is None else k,
+        horizon_hours=asked.horizon_hours if horizon_hours is None else horizon_hours,
+        config=project.chain if from_file else None,  # without a file, covariates are found
         seed=seed,
         checkpoint=None if resume is None else str(resume),
         progress=sys.stderr.isatty(),  # elsewhere an error's one line has to stand alone

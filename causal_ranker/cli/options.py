@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Base",
-    "Candidates",
     "CandidatesIfAny",
     "Config",
     "HorizonHours",
-    "Impressions",
+    "ImpressionsIfAny",
     "Items",
     "Learner",
     "LogEnd",
     "Memory",
     "Plays",
+    "PlaysIfAny",
     "PolicyName",
     "Quarantine",
     "Resume",
@@ -94,17 +94,25 @@ def metric_named(written: str, past: list[str] | None) -> Metric:
 
 
 # Tables are text, not Path: a glob or an address has to stay as it was written.
-Impressions = Annotated[
-    str, typer.Option(help="Impression log: a Parquet or CSV file, a folder, or a quoted glob.")
+ImpressionsIfAny = Annotated[
+    str | None,
+    typer.Option(
+        "--impressions",
+        help="Impression log: a Parquet or CSV file, a folder, or a quoted glob; or the file that "
+        "--config names. Names of columns in --config hold for either.",
+    ),
 ]
 Plays = Annotated[str, typer.Option(help="Play log, all surfaces.")]
-Candidates = Annotated[
-    str, typer.Option(help="Candidate log: what could have been shown, and whether it was.")
+PlaysIfAny = Annotated[
+    str | None,
+    typer.Option("--plays", help="Play log, all surfaces; or the file that --config names."),
 ]
 CandidatesIfAny = Annotated[
     str | None,
     typer.Option(
-        "--candidates", help="Candidate log: what could have been shown, and whether it was."
+        "--candidates",
+        help="Candidate log: what could have been shown, and whether it was; or the file that "
+        "--config names.",
     ),
 ]
 Threads = Annotated[int | None, typer.Option(help="Threads of the engine; all by default.")]
@@ -132,8 +140,10 @@ LogEnd = Annotated[
     ),
 ]
 Base = Annotated[
-    Literal["logged", "boosted"],
-    typer.Option(help="The candidates' base_score column, or the built-in base ranker."),
+    Literal["logged", "boosted"] | None,
+    typer.Option(
+        help="The candidates' base_score column (logged, the default), or the built-in base ranker."
+    ),
 ]
 Learner = Annotated[
     str,
@@ -148,9 +158,13 @@ PolicyName = Annotated[
         help="The policy; auto takes that of --config, or the best on the last days of the logs."
     ),
 ]
-Slots = Annotated[int, typer.Option("--k", help="Slots of a slate.")]
+Slots = Annotated[int | None, typer.Option("--k", help="Slots of a slate; 10 by default.")]
 Config = Annotated[
-    Path | None, typer.Option(help="TOML file with settings of causal_ranker.chain.config.")
+    Path | None,
+    typer.Option(
+        help="TOML file with settings of causal_ranker.chain.project, as causal-ranker init writes "
+        "it; causal-ranker explain-config tells what stands in it."
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the run.")]
 Resume = Annotated[

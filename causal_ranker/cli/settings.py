@@ -8,28 +8,29 @@ from typing import TYPE_CHECKING
 import typer
 
 from causal_ranker.chain.config import ChainConfig
+from causal_ranker.chain.project import ProjectConfig
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
     from causal_ranker.logs.quarantine import Quarantine
 
-__all__ = ["chain_config", "open_engine", "tell"]
+__all__ = ["open_engine", "project_config", "tell"]
 
 
-def chain_config(file: Path | None, *, quarantine: Path | None) -> ChainConfig:
+def project_config(file: Path | None, *, quarantine: Path | None = None) -> ProjectConfig:
     """Return the settings of a file, or the defaults.
 
     Parameters
     ----------
     file : Path or None
         TOML file.
-    quarantine : Path or None
+    quarantine : Path, optional
         Folder for bad rows, in place of what the file says about them.
 
     Returns
     -------
-    ChainConfig
+    ProjectConfig
         Settings.
 
     Raises
@@ -37,7 +38,7 @@ def chain_config(file: Path | None, *, quarantine: Path | None) -> ChainConfig:
     ConfigError
         If the file cannot be read, or holds a wrong key or value.
     """
-    config = ChainConfig() if file is None else ChainConfig.from_toml(file)
+    config = ProjectConfig() if file is None else ProjectConfig.from_toml(file)
     if quarantine is None:
         return config
     aside = {"on_bad_rows": "quarantine", "quarantine_folder": quarantine}

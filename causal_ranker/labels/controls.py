@@ -22,7 +22,7 @@ from causal_ranker.logs.contract import check_same_ids
 from causal_ranker.logs.ids import id_order
 from causal_ranker.logs.sources import reading
 
-__all__ = ["ControlConfig", "sample_controls"]
+__all__ = ["ControlConfig", "every_item", "sample_controls"]
 
 # What is known of a request, whatever the item.
 _OF_REQUEST: Final = (C.HORIZON_END, C.HOUR, C.DEVICE, C.SESSION_SO_FAR)
@@ -90,11 +90,7 @@ def sample_controls(
         raise EmptyError(
             expected="items to draw controls from", came="an empty table", do="Pass the catalogue."
         )
-    context = [name for name in _OF_REQUEST if name in impressions.columns]
-    request = [C.USER, C.T0]
-    requests = impressions.group_by(request).aggregate(
-        **{name: impressions[name].min() for name in context}
-    )
+    requests = _requests(impressions)
     shown = impressions.select(C.USER, C.ITEM, C.T0).distinct()
     drawn = _draws(requests, items, size=size, config=config)
     placed = shown.mutate(**{_PLACED: ibis.literal(True)})
@@ -109,6 +105,60 @@ def sample_controls(
     rows = shown.mutate(**{C.SHOWN: ibis.literal(True), C.SAMPLING_WEIGHT: one}).union(
         controls.mutate(**{C.SHOWN: ibis.literal(False), C.SAMPLING_WEIGHT: weight})
     )
+    return _with_context(rows, requests)
+
+
+def every_item(impressions: ibis.Table, items: ibis.Table) -> ibis.Table:
+    """Make a candidate log in which each request could have been shown each item there was.
+
+    Nothing is drawn, so lists can be ranked whole; rows are requests times items. It says that the
+    recommender chose among all of them, which is for the caller to know: an item that it never
+    would have shown has no overlap, and is left out of estimates for that.
+
+    Parameters
+    ----------
+    impressions : ibis.Table
+        Impression log that passed `causal_ranker.logs.contract.check_impressions`.
+    items : ibis.Table
+        The catalogue, one row per ``item_id``; ``available_from`` (included) and
+        ``available_until`` (excluded) where there are any, null for no bound.
+
+    Returns
+    -------
+    ibis.Table
+        A candidate log: ``user_id``, ``item_id``, ``t0``, ``shown`` and what is known of the
+        request (as for `sample_controls`). What was shown is a candidate even where the catalogue
+        says that it was not there.
+
+    Raises
+    ------
+    SchemaError
+        If ids differ in type between the tables, or a bound of availability is no instant.
+    """
+    check_same_ids({"impressions": impressions, "items": items})
+    items = with_bounds(items)
+    request = [C.USER, C.T0]
+    requests = _requests(impressions)
+    shown = impressions.select(C.USER, C.ITEM, C.T0).distinct()
+    all_items = requests.select(*request).cross_join(items)
+    there = all_items.filter(was_there(all_items, all_items[C.T0]))
+    rows = there.select(C.USER, C.ITEM, C.T0).union(shown, distinct=True)
+    placed = shown.mutate(**{_PLACED: ibis.literal(True)})
+    joined = rows.left_join(placed, [rows[name] == placed[name] for name in shown.columns])
+    marked = joined.select(rows, **{C.SHOWN: joined[_PLACED].notnull()})
+    return _with_context(marked, requests)
+
+
+def _requests(impressions: ibis.Table) -> ibis.Table:
+    context = [name for name in _OF_REQUEST if name in impressions.columns]
+    return impressions.group_by([C.USER, C.T0]).aggregate(
+        **{name: impressions[name].min() for name in context}
+    )
+
+
+def _with_context(rows: ibis.Table, requests: ibis.Table) -> ibis.Table:
+    request = [C.USER, C.T0]
+    context = [name for name in requests.columns if name not in request]
     if not context:
         return rows
     known = rows.inner_join(requests, [rows[name] == requests[name] for name in request])

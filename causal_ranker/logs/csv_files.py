@@ -7,7 +7,9 @@ single column, take a row that begins with # for a comment, or a row for the hea
 from __future__ import annotations
 
 import gzip
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -70,6 +72,7 @@ def read_csv_files(
         _point_at_line(files, connection, contract)
         raise
     _check_separator(table.columns, files, contract)
+    _check_names(table.columns, files, connection, name=name)
     judged = judge_words(words, table.schema(), contract)
     refuse_words(words, judged, name=name)
     settled = {
@@ -234,6 +237,27 @@ def _check_separator(columns: tuple[str, ...], files: Files, contract: Contract 
             came=f"the column {odd!r}",
             do=f"Write the file with {sign} between its columns.",
         )
+
+
+def _check_names(columns: tuple[str, ...], files: Files, connection: Backend, *, name: str) -> None:
+    """Refuse two columns of one name: the engine would call the second one something else."""
+    # Only a name such as "a_1" beside "a" can be such a second one: no other file is looked at.
+    known = {column.lower() for column in columns}
+    again = [re.fullmatch(r"(.+)_[0-9]+", column) for column in columns]
+    if not any(found and found[1].lower() in known for found in again):
+        return
+    for file in list_files(files.patterns, connection):
+        options = {**dialect(files), "header": False, "all_varchar": True}
+        sql, values = _scan([literal(file)], options)
+        head = connection.con.execute(f"SELECT * FROM {sql} LIMIT 1", values).fetchone() or ()
+        counts = Counter(str(word).lower() for word in head)
+        doubled = next((str(word) for word in head if counts[str(word).lower()] > 1), None)
+        if doubled is not None:
+            raise SchemaError(
+                expected=f"each column of {name} once in the first line of {file}",
+                came=f"{counts[doubled.lower()]} columns called {doubled!r}",
+                do="Rename or remove all but one of them.",
+            )
 
 
 def _point_at_line(files: Files, connection: Backend, contract: Contract | None) -> None:

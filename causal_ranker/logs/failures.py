@@ -93,6 +93,12 @@ def explain(error: BaseException, *, name: str, target: Path | None = None) -> D
             came=brief(error),
             do="Cast ids to integers or strings, and names to text, alike in all logs.",
         )
+    if "utf-8" in str(error).lower():
+        return DataError(
+            expected=f"{name} as text in UTF-8",
+            came=brief(error),
+            do="Write the file anew as UTF-8, e.g. with iconv -f LATIN1 -t UTF-8.",
+        )
     return DataError(
         expected=f"{name} to be readable to the last row",
         came=brief(error),

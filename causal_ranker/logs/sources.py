@@ -27,6 +27,7 @@ from causal_ranker.logs.contract import CONTRACTS
 from causal_ranker.logs.csv_faults import FaultyRows, read_faulty_csv
 from causal_ranker.logs.csv_files import read_csv_files
 from causal_ranker.logs.failures import SPILL_FOLDER, brief, reading
+from causal_ranker.logs.mapping import TableSource, mapped, their_contract
 from causal_ranker.logs.parquet_files import read_parquet_files
 from causal_ranker.logs.paths import find_files
 from causal_ranker.logs.rules import Contract
@@ -101,8 +102,8 @@ def read_table(
 
     Parameters
     ----------
-    source : str, Path, pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table, \
-pyarrow.dataset.Dataset or ibis.Table
+    source : str, Path, TableSource, pandas.DataFrame, polars.DataFrame, polars.LazyFrame, \
+pyarrow.Table, pyarrow.dataset.Dataset or ibis.Table
         Where the rows are. A folder is read as all Parquet files, or all CSV files, below it, but
         for files and folders whose names begin with ``.`` or ``_``, as Spark and Hive do (a
         partition such as ``_day=1`` is read). A link to a folder below it is refused.
@@ -138,6 +139,10 @@ pyarrow.dataset.Dataset or ibis.Table
         if not backends:
             return _register(source.to_pyarrow(), connection, name)
         return declare_instants(source) if backends[0].name == "pyspark" else source
+    if isinstance(source, TableSource):
+        kinds = None if contract is None else their_contract(contract, source)
+        theirs = _read_path(source.path, connection, name, contract=kinds)
+        return mapped(theirs, source, name=name, contract=contract)
     if isinstance(source, str | Path):
         return _read_path(str(source), connection, name, contract=contract)
     if type(source).__module__.startswith("polars.") and hasattr(source, "sink_parquet"):
@@ -160,7 +165,7 @@ def read_faulty(source: Any, connection: Backend, *, contract: Contract) -> Faul
     Returns
     -------
     FaultyRows or None
-        None where the source is no path of CSV files.
+        None where the source is no path of CSV files, or its columns have other names than ours.
 
     Raises
     ------
