@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from causal_ranker.errors import ConfigError
 
-__all__ = ["FrozenConfig"]
+__all__ = ["FrozenConfig", "read_toml"]
 
 
 class FrozenConfig(BaseModel):
@@ -49,23 +50,64 @@ class FrozenConfig(BaseModel):
         ConfigError
             If the file is missing, is not TOML, or holds a wrong key or value.
         """
-        try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(
-                expected=f"a readable TOML file at {path}",
-                came=str(error),
-                do="Check the path and the file's syntax.",
-            ) from error
-        return cls(**values)
+        return cls(**read_toml(path))
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    dict
+        What it says, unchecked.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            expected=f"a readable TOML file at {path}",
+            came=str(error),
+            do="Check the path and the file's syntax.",
+        ) from error
 
 
 def _as_config_error(config: type[BaseModel], error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"]) or "the whole config"
-    known = ", ".join(sorted(config.model_fields))
+    owner = _owner(config, first["loc"])
+    near: list[str] = []
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(first["loc"][-1]), list(owner.model_fields), n=1)
+    known = f"Known settings: {', '.join(sorted(owner.model_fields))}."
     return ConfigError(
         expected=f"valid settings for {config.__name__}",
         came=f"{key} = {first.get('input')!r} ({first['msg'].lower()})",
-        do=f"Known settings: {known}.",
+        do=f"Is '{near[0]}' meant? {known}" if near else known,
     )
+
+
+def _owner(config: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
+    """Return the config that a key stands in: one below, where the key is dotted."""
+    for part in place[:-1]:
+        field = config.model_fields.get(str(part))
+        below = next(
+            (
+                each
+                for each in ([field.annotation, *get_args(field.annotation)] if field else [])
+                if isinstance(each, type) and issubclass(each, BaseModel)
+            ),
+            None,
+        )
+        if below is not None:
+            config = below
+    return config

@@ -117,6 +117,6 @@ report
 # %% [markdown]
 # ## With your own data
 #
-# Replace `past` and `new` by paths to your tables: `causal-ranker init --impressions ... --plays
-# ...` says which columns they need. Your report has no column of true uplift; its intervals, and
+# Replace `past` and `new` by paths to your tables: `causal-ranker init impressions.csv plays.csv`
+# says what they hold and what they lack. Your report has no column of true uplift; its intervals, and
 # what stands under "What has to be true for this", take its place.

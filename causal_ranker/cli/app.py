@@ -17,6 +17,7 @@ from causal_ranker.cli import (
     coldstart,
     decisions,
     experiment,
+    explain,
     features,
     init,
     interleave,
@@ -56,7 +57,6 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Rank by uplift: the plays that happen because an item was shown.",
@@ -68,6 +68,7 @@ app.add_typer(label.app)
 app.add_typer(logs.app)
 app.add_typer(monitor.app)
 app.add_typer(init.app)
+app.add_typer(explain.app)
 experiment.app.add_typer(interleave.app)
 experiment.app.add_typer(link.app)
 experiment.app.add_typer(quasi.app, name="quasi")
@@ -158,14 +159,23 @@ def _demo(
 
 
 @app.command("doctor")
-def _doctor() -> None:
+def _doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
     """Look at this machine and say what would get in the way."""
+    from dataclasses import asdict
+
     from rich.console import Console
 
     from causal_ranker.doctor import as_section, diagnose, worst
     from causal_ranker.reporting.console import print_section
+    from causal_ranker.reporting.json import to_line
 
     findings = diagnose()
-    print_section(as_section(findings), Console())
+    if as_json:
+        told = [asdict(each) for each in findings]
+        typer.echo(to_line({"worst": worst(findings), "findings": told}))
+    else:
+        print_section(as_section(findings), Console())
     if worst(findings) == "fail":
         raise typer.Exit(1)

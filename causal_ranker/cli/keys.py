@@ -27,11 +27,20 @@ def _new(
 
 
 @app.command("list")
-def _list(file: _File = _DEFAULT) -> None:
+def _list(
+    file: _File = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
     """Print ids, when the keys were made, and whose they are."""
+    from causal_ranker.reporting.json import to_line
     from causal_ranker.serving.http.keys import read_keys
 
-    for key in read_keys(file):
+    found = read_keys(file)
+    if as_json:  # not their hashes: nobody needs those
+        told = [{"id": k.id, "created_at": k.created_at, "note": k.note} for k in found]
+        typer.echo(to_line({"keys": told}))
+        return
+    for key in found:
         typer.echo(f"{key.id}  {key.created_at}  {key.note}".rstrip())
 
 

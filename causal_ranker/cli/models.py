@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from causal_ranker.cli.told import on_tables
+from causal_ranker.errors import ConfigError
 
 __all__ = ["app"]
 
@@ -29,6 +30,13 @@ def _rerank(
             "the model's own candidates and base scores by default."
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Or a settings file with a candidate log: the user's latest request there is "
+            "ranked anew."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Print one user's re-ranked list."""
@@ -44,10 +52,20 @@ def _rerank(
     bundle = load_bundle(model)
     key = bundle.snapshot.users.key(user)
     offered = None
+    if candidates is not None and config is not None:
+        raise ConfigError(
+            expected="one of --candidates and --config",
+            came="both",
+            do="Leave one of them out: each says what there is to rank.",
+        )
     if candidates is not None:
         from causal_ranker.cli.tables import read_offer
 
         offered = read_offer(candidates)
+    elif config is not None:
+        from causal_ranker.cli.sources import latest_offer
+
+        offered = latest_offer(config, user=key)
     ranked = rerank(bundle, key, candidates=offered, k=k, strict=True)
     if as_json:
         answer = {

@@ -38,14 +38,18 @@ def _list(
 
 
 @app.command("show")
-def _show(folder: Annotated[Path, typer.Argument(help="Folder of the run.")]) -> None:
-    """Print the record of one run as JSON."""
+def _show(
+    folder: Annotated[Path, typer.Argument(help="Folder of the run.")], as_json: _Json = False
+) -> None:
+    """Print the record of one run, which is JSON: on many lines for people, or on one."""
     import json
     from dataclasses import asdict
 
+    from causal_ranker.reporting.json import to_line
     from causal_ranker.runs import read_run
 
-    typer.echo(json.dumps(asdict(read_run(folder)), indent=2))
+    record = asdict(read_run(folder))
+    typer.echo(to_line(record) if as_json else json.dumps(record, indent=2))
 
 
 @app.command("compare")

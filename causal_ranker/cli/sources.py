@@ -10,9 +10,11 @@ from causal_ranker.errors import ConfigError
 from causal_ranker.logs.mapping import TableSource
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ibis.backends.duckdb import Backend
 
-__all__ = ["Sources", "find_sources", "with_candidates"]
+__all__ = ["Sources", "find_sources", "latest_offer", "with_candidates"]
 
 _NAMES = ("impressions", "plays", "candidates", "users", "items")
 
@@ -147,3 +149,51 @@ def with_candidates(connection: Backend, sources: Sources, *, config: ProjectCon
         users=sources.users,
         items=None if sources.items is None else catalogue,
     )
+
+
+def latest_offer(file: Path, *, user: int | str) -> list[tuple[int | str, float]]:
+    """Read what a user could have been shown at the latest request of a candidate log.
+
+    Parameters
+    ----------
+    file : Path
+        Settings that name the log.
+    user : int or str
+        The user.
+
+    Returns
+    -------
+    list of (item id, base score)
+        Best base score first.
+
+    Raises
+    ------
+    ConfigError
+        If the settings name no candidate log.
+    DataError
+        If the log breaks its contract, has no base score, or no request of the user.
+    """
+    from causal_ranker.chain.logs import read_checked
+    from causal_ranker.cli.settings import open_engine, project_config
+    from causal_ranker.columns import Columns as C
+    from causal_ranker.errors import EmptyError
+    from causal_ranker.logs.rules import require_columns
+    from causal_ranker.logs.sources import reading
+
+    config = project_config(file)
+    connection = open_engine(config, threads=None, memory=None)
+    source = find_sources(config, needed=("candidates",)).candidates
+    log, _ = read_checked(connection, source, name="candidates", config=config)
+    require_columns(log, [C.BASE_SCORE], name="candidates")
+    own = log.filter(log[C.USER] == user)
+    latest = own.filter(own[C.T0] == own[C.T0].max())
+    with reading("candidates"):
+        offer = latest.order_by(latest[C.BASE_SCORE].desc()).select(C.ITEM, C.BASE_SCORE)
+        rows = offer.to_pyarrow()
+    if not rows.num_rows:
+        raise EmptyError(
+            expected=f"a request of the user {user!r} in the candidate log",
+            came="none",
+            do="Ask for a user who is in it, or send a list with --candidates.",
+        )
+    return list(zip(rows[C.ITEM].to_pylist(), rows[C.BASE_SCORE].to_pylist(), strict=True))

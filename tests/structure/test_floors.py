@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2] / PACKAGE
 # The lowest floor comes first. A room is a folder or a file directly under the package.
 FLOORS = {
     0: {"errors", "columns", "config", "seeds", "addresses", "_extras"},
-    1: {"stats", "boosting", "paging"},
+    1: {"stats", "boosting", "explain", "paging"},
     2: {"logs", "reporting"},
     3: {"attribution", "recommenders"},
     4: {"labels", "worlds"},

@@ -16,18 +16,23 @@ LONGEST = 10
 
 def quickstart(readme: str) -> str:
     """Return the first python block under a heading 'Quickstart'."""
-    heading = re.search(r"^#+ .*quickstart.*$", readme, re.IGNORECASE | re.MULTILINE)
-    assert heading, "README.md has no heading 'Quickstart'"
+    return first_block(readme, "Quickstart", language="python")
+
+
+def first_block(readme: str, title: str, *, language: str) -> str:
+    """Return the first block of a language under a heading that holds a title."""
+    heading = re.search(rf"^#+ .*{title}.*$", readme, re.IGNORECASE | re.MULTILINE)
+    assert heading, f"README.md has no heading '{title}'"
     # A comment inside a block is no heading: stop at the first heading outside all blocks.
     parts = re.split(r"^(```.*?^```)$", readme[heading.end() :], flags=re.DOTALL | re.MULTILINE)
     block = None
     for part in parts:
-        if part.startswith("```python\n"):
-            block = re.fullmatch(r"```python\n(.*)```", part, flags=re.DOTALL)
+        if part.startswith(f"```{language}\n"):
+            block = re.fullmatch(rf"```{language}\n(.*)```", part, flags=re.DOTALL)
             break
         if not part.startswith("```") and re.search(r"^#+ ", part, re.MULTILINE):
             break
-    assert block, "no python block under 'Quickstart'"
+    assert block, f"no {language} block under '{title}'"
     return block[1]
 
 

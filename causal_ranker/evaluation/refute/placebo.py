@@ -160,10 +160,13 @@ def placebo_outcome(material: Material, base: Judged, *, level: float) -> list[C
         why = f"The outcome before t0 is {outcome[0]:g} in every row."
         return [not_run(_BEFORE, target.name, why=why) for target in named]
     blind = [place for place, name in enumerate(material.rows.names) if name not in read]
+    features = material.rows.features[:, blind]
+    if not blind:  # every feature counts plays: a mean for each arm is left to learn
+        features = np.zeros((len(outcome), 1), dtype=np.float32)
     rows = replace(
         material.rows,
-        features=np.asfortranarray(material.rows.features[:, blind]),
-        names=tuple(material.rows.names[place] for place in blind),
+        features=np.asfortranarray(features),
+        names=tuple(material.rows.names[place] for place in blind) or ("nothing",),
         categorical=tuple(name for name in material.rows.categorical if name not in read),
         outcome=outcome,
     )

@@ -130,6 +130,16 @@ def test_a_past_in_the_features_is_kept_from_outcome_models_where_chances_were_l
     assert with_past(()) < 0.5 * with_past(("played_before",))
 
 
+def test_where_every_feature_counts_plays_the_arms_means_are_compared() -> None:
+    rows = material(2, logged=True)
+    assert rows.earlier is not None
+    known = replace(rows, earlier=Earlier(rows.earlier.outcome, rows.rows.names))
+    found = on(placebo_outcome(known, judge(known), level=LEVEL))
+    assert found.verdict == "passed"
+    assert found.figure is not None
+    assert found.figure.low < 0 < found.figure.high
+
+
 def test_without_a_past_or_without_plays_in_it_nothing_is_run() -> None:
     rows = material(2)
     for earlier, why in (
