@@ -118,5 +118,5 @@ report
 # ## With your own data
 #
 # Replace `past` and `new` by paths to your tables: `causal-ranker init impressions.csv plays.csv`
-# says what they hold and what they lack. Your report has no column of true uplift; its intervals, and
-# what stands under "What has to be true for this", take its place.
+# says what they hold and what they lack. Your report has no column of true uplift; its intervals,
+# and what stands under "What has to be true for this", take its place.
