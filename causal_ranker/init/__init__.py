@@ -4,5 +4,3 @@
 tables allow, and `settings` writes all that down as a commented TOML file. What is not clear is
 left open there, for its owner to decide.
 """
-
-__all__: list[str] = []

@@ -18,9 +18,9 @@ from causal_ranker.logs.mapping import TableSource, mapped
 from causal_ranker.logs.rules import Kind, check
 from causal_ranker.logs.sources import reading
 
-__all__ = ["Fact", "Found", "sources_of", "tell_found", "zone_is_open"]
+__all__ = ["Fact", "Found", "naive_times", "sources_of", "tell_found", "zone_is_open"]
 
-HORIZON: Final = timedelta(hours=24)
+_HORIZON: Final = timedelta(hours=24)
 _CLOCKS: Final = {"impressions": C.T0, "plays": C.PLAYED_AT, "candidates": C.T0}
 _FEW_DAYS: Final = 8
 
@@ -344,7 +344,7 @@ def _share_played(shown: ibis.Table, played: ibis.Table) -> Fact:
     """Count impressions that a play of the same item follows within the horizon."""
     pairs = shown.select(C.USER, C.ITEM, C.T0).distinct()
     events = played.select(C.USER, C.ITEM, C.PLAYED_AT)
-    end = pairs[C.T0] + ibis.interval(hours=int(HORIZON.total_seconds() // 3600))
+    end = pairs[C.T0] + ibis.interval(hours=int(_HORIZON.total_seconds() // 3600))
     followed = pairs.semi_join(
         events,
         [

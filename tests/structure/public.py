@@ -89,7 +89,11 @@ def own_parameters(value: Any) -> set[str]:
             return set()
         fields = getattr(value, "model_fields", None)
         if fields is not None:
-            return set(fields)
+            # Inherited fields are documented where they are written.
+            inherited = {
+                name for base in value.__mro__[1:] for name in getattr(base, "model_fields", {})
+            }
+            return set(fields) - inherited
         inits = [base for base in value.__mro__ if "__init__" in vars(base)]
         if not inits or inits[0].__module__.split(".")[0] in FOREIGN_ROOTS:
             return set()
