@@ -66,7 +66,8 @@ def _completion(
     bash: eval "$(causal-ranker completion bash)", in ~/.bashrc. zsh: the same in ~/.zshrc, after
     compinit. fish: causal-ranker completion fish > ~/.config/fish/completions/causal-ranker.fish.
     """
-    from typer.completion import get_completion_script
+    # typer re-exports it without saying so
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     typer.echo(
         get_completion_script(
