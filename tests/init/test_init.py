@@ -92,7 +92,7 @@ def test_impressions_alone_leave_the_candidates_to_their_owner(tmp_path: Path) -
 
 
 def test_two_columns_that_fit_alike_are_never_guessed(tmp_path: Path) -> None:
-    both = small(member_id=[f"x{d}" for d in DAYS])
+    both = small(member_id=[f"m{d}" for d in reversed(DAYS)])
     found = begun(tmp_path, both, watched())
     state, came, means = facts(found, "impressions", C.USER)
     assert (state, came) == ("decide", "open")
@@ -101,6 +101,10 @@ def test_two_columns_that_fit_alike_are_never_guessed(tmp_path: Path) -> None:
     assert "# DECIDE: user_id" in found.text
     with pytest.raises(ConfigError, match=r"'user_id'.*nobody has decided"):
         config(found, tmp_path)
+    # values tell where names do not: only one of them is known to the other log
+    one = begun(tmp_path, small(member_id=[f"x{d}" for d in DAYS]), watched())
+    assert facts(one, "impressions", C.USER)[:2] == ("ok", "member")
+    assert "by its values" in facts(one, "impressions", C.USER)[2]
     said = begun(tmp_path, both, watched(), said={("impressions", C.USER): "member"})
     assert facts(said, "impressions", C.USER)[0] == "ok"
 
@@ -229,7 +233,7 @@ def test_the_command_says_what_is_open_and_overwrites_nothing(run: Run, tmp_path
     code, _, error = run("attribute", "--config", out)
     assert code == 2
     assert MESSAGE.fullmatch(error.strip()), error
-    assert "'item_id'" in error
+    assert "nobody has decided" in error
 
 
 @pytest.mark.parametrize(
