@@ -33,7 +33,7 @@ class Inner(FrozenConfig):
     @classmethod
     def _check(cls, high: float | None) -> float | None:
         if high is not None and high < 1:
-            raise ConfigError(expected=f"high of {1} or more", came=str(high), do="Raise it.")
+            raise ConfigError(expected="high of 1 or more", came=str(high), do="Raise it.")
         return high
 
 

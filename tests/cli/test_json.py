@@ -66,26 +66,22 @@ def test_the_page_names_every_command_with_json_and_no_other() -> None:
 
 
 @pytest.fixture
-def quick(tmp_path: Path, model: Path) -> dict[str, list[object]]:
+def quick(tmp_path: Path) -> dict[str, list[object]]:
     """Words for commands that need little."""
     from causal_ranker.runs import recording
     from causal_ranker.serving.http.keys import new_key
-    from causal_ranker.serving.registry import Registry
 
     for name, seed in (("a", 0), ("b", 1)):
         settings = {"seed": seed}
         with recording(tmp_path / "runs" / name, "fit", settings=settings, inputs={}, versions={}):
             pass
     new_key(tmp_path / "keys.json", note="mine")
-    registry = tmp_path / "registry"
-    version = Registry(registry).adopt(model, promote=True)
     runs = tmp_path / "runs"
     return {
         "doctor": [],
         "explain-config": ["--key", "run"],
         "keys list": ["--file", tmp_path / "keys.json"],
-        "models list": [registry],
-        "models promote": [registry, version],
+        "models list": [tmp_path / "registry"],
         "runs compare": [runs / "a", runs / "b"],
         "runs list": ["--root", runs],
         "runs show": [runs / "a"],
