@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -84,30 +84,12 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 def _as_config_error(config: type[BaseModel], error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"]) or "the whole config"
-    owner = _owner(config, first["loc"])
     near: list[str] = []
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(first["loc"][-1]), list(owner.model_fields), n=1)
-    known = f"Known settings: {', '.join(sorted(owner.model_fields))}."
+        near = difflib.get_close_matches(str(first["loc"][-1]), list(config.model_fields), n=1)
+    known = f"Known settings: {', '.join(sorted(config.model_fields))}."
     return ConfigError(
         expected=f"valid settings for {config.__name__}",
         came=f"{key} = {first.get('input')!r} ({first['msg'].lower()})",
         do=f"Is '{near[0]}' meant? {known}" if near else known,
     )
-
-
-def _owner(config: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
-    """Return the config that a key stands in: one below, where the key is dotted."""
-    for part in place[:-1]:
-        field = config.model_fields.get(str(part))
-        below = next(
-            (
-                each
-                for each in ([field.annotation, *get_args(field.annotation)] if field else [])
-                if isinstance(each, type) and issubclass(each, BaseModel)
-            ),
-            None,
-        )
-        if below is not None:
-            config = below
-    return config

@@ -44,7 +44,7 @@ def test_settings_of_other_commands(run: Run, of: str) -> None:
         ("[tables.plays]\npath = 'x.csv'\n[tables.plays.columns]\nuser = 'u'\n", [], "user_id"),
         ("[runs]\nk = 4\n", [], "Is 'run' meant"),
         ("[run]\nholdout_form = 4\n", [], "Is 'holdout_from' meant"),
-        ("[run]\nk = 0\n", [], "run.k = 0"),
+        ("[run]\nk = 0\n", [], "RunConfig; got k = 0"),
         ("[run\n", [], "readable TOML"),
         ("", ["--key", "rum"], "Is 'run' meant"),
     ],
