@@ -81,7 +81,6 @@ def quick(tmp_path: Path) -> dict[str, list[object]]:
         "doctor": [],
         "explain-config": ["--key", "run"],
         "keys list": ["--file", tmp_path / "keys.json"],
-        "models list": [tmp_path / "registry"],
         "runs compare": [runs / "a", runs / "b"],
         "runs list": ["--root", runs],
         "runs show": [runs / "a"],
