@@ -99,7 +99,7 @@ def test_two_columns_that_fit_alike_are_never_guessed(tmp_path: Path) -> None:
     assert "'member_id'" in means
     assert "'member'" in means
     assert "# DECIDE: user_id" in found.text
-    with pytest.raises(ConfigError, match=r"'user_id'.*nobody has decided"):
+    with pytest.raises(ConfigError, match="nobody has decided"):
         config(found, tmp_path)
     # values tell where names do not: only one of them is known to the other log
     one = begun(tmp_path, small(member_id=[f"x{d}" for d in DAYS]), watched())
