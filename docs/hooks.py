@@ -17,14 +17,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import causal_ranker
 from benchmarks._kept import RESULTS
+from docs.model_card import card_markdown
+from docs.pictures import load
+from docs.pictures.figure import figure_html
 from docs.results_page import all_kept, results_markdown
 
 __all__ = ["on_files", "on_page_markdown"]
 
 _PACKAGE: Final = "causal_ranker"
-#: What takes the place of which words, on any page.
-_MADE: Final[Mapping[str, Callable[[], str]]] = {
-    "<!-- results -->": lambda: results_markdown(all_kept(RESULTS)),
+#: What takes the place of which words; it is told the page's name.
+_MADE: Final[Mapping[str, Callable[[str], str]]] = {
+    "<!-- results -->": lambda _: results_markdown(all_kept(RESULTS)),
+    "<!-- picture -->": lambda name: figure_html(load(name).draw(seed=0)),
+    "<!-- card -->": lambda _: card_markdown(),
 }
 
 
@@ -73,7 +78,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     """
     for mark, make in _MADE.items():
         if mark in markdown:
-            markdown = markdown.replace(mark, make())
+            markdown = markdown.replace(mark, make(Path(page.file.src_uri).stem))
     return markdown
 
 

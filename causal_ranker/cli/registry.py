@@ -1,4 +1,4 @@
-"""The commands ``models list``, ``adopt``, ``promote``, ``rollback`` and ``verify``."""
+"""The commands ``models list``, ``card``, ``adopt``, ``promote``, ``rollback`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -41,6 +41,32 @@ def _list(root: _Root, as_json: _Json = False) -> None:
     notes = ["* answers now.", *(f"{each.version}: {each.fault}" for each in found if each.fault)]
     columns = ("", "version", "published (UTC)", "trained on (UTC)")
     Console().print(rich_table(Table(columns, rows, " ".join(notes))))
+
+
+@app.command("card")
+def _card(
+    model: Annotated[Path, typer.Argument(help="A registry of models, or one model's folder.")],
+    html: Annotated[Path | None, typer.Option(help="Write a page here, too.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Say what a model is for, what was found, what it reads, and what it is not for."""
+    from rich.console import Console
+
+    from causal_ranker.reporting.console import print_document
+    from causal_ranker.reporting.files import check_page, write_page
+    from causal_ranker.reporting.json import to_dict, to_line
+    from causal_ranker.serving.bundle import load_bundle
+    from causal_ranker.serving.card import model_card
+
+    if html is not None:
+        check_page(html)
+    card = model_card(load_bundle(model))
+    if html is not None:
+        write_page(card, html)
+    if as_json:
+        typer.echo(to_line(to_dict(card)))
+        return
+    print_document(card, Console())
 
 
 @app.command("adopt")

@@ -108,3 +108,16 @@ def test_a_model_from_another_registry_is_adopted_and_held(
     code, out, _ = run(*words, "--json")
     assert json.loads(out) == {"adopted": newest, "promoted": True}
     assert Registry(tmp_path / "shop-2").current() == newest
+
+
+def test_a_card_is_printed_and_written(run: Run, registry: Registry, tmp_path: Path) -> None:
+    page = tmp_path / "card.html"
+    code, out, err = run("models", "card", registry.root, "--html", page)
+    assert (code, err) == (0, "")
+    assert registry.current() in out
+    assert "What it is not for" in page.read_text("utf-8")
+    code, out, _ = run("models", "card", registry.root, "--json")
+    assert json.loads(out)["meta"]["version"] == registry.current()
+    code, _, err = run("models", "card", tmp_path / "nothing")
+    assert code == 2
+    assert MESSAGE.fullmatch(err.strip()), err
