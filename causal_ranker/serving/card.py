@@ -36,7 +36,7 @@ _NOT_FOR: Final = (
     "Every candidate is ranked, also those for which the logs held no comparison: of candidates "
     "outside the overlap band the evaluation says nothing.",
     "Where propensities were not logged, effects are observational: they hold if whatever drives "
-    "both being shown and playing is among the features below.",
+    "both being shown and playing is among the features that it reads.",
     "How the items of a new list take plays from each other is not in the model.",
 )
 
