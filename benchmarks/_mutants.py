@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -153,6 +154,7 @@ def _of_one_kind(name: str) -> bool:
     return any({before, after} <= each for each in _KINDS)
 
 
+@lru_cache
 def _what_runs(source: str) -> str | None:
     try:
         tree = ast.parse(source)

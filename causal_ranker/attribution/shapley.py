@@ -77,7 +77,7 @@ def learn_surface_shares(
     log_end : datetime
         End of the play log, with a time zone. Impressions whose window (of viewing, or of the
         click they had) is still open then have led to nothing yet, and are left out.
-    fewest_paths : int
+    fewest_paths : int, default 100
         Sets that were seen at fewer impressions have no rate of their own.
 
     Returns

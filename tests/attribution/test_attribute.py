@@ -23,7 +23,9 @@ from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.attribution.shares import SurfaceSet, SurfaceShares
 from causal_ranker.errors import ConfigError, SchemaError
+from causal_ranker.logs.clock import LONGEST_HOURS
 from causal_ranker.logs.sources import connect, read_table
+from tests.structure.public import documented_defaults
 
 from .oracle import attribute_slowly
 
@@ -390,11 +392,54 @@ def test_ids_of_two_types_are_refused(connection: Backend) -> None:
         {"first_share": 0, "last_share": 0},
         {"unknown_viewability": "maybe"},
         {"windowhours": 3},
+        {"window_hours": LONGEST_HOURS + 1},
+        {"minimum_seconds": -0.5},
+        {"minimum_seconds": float("inf")},
+        {"minimum_viewable_ms": -0.5},
+        {"most_impressions_a_day": 0},
+        {"first_share": 0.7, "last_share": 0.4},
+        {"first_share": 1.2, "last_share": -0.2},
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         AttributionConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"window_hours": LONGEST_HOURS},
+        {"window_hours": 0.01},
+        {"window_hours": 1, "minimum_delay_seconds": 3599},
+        {"minimum_fraction": 1},
+        {"most_impressions_a_day": 1},
+        {"first_share": 0.5, "last_share": 0.5},
+        {"first_share": 0, "last_share": 0.1},
+        {"first_share": 1, "last_share": 0},
+        {"click_window_hours": 0.5},
+    ],
+)
+def test_settings_at_their_bounds(settings: dict[str, Any]) -> None:
+    config = AttributionConfig(**settings)
+    assert {name: getattr(config, name) for name in settings} == settings
+
+
+def test_settings_are_what_is_documented_until_they_are_set() -> None:
+    config = AttributionConfig()
+    said = documented_defaults(AttributionConfig)
+    assert len(said) > 12
+    assert {name: getattr(config, name) for name in said} == said
+    # What the documentation calls optional is off.
+    for name in ("click_window_hours", "most_impressions_a_day", "surface_shares"):
+        assert getattr(config, name) is None
+    assert config.surface_window_hours == {}
+
+
+def test_an_equal_share_between_two_of_three(connection: Backend) -> None:
+    shown = [impression(i, hours) for i, hours in enumerate([0, 6, 12])]
+    by_place = run(shown, [play(1, 13)], connection, touch="position")
+    assert [credit for *_, credit in by_place] == pytest.approx([0.4, 0.2, 0.4])
 
 
 @pytest.mark.parametrize("touch", TOUCHES)

@@ -20,7 +20,14 @@ from ibis.backends.duckdb import Backend
 from causal_ranker.attribution import partitions
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
-from causal_ranker.attribution.partitions import attribute_days, days_reached, partition_path
+from causal_ranker.attribution.partitions import (
+    attribute_days,
+    days_of,
+    days_reached,
+    impressions_since,
+    partition_path,
+    plays_since,
+)
 from causal_ranker.errors import ConfigError, DataError
 from causal_ranker.logs.sources import connect, read_table
 
@@ -298,3 +305,42 @@ def test_a_day_without_plays_has_an_empty_partition(tmp_path: Path, connection: 
     assert len(pd.read_parquet(path)) == 0
     whole = read_table(str(tmp_path / "**" / "*.parquet"), connection, name="credits")
     assert isinstance(whole, ibis.Table)
+
+
+def test_the_days_to_run_are_those_of_plays_and_of_what_lies_there(
+    tmp_path: Path, connection: Backend
+) -> None:
+    moments = [START - timedelta(microseconds=1), START, START + timedelta(hours=47.9)]
+    frame = pd.DataFrame({"play_id": range(3), "played_at": moments, "user_id": 1, "item_id": 1})
+    plays = read_table(frame, connection, name="plays")
+    assert days_of(plays, folder=tmp_path) == [DAYS[0] - timedelta(days=1), *DAYS[:2]]
+    assert days_of(plays, folder=tmp_path, since=DAYS[0]) == DAYS[:2]
+    for name in (f"date={DAYS[4]}", "date=yesterday"):
+        path = tmp_path / name / partition_path(tmp_path, DAYS[4]).name
+        path.parent.mkdir()
+        path.touch()
+    assert days_of(plays, folder=tmp_path, since=DAYS[1]) == [DAYS[1], DAYS[4]]
+
+
+@pytest.mark.parametrize(
+    ("config", "first"),
+    [
+        (AttributionConfig(window_hours=30), START - timedelta(hours=6)),
+        (AttributionConfig(window_hours=30, most_impressions_a_day=9), START - timedelta(hours=24)),
+        (AttributionConfig(surface_window_hours={"a": 25}), START - timedelta(hours=1)),
+        (AttributionConfig(exposures="first"), START - timedelta(days=900)),
+        (AttributionConfig(click_window_hours=1), START - timedelta(days=900)),
+    ],
+)
+def test_what_days_look_at_begins_where_their_longest_window_does(
+    config: AttributionConfig, first: datetime, connection: Backend
+) -> None:
+    moments = [START - timedelta(days=900), first - timedelta(microseconds=1), first, START, None]
+    frame = pd.DataFrame({"t0": pd.DatetimeIndex(moments).as_unit("us"), "row": range(5)})
+    table = read_table(frame, connection, name="impressions")
+    kept = impressions_since(table, since=DAYS[1], config=config).to_pandas()
+    # A row without a time is for the check to refuse.
+    assert sorted(kept["row"]) == [i for i, at in enumerate(moments) if at is None or at >= first]
+    frame = frame.rename(columns={"t0": "played_at"})
+    later = plays_since(read_table(frame, connection, name="plays"), since=DAYS[0]).to_pandas()
+    assert sorted(later["row"]) == [3, 4]

@@ -148,6 +148,22 @@ def test_rare_sets_have_no_rate_of_their_own(connection: Backend) -> None:
     assert push(1) == pytest.approx((1 - 50 / 201) / 2)  # after home it adds that much, before it 0
 
 
+@pytest.mark.parametrize(("users", "own"), [(100, True), (99, False)])
+def test_a_set_needs_a_hundred_paths_unless_said(
+    users: int, own: bool, connection: Backend
+) -> None:
+    impressions = [impression(i, 0, user_id=i, surface="home") for i in range(users)]
+    more = [impression(users + i, 1, user_id=i, surface="mail") for i in range(users)]
+    plays = [play(i, 0.5, user_id=i) for i in range(users // 2)]
+    learned = learn_surface_shares(
+        *tables(impressions + more, plays, connection), config=AttributionConfig(), log_end=LATE
+    )
+    (both,) = (each for each in learned.sets if len(each.surfaces) == 2)
+    assert both.surfaces == ("home", "mail")
+    # Half of the paths over home alone led to a play, and none over both.
+    assert both.shares == pytest.approx((1.0, 0.0) if own else (0.5, 0.5))
+
+
 def test_windows_that_are_still_open_say_nothing_yet(connection: Backend) -> None:
     """A surface that came on the last day would seem to lead to less."""
     impressions = [impression(i, 0, user_id=i, surface="old") for i in range(100)]
@@ -236,7 +252,7 @@ def test_surfaces_are_needed_and_few(connection: Backend) -> None:
             shown, played, config=AttributionConfig(), fewest_paths=0, log_end=LATE
         )
     many = [impression(i, 0, surface=f"s{i}") for i in range(9)]
-    with pytest.raises(ConfigError, match="at most 8 surfaces"):
+    with pytest.raises(ConfigError, match=r"at most 8 surfaces.*'s0', 's1', 's2'\."):
         learn_surface_shares(
             *tables(many, [play(1, 1)], connection), config=AttributionConfig(), log_end=LATE
         )
@@ -253,9 +269,14 @@ def test_shares_survive_text_and_nonsense_is_refused() -> None:
         {"surfaces": ("a", "a"), "shares": (0.5, 0.5)},
         {"surfaces": ("a", "b"), "shares": (1.0,)},
         {"surfaces": ("a", "b"), "shares": (0.5, 0.4)},
+        {"surfaces": ("a", "b"), "shares": (1.5, -0.5)},
+        {"surfaces": (), "shares": ()},
+        {"surfaces": ("a",), "shares": (1.0,), "paths": -1},
+        {"surfaces": ("a",), "shares": (1.0,), "plays": -1},
     ):
         with pytest.raises(ConfigError):
             SurfaceSet(**bad)
     one = SurfaceSet(surfaces=("a", "b"), shares=(0.5, 0.5))
+    assert (one.paths, one.plays) == (0, 0)
     with pytest.raises(ConfigError, match="once"):
         SurfaceShares(sets=(one, one.model_copy(update={"surfaces": ("b", "a")})))

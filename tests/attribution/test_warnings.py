@@ -92,3 +92,40 @@ def test_a_user_who_is_no_person_is_told_and_not_once_left_out() -> None:
     assert "--most-impressions-a-day" in told
     some = AttributionConfig(most_impressions_a_day=100)
     assert warnings(shown, np.array([1e6]), config=some) == ()
+
+
+@pytest.mark.parametrize(
+    ("plays", "early", "told"),
+    [(30, 30, True), (29, 29, False), (1_000, 11, True), (1_000, 10, False)],
+)
+def test_clocks_are_doubted_from_thirty_plays_and_above_one_percent(
+    plays: int, early: int, told: bool
+) -> None:
+    played = np.arange(plays) * 3600.0 + 7
+    # All others are far from any impression.
+    shown = played[:early] + 20
+    found = warnings(shown, played)
+    assert bool(found) == told
+    assert all(text.startswith(f"{early:,} of {plays:,} plays start") for text in found)
+
+
+def test_as_many_after_as_before_are_no_clock_that_is_wrong() -> None:
+    played = np.arange(100) * 3600.0 + 7
+    shown = np.concatenate([played[:50] + 20, played[50:] - 20])
+    assert warnings(shown, played) == ()
+    (told,) = warnings(shown[:-1], played)
+    assert "50 of 100 plays" in told
+    assert "and 49 as shortly after one" in told
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "told"),
+    [(10_000, 89_999, True), (10_000, 90_000, False), (9_999, 0, False), (10_000, 0, True)],
+)
+def test_one_user_is_many_from_ten_thousand_rows_and_above_a_tenth(
+    own: int, others: int, told: bool
+) -> None:
+    users = np.concatenate([np.full(own, 7), 100 + np.arange(others) % 50])
+    found = warnings(np.linspace(0, 86_000, own + others), np.array([1e6]), user=users)
+    assert bool(found) == told
+    assert all(f"User 7 has {own:,} of {own + others:,} imp" in text for text in found)

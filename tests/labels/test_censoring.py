@@ -14,6 +14,7 @@ from causal_ranker.errors import ConfigError
 from causal_ranker.labels.collect import LabelConfig
 from causal_ranker.labels.dataset import UpliftDataset
 from tests.labels.builders import Row, at, candidate, collect, play, random_world
+from tests.structure.public import documented_defaults
 
 WEIGHT: dict[str, Any] = {"censoring": "weight"}
 
@@ -150,11 +151,35 @@ def test_the_rate_of_play_is_recovered_and_more_sharply_than_by_dropping() -> No
         {"censoring": "negative"},
         {"censoring_cohort_hours": 0},
         {"censoring_least_complete": 0},
+        {"censoring_least_complete": 1.1},
+        {"censoring_cohort_hours": 0.9 / 3600},
+        {"horizon_hours": 0},
+        {"minimum_seconds": -0.5},
+        {"minimum_fraction": 1.1},
+        {"minimum_viewable_ms": -0.5},
+        {"context": ("outcome",)},
     ],
 )
 def test_settings_are_bounded(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         LabelConfig(log_end=at(1), **wrong)
+
+
+def test_settings_at_their_bounds_and_as_documented() -> None:
+    bounds: dict[str, Any] = {
+        "censoring_least_complete": 1,
+        "censoring_cohort_hours": 1 / 3600,
+        "minimum_fraction": 1,
+        "horizon_hours": 0.01,
+    }
+    config = LabelConfig(log_end=at(1), **bounds)
+    assert {name: getattr(config, name) for name in bounds} == bounds
+    said = documented_defaults(LabelConfig)
+    assert len(said) == 8
+    # A context makes the settings look at it.
+    plain = LabelConfig(log_end=at(1), context=("week",))
+    assert {name: getattr(plain, name) for name in said} == said
+    assert plain.horizon_hours is None
 
 
 def test_rows_kept_for_their_plays_are_not_thinned() -> None:

@@ -17,6 +17,7 @@ from causal_ranker.labels.sampling import draw, uniform_index
 from causal_ranker.logs.contract import check_candidates
 from causal_ranker.logs.sources import read_table
 from tests.labels.builders import ENGINE, at
+from tests.structure.public import documented_defaults
 
 REQUESTS, ITEMS, SLATE = 400, 60, 4
 IDS: dict[str, Any] = {"integers": int, "strings": "n{}".format}
@@ -187,6 +188,21 @@ def test_numbers_are_even_whatever_the_ids() -> None:
         counts = numbers.value_counts()
         assert sorted(counts.index) == list(range(7))
         assert counts.to_numpy() == pytest.approx(20_000 / 7, abs=4.5 * np.sqrt(20_000 / 7))
+
+
+def test_controls_are_as_many_as_documented_unless_said() -> None:
+    tables = [read_table(frame, ENGINE, name="logs") for frame in (shown_log(), catalogue())]
+    said = documented_defaults(ControlConfig)
+    assert set(said) == {"per_request", "seed"}
+    drawn = [
+        sample_controls(*tables, config=config).to_pandas().sort_values(["t0", "item_id"])
+        for config in (ControlConfig(), ControlConfig(**said))
+    ]
+    pd.testing.assert_frame_equal(*drawn, check_like=True)
+    for wrong in ({"per_request": 0}, {"per_request": 10_001}, {"seed": -1}):
+        with pytest.raises(ConfigError):
+            ControlConfig(**wrong)
+    assert ControlConfig(per_request=1).per_request == 1
 
 
 def test_what_cannot_be_drawn_from_is_told() -> None:

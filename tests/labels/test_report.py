@@ -12,7 +12,7 @@ import pytest
 from causal_ranker.columns import Columns as C
 from causal_ranker.evaluation.background import label_report_sections
 from causal_ranker.labels.kinds import LabelKind as K
-from causal_ranker.labels.report import LabelReport, describe_labels
+from causal_ranker.labels.report import InclusionChances, LabelReport, describe_labels
 from tests.labels.builders import (
     ENGINE,
     START,
@@ -220,3 +220,141 @@ def test_few_rows_off_by_chance_are_no_warning_and_no_column_is_no_sum() -> None
     assert (found.inclusion.expected, found.inclusion.shown) == (3, 4)
     assert not [warning for warning in found.warnings if "propensities" in warning]
     assert describe_labels(collect([candidate(0)], [])[0]).inclusion is None
+
+
+def of_outcomes(credited: int, organic: int) -> tuple[str, ...]:
+    day = "2025-01-01"
+    return report(
+        (day, K.ATTRIBUTED_PLAY, 1, credited),
+        (day, K.ORGANIC_PLAY, 0, organic),
+        (day, K.TRUE_NEGATIVE, 1, 5_000),
+        (day, K.CONTROL_NEGATIVE, 0, 5_000),
+    ).warnings
+
+
+def test_organic_outcomes_are_many_above_95_percent_of_30() -> None:
+    assert of_outcomes(50, 950) == ()
+    assert of_outcomes(49, 951)[0].startswith("95% of the 1,000 outcomes are organic")
+    assert of_outcomes(0, 29) == ()
+    assert of_outcomes(0, 30)[0].startswith("100% of the 30 outcomes are organic")
+    assert of_outcomes(29, 0) == ()
+    assert of_outcomes(30, 0)[0].startswith("Of 30 outcomes none is of a row that was not shown")
+
+
+def test_censored_rows_are_many_above_a_quarter() -> None:
+    def of(censored: int) -> tuple[str, ...]:
+        return report(("2025-01-01", K.CENSORED, 0, censored), *FINE[2:], *FINE[:2]).warnings
+
+    assert of(286) == ()  # of 860 others: a little less than a quarter
+    assert of(287)[0].startswith("25% of the rows are censored")
+
+
+@pytest.mark.parametrize(
+    ("shown", "others", "said"),
+    [
+        (100, 9_900, ""),
+        (99, 9_901, "Only 0.99% of the rows are shown"),
+        (9_900, 100, ""),
+        (9_901, 99, "Only 0.99% of the rows are not shown"),
+    ],
+)
+def test_an_arm_is_small_below_one_percent(shown: int, others: int, said: str) -> None:
+    day = "2025-01-01"
+    # Fewer outcomes than say anything of their own; censored rows are of no arm.
+    found = report(
+        (day, K.ATTRIBUTED_PLAY, 1, 10),
+        (day, K.TRUE_NEGATIVE, 1, shown - 10),
+        (day, K.CONTROL_NEGATIVE, 0, others),
+        (day, K.CENSORED, 1, 3_000),
+    ).warnings
+    assert [text[: len(said)] for text in found] == [said] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("a_day", "silent", "words"),
+    [
+        (20, 5, "2025-01-01, 2025-01-02, 2025-01-03 and 2 more, where"),
+        (20, 4, "2025-01-01, 2025-01-02, 2025-01-03 and 1 more, where"),
+        (20, 3, "2025-01-01, 2025-01-02, 2025-01-03, where"),
+        (20, 0, ""),
+        (11, 1, ""),  # 99 outcomes on ten days
+        (12, 1, "2025-01-01, where"),
+    ],
+)
+def test_silent_days_are_named_where_the_others_have_ten_outcomes(
+    a_day: int, silent: int, words: str
+) -> None:
+    rows = [
+        row
+        for day in range(1, 11)
+        for row in (
+            (f"2025-01-{day:02}", K.ATTRIBUTED_PLAY, 1, a_day // 2 if day > silent else 0),
+            (f"2025-01-{day:02}", K.ORGANIC_PLAY, 0, a_day - a_day // 2 if day > silent else 0),
+            (f"2025-01-{day:02}", K.TRUE_NEGATIVE, 1, 100),
+            (f"2025-01-{day:02}", K.CONTROL_NEGATIVE, 0, 100),
+        )
+    ]
+    found = report(*rows).warnings
+    assert len(found) == bool(words)
+    assert all(f"No outcome on {words}" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("expected", "noise", "told"),
+    [
+        (111.0, 1.0, True),
+        (89.0, 1.0, True),
+        (110.0, 1.0, False),  # ten percent apart
+        (90.0, 1.0, False),
+        (140.0, 10.0, True),
+        (130.0, 10.0, False),  # three standard deviations apart
+    ],
+)
+def test_propensities_are_off_by_more_than_a_tenth_and_more_than_chance(
+    expected: float, noise: float, told: bool
+) -> None:
+    sums = InclusionChances(requests=50, expected=expected, shown=100.0, noise=noise)
+    found = replace(report(*FINE), inclusion=sums).warnings
+    assert len(found) == told
+    assert all(f"add up to {expected / 50:.3g} a request, where 2 cand" in text for text in found)
+
+
+def test_the_noise_is_that_of_independent_candidates() -> None:
+    rng = np.random.default_rng(8)
+    chances, stands_for = rng.uniform(0.1, 0.9, 12), rng.uniform(1, 3, 12)
+    rows = [
+        candidate(hour, shown=hour % 3 == 0, propensity=float(p), sampling_weight=float(w))
+        for hour, (p, w) in enumerate(zip(chances, stands_for, strict=True))
+    ]
+    found = describe_labels(collect(rows, [play(1, 2)])[0]).inclusion
+    drawn = rng.random((200_000, 12)) < chances
+    sums = drawn @ stands_for
+    assert found is not None
+    assert found.requests == 12
+    assert found.expected == pytest.approx(sums.mean(), rel=0.005)
+    assert found.noise == pytest.approx(sums.std(), rel=0.01)
+    assert found.shown == pytest.approx(stands_for[::3].sum())
+
+
+def test_nothing_to_take_a_share_of_is_no_number() -> None:
+    nothing = report(("2025-01-01", K.CENSORED, 1, 5))
+    assert np.isnan([nothing.share_shown_again, nothing.share_organic, nothing.control_rate]).all()
+    assert nothing.share_censored == 1.0
+
+
+def test_the_control_rate_undoes_the_sample_of_zeros() -> None:
+    # Of 1,000 that were not shown a fifth was drawn, and of its zeros half were kept.
+    found = report(
+        ("2025-01-01", K.ORGANIC_PLAY, 0, 40),
+        ("2025-01-01", K.CONTROL_NEGATIVE, 0, 80),
+        ("2025-01-01", K.TRUE_NEGATIVE, 1, 70),
+        zero_rate=0.5,
+    )
+    found = replace(found, counts=found.counts.assign(weight=[200.0, 800.0, 140.0]))
+    assert found.control_rate == pytest.approx(0.2)
+
+
+def test_rows_without_a_surface_among_others_are_counted_too() -> None:
+    counts = report(*FINE).counts.assign(**{C.SURFACE: ["home", None, "home", None]})
+    found = LabelReport(counts=counts, zero_rate=1.0).by(C.SURFACE)
+    assert found["rows"].tolist() == [340, 520]

@@ -46,12 +46,30 @@ def test_a_bad_row_is_named_with_column_count_and_position() -> None:
         (lambda: positive_count(True, name="k"), ConfigError),
         (lambda: positive_count(1.5, name="k"), ConfigError),  # type: ignore[arg-type]
         (lambda: share(1.0, name="level"), ConfigError),
+        (lambda: positive_count(1, name="k", least=2), ConfigError),
+        (lambda: share(0.0, name="level"), ConfigError),
         (lambda: share(float("nan"), name="level"), ConfigError),
     ],
 )
 def test_impossible_input_is_refused(call: Callable[[], object], error: type[Exception]) -> None:
     with pytest.raises(error):
         call()
+
+
+def test_what_lies_at_a_bound_is_taken() -> None:
+    np.testing.assert_array_equal(float_vector([-np.inf, 1], name="x", finite=False), [-np.inf, 1])
+    np.testing.assert_array_equal(weight_vector([0.0, 2.0], size=2), [0.0, 2.0])
+    np.testing.assert_array_equal(weight_vector(None, size=3), np.ones(3))
+    assert binary_vector([0, 1, True, 0.0], name="t").tolist() == [False, True, True, False]
+    assert positive_count(1, name="k") == 1
+    assert positive_count(np.int64(2), name="k", least=2) == 2  # type: ignore[arg-type]
+    assert share(1e-9, name="level") == 1e-9
+
+
+def test_three_bad_rows_are_shown_and_all_are_counted() -> None:
+    with pytest.raises(RowError) as caught:
+        binary_vector([0, 2, 3, 1, 4, 5], name="t")
+    assert caught.value.came == "'t' with 4 of 6 bad rows (row 1: 2.0, row 2: 3.0, row 4: 4.0)"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -110,3 +111,35 @@ def own_parameters(value: Any) -> set[str]:
         for name, parameter in signature.parameters.items()
         if name not in {"self", "cls"} and parameter.kind not in skip
     }
+
+
+def documented_defaults(value: Any) -> dict[str, Any]:
+    """Defaults that a Parameters or Attributes section names, of those that are literals.
+
+    >>> def add(x, *, y=1):
+    ...     "Add.\\n\\nParameters\\n----------\\nx : int\\n    One.\\ny : int, default 1\\n    Two."
+    >>> documented_defaults(add)
+    {'y': 1}
+    """
+    found: dict[str, Any] = {}
+    parts = sections(value.__doc__ or "")
+    for line in "\n".join(
+        parts.get(name, "") for name in ("Parameters", "Attributes")
+    ).splitlines():
+        names, _, said = line.partition(" : ")
+        if line.startswith(" ") or ", default " not in said:
+            continue
+        try:
+            default = ast.literal_eval(said.rpartition(", default ")[2])
+        except (SyntaxError, ValueError):
+            continue
+        found |= dict.fromkeys((name.strip() for name in names.split(",")), default)
+    return found
+
+
+def real_defaults(value: Any) -> dict[str, Any]:
+    """The defaults of a function's parameters, or of those of a class."""
+    fields = getattr(value, "model_fields", None)
+    if fields is not None:
+        return {name: field.default for name, field in fields.items()}
+    return {name: each.default for name, each in inspect.signature(value).parameters.items()}

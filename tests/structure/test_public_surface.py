@@ -11,10 +11,12 @@ from causal_ranker.columns import Columns
 from tests.structure.public import (
     defined_names,
     documented,
+    documented_defaults,
     load,
     module_names,
     own_parameters,
     public_objects,
+    real_defaults,
     sections,
 )
 
@@ -91,6 +93,16 @@ def test_public_names_are_documented(name: str) -> None:
         where: found for where, value in public_objects(module) if (found := complaints(value))
     }
     assert wrong == {}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_documented_defaults_are_the_real_ones(name: str) -> None:
+    module = load(name)
+    for where, value in public_objects(module) if hasattr(module, "__all__") else ():
+        said = documented_defaults(value)
+        if said:
+            real = real_defaults(value)
+            assert {key: real.get(key) for key in said} == said, where
 
 
 def test_column_names_are_unique() -> None:
