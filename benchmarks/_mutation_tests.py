@@ -71,15 +71,13 @@ class Recorded:
         Returns
         -------
         list of str
-            The tests that run its statement, the quickest first. A line that runs when the
-            module is imported has the tests that run anything in the module, or all there are.
+            The tests that run its statement, the quickest first; all tests for a line that runs
+            when the module is imported.
         """
         lines = _statement(source, line)
-        known = self.files[path].tests
-        if lines is None:
-            found = {test for tests in known.values() for test in tests} or set(self.seconds)
-        else:
-            found = {test for at in lines for test in known.get(at, ())}
+        found = set(self.seconds)
+        if lines is not None:
+            found = {test for at in lines for test in self.files[path].tests.get(at, ())}
         return sorted(found, key=lambda test: (self.seconds[test], test))
 
 

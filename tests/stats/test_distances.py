@@ -83,6 +83,9 @@ def test_rare_cells_are_pooled() -> None:
     assert freedom == 1
     assert statistic == chi_squared([100, 2], [100, 3], least_expected=0)[0]
     assert chi_squared([7, 0], [9, 0]) == (0.0, 0)
+    # In the smaller sample: cells that expect five rows stand alone, those that expect less do not.
+    assert chi_squared([90, 5, 5], [900, 50, 50])[1] == 2
+    assert chi_squared([92, 4, 4], [920, 40, 40])[1] == 1
 
 
 def test_bad_input_is_told() -> None:
@@ -92,5 +95,7 @@ def test_bad_input_is_told() -> None:
         wasserstein([np.inf], [1])
     with pytest.raises(RowError, match="not all 0"):
         jensen_shannon([0, 0], [1, 0])
+    with pytest.raises(RowError, match="0 or more"):
+        chi_squared([3, -1], [1, 1])
     with pytest.raises(SchemaError, match="2 rows"):
         population_stability([1, 2], [1, 2, 3])

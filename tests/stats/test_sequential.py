@@ -40,6 +40,23 @@ def test_p_values_and_intervals_say_the_same(
         assert (p_value < 1 - level) == (not found.low <= 0 <= found.high)
 
 
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize("planned", [1, 500, 10**6])
+def test_no_other_mixture_is_much_tighter_at_the_planned_end(planned: int, level: float) -> None:
+    """The width by any rho, from the paper, at n = planned; the best one found on a grid."""
+    spread = np.logspace(-3, 4, 20_000)  # n rho^2
+    widths = np.sqrt((spread + 1) / spread * np.log((spread + 1) / (1 - level) ** 2))
+    found = always_valid(0, standard_error=1, seen=planned, planned=planned, level=level)
+    assert widths.min() - 1e-6 <= found.high <= 1.002 * widths.min()
+    assert found.low == -found.high
+
+
+def test_the_level_is_95_percent_unless_said() -> None:
+    asked = {"standard_error": 1.0, "seen": 40, "planned": 90}
+    assert always_valid(2, **asked) == always_valid(2, **asked, level=0.95)
+    assert always_valid_p_value(2, **asked) == always_valid_p_value(2, **asked, level=0.95)
+
+
 @pytest.mark.parametrize("wrong", [{"standard_error": 0.0}, {"seen": 0}, {"planned": 0}])
 def test_bad_input_is_told(wrong: dict[str, float]) -> None:
     for each in (always_valid, always_valid_p_value):

@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -143,3 +144,21 @@ def real_defaults(value: Any) -> dict[str, Any]:
     if fields is not None:
         return {name: field.default for name, field in fields.items()}
     return {name: each.default for name, each in inspect.signature(value).parameters.items()}
+
+
+def loose_values(room: str) -> list[str]:
+    """Dataclasses of a room that can be changed, and defaults that are not as documented."""
+    found = []
+    for name in module_names():
+        if not name.startswith(f"causal_ranker.{room}."):
+            continue
+        for where, value in public_objects(load(name)):
+            if is_dataclass(value) and not value.__dataclass_params__.frozen:
+                found.append(f"{where} can be changed")
+            real = real_defaults(value)
+            found += [
+                f"{where}.{key} is {real.get(key)!r}, documented as {said!r}"
+                for key, said in documented_defaults(value).items()
+                if real.get(key) != said
+            ]
+    return found
