@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from scipy import stats
 
 from causal_ranker.errors import OverlapError, SchemaError
 from causal_ranker.evaluation.balance import (
+    Balance,
     covariate_balance,
+    difference_interval,
     largest_difference,
     require_both_arms,
 )
@@ -73,6 +76,31 @@ def test_the_largest_difference_has_an_interval_by_cluster() -> None:
     # Two covariates are judged: each interval is wrong half as often.
     reach = stats.t.ppf(1 - 0.05 / 2, len(added) - 1) * ruler * error
     assert (found.low, found.high) == pytest.approx((found.point - reach, found.point + reach))
+
+
+def test_the_worst_is_the_largest_of_those_that_can_be_judged() -> None:
+    nan = float("nan")
+    before = np.array([0.1, 0.0, nan, 0.4, 0.0])
+    after = np.array([-0.5, 0.0, 0.9, 0.3, 0.2])
+    found = Balance(names=("a", "constant", "never", "b", "c"), before=before, after=after)
+    assert found.judged.tolist() == [True, False, False, True, True]
+    assert found.worst == 0
+    assert Balance(names=("never",), before=before[2:3], after=before[2:3]).worst is None
+    assert Balance(names=("a", "b"), before=before[:2], after=np.zeros(2)).worst == 0
+
+
+def test_a_difference_without_a_ruler_has_no_width() -> None:
+    treated = np.array([True, True, False, False])
+    given: dict[str, Any] = {
+        "weights": np.ones(4),
+        "user": np.arange(4),
+        "second_cluster": None,
+        "level": 0.9,
+    }
+    for column, difference in (([1.0, 3.0, 3.0, 1.0], 0.0), ([1.0, 1.0, 2.0, 2.0], -np.inf)):
+        found = difference_interval(np.array(column), treated, difference=difference, **given)
+        assert (found.point, found.low, found.high) == (difference,) * 3
+        assert found.standard_error == 0
 
 
 def test_nothing_to_judge_has_no_largest_difference() -> None:

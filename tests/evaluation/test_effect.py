@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from causal_ranker.evaluation.effect import (
     average_effect,
     calibration_groups,
+    effects_by_prediction,
     mean_unexposed,
 )
 from causal_ranker.evaluation.rows import EvaluationRows
@@ -84,6 +85,19 @@ def test_row_order_leaves_no_trace(seed: int) -> None:
     assert before.count.tolist() == after.count.tolist()
     for old, new in zip(before.observed, after.observed, strict=True):
         assert vars(new) == pytest.approx(vars(old))
+
+
+def test_five_groups_for_effects_ten_for_calibration_at_95_percent_unless_said() -> None:
+    rows = make_rows(3, users=40, requests=200)
+    assert len(effects_by_prediction(rows).observed) == 5
+    assert len(calibration_groups(rows).observed) == 10
+    for found, said in (
+        (effects_by_prediction(rows).observed, effects_by_prediction(rows, level=0.95).observed),
+        (calibration_groups(rows).observed, calibration_groups(rows, level=0.95).observed),
+        ((average_effect(rows),), (average_effect(rows, level=0.95),)),
+    ):
+        assert found == said
+    assert average_effect(rows, level=0.5).high < average_effect(rows).high
 
 
 def test_equal_predictions_make_one_group() -> None:

@@ -70,6 +70,13 @@ def test_values_of_rows_without_overlap_do_not_matter() -> None:
         ({"propensity": spoilt("propensity", 1.0)}, RowError, "give them rank 0"),
         ({"propensity": spoilt("propensity", np.nan)}, RowError, "1 of"),
         ({"propensity": spoilt("propensity", -0.1, row=OUTSIDE)}, RowError, "-0.1"),
+        ({"propensity": spoilt("propensity", 1.1, row=OUTSIDE)}, RowError, "1.1"),
+        ({"propensity": spoilt("propensity", 0.0)}, RowError, "give them rank 0"),
+        ({"request": spoilt("request", -1)}, RowError, "codes in 0"),
+        ({"treatment": spoilt("treatment", -1.0)}, RowError, "treatments of 0 or 1"),
+        ({"sample_weight": spoilt("sample_weight", np.inf)}, RowError, "finite weights"),
+        ({"total_gamma": ROWS.gamma.astype(np.float32)}, SchemaError, "float64 in 'total_gamma'"),
+        ({"total_gamma": spoilt("gamma", np.nan)}, RowError, "numbers in 'total_gamma'"),
         ({"sample_weight": spoilt("sample_weight", -1.0)}, RowError, "weights of 0 or more"),
         ({"sample_weight": np.zeros(SIZE)}, EmptyError, "0 sampled rows"),
         ({"gamma": spoilt("gamma", np.nan)}, RowError, "finite numbers in 'gamma'"),
@@ -83,6 +90,22 @@ def test_bad_rows_are_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         replace(ROWS, **changes)
+
+
+def test_three_bad_rows_are_shown_and_all_are_counted() -> None:
+    weight = np.where(np.arange(SIZE) < 5, -1.0, ROWS.sample_weight)
+    with pytest.raises(RowError) as caught:
+        replace(ROWS, sample_weight=weight)
+    shown = "row 0: -1.0, row 1: -1.0, row 2: -1.0"
+    assert caught.value.came == f"'sample_weight' with 5 of {SIZE} bad rows ({shown})"
+
+
+def test_values_at_their_bounds_are_taken() -> None:
+    for value in (0.0, 1.0):  # no overlap, and outside of every primary set
+        replace(ROWS, propensity=spoilt("propensity", value, row=OUTSIDE))
+        replace(ROWS, treatment=spoilt("treatment", value))
+    replace(ROWS, propensity=spoilt("propensity", 1e-9))
+    replace(ROWS, total_gamma=ROWS.gamma)
 
 
 def test_no_rows_at_all() -> None:
