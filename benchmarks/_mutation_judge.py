@@ -103,6 +103,7 @@ def _child(question: dict[str, Any], output: int) -> None:
     os.setsid()
     os.dup2(output, 1)
     os.dup2(output, 2)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     code = 3
     try:
         if "record" in question:
@@ -110,7 +111,6 @@ def _child(question: dict[str, Any], output: int) -> None:
         else:
             limit = int(question["seconds"]) + 1
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
             code = int(pytest.main(["-x", *_PYTEST, *question["tests"]]))
         sys.stdout.flush()
     finally:

@@ -37,8 +37,17 @@ def run(*, quick: bool) -> Result:
         recorded = tree.record(
             [f"tests/{room}" for room in heart], source=[f"causal_ranker/{room}" for room in heart]
         )
-    by_room = {room: [path for path in recorded.files if f"/{room}/" in path] for room in heart}
-    rooms = [_row(room, [recorded.files[path] for path in by_room[room]]) for room in heart]
+    rooms = [
+        _row(
+            room,
+            [
+                each
+                for path, each in recorded.files.items()
+                if path.startswith(f"causal_ranker/{room}/")
+            ],
+        )
+        for room in heart
+    ]
     everything = _row("all", list(recorded.files.values()))
     missed = [_row(path, [each]) for path, each in recorded.files.items() if each.missing]
     return Result(

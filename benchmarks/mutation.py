@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from benchmarks import Result
 from benchmarks._mutants import Mutant, draw, places
-from benchmarks._mutation_tests import ROOT, Tree, copied
+from benchmarks._mutation_tests import ROOT, Recorded, Tree, copied
 
 __all__ = ["DESCRIPTION", "parts", "run"]
 
@@ -133,14 +133,31 @@ def _judged(tree: Tree, room: _Room, *, quick: bool, seed: int) -> list[tuple[Mu
     paths = sorted(path for pattern in modules for path in ROOT.glob(pattern))
     sources = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths}
     found = [each for path, source in sources.items() for each in places(path, source)]
+    _refuse_false_alarms(tree, sources, recorded)
     rng = np.random.default_rng([SEED, seed])
     outcomes = []
     for each in draw(found, sources, n=2 if quick else PLACES, rng=rng):
         able = recorded.tests_of(each.path, each.line, source=sources[each.path])
         outcome = "not run"
         if able:
-            # Thrice what they took, as a wrong answer may take longer to be refused.
-            seconds = 20 + 3 * sum(recorded.seconds[test] for test in able)
+            seconds = _patience(recorded, able)
             outcome = tree.judge(each.path, each.code, tests=able, seconds=seconds)
         outcomes.append((each, outcome))
     return outcomes
+
+
+def _patience(recorded: Recorded, tests: Iterable[str]) -> float:
+    """Give thrice the time that tests took: a wrong answer may take longer to be refused."""
+    return 20 + 3 * sum(recorded.seconds[test] for test in tests)
+
+
+def _refuse_false_alarms(tree: Tree, sources: Mapping[str, str], recorded: Recorded) -> None:
+    """See that the tests pass on the code as it is, in the order in which mutants meet them."""
+    path, source = next(iter(sources.items()))
+    tests = sorted(recorded.seconds, key=lambda test: (recorded.seconds[test], test))
+    outcome = tree.judge(path, source, tests=tests, seconds=_patience(recorded, tests))
+    if outcome != "survived":
+        raise RuntimeError(
+            f"expected tests that pass in any order; got {outcome!r} by the code as it is. Find "
+            "the test that needs another one to run before it."
+        )

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import mutation
 from benchmarks._mutants import Mutant, draw, places
-from benchmarks._mutation_tests import ROOT, copied
+from benchmarks._mutation_tests import ROOT, Recorded, copied
 
 SOURCE = """from __future__ import annotations
 
@@ -111,6 +111,15 @@ def test_faults_that_tests_see_are_killed_and_others_survive(planted: Path) -> N
         # Put back, and compiled anew.
         assert judged("a + b", "b + a", add) == "survived"
         assert (tree.root / path).read_text("utf-8") == source
+        # Tests that pass in one order only would call every fault noticed.
+        (tree.root / "tests" / "test_two.py").write_text(
+            "seen = []\n\ndef test_a():\n    seen.append(1)\n\ndef test_b():\n    assert seen\n",
+            "utf-8",
+        )
+        a, b = (f"tests/test_two.py::test_{name}" for name in "ab")
+        mutation._refuse_false_alarms(tree, {path: source}, Recorded({a: 0.0, b: 1.0}, {}))
+        with pytest.raises(RuntimeError, match="tests that pass in any order"):
+            mutation._refuse_false_alarms(tree, {path: source}, Recorded({a: 1.0, b: 0.0}, {}))
         (tree.root / "tests" / "test_m.py").write_text("def test_it():\n    assert 0\n", "utf-8")
         with pytest.raises(RuntimeError, match="tests that pass"):
             tree.record(["tests"], source=["causal_ranker"])
