@@ -328,14 +328,22 @@ def test_the_days_to_run_are_those_of_plays_and_of_what_lies_there(
         (AttributionConfig(window_hours=30), START - timedelta(hours=6)),
         (AttributionConfig(window_hours=30, most_impressions_a_day=9), START - timedelta(hours=24)),
         (AttributionConfig(surface_window_hours={"a": 25}), START - timedelta(hours=1)),
-        (AttributionConfig(exposures="first"), START - timedelta(days=900)),
-        (AttributionConfig(click_window_hours=1), START - timedelta(days=900)),
+        # What is older by any time may count.
+        (AttributionConfig(exposures="first"), START - timedelta(days=901)),
+        (AttributionConfig(click_window_hours=1), START - timedelta(days=901)),
     ],
 )
 def test_what_days_look_at_begins_where_their_longest_window_does(
     config: AttributionConfig, first: datetime, connection: Backend
 ) -> None:
-    moments = [START - timedelta(days=900), first - timedelta(microseconds=1), first, START, None]
+    oldest = START - timedelta(days=900)
+    moments = [
+        oldest,
+        max(first - timedelta(microseconds=1), oldest),
+        max(first, oldest),
+        START,
+        None,
+    ]
     frame = pd.DataFrame({"t0": pd.DatetimeIndex(moments).as_unit("us"), "row": range(5)})
     table = read_table(frame, connection, name="impressions")
     kept = impressions_since(table, since=DAYS[1], config=config).to_pandas()
