@@ -1,7 +1,8 @@
 """Runs tests in forked children of one process that has imported the heavy libraries.
 
-``python -P _mutation_judge.py``, in the root of a tree and with it as ``PYTHONPATH``, reads
-questions from standard input, a line of JSON each, and prints a line of JSON for each:
+``python -P _mutation_judge.py MODULE ...``, in the root of a tree and with it as ``PYTHONPATH``,
+imports those modules, reads questions from standard input, a line of JSON each, and prints a line
+of JSON for each:
 
 ``{"tests": [...], "seconds": S}`` runs tests until one fails, and answers ``"killed"``,
 ``"survived"`` or ``"timed out"`` (more than S seconds of the processor).
@@ -30,21 +31,6 @@ from typing import Any, Final
 import pytest
 from coverage import Coverage
 
-#: Never a module of the tree: what is under test is imported by each child anew.
-_HEAVY: Final = (
-    "_pytest.assertion.rewrite",
-    "hypothesis.strategies",
-    "hypothesis.extra.numpy",
-    "ibis",
-    "ibis.backends.duckdb",
-    "lightgbm",
-    "matplotlib.figure",
-    "pandas",
-    "pydantic",
-    "scipy.stats",
-    "sklearn.linear_model",
-    "sklearn.model_selection",
-)
 _MEMORY: Final = 12 << 30  # bytes of address space: a mutant may ask for any size
 _PATIENCE: Final = 20  # seconds by the clock for one of the processor, on a busy machine
 #: Lines that no test can run: they are for readers of types, or compiled by Numba.
@@ -146,7 +132,7 @@ def _answer(question: dict[str, Any]) -> str | None:
 
 def main() -> None:
     """Answer questions until there are no more."""
-    for name in _HEAVY:
+    for name in sys.argv[1:]:
         importlib.import_module(name)
     found = importlib.util.find_spec("causal_ranker")
     if found is None or not Path(str(found.origin)).is_relative_to(Path.cwd()):

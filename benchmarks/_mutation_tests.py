@@ -18,6 +18,21 @@ from typing import Any, Final
 __all__ = ["ROOT", "Covered", "Recorded", "Tree", "copied"]
 
 ROOT: Final = Path(__file__).parents[1]
+#: Imported once, before children fork. Never a module of the tree: each child imports that anew.
+_HEAVY: Final = (
+    "_pytest.assertion.rewrite",
+    "hypothesis.strategies",
+    "hypothesis.extra.numpy",
+    "ibis",
+    "ibis.backends.duckdb",
+    "lightgbm",
+    "matplotlib.figure",
+    "pandas",
+    "pydantic",
+    "scipy.stats",
+    "sklearn.linear_model",
+    "sklearn.model_selection",
+)
 _COPIED: Final = ("causal_ranker", "tests", "benchmarks")
 _JUDGE: Final = Path(__file__).with_name("_mutation_judge.py")
 
@@ -168,13 +183,15 @@ class Tree:
 
 
 @contextmanager
-def copied(root: Path = ROOT) -> Iterator[Tree]:
+def copied(root: Path = ROOT, *, heavy: Sequence[str] = _HEAVY) -> Iterator[Tree]:
     """Copy a tree, and start a process that runs its tests, one thread and the same examples.
 
     Parameters
     ----------
     root : Path, optional
         This one by default.
+    heavy : sequence of str, optional
+        Modules of libraries that tests of the tree import.
 
     Yields
     ------
@@ -201,7 +218,7 @@ def copied(root: Path = ROOT) -> Iterator[Tree]:
             "PYTHONPATH": os.pathsep.join([str(copy), *filter(None, [others])]),
         }
         judge = subprocess.Popen(
-            [sys.executable, "-P", str(_JUDGE)],
+            [sys.executable, "-P", str(_JUDGE), *heavy],
             cwd=copy,
             env=environment,
             stdin=subprocess.PIPE,

@@ -8,9 +8,10 @@ from typing import Final
 from benchmarks import Result
 from benchmarks._mutation_tests import Covered, copied
 
-__all__ = ["DESCRIPTION", "run"]
+__all__ = ["DESCRIPTION", "SEEDS", "run"]
 
 DESCRIPTION: Final = "shares of the heart's lines that its quick tests run, by room"
+SEEDS: Final = "none: nothing is drawn"
 HEART: Final = ("attribution", "evaluation", "labels", "reranking", "stats", "uplift")
 LIMIT: Final = 0.95  # of all lines of the heart
 

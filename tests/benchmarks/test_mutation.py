@@ -88,7 +88,7 @@ def planted(tmp_path: Path) -> Path:
 def test_faults_that_tests_see_are_killed_and_others_survive(planted: Path) -> None:
     path = "causal_ranker/m.py"
     source = (planted / path).read_text("utf-8")
-    with copied(planted) as tree:
+    with copied(planted, heavy=()) as tree:
         recorded = tree.record(["tests"], source=["causal_ranker"])
         assert recorded.files[path].missing == {13}
         add, blind = "tests/test_m.py::test_add", "tests/test_m.py::test_blind"
