@@ -66,4 +66,4 @@ def run(*, quick: bool) -> Result:
 def _row(name: str, files: Sequence[Covered]) -> tuple[str, int, int, float]:
     lines = sum(len(each.statements) for each in files)
     missing = sum(len(each.missing) for each in files)
-    return name, lines, missing, 1 - missing / lines if lines else 1.0
+    return name, lines, missing, (lines - missing) / lines if lines else 1.0
