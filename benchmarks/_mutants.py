@@ -9,9 +9,6 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from cosmic_ray.ast import ast_nodes, get_ast
-from cosmic_ray.mutating import mutate_code
-from cosmic_ray.plugins import get_operator, operator_names
 
 __all__ = ["Mutant", "Place", "draw", "places"]
 
@@ -87,6 +84,10 @@ def places(path: str, source: str) -> list[Place]:
     list of Place
         In order.
     """
+    # Of the extra dev: the list of benchmarks does without it.
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.plugins import get_operator, operator_names
+
     # The star between parameters is no product.
     nodes = [
         node
@@ -128,6 +129,9 @@ def draw(
     list of Mutant
         In the order in which they were drawn.
     """
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
     drawn: list[Mutant] = []
     for at in rng.permutation(len(found)):
         if len(drawn) == n:
