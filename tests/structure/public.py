@@ -150,9 +150,10 @@ def loose_values(room: str) -> list[str]:
     """Dataclasses of a room that can be changed, and defaults that are not as documented."""
     found = []
     for name in module_names():
-        if not name.startswith(f"causal_ranker.{room}."):
+        module = load(name) if name.startswith(f"causal_ranker.{room}.") else None
+        if not hasattr(module, "__all__"):
             continue
-        for where, value in public_objects(load(name)):
+        for where, value in public_objects(module):
             if is_dataclass(value) and not value.__dataclass_params__.frozen:
                 found.append(f"{where} can be changed")
             real = real_defaults(value)
