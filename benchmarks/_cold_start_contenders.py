@@ -22,8 +22,8 @@ from causal_ranker.coldstart.scores import FactoredScores, ScoreMap
 __all__ = ["Contenders"]
 
 #: Strengths of the autoencoders beside the published ones, which are 4 and 200.
-_SCALE_BESIDE: Final = (2.0, 6.0)
-_GEN_BESIDE: Final = (800.0,)
+_SCALE_BESIDE: Final[tuple[float, ...]] = (2.0, 6.0)
+_GEN_BESIDE: Final[tuple[float, ...]] = (800.0,)
 
 
 @dataclass(frozen=True)

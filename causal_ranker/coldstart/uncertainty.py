@@ -110,8 +110,8 @@ def _user_gain(metrics: ListMetrics, *, lowest: int) -> NDArray[np.float64]:
     n_users = metrics.users + metrics.users_left_out
     by_user = np.bincount(users, weights=moved, minlength=n_users)
     with_any = np.unique(found.users)
-    each: NDArray[np.float64] = float(gains[worst].mean()) + by_user[with_any] * len(with_any)
-    return each
+    moves = by_user[with_any] * len(with_any)
+    return np.asarray(float(gains[worst].mean()) + moves, dtype=np.float64)
 
 
 def _check_same(rankings: tuple[ListMetrics, ...]) -> None:
