@@ -14,7 +14,7 @@ from causal_ranker.features.asof import Levels
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.features.matrix import FeatureBlock
 
-__all__ = ["latest_block"]
+__all__ = ["latest_block", "latest_rows"]
 
 
 def latest_block(
@@ -48,15 +48,7 @@ def latest_block(
     FeatureBlock
         One row per user and candidate, without labels.
     """
-    last = candidates.group_by(C.USER).aggregate(last_t0=candidates[C.T0].max())
-    joined = candidates.inner_join(last, C.USER)
-    context = [
-        name for name in (*config.row_numbers, *config.row_categories) if name in joined.columns
-    ]
-    now = ibis.literal(at).cast(candidates[C.T0].type())
-    rows = joined.filter(joined[C.T0] == joined.last_t0).select(
-        C.USER, C.ITEM, *context, **{C.T0: now}
-    )
+    rows = latest_rows(candidates, at=at, config=config)
     reader = BlockReader(
         connection,
         rows=rows,
@@ -66,3 +58,39 @@ def latest_block(
         levels=levels,
     )
     return reader.join(rows)
+
+
+def latest_rows(
+    candidates: ibis.Table,
+    *,
+    at: datetime,
+    config: FeatureConfig,
+    also: tuple[str, ...] = (),
+) -> ibis.Table:
+    """Take the candidates of each user's last request as if it were made now.
+
+    Parameters
+    ----------
+    candidates : ibis.Table
+        Candidate log, on any engine.
+    at : datetime
+        Now.
+    config : FeatureConfig
+        Which columns say what was known of a request.
+    also : tuple of str
+        Other columns to keep.
+
+    Returns
+    -------
+    ibis.Table
+        ``user_id, item_id``, those columns that there are, and ``t0``, which is now.
+    """
+    last = candidates.group_by(C.USER).aggregate(last_t0=candidates[C.T0].max())
+    joined = candidates.inner_join(last, C.USER)
+    context = [
+        name for name in (*config.row_numbers, *config.row_categories) if name in joined.columns
+    ]
+    now = ibis.literal(at).cast(candidates[C.T0].type())
+    return joined.filter(joined[C.T0] == joined.last_t0).select(
+        C.USER, C.ITEM, *dict.fromkeys((*context, *also)), **{C.T0: now}
+    )

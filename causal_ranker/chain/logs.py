@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ibis
+from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
 
 from causal_ranker.attribution.attribute import attribute
@@ -24,6 +25,7 @@ from causal_ranker.labels.totals import total_plays
 from causal_ranker.logs.carry import bring_over
 from causal_ranker.logs.contract import CONTRACTS
 from causal_ranker.logs.csv_faults import FaultyRows
+from causal_ranker.logs.keep import keep
 from causal_ranker.logs.quarantine import Quarantine, quarantine_rows
 from causal_ranker.logs.rules import Contract, check, check_any_row, check_columns
 from causal_ranker.logs.sources import connect, read_faulty, read_table
@@ -322,7 +324,7 @@ def _slice(
 
 
 def label_logs(
-    connection: Backend,
+    connection: BaseBackend,
     logs: Logs,
     *,
     log_end: datetime,
@@ -334,10 +336,10 @@ def label_logs(
 
     Parameters
     ----------
-    connection : ibis.backends.duckdb.Backend
-        The engine.
+    connection : ibis.backends.BaseBackend
+        The engine of the logs: the embedded one, or Spark.
     logs : Logs
-        Logs that passed `read_logs`.
+        Logs that passed `read_logs`, or the same checks on Spark.
     log_end : datetime
         End of the play log (excluded).
     horizon_hours : float, optional
@@ -428,5 +430,5 @@ def _credited_plays(plays: ibis.Table, credits: ibis.Table) -> ibis.Table:
     return joined.select(C.USER, C.ITEM, C.PLAYED_AT, **{C.CREDIT: joined[C.CREDIT].fill_null(0.0)})
 
 
-def _keep(connection: Backend, table: ibis.Table) -> ibis.Table:
-    return connection.create_table(ibis.util.gen_name("chain"), table, temp=True)
+def _keep(connection: BaseBackend, table: ibis.Table) -> ibis.Table:
+    return keep(connection, table, name="chain")

@@ -14,7 +14,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from ibis.backends.duckdb import Backend
+from ibis.backends import BaseBackend
 from numpy.typing import NDArray
 
 from causal_ranker.columns import Columns as C
@@ -35,6 +35,7 @@ from causal_ranker.features.history import (
     user_history,
 )
 from causal_ranker.logs.hours import from_hours, hours_begun, hours_ended
+from causal_ranker.logs.keep import keep
 from causal_ranker.logs.rules import require_columns
 
 __all__ = ["AsOfFeatures", "Levels", "outcome_counts"]
@@ -104,8 +105,8 @@ class AsOfFeatures:
 
     Parameters
     ----------
-    connection : ibis.backends.duckdb.Backend
-        Where the state is kept, as temporary tables.
+    connection : ibis.backends.BaseBackend
+        Where the state is kept (see `causal_ranker.logs.keep`).
     plays : ibis.Table
         ``(user_id, item_id, played_at, credit)``, one row per play.
     daily : ibis.Table
@@ -131,7 +132,7 @@ class AsOfFeatures:
 
     def __init__(
         self,
-        connection: Backend,
+        connection: BaseBackend,
         *,
         plays: ibis.Table,
         daily: ibis.Table,
@@ -159,15 +160,15 @@ class AsOfFeatures:
             if table is not None:
                 _check_lengths(table, vectors)
 
-        def keep(table: ibis.Table) -> ibis.Table:
-            return connection.create_table(ibis.util.gen_name("asof"), table, temp=True)
+        def kept(table: ibis.Table, *, order: str | None = None) -> ibis.Table:
+            return keep(connection, table, name="asof", order=order)
 
-        self.pairs = keep(pair_history(requests, plays, config=config).order_by(C.T0))
-        self.users = keep(user_history(self.pairs, config=config))
+        self.pairs = kept(pair_history(requests, plays, config=config), order=C.T0)
+        self.users = kept(user_history(self.pairs, config=config))
         # Item state is looked up at the start of the UTC hour of t0, so that a log whose every
         # request has a t0 of its own asks at a few thousand moments and not at millions.
         clocks = requests.select(**{C.T0: from_hours(hours_begun(requests[C.T0]))}).distinct()
-        self.items = keep(item_history(clocks, plays, daily=daily, config=config))
+        self.items = kept(item_history(clocks, plays, daily=daily, config=config))
         self.exposures: ibis.Table | None = None
         if config.exposures:
             if exposures is None:
@@ -177,13 +178,13 @@ class AsOfFeatures:
                     do="Pass exposures=..., or set exposures=False in the config.",
                 )
             shown = exposure_history(requests, exposures, config=config)
-            self.exposures = keep(shown.order_by(C.T0))
+            self.exposures = kept(shown, order=C.T0)
         self.groups: ibis.Table | None = None
         if items is not None and config.item_group:
-            self.groups = keep(group_history(self.pairs, items, config=config).order_by(C.T0))
+            self.groups = kept(group_history(self.pairs, items, config=config), order=C.T0)
         self.user_facts = None
         if users is not None:
-            self.user_facts = keep(
+            self.user_facts = kept(
                 self._facts(
                     users,
                     C.USER,
@@ -204,7 +205,7 @@ class AsOfFeatures:
             if config.item_group:
                 group = items.select(C.ITEM, **{GROUP: items[config.item_group]})
                 facts = _left(facts, group, [C.ITEM])
-            self.item_facts = keep(facts)
+            self.item_facts = kept(facts)
 
     def _facts(
         self,
@@ -231,6 +232,21 @@ class AsOfFeatures:
         )
 
     def join(self, rows: ibis.Table) -> ibis.Table:
+        """Add the features to rows, and put these in order.
+
+        Parameters
+        ----------
+        rows : ibis.Table
+            As `add` takes them.
+
+        Returns
+        -------
+        ibis.Table
+            What `add` returns, in order of user, t0 and item.
+        """
+        return self.add(rows).order_by([C.USER, C.T0, C.ITEM])
+
+    def add(self, rows: ibis.Table) -> ibis.Table:
         """Add the features to rows.
 
         Parameters
@@ -242,9 +258,9 @@ class AsOfFeatures:
         Returns
         -------
         ibis.Table
-            The rows in order of user, t0 and item, with every feature as float32. A count that
-            is zero is 0; what is not known (days since a play that never was, a rate without
-            rows, base score and rank before a base recommender has spoken) is null.
+            The rows, in no order, with every feature as float32. A count that is zero is 0; what
+            is not known (days since a play that never was, a rate without rows, base score and
+            rank before a base recommender has spoken) is null.
         """
         config = self._config
         clocked = rows.mutate(asof_clock=from_hours(hours_begun(rows[C.T0])))
@@ -266,7 +282,7 @@ class AsOfFeatures:
             joined = _left(joined, self.groups, [C.USER, C.T0, GROUP])
         columns = {name: self._feature(joined, name) for name in config.names}
         kept = [name for name in rows.columns if name not in columns]
-        return joined.select(*kept, **columns).order_by([C.USER, C.T0, C.ITEM])
+        return joined.select(*kept, **columns)
 
     def codes(self, column: pa.ChunkedArray, feature: str) -> NDArray[np.float32]:
         """Return the codes of a categorical column that is already in memory.

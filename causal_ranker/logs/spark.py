@@ -1,4 +1,4 @@
-"""Tables on Spark, whose clocks Ibis does not tell apart.
+"""Tables on Spark: their clocks, which Ibis does not tell apart, and Spark's own frames of them.
 
 Spark's TIMESTAMP is an instant and its TIMESTAMP_NTZ is naive; Ibis reads both as timestamps
 without a time zone. So an instant would be refused as naive, were it not declared here.
@@ -6,9 +6,14 @@ without a time zone. So an instant would be refused as naive, were it not declar
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import ibis
 
-__all__ = ["declare_instants"]
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["declare_instants", "keep_on_spark", "spark_frame"]
 
 
 def declare_instants(table: ibis.Table) -> ibis.Table:
@@ -30,3 +35,45 @@ def declare_instants(table: ibis.Table) -> ibis.Table:
         return table
     kinds = dict(backend.raw_sql(ibis.to_sql(table, dialect="pyspark")).dtypes)
     return table.cast({name: "timestamp('UTC')" for name in clocks if kinds[name] == "timestamp"})
+
+
+def spark_frame(table: ibis.Table) -> DataFrame:
+    """Return an expression as a frame of Spark, with the types that Ibis says.
+
+    Spark takes a fraction in SQL for a decimal, so the types are put on.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        A table of Ibis's PySpark backend.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        Its rows, not computed yet.
+    """
+    from ibis.backends.pyspark.datatypes import PySparkSchema
+
+    (backend,), _ = table._find_backends()
+    rows: DataFrame = backend.raw_sql(ibis.to_sql(table, dialect="pyspark"))
+    return rows.to(PySparkSchema.from_ibis(table.schema()))
+
+
+def keep_on_spark(table: ibis.Table) -> ibis.Table:
+    """Have the executors keep a table from the first time on that it is read.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        A table of Ibis's PySpark backend.
+
+    Returns
+    -------
+    ibis.Table
+        The same rows, in memory and, where that is full, on the executors' disks, until the
+        session ends.
+    """
+    (backend,), _ = table._find_backends()
+    name = ibis.util.gen_name("kept")
+    spark_frame(table).cache().createTempView(name)
+    return declare_instants(backend.table(name))

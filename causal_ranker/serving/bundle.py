@@ -38,7 +38,7 @@ from causal_ranker.reranking.chained import ListPolicy
 from causal_ranker.serving.assembly import FeaturePlan
 from causal_ranker.serving.candidates import CandidateSource
 from causal_ranker.serving.counts import Counts
-from causal_ranker.serving.files import ARRAY, BundleParts, decode, encode
+from causal_ranker.serving.files import ARRAY, MODEL_FILES, BundleParts, decode, encode
 from causal_ranker.serving.manifest import FORMAT_VERSION, MANIFEST, Manifest, sha256
 from causal_ranker.serving.mapped import map_array
 from causal_ranker.serving.model import ModelPart, Scorer, TextModel
@@ -54,6 +54,7 @@ __all__ = [
     "BundleContents",
     "copy_bundle",
     "load_bundle",
+    "model_files",
     "rewrite_bundle",
     "version_of",
     "write_bundle",
@@ -293,6 +294,31 @@ def load_bundle(path: str | Path) -> Bundle:
         model does not score its golden rows.
     """
     return _load(_folder_of(path))
+
+
+def model_files(bundle: Bundle) -> dict[str, bytes]:
+    """Read the files that rank candidates whose features are known already, as they were published.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A loaded bundle.
+
+    Returns
+    -------
+    dict of str to bytes
+        Content by file name, for `causal_ranker.serving.files.decode_models`.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing or was changed.
+    """
+    digests = bundle.manifest.files
+    return {
+        name: _verified(bundle.path, name, digests[name])
+        for name in sorted(MODEL_FILES & digests.keys())
+    }
 
 
 def version_of(folder: Path) -> str:

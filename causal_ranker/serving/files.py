@@ -21,25 +21,28 @@ from causal_ranker.serving.schema import FeatureSchema
 from causal_ranker.serving.snapshot import FeatureSnapshot
 from causal_ranker.serving.width import WidthPart
 
-__all__ = ["ARRAY", "BundleParts", "decode", "encode"]
+__all__ = [
+    "ARRAY",
+    "MODEL_FILES",
+    "BundleParts",
+    "ModelParts",
+    "decode",
+    "decode_models",
+    "encode",
+]
 
 #: How the names of files end that are mapped, not read.
 ARRAY: Final = ".npy"
 
-_REQUIRED: Final = frozenset(
-    {
-        "uplift.txt",
-        "uplift_golden.npz",
-        "policy.json",
-        "schema.json",
-        "snapshot.json",
-    }
-)
+_REQUIRED: Final = frozenset({"uplift.txt", "uplift_golden.npz", "policy.json", "schema.json"})
+_SNAPSHOT: Final = "snapshot.json"
+#: The files that rank candidates whose features are known already.
+MODEL_FILES: Final = _REQUIRED | {"base.txt", "base_golden.npz", "width.txt", "width_golden.npz"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class BundleParts:
-    """The parts of a bundle that lie in files of their own.
+class ModelParts:
+    """The parts of a bundle that rank candidates whose features are known already.
 
     Parameters
     ----------
@@ -47,22 +50,32 @@ class BundleParts:
         The uplift model.
     policy : Policy or ChainedPolicy
         The policy that orders the candidates.
-    snapshot : FeatureSnapshot
-        Features of users, items and pairs.
     base : ModelPart, optional
         The base model.
-    candidates : CandidateSource, optional
-        Each user's candidates; without it, every item is one.
     width : WidthPart, optional
         The model of the intervals' half-widths.
     """
 
     uplift: ModelPart
     policy: ListPolicy
-    snapshot: FeatureSnapshot
     base: ModelPart | None = None
-    candidates: CandidateSource | None = None
     width: WidthPart | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BundleParts(ModelParts):
+    """The parts of a bundle that lie in files of their own: `ModelParts`, and what follows.
+
+    Parameters
+    ----------
+    snapshot : FeatureSnapshot
+        Features of users, items and pairs.
+    candidates : CandidateSource, optional
+        Each user's candidates; without it, every item is one.
+    """
+
+    snapshot: FeatureSnapshot
+    candidates: CandidateSource | None = None
 
 
 def encode(parts: BundleParts) -> dict[str, bytes]:
@@ -94,7 +107,7 @@ def encode(parts: BundleParts) -> dict[str, bytes]:
     files = {
         "policy.json": _json(policy_to_dict(parts.policy)),
         "schema.json": _json(schemas),
-        "snapshot.json": _json(parts.snapshot.description()),
+        _SNAPSHOT: _json(parts.snapshot.description()),
         **_model_files("uplift", parts.uplift),
     }
     if parts.base is not None:
@@ -133,25 +146,64 @@ def decode(files: Mapping[str, bytes], arrays: Mapping[str, NDArray[Any]]) -> Bu
     CausalRankerError
         If the content of a file breaks its own rules.
     """
+    models = decode_models(files)
+    if _SNAPSHOT not in files:
+        raise _absent(_SNAPSHOT)
+    name = ""
+    try:
+        name = f"{_SNAPSHOT} with its arrays"
+        snapshot = FeatureSnapshot.from_arrays(arrays, description=json.loads(files[_SNAPSHOT]))
+        name = "candidates_starts.npy and candidates_items.npy"
+        candidates = None
+        if arrays.keys() & {"candidates_starts", "candidates_items"}:
+            candidates = CandidateSource(arrays["candidates_starts"], arrays["candidates_items"])
+            candidates.check(n_users=snapshot.users.ids.size, n_items=snapshot.items.ids.size)
+    except CausalRankerError:
+        raise
+    except Exception as error:  # what zipfile, zlib and NumPy raise of damage is listed nowhere
+        raise _unreadable(name, f"{type(error).__name__}: {error}") from None
+    for array in arrays.values():
+        release(array)  # the checks have read through all of them
+    return BundleParts(
+        uplift=models.uplift,
+        base=models.base,
+        policy=models.policy,
+        snapshot=snapshot,
+        candidates=candidates,
+        width=models.width,
+    )
+
+
+def decode_models(files: Mapping[str, bytes]) -> ModelParts:
+    """Read the models and the policy from their files.
+
+    Parameters
+    ----------
+    files : Mapping of str to bytes
+        Content by file name, hashes already checked; of `MODEL_FILES` those that there are.
+
+    Returns
+    -------
+    ModelParts
+        The parts.
+
+    Raises
+    ------
+    BundleError
+        If a file that belongs there is missing or cannot be read.
+    CausalRankerError
+        If the content of a file breaks its own rules.
+    """
     for name in sorted(_REQUIRED - files.keys()):
-        raise _unreadable(name, "no such file in the manifest")
+        raise _absent(name)
     name = ""
     try:
         name = "schema.json"
         schemas = json.loads(files[name])
         uplift_schema = FeatureSchema.from_dict(schemas["uplift"])
         base_schema = None if schemas["base"] is None else FeatureSchema.from_dict(schemas["base"])
-        name = "snapshot.json with its arrays"
-        snapshot = FeatureSnapshot.from_arrays(
-            arrays, description=json.loads(files["snapshot.json"])
-        )
         name = "policy.json"
         policy = policy_from_dict(json.loads(files[name]))
-        name = "candidates_starts.npy and candidates_items.npy"
-        candidates = None
-        if arrays.keys() & {"candidates_starts", "candidates_items"}:
-            candidates = CandidateSource(arrays["candidates_starts"], arrays["candidates_items"])
-            candidates.check(n_users=snapshot.users.ids.size, n_items=snapshot.items.ids.size)
         name = "the uplift model's files"
         uplift = _model_part("uplift", files, uplift_schema)
         base = None
@@ -167,18 +219,9 @@ def decode(files: Mapping[str, bytes], arrays: Mapping[str, NDArray[Any]]) -> Bu
             )
     except CausalRankerError:
         raise
-    except Exception as error:  # what zipfile, zlib and NumPy raise of damage is listed nowhere
+    except Exception as error:  # as above
         raise _unreadable(name, f"{type(error).__name__}: {error}") from None
-    for array in arrays.values():
-        release(array)  # the checks have read through all of them
-    return BundleParts(
-        uplift=uplift,
-        base=base,
-        policy=policy,
-        snapshot=snapshot,
-        candidates=candidates,
-        width=width,
-    )
+    return ModelParts(uplift=uplift, policy=policy, base=base, width=width)
 
 
 def _model_files(name: str, part: ModelPart) -> dict[str, bytes]:
@@ -214,6 +257,10 @@ def _refuse_circle(schema: FeatureSchema) -> None:
 
 def _json(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _absent(name: str) -> BundleError:
+    return _unreadable(name, "no such file in the manifest")
 
 
 def _unreadable(name: str, came: str) -> BundleError:

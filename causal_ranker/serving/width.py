@@ -75,9 +75,30 @@ class WidthModel:
             Lower and upper ends; None where the model says another number of widths, or one that
             is not finite or leaves no width.
         """
+        found = self.ends(uplift, features)
+        if found is None:
+            return None
+        low, high, sound = found
+        return (low, high) if sound.all() else None
+
+    def ends(self, uplift: Array, features: Array) -> tuple[Array, Array, NDArray[np.bool_]] | None:
+        """Put intervals around uplifts, and say which of them are intervals.
+
+        Parameters
+        ----------
+        uplift : ndarray of float64, shape (n,)
+            What the uplift model said.
+        features : ndarray of float64, shape (n, features)
+            What it read.
+
+        Returns
+        -------
+        tuple of ndarray, shape (n,), or None
+            Lower and upper ends, and where both are finite with some width between them; None
+            where the model says another number of widths.
+        """
         half = self.model.predict(features)
         if half.shape != uplift.shape:
             return None
         low, high = uplift - half, uplift + half
-        sound = np.isfinite(low) & np.isfinite(high) & (low < high)
-        return (low, high) if sound.all() else None
+        return low, high, np.isfinite(low) & np.isfinite(high) & (low < high)
