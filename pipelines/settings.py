@@ -95,6 +95,8 @@ class TrainSettings(FrozenConfig):
         Where it is published.
     promote : bool
         Whether it answers from then on, or is held for somebody to promote it.
+    mlflow : str or None
+        Tracking URI of an MLflow that the run is logged to as well.
     """
 
     logs: LogFiles
@@ -110,6 +112,7 @@ class TrainSettings(FrozenConfig):
     gate: Gate = Gate()
     registry: Path
     promote: bool = False
+    mlflow: str | None = None
 
 
 class BackfillSettings(FrozenConfig):

@@ -30,7 +30,7 @@ class TrainFlow(FlowSpec):
         from datetime import UTC, datetime
 
         from causal_ranker.evaluation.origin import package_versions
-        from causal_ranker.runs import fingerprints
+        from causal_ranker.runs.inputs import fingerprints
         from pipelines.training import check_logs
 
         settings = self._settings()

@@ -23,7 +23,8 @@ from causal_ranker.evaluation.report import refused_report
 from causal_ranker.labels.report import describe_labels
 from causal_ranker.ranker import CausalRanker
 from causal_ranker.reporting.files import write_page
-from causal_ranker.runs import RunRecord, write_run
+from causal_ranker.runs.mlflow import open_tracking
+from causal_ranker.runs.record import RunRecord, write_run
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.registry import check_target
 from pipelines.settings import Gate, TrainSettings
@@ -93,8 +94,12 @@ def check_logs(settings: TrainSettings) -> None:
         If a log breaks its contract.
     BundleError
         If the registry's folder is something else.
+    MissingExtraError, UpstreamError
+        If MLflow is asked for, and is not installed or has no such store.
     """
     check_target(settings.registry)
+    if settings.mlflow is not None:
+        open_tracking(settings.mlflow)
     _read(settings)
 
 
@@ -324,6 +329,8 @@ def record_run(
         seconds=round((datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds(), 1),
     )
     write_run(folder, record)
+    if settings.mlflow is not None:
+        open_tracking(settings.mlflow)(record, folder)
     if version is None:
         return f"Nothing was published: {'; '.join(reasons)}."
     return f"{kept.learner} is published as {version}, and {_ANSWERS[settings.promote]}."

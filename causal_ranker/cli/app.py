@@ -148,7 +148,7 @@ def _demo(
 
     from causal_ranker.demo import run_demo
     from causal_ranker.evaluation.origin import package_versions
-    from causal_ranker.runs import recording
+    from causal_ranker.runs.record import recording
 
     settings = {"data": data, "full": full, "seed": seed}
     with recording(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from causal_ranker.chain.project import ProjectConfig
     from causal_ranker.cli.sources import Sources
     from causal_ranker.ranker import CausalRanker
+    from causal_ranker.runs.record import RunRecord
 
 __all__ = ["app"]
 
@@ -40,6 +42,7 @@ def _fit(
     config: o.Config = None,
     seed: o.Seed = 0,
     resume: o.Resume = None,
+    mlflow: o.Mlflow = None,
     out: Annotated[Path, typer.Option(help="Registry of models.")] = Path("runs/model"),
 ) -> None:
     """Learn from logs and publish a model."""
@@ -51,11 +54,12 @@ def _fit(
     from causal_ranker.evaluation.background import stages_section
     from causal_ranker.evaluation.origin import package_versions
     from causal_ranker.reporting.console import print_section
-    from causal_ranker.runs import recording
+    from causal_ranker.runs.record import recording
     from causal_ranker.serving.registry import check_target
 
     check_target(out)  # before the training, not after it
     project = project_config(config)
+    also = _tracking(mlflow)
     ranker = _ranker(
         project,
         base=base,
@@ -81,6 +85,7 @@ def _fit(
         settings=_settings(ranker, log_end=log_end),
         inputs=sources.paths,
         versions=package_versions(),
+        also=also,
     ) as record:
         tables = sources
         if project.run.every_item:  # elsewhere the ranker opens an engine of its own
@@ -97,7 +102,11 @@ def _fit(
         tell(*ranker.quarantines_)
         _tell_resumed(ranker)
         folder = ranker.save(out)
-        record.figures = {"policy": ranker.policy_name_, "rows": dict(ranker.trained_.rows)}
+        record.figures = {
+            "policy": ranker.policy_name_,
+            "rows": dict(ranker.trained_.rows),
+            "seconds": _seconds(ranker),
+        }
     print_section(stages_section(list(ranker.trained_.rows.items())), Console())
     typer.echo(f"policy: {ranker.policy_name_}")
     typer.echo(f"model: {folder}")
@@ -130,6 +139,7 @@ def _evaluate(
     config: o.Config = None,
     seed: o.Seed = 0,
     resume: o.Resume = None,
+    mlflow: o.Mlflow = None,
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = Path(
         "runs/evaluate"
     ),
@@ -138,6 +148,7 @@ def _evaluate(
     from rich.console import Console
 
     from causal_ranker.chain.logs import connection_of, read_logs
+    from causal_ranker.chain.report import summary
     from causal_ranker.chain.split import split_logs
     from causal_ranker.cli.again import command_line
     from causal_ranker.cli.settings import project_config, tell
@@ -149,7 +160,7 @@ def _evaluate(
     from causal_ranker.reporting.console import print_section
     from causal_ranker.reporting.files import check_page, write_page
     from causal_ranker.reporting.places import make_folder
-    from causal_ranker.runs import recording
+    from causal_ranker.runs.record import recording
 
     page, machine = out / "report.html", out / "report.json"
     make_folder(out)  # before the work, not after it
@@ -163,6 +174,7 @@ def _evaluate(
             came="neither",
             do="Give the moment from which lists are judged; what came before is learned from.",
         )
+    also = _tracking(mlflow)
     ranker = _ranker(
         project,
         base=base,
@@ -184,7 +196,12 @@ def _evaluate(
         items=items,
     )
     with recording(
-        out, "evaluate", settings=settings, inputs=sources.paths, versions=package_versions()
+        out,
+        "evaluate",
+        settings=settings,
+        inputs=sources.paths,
+        versions=package_versions(),
+        also=also,
     ) as record:
         connection = connection_of(config=ranker.config)
         tables = with_candidates(connection, sources, config=project)
@@ -223,7 +240,12 @@ def _evaluate(
             machine.unlink(missing_ok=True)
             typer.echo(f"report: {write_page(refused_report(error, background=[again]), page)}")
             raise
-        record.figures = {"policy": ranker.policy_name_, "verdict": report.document.verdict}
+        record.figures = {
+            **summary(report, policy=ranker.policy_name_),
+            "verdict": report.document.verdict,
+            "share_left_out": report.evaluation.share_left_out,
+            "seconds": _seconds(ranker),
+        }
     print_section(policies_section(report.evaluation), Console())
     typer.echo(report.document.verdict)
     machine.write_text(report.to_json(), encoding="utf-8")
@@ -233,6 +255,18 @@ def _evaluate(
 def _tell_resumed(ranker: CausalRanker) -> None:
     if ranker.checkpoint_ is not None:
         typer.echo(f"nuisances: {ranker.checkpoint_}")
+
+
+def _tracking(uri: str | None) -> Callable[[RunRecord, Path], None] | None:
+    if uri is None:
+        return None
+    from causal_ranker.runs.mlflow import open_tracking
+
+    return open_tracking(uri)
+
+
+def _seconds(ranker: CausalRanker) -> dict[str, float]:
+    return {stage: round(seconds, 1) for stage, seconds in ranker.stages_.seconds.items()}
 
 
 def _settings(ranker: CausalRanker, **others: object) -> dict[str, object]:

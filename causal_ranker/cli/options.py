@@ -23,6 +23,7 @@ __all__ = [
     "Learner",
     "LogEnd",
     "Memory",
+    "Mlflow",
     "Plays",
     "PlaysIfAny",
     "PolicyName",
@@ -172,6 +173,13 @@ Resume = Annotated[
     typer.Option(
         help="Folder in which fitted nuisances are kept: run the same command again after an "
         "interruption, and they are not fitted again."
+    ),
+]
+Mlflow = Annotated[
+    str | None,
+    typer.Option(
+        help="Tracking URI of an MLflow that the run is logged to as well: sqlite:///mlflow.db, "
+        "http://host:5000. The package mlflow has to be installed."
     ),
 ]
 Quarantine = Annotated[

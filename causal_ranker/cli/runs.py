@@ -27,7 +27,7 @@ def _list(
     from causal_ranker.reporting.blocks import Table
     from causal_ranker.reporting.console import rich_table
     from causal_ranker.reporting.json import to_line
-    from causal_ranker.runs import list_runs
+    from causal_ranker.runs.record import list_runs
 
     found = list_runs(root)
     if as_json:
@@ -46,7 +46,7 @@ def _show(
     from dataclasses import asdict
 
     from causal_ranker.reporting.json import to_line
-    from causal_ranker.runs import read_run
+    from causal_ranker.runs.record import read_run
 
     record = asdict(read_run(folder))
     typer.echo(to_line(record) if as_json else json.dumps(record, indent=2))
@@ -64,7 +64,7 @@ def _compare(
     from causal_ranker.reporting.blocks import Table
     from causal_ranker.reporting.console import rich_table
     from causal_ranker.reporting.json import to_line
-    from causal_ranker.runs import differences, read_run
+    from causal_ranker.runs.record import differences, read_run
 
     found = differences(read_run(first), read_run(second))
     if as_json:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.stats._arrays import Array, IntArray, positive_count
 
-__all__ = ["fold_of", "uniform_hash", "uniform_stream"]
+__all__ = ["fold_of", "hash_words", "uniform_hash", "uniform_stream"]
 
 _Words = NDArray[np.uint64]
 
@@ -48,6 +48,29 @@ def uniform_hash(ids: ArrayLike, *, salt: str) -> Array:
     """
     words = _words(np.asarray(ids), salt=salt.encode())
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def hash_words(ids: ArrayLike, *, salt: str) -> NDArray[np.uint64]:
+    """Hash ids to 64-bit words, of which `uniform_hash` keeps the first 53 bits.
+
+    Parameters
+    ----------
+    ids : array_like of int or str, shape (n,)
+        The ids; none missing, integers and strings not mixed.
+    salt : str
+        Names the purpose.
+
+    Returns
+    -------
+    ndarray of uint64, shape (n,)
+        The words.
+
+    Raises
+    ------
+    SchemaError, RowError
+        As `uniform_hash`.
+    """
+    return _words(np.asarray(ids), salt=salt.encode())
 
 
 def uniform_stream(ids: ArrayLike, counters: ArrayLike, *, salt: str) -> Array:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from causal_ranker.cli.app import app
 from causal_ranker.errors import ConfigError
-from causal_ranker.runs import differences, list_runs, read_run, recording
+from causal_ranker.runs.record import differences, list_runs, read_run, recording
 
 
 def record(folder: Path, *, seed: int, figure: float, data: Path | None = None) -> None:

@@ -1,6 +1,7 @@
 """The record of runs: what was run on what, with which settings, and what came of it.
 
-Each run writes one ``run.json`` beside its results; a folder of runs is the whole store.
+Each run writes one ``run.json`` beside its results; a folder of runs is the whole store. Whoever
+keeps theirs in MLflow has it there, too (`causal_ranker.runs.mlflow`).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -17,11 +18,12 @@ from typing import Any, Final
 
 from causal_ranker.errors import ConfigError
 from causal_ranker.reporting.json import to_line
+from causal_ranker.runs.inputs import fingerprints
 
 __all__ = [
     "RunRecord",
     "differences",
-    "fingerprints",
+    "flat",
     "list_runs",
     "read_run",
     "recording",
@@ -44,7 +46,7 @@ class RunRecord:
     settings : dict
         Options and configuration.
     inputs : dict of str to dict
-        What was read: path, bytes and newest change of the files behind it, by name.
+        What was read, by name: what `causal_ranker.runs.inputs.fingerprints` returned.
     versions : dict of str to str
         Versions of the packages that decide the result.
     figures : dict
@@ -70,6 +72,7 @@ def recording(
     settings: Mapping[str, Any],
     inputs: Mapping[str, str | None],
     versions: Mapping[str, str],
+    also: Callable[[RunRecord, Path], None] | None = None,
 ) -> Iterator[RunRecord]:
     """Record a run; the record is written when the block ends without an error.
 
@@ -85,6 +88,9 @@ def recording(
         Paths of what is read, by name; None is left out.
     versions : mapping of str to str
         Versions of packages.
+    also : callable, optional
+        Is told the record and the folder once it is written: what
+        `causal_ranker.runs.mlflow.open_tracking` returned.
 
     Yields
     ------
@@ -107,6 +113,8 @@ def recording(
     yield record
     record.seconds = round(time.perf_counter() - begun, 1)
     write_run(folder, record)
+    if also is not None:
+        also(record, folder)
 
 
 def write_run(folder: Path, record: RunRecord) -> None:
@@ -135,45 +143,6 @@ def write_run(folder: Path, record: RunRecord) -> None:
             came=error.strerror or str(error),
             do="Choose another folder with --out.",
         ) from error
-
-
-def fingerprints(inputs: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
-    """Say of each input what its files were.
-
-    Parameters
-    ----------
-    inputs : mapping of str to str or None
-        Paths, folders or globs by name; None is left out.
-
-    Returns
-    -------
-    dict of str to dict
-        Path, number of files, bytes and newest change, by name.
-    """
-    return {name: _fingerprint(path) for name, path in inputs.items() if path is not None}
-
-
-def _fingerprint(path: str) -> dict[str, Any]:
-    """Say cheaply what a path held: reading every byte would cost as much as the run."""
-    import glob
-
-    found = [Path(name) for name in sorted(glob.glob(path))]
-    files = [
-        file
-        for one in found
-        for file in (sorted(one.rglob("*")) if one.is_dir() else [one])
-        if file.is_file()
-    ]
-    stats = [file.stat() for file in files]
-    newest = max((s.st_mtime for s in stats), default=None)
-    return {
-        "path": path,
-        "files": len(files),
-        "bytes": sum(s.st_size for s in stats),
-        "newest": None
-        if newest is None
-        else datetime.fromtimestamp(newest, UTC).isoformat(timespec="seconds"),
-    }
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -243,7 +212,7 @@ def differences(first: RunRecord, second: RunRecord) -> list[tuple[str, Any, Any
     list of (str, value, value)
         Dotted names in order, with both values; None where a run has none.
     """
-    ones, others = (_flat(asdict(record)) for record in (first, second))
+    ones, others = (flat(asdict(record)) for record in (first, second))
     names = sorted(ones.keys() | others.keys())
     return [
         (name, ones.get(name), others.get(name))
@@ -252,10 +221,24 @@ def differences(first: RunRecord, second: RunRecord) -> list[tuple[str, Any, Any
     ]
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Write nested names with dots.
+
+    Parameters
+    ----------
+    value : any
+        A dict, of which any value may be one; anything else stands under the prefix.
+    prefix : str
+        What stands before each name.
+
+    Returns
+    -------
+    dict of str to values
+        By dotted name; an empty dict has none.
+    """
     if not isinstance(value, dict):
         return {prefix: value}
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, inner in value.items():
-        flat |= _flat(inner, f"{prefix}.{name}" if prefix else str(name))
-    return flat
+        found |= flat(inner, f"{prefix}.{name}" if prefix else str(name))
+    return found
