@@ -30,13 +30,18 @@ if TYPE_CHECKING:
 _TABLES = ("impressions", "plays", "candidates")
 
 
-def local_spark(folder: Path) -> SparkSession:
+def local_spark(folder: Path, *, memory: str = "1g", long: bool = False) -> SparkSession:
     """Start Spark in this process, on two threads; it listens on this machine only.
 
     Parameters
     ----------
     folder : Path
         Where its own files lie.
+    memory : str
+        What Java may take.
+    long : bool
+        Whether it will work for longer than Java takes to compile it well; a short run spends more
+        time on that than on its work.
 
     Returns
     -------
@@ -45,15 +50,16 @@ def local_spark(folder: Path) -> SparkSession:
     """
     from pyspark.sql import SparkSession
 
+    java = "" if long else "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     return (
         SparkSession.builder.master("local[2]")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.memory", "1g")
+        .config("spark.driver.memory", memory)
         .config("spark.ui.enabled", "false")
         .config("spark.sql.shuffle.partitions", "4")
         .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
-        .config("spark.driver.extraJavaOptions", f"-Dderby.system.home={folder}")
+        .config("spark.driver.extraJavaOptions", f"{java} -Dderby.system.home={folder}")
         .getOrCreate()
     )
 

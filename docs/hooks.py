@@ -20,7 +20,7 @@ from benchmarks._kept import RESULTS
 from docs.model_card import card_markdown
 from docs.pictures import load
 from docs.pictures.figure import figure_html
-from docs.results_page import all_kept, results_markdown
+from docs.results_page import all_kept, one_result_markdown, results_markdown
 
 __all__ = ["on_files", "on_page_markdown"]
 
@@ -30,6 +30,7 @@ _MADE: Final[Mapping[str, Callable[[str], str]]] = {
     "<!-- results -->": lambda _: results_markdown(all_kept(RESULTS)),
     "<!-- picture -->": lambda name: figure_html(load(name).draw(seed=0)),
     "<!-- card -->": lambda _: card_markdown(),
+    "<!-- results: sizing -->": lambda _: one_result_markdown(all_kept(RESULTS), name="sizing"),
 }
 
 

@@ -12,7 +12,7 @@ from causal_ranker.errors import ConfigError
 from causal_ranker.reporting.blocks import Table
 from causal_ranker.reporting.cells import flush_right, format_rows
 
-__all__ = ["all_kept", "results_markdown", "table_markdown"]
+__all__ = ["all_kept", "one_result_markdown", "results_markdown", "table_markdown"]
 
 
 def all_kept(folder: Path) -> list[Kept]:
@@ -71,6 +71,29 @@ def results_markdown(kept: Iterable[Kept]) -> str:
             + table_markdown(Table(("what", "command"), rows))
         )
     return "\n\n".join(parts) + "\n"
+
+
+def one_result_markdown(kept: Iterable[Kept], *, name: str) -> str:
+    """Write the table of one benchmark, or how to make it.
+
+    Parameters
+    ----------
+    kept : iterable of Kept
+        What was kept.
+    name : str
+        The benchmark.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    of_it = [_section(each) for each in kept if each.origin.benchmark == name]
+    if of_it:
+        return "\n\n".join(of_it) + "\n"
+    return (
+        f"Nobody has run this in full and kept the result: `python -m benchmarks {name} --keep`.\n"
+    )
 
 
 def table_markdown(table: Table) -> str:

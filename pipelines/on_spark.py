@@ -230,7 +230,10 @@ def _brief(error: Any) -> str:
     words, cause = str(error), getattr(error, "java_exception", None)
     while cause is not None:
         words, cause = str(cause.getMessage() or cause.toString()), cause.getCause()
-    return words.strip().partition("\n")[0][:300].rstrip(".")
+    lines = words.strip().splitlines() or [""]
+    # Of a worker in Python it is the whole traceback, which ends with the error.
+    told = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    return told.strip()[:300].rstrip(".")
 
 
 def _session(connection: str | None, *, name: str) -> SparkSession:

@@ -58,7 +58,7 @@ __all__ = ["main", "rank_frame", "rows_with_features", "write_lists"]
 
 def write_lists(
     session: SparkSession,
-    model: str | Path,
+    bundle: Bundle,
     *,
     impressions: str,
     plays: str,
@@ -78,9 +78,8 @@ def write_lists(
     ----------
     session : pyspark.sql.SparkSession
         Where the work is done; not one of Spark Connect.
-    model : str or Path
-        Folder of a registry, whose current version is taken, or of one bundle; where the driver
-        reads.
+    bundle : Bundle
+        The model, loaded by the driver.
     impressions, plays, candidates : str
         Folders or files of Parquet, by any address that Spark reads. Base scores come with the
         candidates, unless the bundle has a base model.
@@ -113,13 +112,12 @@ def write_lists(
     ConfigError
         If the folder exists already or cannot be written, or there are no base scores.
     BundleError
-        If the model's folder is none, or was changed.
+        If a file of the model was changed since it was loaded.
     """
     if k is not None and k < 1:
         raise ConfigError(
             expected="k of 1 or more", came=str(k), do="Ask for at least one item, or leave k out."
         )
-    bundle = load_bundle(model)
     check_free(session, out)
     paths = {
         "impressions": impressions,
@@ -320,11 +318,12 @@ def _write(
 ) -> None:
     """Write a ranked list for every user of the candidate log."""
     settings = None if config is None else ChainConfig.from_toml(config)
+    bundle = load_bundle(model)
     with started(connection, name="lists") as session:
         typer.echo(
             write_lists(
                 session,
-                model,
+                bundle,
                 impressions=impressions,
                 plays=plays,
                 candidates=candidates,

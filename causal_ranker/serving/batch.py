@@ -269,9 +269,9 @@ def _whole_lists(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             continue
         if held:
             _check_order(held[-1].tail(1), batch)
-        last = _is_of(batch, batch.iloc[-1])
+        last = _is_of(batch, batch.tail(1))
         begins = int(np.argmax(last))
-        if begins or (held and not _is_of(held[-1].tail(1), batch.iloc[0]).all()):
+        if begins or (held and not _is_of(held[-1].tail(1), batch.head(1)).all()):
             ended = [*held, batch.iloc[:begins]]
             if any(len(part) for part in ended):
                 yield _joined(ended)
@@ -285,8 +285,10 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
-def _is_of(batch: pd.DataFrame, row: Any) -> Mask:
-    same: Mask = ((batch[C.USER] == row[C.USER]) & (batch[C.T0] == row[C.T0])).to_numpy()
+def _is_of(batch: pd.DataFrame, row: pd.DataFrame) -> Mask:
+    """Say which rows are of the request of the one row."""
+    user, t0 = row[C.USER].iloc[0], row[C.T0].iloc[0]
+    same: Mask = ((batch[C.USER] == user) & (batch[C.T0] == t0)).to_numpy()
     return same
 
 

@@ -11,7 +11,12 @@ import pytest
 from benchmarks import _kept, names
 from causal_ranker.errors import ConfigError
 from causal_ranker.reporting.blocks import Table
-from docs.results_page import all_kept, results_markdown, table_markdown
+from docs.results_page import (
+    all_kept,
+    one_result_markdown,
+    results_markdown,
+    table_markdown,
+)
 from tests.cli.calling import ROOT
 
 PAGE = ROOT / "docs" / "pages" / "benchmarks.md"
@@ -64,3 +69,16 @@ def test_a_result_of_no_benchmark_is_refused(tmp_path: Path) -> None:
     (tmp_path / "gone.json").write_text(json.dumps(told), "utf-8")
     with pytest.raises(ConfigError, match="gone"):
         all_kept(tmp_path)
+
+
+def test_the_sizing_page_shows_its_own_result_or_how_to_make_it() -> None:
+    page = (ROOT / "docs" / "pages" / "sizing.md").read_text("utf-8")
+    assert page.count("<!-- results: sizing -->") == 1
+    assert "`python -m benchmarks sizing --keep`" in one_result_markdown([], name="sizing")
+    some = all_kept(_kept.RESULTS)[0]
+    origin = dataclasses.replace(some.origin, benchmark="sizing")
+    table = Table(("stage", "rows a day"), [("labels", 5)], "")
+    ours = dataclasses.replace(some, origin=origin, table=table)
+    text = one_result_markdown([some, ours], name="sizing")
+    assert [line for line in text.splitlines() if line.startswith("| labels")] == ["| labels | 5 |"]
+    assert text.count("## `") == 1

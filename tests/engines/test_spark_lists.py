@@ -29,7 +29,7 @@ from causal_ranker.chain.logs import label_logs, read_logs
 from causal_ranker.chain.publish import bundle_contents
 from causal_ranker.chain.train import Trained
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import ConfigError, RowError, SchemaError
+from causal_ranker.errors import ConfigError, SchemaError
 from causal_ranker.features.asof import Levels
 from causal_ranker.logs.sources import connect
 from causal_ranker.reranking.policies import BlendPolicy
@@ -78,7 +78,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @cache
 def world() -> WorldLogs:
-    logs = small_world(users=120, days=6)
+    logs = small_world(users=60, days=5)
     # Base scores of one decimal tie, so that the order of ties is seen.
     candidates = logs.candidates.assign(base_score=logs.candidates["base_score"].round(1))
     assert candidates.duplicated(["user_id", "t0", "base_score"]).mean() > 0.1
@@ -177,17 +177,17 @@ def written(folder: str) -> pd.DataFrame:
 def test_every_list_is_the_one_that_is_served(
     model: str, request: pytest.FixtureRequest, spark: Any, paths: dict[str, str], tmp_path: Path
 ) -> None:
-    folder = request.getfixturevalue(model)
+    bundle = load_bundle(request.getfixturevalue(model))
     out = write_lists(
         spark,
-        folder,
+        bundle,
         **paths,
         out=str(tmp_path / "lists"),
         log_end=world().log_end,
         config=CONFIG,
     )
-    found, expected = written(out), served(load_bundle(folder))
-    assert len(found) > 1000
+    found, expected = written(out), served(bundle)
+    assert len(found) > 500
     key = ["user_id", "item_id"]
     pd.testing.assert_frame_equal(found[key], expected[key], check_dtype=False)
     for name in LISTED:
@@ -202,11 +202,32 @@ def test_every_list_is_the_one_that_is_served(
 def test_a_list_is_cut_where_it_is_asked(
     published: Path, spark: Any, paths: dict[str, str], tmp_path: Path
 ) -> None:
-    settings = {"log_end": world().log_end, "config": CONFIG, "k": 3}
-    found = written(write_lists(spark, published, **paths, **settings, out=str(tmp_path / "lists")))
-    expected = served(load_bundle(published))
+    settings: dict[str, Any] = {"log_end": world().log_end, "config": CONFIG, "k": 3}
+    bundle = load_bundle(published)
+    found = written(write_lists(spark, bundle, **paths, **settings, out=str(tmp_path / "lists")))
+    expected = served(bundle)
     expected = expected[expected["rank"] <= 3].reset_index(drop=True)
     assert np.array_equal(found[LISTED].to_numpy(), expected[LISTED].to_numpy())
+
+
+def test_what_a_worker_refuses_is_told_in_one_line(
+    published: Path, spark: Any, paths: dict[str, str], tmp_path: Path
+) -> None:
+    table = world().candidates.copy()
+    table.loc[table["t0"].idxmax(), "base_score"] = float("nan")
+    given = {**paths, "candidates": str(tmp_path / "candidates.parquet")}
+    table.to_parquet(given["candidates"], coerce_timestamps="us", index=False)
+    spark.sparkContext.setLogLevel("OFF")
+    with pytest.raises(ConfigError, match=r"RowError: expected a finite base score") as refused:
+        write_lists(
+            spark,
+            load_bundle(published),
+            **given,
+            out=str(tmp_path / "lists"),
+            log_end=world().log_end,
+            config=CONFIG,
+        )
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -235,5 +256,36 @@ def test_what_cannot_be_ranked_is_told(
         bare.to_parquet(given["candidates"], coerce_timestamps="us", index=False)
         changed = {}
     with pytest.raises(kind, match=re.escape(expected)):
-        write_lists(spark, published, **{**given, **changed}, out=str(tmp_path / "lists"))
+        write_lists(
+            spark, load_bundle(published), **{**given, **changed}, out=str(tmp_path / "lists")
+        )
     assert not (tmp_path / "lists").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"model": "nowhere"}, "a model folder at .*nowhere; got nothing"),
+        ({"connection": "nonsense"}, r"the master of a Spark: .* got 'nonsense'\."),
+        ({"log-end": "2025-01-08T00:00"}, "with a time zone; got '2025-01-08T00:00' without one"),
+        ({"config": "absent.toml"}, "a readable TOML file at absent.toml"),
+    ],
+    ids=["model", "connection", "log-end", "config"],
+)
+def test_the_command_tells_what_cannot_be_before_java_starts(
+    changed: dict[str, str],
+    expected: str,
+    published: Path,
+    paths: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("pyspark.sql.SparkSession.Builder.getOrCreate", None)
+    given = {"model": published, **paths, "log-end": world().log_end.isoformat(), "out": "lists"}
+    words = [w for name, value in {**given, **changed}.items() for w in (f"--{name}", str(value))]
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    printed = capsys.readouterr()
+    assert (stopped.value.code, printed.out) == (2, "")
+    assert MESSAGE.fullmatch(printed.err.removesuffix("\n")), printed.err
+    assert re.search(expected, printed.err), printed.err

@@ -20,7 +20,7 @@ def rows(n: int = 50) -> pd.DataFrame:
         {
             "user_id": rng.integers(0, 9, n),
             "item_id": [f"item {each}" for each in rng.integers(0, 9, n)],
-            "t0": pd.Timestamp("2025-01-06", tz="UTC") + pd.to_timedelta(rng.integers(0, 9, n), "h"),
+            "t0": pd.to_datetime(rng.integers(1, 9, n), unit="h", utc=True),
             "score": rng.normal(size=n).round(1),
             "shown": rng.random(n) < 0.5,
             "note": [None if each else "a" for each in rng.random(n) < 0.3],
