@@ -16,9 +16,8 @@ Python and a prediction for each of them, where one call here ranks thousands of
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +49,7 @@ from pipelines.on_spark import Connection, check_free, read_checked, run, starte
 
 if TYPE_CHECKING:
     import ibis
+    import pandas as pd
     from ibis.backends import BaseBackend
     from pyspark.sql import DataFrame, SparkSession
 
@@ -264,7 +264,12 @@ def rank_frame(rows: DataFrame, bundle: Bundle, *, k: int | None = None) -> Data
     }
     schema = t.StructType([t.StructField(name, kind) for name, kind in kinds.items()])
     shared = rows.sparkSession.sparkContext.broadcast(files)
-    ranked = partial(rank_batches, version=bundle.version, files=lambda: shared.value, k=k)
+    version = bundle.version
+
+    def ranked(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        # Sent to the workers as it is: what it names of this file are these three values alone.
+        return rank_batches(batches, version=version, files=lambda: shared.value, k=k)
+
     ordered = rows.repartition(C.USER).sortWithinPartitions(C.USER, C.T0, C.ITEM)
     return ordered.mapInPandas(ranked, schema)
 

@@ -40,7 +40,8 @@ def declare_instants(table: ibis.Table) -> ibis.Table:
 def spark_frame(table: ibis.Table) -> DataFrame:
     """Return an expression as a frame of Spark, with the types that Ibis says.
 
-    Spark takes a fraction in SQL for a decimal, so the types are put on.
+    Spark takes a fraction in SQL for a decimal, so the types are put on; that a column holds no
+    null is left for Spark to know.
 
     Parameters
     ----------
@@ -56,7 +57,8 @@ def spark_frame(table: ibis.Table) -> DataFrame:
 
     (backend,), _ = table._find_backends()
     rows: DataFrame = backend.raw_sql(ibis.to_sql(table, dialect="pyspark"))
-    return rows.to(PySparkSchema.from_ibis(table.schema()))
+    types = {name: kind.copy(nullable=True) for name, kind in table.schema().items()}
+    return rows.to(PySparkSchema.from_ibis(ibis.schema(types)))
 
 
 def keep_on_spark(table: ibis.Table) -> ibis.Table:

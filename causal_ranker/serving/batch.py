@@ -1,9 +1,10 @@
 """Rank the lists of many users at once, from rows that carry their features.
 
 What `causal_ranker.serving.adapter.rerank` says of one request after the other, bit by bit, at the
-price of one prediction for thousands of rows. An engine that hands out rows in batches (Spark's
-``mapInPandas``) calls `rank_batches` in each of its workers. What travels there are the files of a
-bundle, as they were published; nothing is unpickled but those bytes.
+price of one prediction for thousands of rows. Lists fall back for the same reasons, but that a base
+model that fails stops everything: nobody waits here. An engine that hands out rows in batches
+(Spark's ``mapInPandas``) calls `rank_batches` in each of its workers. What travels there are the
+files of a bundle, as they were published; nothing is unpickled but those bytes.
 """
 
 from __future__ import annotations
@@ -80,11 +81,6 @@ class BatchRanker:
             name: (self._place(name), schema.features[self._place(name)].levels)
             for name in columns_of(self._policy)
         }
-
-    @property
-    def has_base(self) -> bool:
-        """Whether the bundle scores candidates itself; otherwise base scores come with them."""
-        return self._base is not None
 
     @property
     def has_intervals(self) -> bool:

@@ -233,7 +233,7 @@ def test_what_a_worker_refuses_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("changed", "kind", "expected"),
     [
-        ({"config": ChainConfig()}, SchemaError, "features of the model, in its order; got 15"),
+        ({"config": ChainConfig()}, SchemaError, "features of the model, in its order; got 21"),
         ({"users": None}, SchemaError, "a table of users with tenure_days"),
         ({"model": None}, ConfigError, "candidates with 'base_score', as the model has no base"),
         ({"k": 0}, ConfigError, "k of 1 or more; got 0"),
