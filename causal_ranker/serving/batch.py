@@ -68,12 +68,13 @@ class BatchRanker:
         self.names = schema.names
         self._policy = parts.policy
         self._uplift = TextModel(parts.uplift, name="uplift.txt")
-        self._width = None
+        self._width: WidthModel | None = None
         if parts.width is not None:
             self._width = WidthModel(
                 TextModel(parts.width.model, name="width.txt"), parts.width.level
             )
-        self._base, self._base_reads = None, []
+        self._base: TextModel | None = None
+        self._base_reads: list[int] = []
         if parts.base is not None:
             self._base = TextModel(parts.base, name="base.txt")
             self._base_reads = [self._place(name) for name in parts.base.schema.names]
