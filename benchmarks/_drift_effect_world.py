@@ -26,7 +26,7 @@ from causal_ranker.worlds.known import learner_rows
 from causal_ranker.worlds.learner_rows import LearnerRows
 from causal_ranker.worlds.streaming import StreamingWorld
 
-__all__ = ["CHANGE_DAY", "EffectRun", "effect_run"]
+__all__ = ["CHANGE_DAY", "EffectRun", "effect_run", "quiet_alarm"]
 
 #: First day with other effects.
 CHANGE_DAY: Final = 21
@@ -84,29 +84,8 @@ def effect_run(*, seed: int, users: int = 1000, level: float = 0.05) -> EffectRu
     EffectRun
         Who alarmed.
     """
-    config = WorldConfig(
-        users=users,
-        items=3000,  # so many that nobody runs out of what is new to them: effects stay
-        background_plays=0.05,
-        candidates=20,
-        slate_size=5,
-        days=_DAYS,
-        temperature=1.5,
-        late_share=0.0,
-        change_day=CHANGE_DAY,
-        change_factor=_FACTOR,
-        seed=seed,
-    )
-    logs = StreamingWorld(config).simulate()
-    ended = logs.candidates[C.HORIZON_END] <= logs.log_end
-    rows = learner_rows(logs, rows=int(ended.sum()), seed=0, logged=True)
-    start = pd.Timestamp(config.start)
-    since = (logs.candidates.loc[ended, C.T0] - start) // pd.Timedelta(days=1)
-    day = since.to_numpy().astype(np.int64)
-    score, uplift = _scores(rows, day)
+    rows, day, scored = _weeks(seed=seed, users=users, days=_DAYS, changes=True)
     week = day // _WEEK
-    edges = np.quantile(uplift[week == 1], np.linspace(0, 1, _GROUPS + 1)[1:-1])
-    scored = np.column_stack([score, np.searchsorted(edges, uplift)])
     effect = EffectDrift(level=level).fit(scored[week == 1], clusters=rows.user[week == 1])
     told: list[dict[str, bool]] = []
     for now in (2, 3):
@@ -124,6 +103,57 @@ def effect_run(*, seed: int, users: int = 1000, level: float = 0.05) -> EffectRu
         true_now=float(rows.tau[week == 3].mean()),
         groups=effect.changes(scored[week == 3], clusters=rows.user[week == 3]),
     )
+
+
+def quiet_alarm(*, seed: int, users: int, level: float = 0.05) -> bool:
+    """Simulate a world whose effects stay, and ask effect drift about a week of it.
+
+    Parameters
+    ----------
+    seed : int
+        Of the world.
+    users : int
+        Its size.
+    level : float
+        Of the detector.
+
+    Returns
+    -------
+    bool
+        Whether it alarms.
+    """
+    rows, day, scored = _weeks(seed=seed, users=users, days=3 * _WEEK + 1, changes=False)
+    sides = [(scored[here], rows.user[here]) for here in (day // _WEEK == 1, day // _WEEK == 2)]
+    judge = EffectDrift(level=level).fit(sides[0][0], clusters=sides[0][1])
+    return judge.predict(sides[1][0], clusters=sides[1][1]).drifted
+
+
+def _weeks(
+    *, seed: int, users: int, days: int, changes: bool
+) -> tuple[LearnerRows, NDArray[np.int64], NDArray[np.float64]]:
+    """Simulate a world; return its rows, their days, and AIPW scores beside groups of uplift."""
+    config = WorldConfig(
+        users=users,
+        items=3000,  # so many that nobody runs out of what is new to them: effects stay
+        background_plays=0.05,
+        candidates=20,
+        slate_size=5,
+        days=days,
+        temperature=1.5,
+        late_share=0.0,
+        change_day=CHANGE_DAY if changes else None,
+        change_factor=_FACTOR,
+        seed=seed,
+    )
+    logs = StreamingWorld(config).simulate()
+    ended = logs.candidates[C.HORIZON_END] <= logs.log_end
+    rows = learner_rows(logs, rows=int(ended.sum()), seed=0, logged=True)
+    start = pd.Timestamp(config.start)
+    since = (logs.candidates.loc[ended, C.T0] - start) // pd.Timedelta(days=1)
+    day = since.to_numpy().astype(np.int64)
+    score, uplift = _scores(rows, day)
+    edges = np.quantile(uplift[day // _WEEK == 1], np.linspace(0, 1, _GROUPS + 1)[1:-1])
+    return rows, day, np.column_stack([score, np.searchsorted(edges, uplift)])
 
 
 def _scores(rows: LearnerRows, day: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks._drift_effect_world import effect_run
+from benchmarks._drift_effect_world import effect_run, quiet_alarm
 from benchmarks._drift_elec2 import elec2_run, read_elec2
 
 WEEK = 336
@@ -57,3 +57,9 @@ def test_effects_that_changed_are_found_and_features_stay_quiet() -> None:
     assert [name for name, alarm in run.changed.items() if alarm] == ["effect"]
     assert len(run.groups) == 3
     assert run.days_to_alarm is None or run.days_to_alarm >= 2
+
+
+def test_a_world_whose_effects_stay_is_quiet_as_often_as_it_should() -> None:
+    alarms = [quiet_alarm(seed=seed, users=60) for seed in range(12)]
+    assert sum(alarms) <= 3  # at 5 %, more come once in 450
+    assert quiet_alarm(seed=0, users=60, level=0.999999)
