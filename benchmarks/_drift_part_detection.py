@@ -1,4 +1,9 @@
-"""Shifts of many kinds and who finds them within one window."""
+"""Shifts of many kinds and who finds them within one window.
+
+The asked figure has 100 windows: if all are found, its exact 95 % interval begins above .96. A cell
+of the table has ten, so that it is told to a tenth: 7 kinds, 2 sizes and 9 detectors of 50 features
+are 1,260 decisions already. All of it takes some minutes on 2 cores.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +19,11 @@ from causal_ranker.drift.calibration import CalibrationDrift
 from causal_ranker.drift.clusters import ClusterShares
 from causal_ranker.drift.detectors import ChiSquared, KolmogorovSmirnov
 from causal_ranker.drift.discrepancy import MeanDiscrepancy
+from causal_ranker.drift.distances import LearnedDistance
 from causal_ranker.drift.domain import DomainClassifier
 from causal_ranker.drift.effect import EffectDrift
 from causal_ranker.drift.family import false_discoveries_controlled
-from causal_ranker.drift.monitor import monitor
+from causal_ranker.drift.monitor import MonitorConfig, monitor
 from causal_ranker.drift.protocol import Decision
 from causal_ranker.drift.reconstruction import PrincipalComponents
 
@@ -26,8 +32,8 @@ __all__ = ["run"]
 _FEATURES: Final = 50
 _ROWS: Final = 10_000
 _SIZES: Final = (1_000, 10_000)
-_RUNS: Final = 200
-_TABLE_RUNS: Final = 20
+_RUNS: Final = 100
+_TABLE_RUNS: Final = 10
 _KINDS: Final = ("none", "mean", "variance", "category", "correlation", "label", "effect")
 _LETTERS: Final = np.array(list("abc"))
 _EFFECT: Final = 0.1
@@ -70,27 +76,31 @@ def run(*, quick: bool) -> dict[str, object]:
     Parameters
     ----------
     quick : bool
-        Three runs of each instead of 200 (the asked figure) and 20 (the table).
+        Three runs of each instead of 100 (the asked figure) and ten (the table).
 
     Returns
     -------
     dict of str to values
         ``detection_rate``: share of windows of 10,000 rows in which the monitor calls that of 50
-        features drifted whose mean moved by 0.2 standard deviations. ``detection_table``: share of
-        windows by size, kind of shift and detector; of kind "none", false alarms.
+        features drifted whose mean moved by 0.2 standard deviations, with its exact 95 % interval
+        (Clopper and Pearson, 1934). ``detection_table``: share of windows by size, kind of shift
+        and detector; of kind "none", false alarms.
     """
+    from scipy.stats import binomtest
+
     runs = 3 if quick else _RUNS
     found = 0
     for turn in range(runs):
         before, now = (_Day(_ROWS, k, np.random.default_rng([turn, i, 1])) for i, k in _SIDES)
-        report = monitor(*(ibis.memtable(side.frame()) for side in (before, now)))
-        found += "x0" in report.drifted
+        found += "x0" in _columns(before, now)
+    interval = binomtest(found, runs).proportion_ci()
     table = {
         f"{rows}": {kind: _shares(rows, kind, 3 if quick else _TABLE_RUNS) for kind in _KINDS}
         for rows in (_SIZES[:1] if quick else _SIZES)
     }
     return {
         "detection_rate": found / runs,
+        "detection_rate_interval": [float(interval.low), float(interval.high)],
         "detection_runs": runs,
         "detection_table": table,
         "detection_table_runs": 3 if quick else _TABLE_RUNS,
@@ -112,8 +122,18 @@ def _shares(rows: int, kind: str, runs: int) -> dict[str, float]:
     return {name: count / runs for name, count in alarms.items()}
 
 
-def _monitor(before: _Day, now: _Day) -> bool:
-    return bool(monitor(*(ibis.memtable(side.frame()) for side in (before, now))).drifted)
+def _columns(before: _Day, now: _Day) -> tuple[str, ...]:
+    """Columns that the monitor calls drifted, by the share of the level that they have in a run.
+
+    The other half is that of all columns at once, whose detectors stand in the table themselves.
+    """
+    tables = [ibis.memtable(side.frame()) for side in (before, now)]
+    return monitor(*tables, config=MonitorConfig(together=False, level=0.025)).drifted
+
+
+def _psi(before: _Day, now: _Day) -> bool:
+    judge = LearnedDistance(kind="psi", level=0.05 / _FEATURES)  # Bonferroni's share
+    return any(judge.fit(before.x[:, k]).predict(now.x[:, k]).drifted for k in range(_FEATURES))
 
 
 def _family(before: _Day, now: _Day) -> bool:
@@ -125,8 +145,9 @@ def _family(before: _Day, now: _Day) -> bool:
 
 
 _JUDGES: Final[dict[str, Callable[[_Day, _Day], bool]]] = {
-    "monitor": _monitor,
+    "monitor": lambda a, b: bool(_columns(a, b)),
     "ks_and_chi_squared": _family,
+    "psi": _psi,
     "components": lambda a, b: PrincipalComponents().fit(a.x).predict(b.x).drifted,
     "clusters": lambda a, b: ClusterShares().fit(a.x).predict(b.x).drifted,
     "kernel_means": lambda a, b: MeanDiscrepancy().fit(a.x).predict(b.x).drifted,

@@ -53,14 +53,21 @@ def _monitor(
             "followed, proxy."
         ),
     ] = None,
+    together: Annotated[
+        bool,
+        typer.Option(
+            help="Whether columns are also looked at together: components, clusters, kernel means, "
+            "a classifier."
+        ),
+    ] = True,
     level: Annotated[
-        float, typer.Option(help="Share of windows without drift in which any column may alarm.")
+        float, typer.Option(help="Share of windows without drift in which anything may alarm.")
     ] = 0.05,
     config: Annotated[
         Path | None,
         typer.Option(
             help="TOML file with settings of causal_ranker.drift.monitor.MonitorConfig; it takes "
-            "the place of --day, --weekly, --segment, --role and --level."
+            "the place of --day, --weekly, --segment, --role, --together and --level."
         ),
     ] = None,
     metrics: Annotated[
@@ -113,7 +120,12 @@ def _monitor(
         settings = MonitorConfig.from_toml(config)
     else:
         settings = MonitorConfig(
-            level=level, day=day, weekly=weekly, segment=segment, roles=_roles(role or [])
+            level=level,
+            day=day,
+            weekly=weekly,
+            segment=segment,
+            roles=_roles(role or []),
+            together=together,
         )
     if html is not None:
         check_page(html)

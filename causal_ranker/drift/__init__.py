@@ -5,8 +5,10 @@ the protocol         `protocol` (`Detector`, `Decision`); `windows` and `rows` c
 one variable         `detectors` (chance known), `distances` (chance learned), `weekly`
 many at once         `reconstruction`, `clusters`, `discrepancy`, `domain`; `permuted`
 other libraries      `streaming` (river), `alibi`
-the monitor          `monitor` and its parts: `scan`, `profiles`, `histograms`, `schema`, `signals`,
-                     `days`, `columns`, `family`, `service`; `verdict`, `sections`, `gauges`
+the monitor          `monitor` and its parts: `scan`, `sql`, `profiles`, `histograms`, `schema`,
+                     `signals`, `days`, `columns`, `family`, `check`, `service`; `verdict`,
+                     `sections`, `gauges`
+all columns at once  `together/`: rows by lot, what the detectors of many variables say of them
 the model            `health/`: which of the detectors below the monitor asks, and what it makes of
                      their answers
 predictions          `means`, `distribution`, `support`, `label_free`

@@ -34,7 +34,7 @@ class Levels(FrozenConfig):
     Parameters
     ----------
     distribution : float
-        Kolmogorov-Smirnov distance, or Cramér's V.
+        Kolmogorov-Smirnov distance, or Cramér's V; of all columns at once, too.
     mean : float
         In standard deviations of the reference.
     spread : float
@@ -45,6 +45,10 @@ class Levels(FrozenConfig):
         Of the share of missing values.
     new_categories : float
         Share of values in categories that the reference does not have.
+    discrepancy : float
+        Of all columns at once: distance of kernel means beyond chance, in [0, sqrt(2)].
+    area : float
+        Area under the ROC curve, beyond one half, by which a classifier tells the window.
     share : float
         Of lists that changed or fell back, or of organic plays.
     residual : float
@@ -66,6 +70,8 @@ class Levels(FrozenConfig):
     quantile: _Effect = 0.05
     missing: _Effect = 0.02
     new_categories: _Effect = 0.01
+    discrepancy: _Effect = 0.05
+    area: _Effect = 0.02
     share: _Effect = 0.02
     residual: _Effect = 0.02
     loss: _Effect = 0.02
@@ -260,6 +266,7 @@ def compare_columns(
             window_chance=seen_chance,
             level=level,
             seed=seed,
+            widening=calendar.widening(),
         )
         beyond = beyond & (chance.score > chance.threshold)
     found, at = [], 0

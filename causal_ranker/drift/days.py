@@ -103,6 +103,24 @@ class Calendar:
         days = np.flatnonzero(same.any(axis=1))
         return days, same[days].astype(np.float64)
 
+    def widening(self) -> float:
+        """Say how much wider the mean change of a window is than that of days drawn by lot.
+
+        Days of the window share what they are compared with: of k days of a group beside g of the
+        reference the mean change has a variance of ``(k + k^2 / g) / k^2`` days, but k changes of
+        reference days beside the g - 1 others, drawn with replacement, of ``g / (g - 1) / k``.
+
+        Returns
+        -------
+        float
+            A factor of at least 1 on what is drawn.
+        """
+        groups, k = np.unique(self.window, return_counts=True)
+        g = np.array([np.sum(self.reference == group) for group in groups], dtype=np.float64)
+        if g.min() < 2:
+            return 1.0
+        return float(np.sqrt(max(np.sum(k * (1 + k / g)) / np.sum(k * g / (g - 1)), 1.0)))
+
     def mixture(self, rows: NDArray[Any], window_rows: NDArray[Any]) -> Array:
         """Weigh the reference's rows so that its weekdays have the window's shares.
 
@@ -202,6 +220,7 @@ def further_than_days(
     window_chance: Array,
     level: float,
     seed: int,
+    widening: float = 1.0,
 ) -> DayChance:
     """Say how far the window is beside days without drift, all signals together.
 
@@ -217,11 +236,14 @@ def further_than_days(
         Signals of the reference's days beside the others of their weekday.
     window_change, window_chance : ndarray of float64, shape (m_days, n_signals)
         Signals of the window's days. Of several days the mean counts, and chance is that of means
-        of as many days drawn from the reference.
+        of as many days drawn from the reference, each in units of the days that were not drawn: a
+        window is no part of what its unit is learned from either.
     level : float
         Rate of false alarms of the family.
     seed : int
         Decides the draws.
+    widening : float
+        Of several days, `Calendar.widening`.
 
     Returns
     -------
@@ -237,8 +259,12 @@ def further_than_days(
         largest = (np.abs(change) / np.maximum(without, chance)).max(axis=1)
     else:
         drawn = stage_rng(seed, "drift-days").integers(0, days, size=(_DRAWS, m))
-        scaled = change / np.maximum(np.sqrt(square / days), np.sqrt(np.mean(chance**2, axis=0)))
-        largest = np.abs(scaled[drawn].mean(axis=1)).max(axis=1)
+        times = np.zeros((_DRAWS, days))
+        np.add.at(times, (np.arange(_DRAWS)[:, None], drawn), 1.0)
+        left = (times == 0).astype(np.float64)
+        unit = np.sqrt(left @ change**2 / np.maximum(left.sum(axis=1, keepdims=True), 1.0))
+        mean = np.abs(times @ change) * (widening / m)
+        largest = (mean / np.maximum(unit, np.sqrt(np.mean(chance**2, axis=0)))).max(axis=1)
     score = np.abs(window_change.mean(axis=0)) / scale
     beyond = max(int(level * (largest.size + 1) + 1e-9), 1)
     ordered = np.sort(largest)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DomainClassifier", "TellingFeature"]
 
-_BLOCKS: Final = 5
-_LEAST_ROWS: Final = 2 * _BLOCKS
+_LEAST_ROWS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class TellingFeature:
 class DomainClassifier(DetectorConfig):
     """Area under the ROC curve of trees that tell the window from the reference.
 
-    Rows are cut into five blocks; trees fitted on the first k judge the next (Lopez-Paz and Oquab,
-    2017, with four classifiers in a row). Given the earlier blocks, a block's rank sum has the
-    Mann-Whitney distribution if nothing drifted, so the four add up with a known variance. Folds
-    that take turns as training and test rows would not: their areas move together, and alarms come
-    too often. Missing values are values like others.
+    Rows are cut into blocks; trees fitted on the first k judge the next (Lopez-Paz and Oquab, 2017,
+    with several classifiers in a row: four, of five blocks). Given the earlier blocks, a block's
+    rank sum has the Mann-Whitney distribution if nothing drifted, so they add up with a known
+    variance. Folds that take turns as training and test rows would not: their areas move together,
+    and alarms come too often. Missing values are values like others.
 
     Parameters
     ----------
@@ -63,11 +62,14 @@ class DomainClassifier(DetectorConfig):
         Rows of the reference, and of a window, that are looked at; of more, so many are drawn.
     seed : int
         Decides the draws, the blocks and the trees.
+    blocks : int
+        Of two blocks one half judges what the other has learned; more take longer, and see more.
     """
 
     boost: BoostConfig = BoostConfig(rounds=30, leaves=8, min_rows_leaf=20)
     most_rows: Annotated[int, Field(ge=100)] = 20_000
     seed: Annotated[int, Field(ge=0)] = 0
+    blocks: Annotated[int, Field(ge=2, le=5)] = 5
     _reference: Any = PrivateAttr(default=None)
 
     def fit(self, reference: ArrayLike) -> Self:
@@ -185,9 +187,9 @@ class DomainClassifier(DetectorConfig):
         rows = Units.of(both).apply(both).astype(np.float32)
         is_window = np.arange(len(rows)) >= len(reference)
         block = np.concatenate(
-            [rng.permutation(np.arange(size) % _BLOCKS) for size in (len(reference), len(now))]
+            [rng.permutation(np.arange(size) % self.blocks) for size in (len(reference), len(now))]
         )
-        for test in range(1, _BLOCKS):
+        for test in range(1, self.blocks):
             earlier, here = block < test, block == test
             # Both sides weigh the same, however long the window.
             share = is_window[earlier].mean()

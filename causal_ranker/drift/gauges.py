@@ -32,7 +32,8 @@ def to_gauges(report: MonitorReport) -> str:
     str
         ``causal_ranker_drift_advice`` (0 nothing, 1 watch, 2 retrain, 3 stop), ``_rows``,
         ``_schema_changes``, ``_level`` (0 quiet, 1 watch, 2 alarm) and ``_missing_share`` by
-        column and segment, ``_effect`` by column, segment and signal; of the model
+        column and segment, ``_effect`` by column, segment and signal; of all columns at
+        once ``_together_level`` and ``_together_effect`` by detector; of the model
         ``_model_level``, ``_model_effect`` and ``_model_mean`` by check.
     """
     columns = [
@@ -71,21 +72,22 @@ def to_gauges(report: MonitorReport) -> str:
         ),
     ]
     checks = [(each, {"check": each.name}) for each in report.checks]
+    looks = [(each, {"detector": each.name}) for each in report.together]
+    for kind, what, judged in (
+        ("together", "a detector of all columns at once", looks),
+        ("model", "a check of the model", checks),
+    ):
+        levels = [(labels, _LEVELS.index(each.level)) for each, labels in judged]
+        effects = [
+            (labels, each.decision.effect_size)
+            for each, labels in judged
+            if each.decision is not None
+        ]
+        families += [
+            (f"{kind}_level", "0 quiet, 1 watch, 2 alarm", levels),
+            (f"{kind}_effect", f"Effect size of {what}", effects),
+        ]
     families += [
-        (
-            "model_level",
-            "0 quiet, 1 watch, 2 alarm",
-            [(labels, _LEVELS.index(each.level)) for each, labels in checks],
-        ),
-        (
-            "model_effect",
-            "Effect size of a check of the model",
-            [
-                (labels, each.decision.effect_size)
-                for each, labels in checks
-                if each.decision is not None
-            ],
-        ),
         (
             "model_mean",
             "What a check of the model looks at, on the mean of the window",

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Annotated, Any, Final
 
 import ibis
+import numpy as np
 from pydantic import Field
 
 from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
+from causal_ranker.drift.check import Check
 from causal_ranker.drift.columns import ColumnDrift, Levels, compare_columns
 from causal_ranker.drift.days import Calendar
-from causal_ranker.drift.health.checks import Check, check_model
+from causal_ranker.drift.health.checks import check_model
 from causal_ranker.drift.health.roles import Roles, Sides, lists_of, read_rows
 from causal_ranker.drift.profiles import Profile
 from causal_ranker.drift.review.feedback import MONITOR, Raised
-from causal_ranker.drift.scan import Scan, plan, scan
+from causal_ranker.drift.scan import Cells, Scan, plan, scan
 from causal_ranker.drift.schema import SchemaChange, schema_changes
+from causal_ranker.drift.together.looks import Together, finding_together, look_together
+from causal_ranker.drift.together.sample import draw_sides
 from causal_ranker.drift.verdict import Advice, Finding, Verdict, judge, listed
 from causal_ranker.errors import EmptyError, RowError, SchemaError
 from causal_ranker.logs.carry import bring_over
@@ -31,7 +36,6 @@ __all__ = ["MonitorConfig", "MonitorReport", "monitor"]
 _Share = Annotated[float, Field(gt=0, le=1)]
 #: They name rows, and a new window has new ones.
 _IDS: Final = frozenset({C.USER, C.ITEM, C.IMPRESSION, C.PLAY, C.SESSION, C.ASSIGNMENT_UNIT})
-_ENOUGH_DAYS: Final = 20
 
 
 class MonitorConfig(FrozenConfig):
@@ -40,7 +44,8 @@ class MonitorConfig(FrozenConfig):
     Parameters
     ----------
     level : float
-        Rate of false alarms of the family of all signals of all columns and segments.
+        Rate of false alarms of everything that is looked at. It is shared evenly by the families
+        that there are: signals of columns and segments, all columns at once, the model's checks.
     levels : Levels
         Which effect sizes matter.
     day : str, optional
@@ -53,7 +58,10 @@ class MonitorConfig(FrozenConfig):
         Column whose values are also looked at one by one, in the same family.
     roles : Roles
         Columns that tell of the model; they have checks of their own in the place of a comparison
-        as columns, and half of the level.
+        as columns.
+    together : bool
+        Whether all columns are also looked at at once, on rows drawn by lot: by components,
+        clusters, kernel means and a classifier.
     watch_share : float
         Up to this share of drifted columns, none of them an alarm, the advice is to watch, above
         it to retrain.
@@ -62,7 +70,7 @@ class MonitorConfig(FrozenConfig):
     stop_missing : float
         From this share of values newly missing in a column on, the advice is to stop serving.
     seed : int
-        Decides the draws that several days of a window are judged by.
+        Decides draws: of rows, and of days that several days of a window are judged by.
     """
 
     level: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -71,6 +79,7 @@ class MonitorConfig(FrozenConfig):
     weekly: bool = True
     segment: str | None = None
     roles: Roles = Field(default_factory=Roles)
+    together: bool = True
     watch_share: _Share = 0.2
     stop_share: _Share = 0.5
     stop_missing: _Share = 0.5
@@ -91,6 +100,8 @@ class MonitorReport:
         Columns that came, went or changed their type.
     columns : tuple of ColumnDrift
         The compared columns, first of all rows, then by segment.
+    together : tuple of Check
+        What was judged of all columns at once.
     checks : tuple of Check
         What was judged of the model: predictions, labels, causes.
     verdict : Verdict
@@ -108,6 +119,7 @@ class MonitorReport:
     days_now: tuple[date, ...]
     schema: tuple[SchemaChange, ...]
     columns: tuple[ColumnDrift, ...]
+    together: tuple[Check, ...]
     checks: tuple[Check, ...]
     verdict: Verdict
     notes: tuple[str, ...]
@@ -235,8 +247,8 @@ def monitor(
     calendar = Calendar.of_days(
         before.days, now.days, weekly=config.weekly and config.day is not None
     )
-    # two families, each with half of the level
-    level = config.level / 2 if sides else config.level
+    # families share the level evenly
+    level = config.level / (1 + bool(config.together and cells.columns) + bool(sides))
     found, chance = compare_columns(
         _profiles(before, now),
         _profiles(now, before),
@@ -249,6 +261,8 @@ def monitor(
         },
     )
     notes += _of_raised(raised, found, config.levels)
+    together, filled = _at_once(tables, cells, (before, now), calendar, config, level, raised)
+    notes += filled
     checks = check_model(
         sides,
         level=level,
@@ -268,7 +282,7 @@ def monitor(
         learned = "no level" if chance is None else f"a level of {chance.level:.1%} at best"
         notes.append(
             f"The reference has {before.days.size} days, which teach {learned}; take at least "
-            f"{_ENOUGH_DAYS}, rather eight weeks."
+            f"{math.ceil(1 / level - 1e-9) - 1}."
         )
     if absent := sorted(s for s in before.rows if s is not None and not now.rows[s].sum()):
         notes.append(f"Segments without a row in the window: {listed(absent)}.")
@@ -280,9 +294,12 @@ def monitor(
         )
         if count
     ]
-    quiet = f"none of {' and '.join(looked)} drifted"
+    also = ", one by one or together" if any(c.decision for c in together.checks) else ""
+    quiet = f"none of {' and '.join(looked)} drifted{also}"
     of_model = [check.finding for check in checks if check.finding is not None]
+    of_all = finding_together(together.checks)
     every = [*_of_schema(changes), *of_model, *_of_columns(found, config), *findings]
+    every += [] if of_all is None else [of_all]
     return MonitorReport(
         rows_before=int(before.rows[None].sum()),
         rows_now=int(now.rows[None].sum()),
@@ -290,11 +307,45 @@ def monitor(
         days_now=_dates(now),
         schema=tuple(changes),
         columns=tuple(found),
+        together=together.checks,
         checks=tuple(checks),
         verdict=judge(every, quiet=quiet),
         notes=tuple(notes),
-        level=config.level if chance is None else max(config.level, chance.level),
+        level=max(0.0 if chance is None else chance.level, level)
+        + max(together.level, level if together.checks else 0.0)
+        + (level if sides else 0.0),
     )
+
+
+def _at_once(
+    tables: Sequence[ibis.Table],
+    cells: Cells,
+    scans: tuple[Scan, Scan],
+    calendar: Calendar,
+    config: MonitorConfig,
+    level: float,
+    raised: Sequence[Raised],
+) -> tuple[Together, list[str]]:
+    """Look at all columns at once; say beside it what was filled."""
+    if not config.together or not cells.columns:
+        return Together((), 0.0), []
+    drawn = draw_sides(tables, cells, scans, calendar=calendar, seed=config.seed)
+    found = look_together(
+        *drawn,
+        names=cells.columns,
+        weekly=config.weekly,
+        level=level,
+        levels=config.levels,
+        seed=config.seed,
+        raised=raised,
+    )
+    if not any(np.isnan(side.places).any() for side in drawn):
+        return found, []
+    told = (
+        "Where columns are looked at together, the classifier takes missing values as they are; "
+        "for the others they stand in the reference's middle."
+    )
+    return found, [told]
 
 
 def _sides(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from causal_ranker.drift.histograms import edges_of
 from causal_ranker.drift.profiles import CELLS, HALVINGS, Categories, Numbers, Profile, scale_of
+from causal_ranker.drift.sql import day_of, fetched, number_of, quoted, relation
 from causal_ranker.errors import ConfigError, EmptyError, RowError
 from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import reading
@@ -58,6 +59,11 @@ class Cells:
     uncounted: tuple[str, ...]
     day: str | None
     segment: str | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are counted."""
+        return (*self.numbers, *self.categories)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +106,9 @@ def first_and_last_day(table: ibis.Table, column: str) -> tuple[date, date] | No
         If there is no such column.
     """
     require_columns(table, [column], name="the table")
-    found = _fetch(
-        table, f"SELECT min({_day(column)}) AS a, max({_day(column)}) AS b FROM {_from(table)}"
+    found = fetched(
+        table,
+        f"SELECT min({day_of(column)}) AS a, max({day_of(column)}) AS b FROM {relation(table)}",
     ).to_pylist()[0]
     return None if found["a"] is None else (found["a"], found["b"])
 
@@ -131,20 +138,20 @@ def plan(
     numbers = {}
     every = max(1, int(table.count().to_pyarrow().as_py()) // _SAMPLE)
     for some in _parts(numeric):
-        picked = ", ".join(f"{_number(name, kinds[name])} AS {_quoted(name)}" for name in some)
+        picked = ", ".join(f"{number_of(name, kinds[name])} AS {quoted(name)}" for name in some)
         query = (
-            f"SELECT {picked} FROM (SELECT *, row_number() OVER () AS __row FROM {_from(table)}) "
-            f"WHERE __row % {every} = 0"
+            f"SELECT {picked} FROM (SELECT *, row_number() OVER () AS __row "
+            f"FROM {relation(table)}) WHERE __row % {every} = 0"
         )
-        for name, column in zip(some, _fetch(table, query).columns, strict=True):
+        for name, column in zip(some, fetched(table, query).columns, strict=True):
             values = column.drop_null().to_numpy().astype(np.float64)
             values = values[np.isfinite(values)]
             edges = edges_of(values, cells=CELLS, halvings=HALVINGS) if values.size else np.zeros(1)
             numbers[name] = (edges, *scale_of(values))
     few: list[str] = []
     for some in _parts(named):
-        counts = ", ".join(f"approx_count_distinct({_quoted(name)})" for name in some)
-        found = _fetch(table, f"SELECT {counts} FROM {_from(table)}")
+        counts = ", ".join(f"approx_count_distinct({quoted(name)})" for name in some)
+        found = fetched(table, f"SELECT {counts} FROM {relation(table)}")
         few += [
             name
             for name, column in zip(some, found.columns, strict=True)
@@ -179,11 +186,11 @@ def scan(table: ibis.Table, cells: Cells, *, name: str, like: Scan | None = None
     RowError
         If rows have no day.
     """
-    keys = {"__day": _day(cells.day), "__segment": _segment(cells.segment)}
+    keys = {"__day": day_of(cells.day), "__segment": _segment(cells.segment)}
     head = ", ".join(f"{expression} AS {key}" for key, expression in keys.items())
     with reading(name):
-        groups = _fetch(
-            table, f"SELECT {head}, count(*) AS n FROM {_from(table)} GROUP BY ALL ORDER BY ALL"
+        groups = fetched(
+            table, f"SELECT {head}, count(*) AS n FROM {relation(table)} GROUP BY ALL ORDER BY ALL"
         )
     if not groups.num_rows:
         raise EmptyError(
@@ -273,7 +280,7 @@ def _numbers(
         listed = ", ".join(repr(float(edge)) for edge in edges)
         # columns instead of FILTER, which DuckDB pays for with a copy of all others
         finite = f"CASE WHEN isfinite(c{k}) THEN c{k} END" if kinds[name].is_floating() else f"c{k}"
-        inner.append(f"{_number(name, kinds[name])} AS c{k}")
+        inner.append(f"{number_of(name, kinds[name])} AS c{k}")
         middle.append(
             f"c{k}, {finite} AS f{k}, (f{k} - '{centre!r}'::DOUBLE) / '{unit!r}'::DOUBLE AS z{k}"
         )
@@ -284,9 +291,9 @@ def _numbers(
     query = (
         f"SELECT __day, __segment, count(*) AS n, {', '.join(asked)} "
         f"FROM (SELECT {', '.join(middle)} FROM (SELECT {', '.join(inner)} "
-        f"FROM {_from(frame.table)})) GROUP BY __day, __segment"
+        f"FROM {relation(frame.table)})) GROUP BY __day, __segment"
     )
-    found = _fetch(frame.table, query)
+    found = fetched(frame.table, query)
     rows = frame.spread(found, found["n"].to_numpy())
     result: dict[str, dict[str | None, Numbers]] = {}
     for k, name in enumerate(some):
@@ -321,30 +328,30 @@ def _numbers(
 def _categories(
     frame: _Frame, column: str, before: Categories | None, rows: dict[str | None, IntArray]
 ) -> dict[str | None, Categories]:
-    value = f"{_quoted(column)}::VARCHAR"
-    inner = f"SELECT {frame.head}, {value} AS c FROM {_from(frame.table)}"
+    value = f"{quoted(column)}::VARCHAR"
+    inner = f"SELECT {frame.head}, {value} AS c FROM {relation(frame.table)}"
     grouped = "SELECT __day, __segment, c, count(*) AS n FROM ({}) GROUP BY ALL".format
     new: dict[str | None, int] = {}
     examples: list[str] = []
     if before is None:
-        found = _fetch(frame.table, grouped(f"{inner} WHERE {value} IS NOT NULL"))
+        found = fetched(frame.table, grouped(f"{inner} WHERE {value} IS NOT NULL"))
         labels = tuple(sorted(set(found["c"].to_pylist())))
     else:
         labels = before.labels
         listed = ", ".join(_text(label) for label in labels) or "NULL"
         known = f"list_contains([{listed}]::VARCHAR[], {value})"
-        found = _fetch(
+        found = fetched(
             frame.table,
             grouped(
                 f"SELECT {frame.head}, CASE WHEN {known} THEN {value} END AS c "
-                f"FROM {_from(frame.table)} WHERE {value} IS NOT NULL"
+                f"FROM {relation(frame.table)} WHERE {value} IS NOT NULL"
             ),
         )
         fresh = (
             f"SELECT __segment, c, count(*) AS n FROM ({inner}) "
             f"WHERE c IS NOT NULL AND NOT list_contains([{listed}]::VARCHAR[], c) GROUP BY ALL"
         )
-        times = _fetch(
+        times = fetched(
             frame.table,
             f"SELECT __segment, count(DISTINCT c) AS n FROM ({fresh}) "
             "GROUP BY GROUPING SETS ((__segment), ())",
@@ -352,7 +359,7 @@ def _categories(
         # the row of all segments comes with a null, and is the only one where none is named
         new = dict(zip(times["__segment"].to_pylist(), times["n"].to_pylist(), strict=True))
         if any(new.values()):
-            top = _fetch(
+            top = fetched(
                 frame.table,
                 f"SELECT c FROM ({fresh}) GROUP BY c ORDER BY sum(n) DESC, c LIMIT 10",
             )
@@ -389,23 +396,10 @@ def _filled(column: pa.ChunkedArray, value: float) -> Array:
     return found
 
 
-def _number(name: str, kind: Any) -> str:
-    double = f"{_quoted(name)}::DOUBLE"
-    return f"nullif({double}, 'nan'::DOUBLE)" if kind.is_floating() else double
-
-
-def _day(column: str | None) -> str:
-    return "NULL::DATE" if column is None else f"{_quoted(column)}::DATE"
-
-
 def _segment(column: str | None) -> str:
     return (
-        "NULL::VARCHAR" if column is None else f"coalesce({_quoted(column)}::VARCHAR, '(missing)')"
+        "NULL::VARCHAR" if column is None else f"coalesce({quoted(column)}::VARCHAR, '(missing)')"
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _text(label: str) -> str:
@@ -414,11 +408,3 @@ def _text(label: str) -> str:
 
 def _parts(names: Sequence[str]) -> list[Sequence[str]]:
     return [names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE)]
-
-
-def _from(table: ibis.Table) -> str:
-    return f"({ibis.to_sql(table, dialect='duckdb')})"
-
-
-def _fetch(table: ibis.Table, query: str) -> pa.Table:
-    return table._find_backends()[0][0].con.execute(query).to_arrow_table()

@@ -91,13 +91,11 @@ def drift_summary(report: MonitorReport) -> Section:
         *("column", "", "what moved most", "effect", "p-value", "before", "now"),
         *("missing", "new categories"),
     ]
-    days = " by day" if report.days_before else ""
     note = (
         "Effect: distribution, Kolmogorov-Smirnov distance or Cramér's V; mean, in standard "
         "deviations of the reference; spread, log ratio; low, median and high, change of the share "
         "of values up to the reference's 5 %, 50 % and 95 % quantile; else change of a share. "
-        f"Without drift, some column{days} is called drifted in at most {report.level:.1%} of "
-        "windows."
+        f"Without drift, anything is called drifted in at most {report.level:.1%} of windows."
     )
     if len(ordered) > _ROWS:
         note += f" {len(ordered) - _ROWS} further rows, none graver, are in the JSON."
@@ -110,6 +108,8 @@ def drift_summary(report: MonitorReport) -> Section:
         blocks.append(Table(["column", "reference", "window"], changes))
     if rows or not report.checks:
         blocks.append(Table(names, rows, note))
+    if report.together:
+        blocks.append(_of_all(report))
     if report.checks:
         blocks.append(_of_model(report))
     blocks += [Text(words) for words in report.notes]
@@ -137,6 +137,28 @@ def drift_document(report: MonitorReport) -> Document:
     return Document("Drift", report.verdict.sentence, [drift_section(report)], meta)
 
 
+def _of_all(report: MonitorReport) -> Table:
+    rows = [
+        (
+            each.name.replace("_", " "),
+            "" if each.level == "quiet" else each.level,
+            None if each.decision is None else each.decision.effect_size,
+            None if each.decision is None else each.decision.p_value,
+            each.cannot_tell
+            or ", ".join(f"{t['column']} ({t['lost']:.3f})" for t in each.more.get("telling", ())),
+        )
+        for each in report.together
+    ]
+    note = (
+        "All columns at once, on rows drawn by lot. Effect: of components the Kolmogorov-Smirnov "
+        "distance of reconstruction errors, or of distances within; of clusters Cramér's V of "
+        "their shares; of kernel means their distance beyond chance; of the classifier the area "
+        "under the ROC curve beyond one half, and beside it the columns that tell the window "
+        "from the reference, with the area that is lost without them."
+    )
+    return Table(["together", "", "effect", "p-value", "besides"], rows, note)
+
+
 def _of_model(report: MonitorReport) -> Table:
     rows = [
         (
@@ -151,7 +173,7 @@ def _of_model(report: MonitorReport) -> Table:
         for each in report.checks
     ]
     note = (
-        "Checks of the model, which share half of the level. Effect: of scores, chances and delays "
+        "Checks of the model. Effect: of scores, chances and delays "
         "the Kolmogorov-Smirnov distance; of shares their change; of residuals and proxies in "
         "probability; of the expected loss in nats; of overlap the share that was lost; of the "
         "effect in plays per impression. Before and now are means."

@@ -136,6 +136,7 @@ class WeeklyDetector(DetectorConfig):
             window_chance=seen[1][:, None],
             level=self.level,
             seed=self.seed,
+            widening=calendar.widening(),
         )
         score, p_value = float(chance.score[0]), float(chance.p_value[0])
         effect = abs(float(seen[0].mean()))

@@ -159,3 +159,38 @@ def test_bad_input_is_told() -> None:
     constant = WeeklyDetector().fit(np.ones(values.size), days=days)
     assert not constant.predict([1.0], days=["2025-01-20"]).drifted
     assert constant.predict([2.0] * 50, days=["2025-01-20"] * 50).drifted
+
+
+@pytest.mark.parametrize("m", [7, 14])
+def test_a_window_of_weeks_keeps_the_level_of_its_days(m: int) -> None:
+    """Its days share what they are compared with, and its unit is learned from other days."""
+    runs, alarms = 300, 0
+    calendar = Calendar.of_days(MONDAY + np.arange(56), MONDAY + 56 + np.arange(m))
+    at, others = calendar.beside_reference()
+    beside = calendar.beside_window()
+    for run in range(runs):
+        rng = np.random.default_rng([8, m, run])
+        days, window = rng.normal(size=(56, 20)), rng.normal(size=(m, 20))
+        found = further_than_days(
+            days[at] - others @ days / others.sum(axis=1, keepdims=True),
+            np.full((56, 20), 1e-9),
+            window_change=window - beside @ days / beside.sum(axis=1, keepdims=True),
+            window_chance=np.full((m, 20), 1e-9),
+            level=0.05,
+            seed=run,
+            widening=calendar.widening(),
+        )
+        alarms += bool((found.score > found.threshold).any())
+    low, high = binom.ppf([0.001, 0.999], runs, 0.05)
+    assert low <= alarms <= high
+
+
+def test_how_much_wider_a_window_is_by_simulation() -> None:
+    calendar = Calendar.of_days(MONDAY + np.arange(28), MONDAY + 28 + np.arange(14))
+    rng = np.random.default_rng(0)
+    days, window = rng.normal(size=(28, 40_000)), rng.normal(size=(14, 40_000))
+    beside, (at, others) = calendar.beside_window(), calendar.beside_reference()
+    seen = (window - beside @ days / beside.sum(axis=1, keepdims=True)).mean(axis=0)
+    null = days[at] - others @ days / others.sum(axis=1, keepdims=True)
+    drawn = np.take_along_axis(null, rng.integers(0, 28, size=(14, 40_000)), axis=0).mean(axis=0)
+    assert seen.std() / drawn.std() == pytest.approx(calendar.widening(), rel=0.02)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_ranker.drift.check import Check
 from causal_ranker.drift.columns import AlertLevel, Levels, Track
 from causal_ranker.drift.days import Calendar, further_than_days, stretches_of
 from causal_ranker.drift.health.advice import finding_of
@@ -21,49 +22,10 @@ from causal_ranker.drift.verdict import Finding
 from causal_ranker.errors import CausalRankerError, EmptyError
 from causal_ranker.stats._arrays import Array
 
-__all__ = ["Check", "check_model"]
+__all__ = ["check_model"]
 
 _FLOOR: Final = 0.1
 _TINY: Final = 1e-9
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that tells of a model.
-
-    Parameters
-    ----------
-    name : str
-        What was judged, after where it is from if not from the monitored tables.
-    level : {"quiet", "watch", "alarm"}
-        How far it moved.
-    rows : tuple of int
-        Rows of the reference and of the window that were looked at.
-    before, now : float or None
-        Means; of effects in plays per impression.
-    decision : Decision or None
-        None where nothing can be told.
-    cannot_tell : str or None
-        Why not.
-    more : dict of str to value
-        What stands beside the decision: an estimate and whether it can be believed, effects by
-        group, a proxy's weight.
-    finding : Finding or None
-        What it calls for.
-    track : Track or None
-        Its means by day; None without days.
-    """
-
-    name: str
-    level: AlertLevel
-    rows: tuple[int, int]
-    before: float | None
-    now: float | None
-    decision: Decision | None
-    cannot_tell: str | None
-    more: dict[str, Any]
-    finding: Finding | None
-    track: Track | None = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)

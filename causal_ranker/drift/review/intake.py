@@ -31,7 +31,7 @@ ROW_COLUMNS: Final = (
 
 
 def alert_entries(report: MonitorReport, *, at: datetime) -> list[Entry]:
-    """Make entries of a report's alerts: the schema, columns by segment, checks of the model.
+    """Make entries of a report's alerts: schema, columns by segment and at once, the model.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def alert_entries(report: MonitorReport, *, at: datetime) -> list[Entry]:
         score = _GRAVITY[column.level] + effect / (1 + effect)
         reason = f"{first.kind.replace('_', ' ')} moved most, by {effect:.3g}"
         found.append(Entry(alert, score, reason, at))
-    for check in report.checks:
+    for check in (*report.together, *report.checks):
         if check.level == "quiet" or check.decision is None:
             continue
         effect = check.decision.effect_size
@@ -140,6 +140,10 @@ def _window(report: MonitorReport) -> str:
         for column in report.columns
         for signal in column.signals
     ]
-    numbers += [f"{c.name} {c.decision.effect_size:.6g}" for c in report.checks if c.decision]
+    numbers += [
+        f"{c.name} {c.decision.effect_size:.6g}"
+        for c in (*report.together, *report.checks)
+        if c.decision
+    ]
     said = "\n".join([f"{report.rows_before} {report.rows_now}", *numbers])
     return f"numbers {hashlib.sha256(said.encode()).hexdigest()[:12]}"

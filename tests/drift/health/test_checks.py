@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from causal_ranker.drift.check import Check
 from causal_ranker.drift.columns import Levels
-from causal_ranker.drift.health.checks import Check, check_model
+from causal_ranker.drift.health.checks import check_model
 from causal_ranker.drift.health.roles import Roles, Rows, Sides
 from causal_ranker.drift.monitor import MonitorConfig, MonitorReport, monitor
 from causal_ranker.drift.review.feedback import Raised
