@@ -46,7 +46,8 @@ class Levels(FrozenConfig):
     new_categories : float
         Share of values in categories that the reference does not have.
     discrepancy : float
-        Of all columns at once: distance of kernel means beyond chance, in [0, sqrt(2)].
+        Of all columns at once: distance of kernel means beyond chance, in [0, sqrt(2)]; a shift of
+        one of eight columns by 0.1 standard deviations is one of about .02.
     area : float
         Area under the ROC curve, beyond one half, by which a classifier tells the window.
     share : float
@@ -70,7 +71,7 @@ class Levels(FrozenConfig):
     quantile: _Effect = 0.05
     missing: _Effect = 0.02
     new_categories: _Effect = 0.01
-    discrepancy: _Effect = 0.05
+    discrepancy: _Effect = 0.02
     area: _Effect = 0.02
     share: _Effect = 0.02
     residual: _Effect = 0.02
