@@ -21,9 +21,9 @@ from causal_ranker.drift.health.checks import check_model
 from causal_ranker.drift.health.roles import Roles, Sides, lists_of, read_rows
 from causal_ranker.drift.profiles import Profile
 from causal_ranker.drift.review.feedback import MONITOR, Raised
-from causal_ranker.drift.scan import Cells, Scan, plan, scan
+from causal_ranker.drift.scan import Scan, plan, scan
 from causal_ranker.drift.schema import SchemaChange, schema_changes
-from causal_ranker.drift.together.looks import Together, finding_together, look_together
+from causal_ranker.drift.together.looks import Together, look_together
 from causal_ranker.drift.together.sample import draw_sides
 from causal_ranker.drift.verdict import Advice, Finding, Verdict, judge, listed
 from causal_ranker.errors import EmptyError, RowError, SchemaError
@@ -33,6 +33,10 @@ from causal_ranker.logs.sources import connect, read_table
 
 __all__ = ["MonitorConfig", "MonitorReport", "monitor"]
 
+_FILLED: Final = (
+    "Where columns are looked at together, the classifier takes missing values as they are; for the "
+    "others they stand in the reference's middle."
+)
 _Share = Annotated[float, Field(gt=0, le=1)]
 #: They name rows, and a new window has new ones.
 _IDS: Final = frozenset({C.USER, C.ITEM, C.IMPRESSION, C.PLAY, C.SESSION, C.ASSIGNMENT_UNIT})
@@ -101,7 +105,8 @@ class MonitorReport:
     columns : tuple of ColumnDrift
         The compared columns, first of all rows, then by segment.
     together : tuple of Check
-        What was judged of all columns at once.
+        What was judged of all columns at once; it enters the verdict where no single column
+        shows anything.
     checks : tuple of Check
         What was judged of the model: predictions, labels, causes.
     verdict : Verdict
@@ -248,7 +253,8 @@ def monitor(
         before.days, now.days, weekly=config.weekly and config.day is not None
     )
     # families share the level evenly
-    level = config.level / (1 + bool(config.together and cells.columns) + bool(sides))
+    at_once = config.together and len(cells.columns) > 1
+    level = config.level / (1 + at_once + bool(sides))
     found, chance = compare_columns(
         _profiles(before, now),
         _profiles(now, before),
@@ -261,8 +267,21 @@ def monitor(
         },
     )
     notes += _of_raised(raised, found, config.levels)
-    together, filled = _at_once(tables, cells, (before, now), calendar, config, level, raised)
-    notes += filled
+    together = Together((), 0.0)
+    if at_once:
+        drawn = draw_sides(tables, cells, (before, now), calendar=calendar, seed=config.seed)
+        together = look_together(
+            *drawn,
+            names=cells.columns,
+            weekly=config.weekly,
+            level=level,
+            levels=config.levels,
+            seed=config.seed,
+            raised=raised,
+            alone=_shown_alone(raised, found, config.levels),
+        )
+        if any(np.isnan(side.places).any() for side in drawn):
+            notes.append(_FILLED)
     checks = check_model(
         sides,
         level=level,
@@ -297,9 +316,8 @@ def monitor(
     also = ", one by one or together" if any(c.decision for c in together.checks) else ""
     quiet = f"none of {' and '.join(looked)} drifted{also}"
     of_model = [check.finding for check in checks if check.finding is not None]
-    of_all = finding_together(together.checks)
-    every = [*_of_schema(changes), *of_model, *_of_columns(found, config), *findings]
-    every += [] if of_all is None else [of_all]
+    of_all = [check.finding for check in together.checks if check.finding is not None][:1]
+    every = [*_of_schema(changes), *of_model, *_of_columns(found, config), *of_all, *findings]
     return MonitorReport(
         rows_before=int(before.rows[None].sum()),
         rows_now=int(now.rows[None].sum()),
@@ -315,37 +333,6 @@ def monitor(
         + max(together.level, level if together.checks else 0.0)
         + (level if sides else 0.0),
     )
-
-
-def _at_once(
-    tables: Sequence[ibis.Table],
-    cells: Cells,
-    scans: tuple[Scan, Scan],
-    calendar: Calendar,
-    config: MonitorConfig,
-    level: float,
-    raised: Sequence[Raised],
-) -> tuple[Together, list[str]]:
-    """Look at all columns at once; say beside it what was filled."""
-    if not config.together or not cells.columns:
-        return Together((), 0.0), []
-    drawn = draw_sides(tables, cells, scans, calendar=calendar, seed=config.seed)
-    found = look_together(
-        *drawn,
-        names=cells.columns,
-        weekly=config.weekly,
-        level=level,
-        levels=config.levels,
-        seed=config.seed,
-        raised=raised,
-    )
-    if not any(np.isnan(side.places).any() for side in drawn):
-        return found, []
-    told = (
-        "Where columns are looked at together, the classifier takes missing values as they are; "
-        "for the others they stand in the reference's middle."
-    )
-    return found, [told]
 
 
 def _sides(
@@ -427,6 +414,21 @@ def _of_raised(raised: Sequence[Raised], found: Sequence[ColumnDrift], levels: L
             f"now it is {signal.decision.effect_size:.3g}."
         )
     return notes
+
+
+def _shown_alone(raised: Sequence[Raised], found: Sequence[ColumnDrift], levels: Levels) -> bool:
+    """Say whether a single column drifted, or would have but for what people said of it."""
+    held = {(each.subject, each.segment, each.signal) for each in raised}
+    return any(
+        each.level != "quiet"
+        or any(
+            (each.column, each.segment, signal.kind) in held
+            and signal.decision.statistic > signal.decision.threshold
+            and signal.decision.effect_size >= levels.least(signal.kind)
+            for signal in each.signals
+        )
+        for each in found
+    )
 
 
 def _of_schema(changes: Sequence[SchemaChange]) -> list[Finding]:

@@ -75,7 +75,9 @@ def alert_entries(report: MonitorReport, *, at: datetime) -> list[Entry]:
         score = _GRAVITY[column.level] + effect / (1 + effect)
         reason = f"{first.kind.replace('_', ' ')} moved most, by {effect:.3g}"
         found.append(Entry(alert, score, reason, at))
-    for check in (*report.together, *report.checks):
+    # where single columns show it, all at once have nothing to ask
+    at_once = [check for check in report.together if check.finding is not None]
+    for check in (*at_once, *report.checks):
         if check.level == "quiet" or check.decision is None:
             continue
         effect = check.decision.effect_size

@@ -24,7 +24,7 @@ from causal_ranker.drift.verdict import Finding, listed
 from causal_ranker.errors import CausalRankerError
 from causal_ranker.stats._arrays import Array
 
-__all__ = ["Together", "finding_together", "look_together"]
+__all__ = ["Together", "look_together"]
 
 _LEAST_A_DAY: Final = 10
 _LEAST_ROWS: Final = 40
@@ -97,6 +97,7 @@ def look_together(
     levels: Levels,
     seed: int,
     raised: Sequence[Raised],
+    alone: bool,
 ) -> Together:
     """Ask components, clusters, kernel means and a classifier of all columns.
 
@@ -120,20 +121,21 @@ def look_together(
         Decides draws.
     raised : sequence of Raised
         Effects that verdicts ask for.
+    alone : bool
+        Whether single columns show a drift: then nothing more is called for here.
 
     Returns
     -------
     Together
-        The decisions; nothing can be told of fewer than two columns, or of fewer than 40 rows of a
-        side.
+        The decisions; nothing can be told of fewer than 40 rows of a side.
     """
     dated = not (np.isnat(before.day).any() or np.isnat(now.day).any())
     here = before
     if dated and weekly:
         here = before.some(np.isin(_weekday(before.day), np.unique(_weekday(now.day))))
     rows = len(here.places), len(now.places)
-    if len(names) < 2 or min(rows) < _LEAST_ROWS:
-        why = f"{len(names)} columns, {rows[0]} rows of the reference and {rows[1]} of the window"
+    if min(rows) < _LEAST_ROWS:
+        why = f"{rows[0]} rows of the reference and {rows[1]} of the window"
         return Together(tuple(_check(each, rows, None, why) for each in _LOOKS), level)
     settings = {"level": level / len(_LOOKS), "seed": seed}
     decided: list[tuple[Decision | None, str | None]] = []
@@ -162,25 +164,15 @@ def look_together(
                 told = judge.telling(now.places, names=names)[:_TELLING]
                 more["telling"] = [{"column": t.name, "lost": t.lost} for t in told if t.lost > 0]
         checks.append(_check(look, rows, decision, why, level=alert, more=more))
+    moved = [check for check in checks if check.level != "quiet"]
+    if moved and not alone:
+        told = _finding(moved)
+        checks = [replace(c, finding=told) if c in moved else c for c in checks]
     return Together(tuple(checks), level)
 
 
-def finding_together(checks: Sequence[Check]) -> Finding | None:
-    """Say what columns that moved together call for.
-
-    Parameters
-    ----------
-    checks : sequence of Check
-        Of `look_together`.
-
-    Returns
-    -------
-    Finding or None
-        One for all of them; None where none moved.
-    """
-    moved = [check for check in checks if check.level != "quiet"]
-    if not moved:
-        return None
+def _finding(moved: Sequence[Check]) -> Finding:
+    """Say what columns that moved together call for."""
     what = f"columns moved together (by {listed([c.name.replace('_', ' ') for c in moved])})"
     telling = [t["column"] for check in moved for t in check.more.get("telling", ())]
     if telling:
