@@ -34,8 +34,8 @@ from causal_ranker.logs.sources import connect, read_table
 __all__ = ["MonitorConfig", "MonitorReport", "monitor"]
 
 _FILLED: Final = (
-    "Where columns are looked at together, the classifier takes missing values as they are; for the "
-    "others they stand in the reference's middle."
+    "Where columns are looked at together, the classifier takes missing values as they are; for "
+    "the others they stand in the reference's middle."
 )
 _Share = Annotated[float, Field(gt=0, le=1)]
 #: They name rows, and a new window has new ones.
