@@ -154,7 +154,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert stop.exit_code == 12
     assert "stop exploring until the log is whole" in stop.output
     settings = tmp_path / "monitor.toml"
-    settings.write_text('day = "day"\n[levels]\nmean = 9.0\ndistribution = 1.0\nquantile = 1.0\n')
+    settings.write_text(
+        'day = "day"\ntogether = false\n[levels]\nmean = 9.0\ndistribution = 1.0\nquantile = 1.0\n'
+    )
     assert run(app, [*asked, "--config", str(settings)]).exit_code == 0
     missing = run(app, ["monitor", "--reference", "no.parquet", "--window", str(page)])
     assert missing.exit_code == 2
