@@ -216,7 +216,7 @@ def test_bad_input_is_told() -> None:
 def test_any_number_of_threads_gives_the_same(tmp_path: Path) -> None:
     before, now = tmp_path / "before.parquet", tmp_path / "now.parquet"
     days(0, 28, rows=5000).to_parquet(before, row_group_size=10_000)
-    days(1, 3, first=28, rows=5000, shift=0.3).to_parquet(now, row_group_size=2_000)
+    days(1, 3, first=28, rows=5000, shift=0.6).to_parquet(now, row_group_size=2_000)
     found = []
     for threads in (1, 2):
         connection = connect(threads=threads, memory_limit="500MB")
