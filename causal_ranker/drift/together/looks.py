@@ -135,13 +135,15 @@ def look_together(
         here = before.some(np.isin(_weekday(before.day), np.unique(_weekday(now.day))))
     rows = len(here.places), len(now.places)
     if min(rows) < _LEAST_ROWS:
-        why = f"{rows[0]} rows of the reference and {rows[1]} of the window"
-        return Together(tuple(_check(each, rows, None, why) for each in _LOOKS), level)
-    settings = {"level": level / len(_LOOKS), "seed": seed}
+        few_rows = f"{rows[0]} rows of the reference and {rows[1]} of the window"
+        return Together(tuple(_check(each, rows, None, few_rows) for each in _LOOKS), level)
+    each_level = level / len(_LOOKS)
     decided: list[tuple[Decision | None, str | None]] = []
     for look in _LOOKS:
         try:
-            detector = look.of(**settings, least_effect=getattr(levels, look.effect))
+            detector = look.of(
+                level=each_level, seed=seed, least_effect=getattr(levels, look.effect)
+            )
             detector = held_to(detector, raised, name=look.name)
             decided.append((look.decide(detector, here.places, now.places), None))
         except CausalRankerError as error:
@@ -160,14 +162,14 @@ def look_together(
             least = getattr(levels, look.effect)
             alert = "alarm" if decision.effect_size >= levels.alarm * least else "watch"
             if look.name == _CLASSIFIER:
-                judge = DomainClassifier(**settings).fit(here.places)
+                judge = DomainClassifier(level=each_level, seed=seed).fit(here.places)
                 told = judge.telling(now.places, names=names)[:_TELLING]
                 more["telling"] = [{"column": t.name, "lost": t.lost} for t in told if t.lost > 0]
         checks.append(_check(look, rows, decision, why, level=alert, more=more))
     moved = [check for check in checks if check.level != "quiet"]
     if moved and not alone:
-        told = _finding(moved)
-        checks = [replace(c, finding=told) if c in moved else c for c in checks]
+        finding = _finding(moved)
+        checks = [replace(c, finding=finding) if c in moved else c for c in checks]
     return Together(tuple(checks), level)
 
 
