@@ -68,7 +68,7 @@ def test_the_page_names_every_command_with_json_and_no_other() -> None:
 @pytest.fixture
 def quick(tmp_path: Path) -> dict[str, list[object]]:
     """Words for commands that need little."""
-    from causal_ranker.runs import recording
+    from causal_ranker.runs.record import recording
     from causal_ranker.serving.http.keys import new_key
 
     for name, seed in (("a", 0), ("b", 1)):
