@@ -111,7 +111,12 @@ def _embedded(folder: Path, watch: _Watch) -> None:
     with watch.stage("read and hashed", rows=sum(rows.values())):
         fingerprints(paths)
     engine = connect()
-    logs = read_logs(engine, **paths)
+    logs = read_logs(
+        engine,
+        impressions=paths["impressions"],
+        plays=paths["plays"],
+        candidates=paths["candidates"],
+    )
 
     def write(table: ibis.Table) -> None:
         table.to_parquet(folder / "out.parquet")

@@ -16,7 +16,7 @@ Python and a prediction for each of them, where one call here ranks thousands of
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -266,7 +266,7 @@ def rank_frame(rows: DataFrame, bundle: Bundle, *, k: int | None = None) -> Data
     shared = rows.sparkSession.sparkContext.broadcast(files)
     version = bundle.version
 
-    def ranked(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def ranked(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         # Sent to the workers as it is: what it names of this file are these three values alone.
         return rank_batches(batches, version=version, files=lambda: shared.value, k=k)
 

@@ -1,0 +1,1 @@
+"""The record of a run: `record` beside its results, `inputs` what it read, `mlflow` elsewhere."""
