@@ -22,7 +22,6 @@ from typing import Any, Final
 
 import ibis
 import pyarrow.parquet as pq
-from causal_ranker.runs.inputs import fingerprints
 
 from benchmarks._sizing_logs import LOG_END
 from causal_ranker.attribution.attribute import attribute
@@ -36,6 +35,7 @@ from causal_ranker.features.asof import AsOfFeatures, Levels
 from causal_ranker.features.config import FeatureConfig
 from causal_ranker.logs.sources import connect
 from causal_ranker.ranker import CausalRanker
+from causal_ranker.runs.inputs import fingerprints
 from causal_ranker.serving.batch import LISTED_SCORE, rank_batches
 from causal_ranker.serving.bundle import load_bundle, model_files
 from pipelines.spark_lists import rank_frame

@@ -29,9 +29,8 @@ class TrainFlow(FlowSpec):
         """Check the logs, and open the run's folder."""
         from datetime import UTC, datetime
 
-        from causal_ranker.runs.inputs import fingerprints
-
         from causal_ranker.evaluation.origin import package_versions
+        from causal_ranker.runs.inputs import fingerprints
         from pipelines.training import check_logs
 
         settings = self._settings()

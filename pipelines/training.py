@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from causal_ranker.runs.mlflow import open_tracking
-
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import Logs, connection_of, label_logs, read_logs
@@ -25,6 +23,7 @@ from causal_ranker.evaluation.report import refused_report
 from causal_ranker.labels.report import describe_labels
 from causal_ranker.ranker import CausalRanker
 from causal_ranker.reporting.files import write_page
+from causal_ranker.runs.mlflow import open_tracking
 from causal_ranker.runs.record import RunRecord, write_run
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.registry import check_target
