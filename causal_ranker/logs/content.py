@@ -125,5 +125,6 @@ def _text_words(known: pa.Array, *, salt: str) -> NDArray[np.uint64]:
     texts = np.array(coded.dictionary.to_pylist(), dtype=object)
     if not len(texts):
         return np.empty(0, dtype=np.uint64)
-    words: NDArray[np.uint64] = hash_words(texts, salt=salt)
-    return words[np.asarray(coded.indices.to_numpy(zero_copy_only=False))]
+    code = coded.indices.to_numpy(zero_copy_only=False)
+    words: NDArray[np.uint64] = hash_words(texts, salt=salt)[code]
+    return words
