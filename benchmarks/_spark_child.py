@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +51,8 @@ def local_spark(folder: Path, *, memory: str = "1g", long: bool = False) -> Spar
     """
     from pyspark.sql import SparkSession
 
+    # Its workers are to have what this process has, not what `python3` happens to be.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     java = "" if long else "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     return (
         SparkSession.builder.master("local[2]")

@@ -7,6 +7,7 @@ A cluster is a connection string away: ``local[2]`` runs here, ``spark://host:70
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -238,6 +239,9 @@ def _brief(error: Any) -> str:
 
 def _session(connection: str | None, *, name: str) -> SparkSession:
     sql = require("pyspark.sql", extra="spark")
+    if connection is None or connection.startswith("local"):
+        # Workers here are to have what this process has, not what `python3` happens to be.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = sql.SparkSession.builder.appName(f"causal-ranker {name}")
     # Where nobody watches, an error's one line has to stand alone.
     builder = builder.config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())

@@ -79,7 +79,8 @@ def test_the_benchmark_runs_each_on_the_slice_and_in_full(
     seen = tmp_path / "seen"
     notebook = tmp_path / "00_tells.py"
     notebook.write_text(
-        "import os\n"
+        "import os, time\n"
+        "time.sleep(0.3)\n"
         f"with open({str(seen)!r}, 'a') as told:\n"
         "    told.write(os.environ.get('NOTEBOOK_USERS', 'its own') + '\\n')\n",
         encoding="utf-8",

@@ -166,6 +166,7 @@ def _evaluate(
     make_folder(out)  # before the work, not after it
     check_page(page)
     check_page(machine)
+    also = _tracking(mlflow)
     project = project_config(config)
     holdout_from = holdout_from or project.run.holdout_from
     if holdout_from is None:
@@ -174,7 +175,6 @@ def _evaluate(
             came="neither",
             do="Give the moment from which lists are judged; what came before is learned from.",
         )
-    also = _tracking(mlflow)
     ranker = _ranker(
         project,
         base=base,

@@ -164,7 +164,8 @@ class BatchRanker:
                 name: np.where(reason.fell_back, np.nan, end)
                 for name, end in zip((C.UPLIFT_LOW, C.UPLIFT_HIGH), ends, strict=True)
             }
-        columns[FALLBACK] = reason.told
+        # Text whether or not a list of this batch fell back, as that differs by batch.
+        columns[FALLBACK] = pd.array(reason.told, dtype="str")
         columns[RELAXED] = _relaxed(request, lists.request, found_lists.relaxed)
         frame = pd.DataFrame(columns)
         return frame if k is None else frame[rank <= k]
@@ -185,10 +186,10 @@ class BatchRanker:
             scores = rows[LISTED_SCORE].to_numpy(dtype=np.float64, na_value=np.nan)
         wrong = np.flatnonzero(~np.isfinite(scores))
         if wrong.size:
-            first = rows.iloc[int(wrong[0])]
+            user, item = rows[[C.USER, C.ITEM]].astype(object).iloc[int(wrong[0])].tolist()
             raise RowError(
                 expected="a finite base score of every candidate",
-                came=f"{scores[wrong[0]]} for user {first[C.USER]!r} and item {first[C.ITEM]!r}",
+                came=f"{scores[wrong[0]]} for user {user!r} and item {item!r}",
                 do="Leave the candidate out, or give it a score.",
             )
         return scores

@@ -64,10 +64,12 @@ class ModelParts:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BundleParts(ModelParts):
-    """The parts of a bundle that lie in files of their own: `ModelParts`, and what follows.
+    """The parts of a bundle that lie in files of their own.
 
     Parameters
     ----------
+    base, policy, uplift, width
+        As in `ModelParts`.
     snapshot : FeatureSnapshot
         Features of users, items and pairs.
     candidates : CandidateSource, optional

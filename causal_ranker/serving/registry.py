@@ -461,7 +461,8 @@ def check_target(path: str | Path) -> Path:
         return root
     came = "a file"
     if root.is_dir():
-        if is_registry(root) or not any(root.iterdir()):
+        # In this order: who publishes for the first time beside us makes the lock first of all.
+        if not any(root.iterdir()) or is_registry(root):
             return root
         bundle = (root / MANIFEST).is_file()
         came = "a single bundle" if bundle else "a folder with other things in it"
