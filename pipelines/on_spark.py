@@ -232,8 +232,9 @@ def _brief(error: Any) -> str:
     while cause is not None:
         words, cause = str(cause.getMessage() or cause.toString()), cause.getCause()
     lines = words.strip().splitlines() or [""]
-    # Of a worker in Python it is the whole traceback, which ends with the error.
-    told = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    # Of a worker in Python it is, under a heading, the whole traceback, which ends with the error.
+    traced = any(line.startswith("Traceback") for line in lines)
+    told = lines[-1] if traced else lines[0]
     return told.strip()[:300].rstrip(".")
 
 
