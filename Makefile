@@ -43,7 +43,7 @@ check: $(STAMP) $(SPARK) ## lint, formatting, types, and the floors of the rooms
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/structure/test_floors.py
 
-bench: $(STAMP) ## run one benchmark (make bench NAME=import_time), or all (two hours)
+bench: $(STAMP) ## run one benchmark (make bench NAME=import_time), or all (a night)
 	@set -euo pipefail; names="$(NAME)"; \
 	[ -n "$$names" ] || names=$$($(BIN)/python -m benchmarks --list | cut -d' ' -f1); \
 	for name in $$names; do $(BIN)/python -m benchmarks "$$name"; done
