@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from causal_ranker.worlds.semisynthetic.pair_world import PairDraw
 
-__all__ = ["FIGURES", "by_user", "ndcg"]
+__all__ = ["FIGURES", "by_user", "ndcg", "true_cdcg"]
 
 Array = NDArray[np.float64]
 
@@ -79,6 +79,26 @@ def _block(
         ],
         axis=1,
     )
+
+
+def true_cdcg(scores: NDArray[np.float32], draw: PairDraw) -> float:
+    """Return the CDCG of a ranking without ties, as `by_user` has it, averaged over users.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (users, items)
+        Larger comes first; of ties, the first item.
+    draw : PairDraw
+        What would have been played.
+
+    Returns
+    -------
+    float
+        In plays a user.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")
+    tau = np.take_along_axis(draw.effect, order, axis=1)
+    return float((tau @ (1 / np.log2(2 + np.arange(scores.shape[1])))).mean())
 
 
 def ndcg(first: NDArray[np.int64], played: NDArray[np.bool_]) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from benchmarks._causal_features import PairTable, pair_table
 from benchmarks._causal_logits import ODDS, LogOdds
 from benchmarks._causal_ranges import RANGES
 from benchmarks._causal_tabular import TABULAR, labelled, prepared
+from benchmarks._causal_told import TrueStop
 from causal_ranker.config import FrozenConfig
 from causal_ranker.errors import ConfigError
 from causal_ranker.uplift.collaborative.base import FactorConfig, PairModel
@@ -26,6 +27,9 @@ from causal_ranker.uplift.collaborative.neighbours import NeighbourConfig
 from causal_ranker.uplift.collaborative.pairwise import BPRConfig, ULBPRConfig
 from causal_ranker.uplift.collaborative.pointwise import MFConfig, ULRMFConfig
 
+if TYPE_CHECKING:
+    from causal_ranker.worlds.semisynthetic.pair_world import PairDraw
+
 __all__ = [
     "BOTH",
     "CAP",
@@ -36,6 +40,7 @@ __all__ = [
     "OVERLAP",
     "STACK",
     "THEIRS",
+    "TOLD",
     "Chosen",
     "Method",
     "early_stop",
@@ -98,6 +103,9 @@ class Method:
     accurate : bool
         Whether it is to rank by what is played, so that its settings, the epochs among them, are
         chosen by NDCG of plays: by an estimated effect it would be best untrained.
+    told : bool
+        Whether its settings and its epoch are chosen by the true CDCG of the second draw, as the
+        papers' could be, and nobody's outside a world.
     """
 
     name: str
@@ -105,16 +113,18 @@ class Method:
     knows: Knows = "estimated"
     both: bool = False
     accurate: bool = False
+    told: bool = False
 
     @property
     def searched(self) -> str:
         """What its chosen settings are filed under."""
-        return f"{self.key}_true" if self.knows == "true" else self.key
+        by = f"{self.key}_true" if self.knows == "true" else self.key
+        return f"{by}_told" if self.told else by
 
     @property
     def estimates(self) -> bool:
         """Whether estimated propensities are needed first."""
-        return self.key in RANGES and not self.accurate
+        return self.key in RANGES and not self.accurate and not self.told
 
     @property
     def tabular(self) -> bool:
@@ -127,6 +137,8 @@ OURS: Final = "auto"
 STACK: Final = "stack"
 THEIRS: Final = "dlce, true p"
 BOTH: Final = "dlce, true p, both logs"
+#: DLCE and CausE as in the papers: told which settings and which epoch are best on the second draw.
+TOLD: Final = ("dlce, true p, told", "cause, told")
 #: Who knows the expected effects.
 ORACLE: Final = "oracle"
 METHODS: Final = (
@@ -145,13 +157,17 @@ METHODS: Final = (
     Method("dlce, estimated p", "dlce"),
     Method(THEIRS, "dlce", knows="true"),
     Method(BOTH, "dlce", knows="true", both=True),
+    Method(TOLD[0], "dlce", knows="true", told=True),
+    Method(TOLD[1], "cause", told=True),
     Method("dr", "dr"),
     Method(OURS, "auto"),
     Method(STACK, "stack"),
 )
 
 
-def fitted(method: Method, given: Given, *, settings: Mapping[str, Any]) -> PairModel:
+def fitted(
+    method: Method, given: Given, *, settings: Mapping[str, Any], truth: PairDraw | None = None
+) -> PairModel:
     """Fit a pair model on the first log, and keep the epoch whose estimate on the second is best.
 
     Parameters
@@ -162,6 +178,8 @@ def fitted(method: Method, given: Given, *, settings: Mapping[str, Any]) -> Pair
         The logs.
     settings : mapping
         Of its config.
+    truth : PairDraw, optional
+        The second draw, for a method that is told.
 
     Returns
     -------
@@ -173,6 +191,8 @@ def fitted(method: Method, given: Given, *, settings: Mapping[str, Any]) -> Pair
     config = None if make is None else make(**(most | dict(settings)))
     model = make_pair_model(method.key, config=config, seed=given.seed)
     early = None if method.accurate else early_stop(given.validate["estimated"])
+    if truth is not None:
+        early = TrueStop(given.validate["true"], every=_EVERY, patience=_PATIENCE, draw=truth)
     return model.fit(given.train[method.knows], early=early)
 
 
@@ -218,7 +238,14 @@ def _pair_model(key: str, given: Given, chosen: Mapping[str, Any]) -> PairModel:
     return make_pair_model(key, config=config, seed=given.seed)
 
 
-def scores(method: Method, given: Given, *, tables: Sequence[PairTable], chosen: Chosen) -> Scores:
+def scores(
+    method: Method,
+    given: Given,
+    *,
+    tables: Sequence[PairTable],
+    chosen: Chosen,
+    truth: PairDraw | None = None,
+) -> Scores:
     """Learn, and score every pair.
 
     Parameters
@@ -231,6 +258,8 @@ def scores(method: Method, given: Given, *, tables: Sequence[PairTable], chosen:
         Of `features`.
     chosen : mapping
         Settings of each method.
+    truth : PairDraw, optional
+        The second draw, for a method that is told.
 
     Returns
     -------
@@ -247,7 +276,7 @@ def scores(method: Method, given: Given, *, tables: Sequence[PairTable], chosen:
         return np.asarray(effect).reshape(log.n_users, log.n_items)
     users = np.arange(given.train["true"].n_users)
     logs = [given, _swapped(given)] if method.both else [given]
-    models = [_fitted_slowly(method, each, settings=settings) for each in logs]
+    models = [_fitted_slowly(method, each, settings=settings, truth=truth) for each in logs]
     return np.asarray(np.mean([each.score_users(users) for each in models], axis=0))
 
 
@@ -255,12 +284,14 @@ def _swapped(given: Given) -> Given:
     return replace(given, train=given.validate, validate=given.train)
 
 
-def _fitted_slowly(method: Method, given: Given, *, settings: Mapping[str, Any]) -> PairModel:
+def _fitted_slowly(
+    method: Method, given: Given, *, settings: Mapping[str, Any], truth: PairDraw | None
+) -> PairModel:
     """Fit; where learning diverges, which did not in the search, at half the learning rate."""
     slower = dict(settings)
     for _ in range(_HALVINGS):
         try:
-            return fitted(method, given, settings=slower)
+            return fitted(method, given, settings=slower, truth=truth)
         except ConfigError:
             slower["learning_rate"] /= 2
-    return fitted(method, given, settings=slower)
+    return fitted(method, given, settings=slower, truth=truth)

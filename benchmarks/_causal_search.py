@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._causal_draws import Given
 from benchmarks._causal_features import PairTable
-from benchmarks._causal_judge import ndcg
+from benchmarks._causal_judge import ndcg, true_cdcg
 from benchmarks._causal_logits import dense
 from benchmarks._causal_methods import CAP, METHODS, OVERLAP, Chosen, Method, fitted
 from benchmarks._causal_ranges import RANGES, TRIALS, drawn
@@ -24,6 +24,9 @@ from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.collaborative.base import FactorModel
 from causal_ranker.uplift.collaborative.estimated import estimated_cdcg
 from causal_ranker.uplift.collaborative.interactions import Interactions
+
+if TYPE_CHECKING:
+    from causal_ranker.worlds.semisynthetic.pair_world import PairDraw
 
 __all__ = ["FILE", "best_settings", "read_chosen", "searched", "write_chosen"]
 
@@ -46,11 +49,17 @@ def searched() -> list[Method]:
 
 
 def best_settings(
-    method: Method, given: Given, *, tables: Sequence[PairTable], trials: int = TRIALS
+    method: Method,
+    given: Given,
+    *,
+    tables: Sequence[PairTable],
+    trials: int = TRIALS,
+    truth: PairDraw | None = None,
 ) -> dict[str, Any]:
     """Try random settings and keep those that do best on the second log, by what it tells.
 
-    By estimated CDCG, or NDCG@10 of plays if the method is to rank by plays.
+    By estimated CDCG, or NDCG@10 of plays if the method is to rank by plays. One that is told is
+    judged by the true CDCG of the second draw.
 
     A pair model is judged on the second log, by which it is also stopped early. A tabular learner
     learns from the second log: there, from half of the users, and it is judged on the others.
@@ -65,14 +74,20 @@ def best_settings(
         Of a tabular method; none of others.
     trials : int
         How many settings.
+    truth : PairDraw, optional
+        The second draw, for a method that is told.
 
     Returns
     -------
     dict
-        "settings", "value" (estimated CDCG or NDCG@10), and "epochs" of a method that is stopped
+        "settings", "value" (CDCG or NDCG@10), and "epochs" of a method that is stopped
         early.
     """
-    attempt = _tabular(method, given, tables) if method.tabular else partial(_pair, method, given)
+    attempt = (
+        _tabular(method, given, tables)
+        if method.tabular
+        else partial(_pair, method, given, truth=truth)
+    )
     tried = []
     for trial in range(trials):
         settings = drawn(method.key, trial)
@@ -83,14 +98,20 @@ def best_settings(
     return max(tried, key=lambda each: each["value"])
 
 
-def _pair(method: Method, given: Given, settings: Mapping[str, Any]) -> dict[str, Any]:
-    model = fitted(method, given, settings=settings)
+def _pair(
+    method: Method, given: Given, settings: Mapping[str, Any], *, truth: PairDraw | None
+) -> dict[str, Any]:
+    model = fitted(method, given, settings=settings, truth=truth)
     log = given.validate["estimated"]
+    users = np.arange(log.n_users)
     if method.accurate:
-        users = np.arange(log.n_users)
         first = np.argsort(-model.score_users(users), axis=1, kind="stable")[:, :10]
         return {"value": float(np.nanmean(ndcg(first, dense(log)[1])))}
-    found = {"value": estimated_cdcg(model.score_users, log, cap=CAP, overlap=OVERLAP)}
+    found = {
+        "value": estimated_cdcg(model.score_users, log, cap=CAP, overlap=OVERLAP)
+        if truth is None
+        else true_cdcg(model.score_users(users), truth)
+    }
     return found | ({"epochs": model.epochs_} if isinstance(model, FactorModel) else {})
 
 

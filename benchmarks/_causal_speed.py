@@ -13,6 +13,7 @@ from benchmarks._causal_methods import EPOCHS, early_stop
 from causal_ranker.seeds import stage_rng
 from causal_ranker.uplift.collaborative.dlce import DLCE, DLCEConfig
 from causal_ranker.uplift.collaborative.interactions import Interactions, from_dense
+from causal_ranker.uplift.collaborative.kernels import compiled, pair_steps
 
 __all__ = ["Speed", "generated_log", "speed"]
 
@@ -20,6 +21,9 @@ _FACTORS: Final = 100
 #: Users and items of MovieLens-1M, and about as many exposures as it has ratings.
 _LARGE: Final = (6040, 3706, 1_000_000)
 _SMALL: Final = (100, 60, 2000)
+#: Users, and items, whose factors stay in the nearest cache; pairs of a timed round of steps.
+_NEAR: Final = 16
+_STEPS: Final = 200_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Speed:
         Of a core, from the log to the model that early stopping keeps, estimates included.
     epochs : int
         Learned until it stopped.
+    steps_ns, near_ns : float
+        Nanoseconds of a pair in the compiled steps alone: with the factors of all users and items,
+        and with few, which stay in the nearest cache. The rest of a pair's time goes to draws;
+        what lies between the two is waiting for memory.
     """
 
     users: int
@@ -45,6 +53,8 @@ class Speed:
     pairs_per_s: float
     seconds: float
     epochs: int
+    steps_ns: float
+    near_ns: float
 
 
 def speed(*, quick: bool) -> Speed:
@@ -81,6 +91,8 @@ def speed(*, quick: bool) -> Speed:
         pairs_per_s=pairs_per_s,
         seconds=time.process_time() - start,
         epochs=max(model.history_),
+        steps_ns=_step_ns(users, items),
+        near_ns=_step_ns(_NEAR, _NEAR),
     )
 
 
@@ -113,6 +125,24 @@ def generated_log(users: int, items: int, *, exposures: int, draw: str) -> Inter
     # What is liked is played, and what is liked least is helped most.
     chance = np.where(exposed, 0.1 + 0.3 * (1 - liked), 1.6 * share * liked).astype(np.float32)
     return from_dense(exposed, rng.random(odds.shape, np.float32) < chance, propensity=propensity)
+
+
+def _step_ns(users: int, items: int) -> float:
+    """Time the compiled steps alone, on pairs drawn evenly: the fastest of five rounds."""
+    rng = stage_rng(0, "causal_ranking/steps")
+    user, liked = (rng.integers(n, size=_STEPS, dtype=np.int32) for n in (users, items))
+    other = (liked + rng.integers(1, items, size=_STEPS, dtype=np.int32)) % np.int32(items)
+    ones = np.ones(_STEPS, np.float32)
+    factors = [0.1 * rng.standard_normal((n, _FACTORS), np.float32) for n in (users, items)]
+    bias = np.zeros(items, np.float32)
+    rounds = []
+    for _ in range(5):
+        start = time.process_time()
+        compiled(pair_steps)(
+            user, liked, other, ones, ones, *factors, bias, np.float32(1e-3), np.float32(1e-3)
+        )
+        rounds.append(time.process_time() - start)
+    return min(rounds) / _STEPS * 1e9
 
 
 def _pairs_per_second(log: Interactions, *, epochs: int) -> float:

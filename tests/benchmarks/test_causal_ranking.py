@@ -15,7 +15,7 @@ from benchmarks import _causal_search, causal_ranking
 from benchmarks.__main__ import main
 from benchmarks._causal_draws import Given, given
 from benchmarks._causal_features import PairTable
-from benchmarks._causal_judge import FIGURES, by_user
+from benchmarks._causal_judge import FIGURES, by_user, true_cdcg
 from benchmarks._causal_logits import LogOdds
 from benchmarks._causal_methods import (
     BOTH,
@@ -27,6 +27,7 @@ from benchmarks._causal_methods import (
     OVERLAP,
     STACK,
     THEIRS,
+    TOLD,
     Method,
     early_stop,
     fitted,
@@ -40,12 +41,14 @@ from benchmarks._causal_tabular import labelled
 from benchmarks._causal_worlds import PUBLISHED, WORLDS, planted_world
 from benchmarks._spent import Spent, spending
 from causal_ranker.stats.rank_metrics import cdcg, cp_at_k
+from causal_ranker.uplift.collaborative.base import FactorModel
 from causal_ranker.uplift.collaborative.dlce import DLCE, DLCEConfig
 from causal_ranker.uplift.collaborative.estimated import estimated_cdcg
 from causal_ranker.uplift.collaborative.interactions import from_dense
 from causal_ranker.worlds.semisynthetic.pair_world import PairDraw, PairWorld
 
 Array = NDArray[np.float64]
+SPEEDS = {"sgd_pairs_per_s", "ml1m_seconds", "sgd_step_ns", "sgd_step_near_ns"}
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +187,34 @@ def test_a_pair_model_keeps_what_the_second_log_says_is_best(known: Given) -> No
     assert best["value"] == estimated_cdcg(model.score_users, log, cap=CAP, overlap=OVERLAP)
 
 
+@pytest.mark.parametrize("name", TOLD)
+def test_who_is_told_keeps_what_the_truth_says_is_best(
+    name: str, world: PairWorld, known: Given
+) -> None:
+    method = next(each for each in METHODS if each.name == name)
+    second = world.draw_three(seed=1).validate
+    best = best_settings(method, known, tables=[], trials=2, truth=second)
+    model = fitted(method, known, settings=best["settings"], truth=second)
+    assert isinstance(model, FactorModel)
+    assert best["epochs"] == model.epochs_
+    assert best["value"] == max(model.history_.values())
+    guess = model.score_users(np.arange(known.train["true"].n_users))
+    judged = by_user(guess, second, rng=np.random.default_rng(0))[:, 2].mean()
+    assert best["value"] == pytest.approx(judged) == true_cdcg(guess, second)
+    told = scores(method, known, tables=[], chosen={method.searched: best}, truth=second)
+    np.testing.assert_array_equal(told, guess)
+    # Another truth is obeyed, too: it is what was told, not what the log says, that chooses.
+    turned = replace(
+        second, played_if_shown=second.played_if_not, played_if_not=second.played_if_shown
+    )
+    assert best_settings(method, known, tables=[], trials=2, truth=turned)["value"] != best["value"]
+
+
+def test_nothing_of_ours_is_told() -> None:
+    assert {each.name for each in METHODS if each.told} == set(TOLD)
+    assert not {OURS, STACK, THEIRS, BOTH} & set(TOLD)
+
+
 def test_both_logs_are_learned_from_and_each_stops_the_other(known: Given) -> None:
     both = next(each for each in METHODS if each.both)
     settings = {"factors": 3, "learning_rate": 0.02}
@@ -239,7 +270,7 @@ def judged(seed: int, lift: float) -> Judged:
     """Figures of 200 users who differ a lot, and whom ours lifts a little."""
     own = np.random.default_rng(0).normal(size=(200, 1)) * np.ones((1, 4))
     noise = np.random.default_rng(seed).normal(size=(200, 4)) * 0.05
-    names = dict.fromkeys(("random", "cause", "bpr", "mf", "popularity", THEIRS), 0.0)
+    names = dict.fromkeys(("random", "cause", "bpr", "mf", "popularity", THEIRS, *TOLD), 0.0)
     gains = {**names, OURS: lift, STACK: 0.02, BOTH: 0.05, ORACLE: 2 * lift}
     figures = {name: own + gain + (name == OURS) * noise for name, gain in gains.items()}
     figures["mf"][:, 3] = np.nan
@@ -249,7 +280,17 @@ def judged(seed: int, lift: float) -> Judged:
 
 
 def test_differences_are_paired_by_user(world: PairWorld) -> None:
-    speed = Speed(10, 20, exposures=30, plays=40, pairs_per_s=1e7, seconds=2.5, epochs=3)
+    speed = Speed(
+        10,
+        20,
+        exposures=30,
+        plays=40,
+        pairs_per_s=1e7,
+        seconds=2.5,
+        epochs=3,
+        steps_ns=70,
+        near_ns=50,
+    )
     told = compared([(world, [judged(1, 0.1), judged(2, 0.1)])], speed=speed)
     assert all(len(row) == len(told.columns) for row in told.rows)
     assert ("bpr, published", "0.0301", "0.0138", "0.8983", "", "", "") in told.rows
@@ -271,8 +312,9 @@ def test_differences_are_paired_by_user(world: PairWorld) -> None:
     assert (told.figures["sgd_pairs_per_s"], told.figures["ml1m_seconds"]) == (10_000_000, 2.5)
     assert "on a log of 10 users, 20 items, 30 exposures and 40 plays" in told.note
     alone = compared([], speed=speed)
-    assert alone.figures.keys() == {"sgd_pairs_per_s", "ml1m_seconds"}
+    assert alone.figures.keys() == SPEEDS
     assert alone.note.startswith("DLCE, 100 factors")
+    assert "(100 ns a pair: steps 70 ns, of which 50 ns where memory" in alone.note
     assert compared([], speed=None).figures == {}
 
 
@@ -305,7 +347,7 @@ def test_a_quick_run_tells_all_and_a_quick_search_keeps_nothing(
     assert all(line[name][1] < line[name][0] for line in figures["table"] for name in FIGURES)
     assert main(["causal_ranking", "--quick", "--part", "speed"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told.keys() == {"benchmark", "part", "quick", "sgd_pairs_per_s", "ml1m_seconds"}
+    assert told.keys() == {"benchmark", "part", "quick"} | SPEEDS
     assert main(["causal_ranking", "--search", "--quick", "--part", "films"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["chosen"].keys() == {"films"}

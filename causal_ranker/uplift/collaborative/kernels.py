@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_ranker._extras import require
+from causal_ranker.uplift.collaborative.prefetch import AHEAD, prefetch_row, teach_prefetching
 
 __all__ = ["absent_items", "compiled", "pair_steps", "point_steps", "tied_steps"]
 
@@ -66,6 +67,10 @@ def pair_steps(
     one, edge = np.float32(1), np.float32(60)
     keep = one - rate * l2
     for n in range(user.shape[0]):
+        if n + AHEAD < user.shape[0]:
+            prefetch_row(users, np.uint32(user[n + AHEAD]))
+            prefetch_row(items, np.uint32(liked[n + AHEAD]))
+            prefetch_row(items, np.uint32(other[n + AHEAD]))
         # Unsigned codes spare the compiler the question whether they count from the end.
         u, i, j = np.uint32(user[n]), np.uint32(liked[n]), np.uint32(other[n])
         margin = bias[i] - bias[j]
@@ -114,6 +119,9 @@ def point_steps(
     one, edge = np.float32(1), np.float32(60)
     keep = one - rate * l2
     for n in range(user.shape[0]):
+        if n + AHEAD < user.shape[0]:
+            prefetch_row(users, np.uint32(user[n + AHEAD]))
+            prefetch_row(items, np.uint32(item[n + AHEAD]))
         u, i = np.uint32(user[n]), np.uint32(item[n])
         score = bias[i]
         for f in range(users.shape[1]):
@@ -241,6 +249,7 @@ def compiled(loop: Callable[_P, None]) -> Callable[_P, None]:
         If numba is not installed.
     """
     numba: Any = require("numba", extra="collaborative")
+    teach_prefetching()
     try:
         fast = numba.njit(loop, cache=True, fastmath=set(FASTMATH))
     except RuntimeError:  # no place to keep the machine code in

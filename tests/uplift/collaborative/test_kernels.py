@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from causal_ranker.errors import MissingExtraError
 from causal_ranker.uplift.collaborative.kernels import (
+    FASTMATH,
     compiled,
     pair_steps,
     point_steps,
     tied_steps,
 )
+from causal_ranker.uplift.collaborative.prefetch import prefetch_row, teach_prefetching
 from tests.fresh import loaded_by
 
 Arrays = tuple[NDArray[Any], ...]
@@ -145,6 +147,31 @@ def test_later_pairs_see_what_earlier_ones_changed_and_python_agrees(loop: Any) 
     for fast, slow, single in zip(whole, python, one_by_one, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
         assert fast.tobytes() == single.tobytes()
+
+
+@pytest.mark.parametrize("loop", [pair_steps, point_steps])
+def test_rows_are_asked_for_ahead_in_machine_code(loop: Any) -> None:
+    import numba
+
+    teach_prefetching()
+    fresh = numba.njit(loop, fastmath=set(FASTMATH))  # what is kept on disk has no text
+    user, others = codes(*range(3)), [codes(0, 1, 2), codes(1, 2, 0)][: 1 + (loop is pair_steps)]
+    reals = [floats(1, 1, 1)] * len(others)
+    fresh(user, *others, *reals, *parameters(), np.float32(0.1), np.float32(0))
+    (text,) = fresh.inspect_llvm().values()
+    assert text.count("call void @llvm.prefetch") >= 1 + len(others)
+
+
+def test_asking_for_a_row_changes_nothing() -> None:
+    import numba
+
+    teach_prefetching()
+    asking = numba.njit(lambda table, row: prefetch_row(table, row))
+    table = np.arange(60, dtype=np.float32).reshape(3, 20)
+    before = table.copy()
+    for ask in (asking, prefetch_row):
+        ask(table, np.uint32(2))
+        np.testing.assert_array_equal(table, before)
 
 
 @pytest.mark.parametrize("fast", [True, False])
