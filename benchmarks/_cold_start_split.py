@@ -70,29 +70,40 @@ def split_folder() -> Path:
     return folder
 
 
-def load_split(folder: Path, *, n_users: int) -> Split:
+def load_split(folder: Path, *, shape: tuple[int, int]) -> Split:
     """Read who liked what.
 
     Parameters
     ----------
     folder : Path
         The data set's folder.
-    n_users : int
-        Number of users.
+    shape : tuple of int
+        Number of users and of items that have embeddings.
 
     Returns
     -------
     Split
         Its three sides.
+
+    Raises
+    ------
+    ValueError
+        If the data set has other users or items.
     """
     pairs = pd.read_parquet(folder / "pairs.parquet", columns=["uid", "iid", "split"])
+    own = tuple(int(pairs[name].max()) + 1 for name in ("uid", "iid"))
+    if own != shape:
+        raise ValueError(
+            f"embeddings of {own[0]} users and {own[1]} items are asked for, in the order of "
+            f"their numbers in {folder}; these are of {shape[0]} and {shape[1]}"
+        )
 
     def side(name: str) -> Side:
         own = pairs[pairs["split"] == name]
         items = np.sort(own["iid"].unique()).astype(np.int64)
         places = np.searchsorted(items, own["iid"].to_numpy()).astype(np.int64)
         users = own["uid"].to_numpy(np.int64)
-        return Side(items, Audience.from_pairs(users, places, shape=(n_users, len(items))))
+        return Side(items, Audience.from_pairs(users, places, shape=(shape[0], len(items))))
 
     return Split(side("train"), side("cold_vali"), side("cold_test"))
 

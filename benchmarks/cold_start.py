@@ -87,6 +87,8 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
     ------
     FileNotFoundError
         If the data set is not where ``CAUSAL_RANKER_DATA`` says.
+    ValueError
+        If the embeddings are of other users and items than those of the data set.
     """
     folder = split_folder()
     sets = (
@@ -98,7 +100,7 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
     frontiers: dict[str, Frontiers] = {}
     for name, path in sets.items():
         scores = load_embeddings(path)
-        split = load_split(folder, n_users=scores.shape[0])
+        split = load_split(folder, shape=scores.shape)
         methods = Contenders.of(scores, split, quick=quick)
         figures[name] = _judged(methods)
         frontiers[name] = _frontiers(methods, published=figures[name])

@@ -51,7 +51,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_sides_have_their_own_items_and_users(small: Path) -> None:
-    split = load_split(small, n_users=60)
+    split = load_split(small, shape=(60, 150))
     pairs = pd.read_parquet(small / "pairs.parquet")
     for name, side in (("train", split.warm), ("cold_test", split.test)):
         own = pairs[pairs["split"] == name]
@@ -174,6 +174,8 @@ def test_what_is_reached_is_told_one_by_one() -> None:
     found = reached({"trained": stuck}, frontiers={})
     missed = [goal for goal, kept in found.items() if not kept]
     assert missed == ["trained: heater beats genre_popularity", "trained: heater learns"]
+    idle = {**TRAINED, "heater": {**TRAINED["heater"], "expert_least": 0.01}}
+    assert not reached({"trained": idle}, frontiers={})["trained: heater learns"]
 
 
 def test_embeddings_that_are_not_there_or_not_wanted(
@@ -185,6 +187,10 @@ def test_embeddings_that_are_not_there_or_not_wanted(
     np.savez(small / "other.npz", V=np.ones((2, 2)))
     with pytest.raises(ValueError, match=r"no array \['I', 'U'\]"):
         load_embeddings(small / "other.npz")
+    for users, items in ((60, 149), (61, 150)):
+        np.savez(small / "other.npz", U=np.ones((users, 2)), I=np.ones((items, 2)))
+        with pytest.raises(ValueError, match=f"150 items are asked for.*of {users} and {items}"):
+            cold_start.run(quick=True, embeddings=small / "other.npz")
 
 
 def test_no_data_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
