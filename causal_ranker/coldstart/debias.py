@@ -62,7 +62,8 @@ class Debiased:
     choice : Choice of ScaleConfig or GenConfig, or None
         How the strength was chosen; lists in two tiers have none.
     counts : dict of str to int
-        Users, and items by what became of them.
+        Users, those among them without a pair, who keep the scores they came with but for the
+        order of two tiers, and items by what became of them.
     missed : float
         Share of the squares of a score matrix that its embeddings miss; 0 for embeddings.
     """
@@ -114,6 +115,7 @@ def debias(
     named = scores.of_items(cold)
     counts = {
         "users": scores.scores.shape[0],
+        "users_without_positives": int((np.diff(heard.audience.matrix.indptr) == 0).sum()),
         "new_items": len(cold),
         "warm_items": len(warm),
         "pairs_of_other_users": heard.of_other_users,

@@ -61,6 +61,7 @@ def test_from_plays_to_a_fair_page(shop: Path, fitted: Path, tmp_path: Path, run
         "method": "two_tiers",
         "chosen": None,
         "users": N_USERS,
+        "users_without_positives": 0,
         "new_items": N_NEW,
         "warm_items": N_ITEMS - N_NEW,
         "pairs_of_other_users": 0,

@@ -10,7 +10,7 @@ from causal_ranker.coldstart.gen import choose_gen
 from causal_ranker.coldstart.named import NamedScores
 from causal_ranker.coldstart.scores import FactoredScores, MatrixScores
 from causal_ranker.coldstart.two_tiers import two_tiers
-from causal_ranker.errors import EmptyError, RowError
+from causal_ranker.errors import EmptyError, RowError, SchemaError
 from causal_ranker.recommenders.ids import Ids
 from tests.coldstart.worlds import unfair
 
@@ -48,12 +48,26 @@ def test_the_strength_is_chosen_on_warm_items_and_new_ones_are_written() -> None
     np.testing.assert_allclose(found.scores.block(0, 9), new.block(0, 9), rtol=1e-5)
     assert found.counts == {
         "users": N_USERS,
+        "users_without_positives": 0,
         "new_items": len(COLD),
         "warm_items": len(WARM),
         "held_out_items": 18,
         "pairs_of_other_users": 0,
         "pairs_of_other_items": 0,
     }
+
+
+@pytest.mark.parametrize("method", ["scale", "gen"])
+def test_users_without_positives_are_counted_and_keep_their_scores(method: str) -> None:
+    table = pairs(WARM)
+    config = DebiasConfig(method=method, validation_share=0.3, most_loss=0.1)
+    found = debias(NAMED, table[~table["user_id"].isin(["user3", "user8"])], config=config)
+    assert found.counts["users_without_positives"] == 2
+    assert found.choice is not None
+    assert found.choice.config is not None
+    new, old = (scores.block(0, 9) for scores in (found.scores, SCORES.of_items(COLD)))
+    np.testing.assert_allclose(new[[3, 8]], old[[3, 8]], rtol=1e-5)
+    assert np.abs(new[4] - old[4]).max() > 1e-3
 
 
 def test_a_matrix_is_as_good_as_its_embeddings() -> None:
@@ -105,5 +119,5 @@ def test_pairs_of_others_are_counted() -> None:
 
 
 def test_ids_fit_the_scores() -> None:
-    with pytest.raises(Exception, match="ids of 120 users and 2 items"):
+    with pytest.raises(SchemaError, match="ids of 120 users and 2 items"):
         NamedScores(FactoredScores(SCORES.users, SCORES.items), USERS, Ids([1, 2], name="items"))
