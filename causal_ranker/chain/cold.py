@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from causal_ranker.coldstart.common_scale import CommonScale
 from causal_ranker.coldstart.model import ColdStartModel
+from causal_ranker.coldstart.ranking import rows_at_once
 from causal_ranker.coldstart.scores import FactoredScores, ScoreMap, Scores
 from causal_ranker.columns import Columns as C
-from causal_ranker.errors import EmptyError, SchemaError
+from causal_ranker.errors import ConfigError, EmptyError, SchemaError
 from causal_ranker.recommenders.answers import answer_in_order, answer_of
 from causal_ranker.recommenders.base import BaseRecommender
 
@@ -24,8 +25,6 @@ __all__ = ["ItemContent", "WithColdItems", "with_cold_candidates"]
 
 Id = int | str
 
-#: Users scored together, as `coldstart` scores them.
-_BLOCK: Final = 1024
 #: Enough to know a mean and a standard deviation by.
 _USERS_ASKED: Final = 2_000
 
@@ -77,6 +76,8 @@ class WithColdItems:
     ------
     SchemaError
         If the ids do not fit the scores, or one comes twice.
+    ConfigError
+        If `offered` is negative.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class WithColdItems:
         scale: CommonScale,
         offered: int = 20,
     ) -> None:
+        _check_length(offered)
         self._users, self._items = pd.Index(users), pd.Index(items)
         _check_ids(self._users, self._items, scores)
         self._base, self._scores, self._scale = base, scores, scale
@@ -212,7 +214,15 @@ class WithColdItems:
         -------
         pandas.DataFrame
             Columns user_id, item_id and base_score.
+
+        Raises
+        ------
+        ConfigError
+            If k is negative.
+        RowError
+            If a score is NaN or infinite.
         """
+        _check_length(k)
         n_items = len(self._items)
         length = n_items if k is None else min(k, n_items)
         rows = self._users.get_indexer(pd.Index(list(users)))
@@ -268,6 +278,15 @@ def with_cold_candidates(listed: ibis.Table, base: WithColdItems) -> ibis.Table:
     return last.union(added.cast(dict(last.schema())))
 
 
+def _check_length(length: int | None) -> None:
+    if length is not None and length < 0:
+        raise ConfigError(
+            expected="0 or more cold items for each user",
+            came=str(length),
+            do="Choose for example 20; more than there are means all of them.",
+        )
+
+
 def _check_ids(users: pd.Index[Any], items: pd.Index[Any], scores: Scores) -> None:
     if (len(users), len(items)) != tuple(scores.shape) or not (users.is_unique and items.is_unique):
         raise SchemaError(
@@ -281,10 +300,11 @@ def _check_ids(users: pd.Index[Any], items: pd.Index[Any], scores: Scores) -> No
 
 def _blocks(scores: Scores, rows: NDArray[np.int64]) -> Iterable[tuple[NDArray[np.int64], Any]]:
     """Score users block by block, leaving out those of a negative row."""
-    for number in np.unique(rows[rows >= 0] // _BLOCK):
-        chosen = np.flatnonzero((rows >= 0) & (rows // _BLOCK == number))
-        block = scores.block(int(number) * _BLOCK, (int(number) + 1) * _BLOCK)
-        yield chosen, block[rows[chosen] - number * _BLOCK]
+    step = rows_at_once(scores.shape[1])
+    for number in np.unique(rows[rows >= 0] // step):
+        chosen = np.flatnonzero((rows >= 0) & (rows // step == number))
+        block = scores.block(int(number) * step, (int(number) + 1) * step)
+        yield chosen, block[rows[chosen] - number * step]
 
 
 def _best(

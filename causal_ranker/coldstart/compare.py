@@ -72,11 +72,16 @@ def compare(
     ConfigError
         If a length is longer than the list of items.
     EmptyError
-        If no user or no item is in all of them, all items are warm, or no pair is of them.
+        If there is no ranking, no user or no item is in all of them, all items are warm, or no
+        pair is of them.
     DataError
         If a score is NaN or infinite.
     """
     every = list(chain.from_iterable(rankings.values()))
+    if not every:
+        raise EmptyError(
+            expected="at least one ranking", came="none", do="Pass the scores of one or more."
+        )
     users = _in_all([each.users for each in every])
     shared = _in_all([each.items for each in every])
     items = shared if warm is None else shared[~shared.isin(pd.Index(warm[C.ITEM]))]

@@ -23,6 +23,7 @@ from causal_ranker.coldstart.layers import (
     tower,
 )
 from causal_ranker.coldstart.model import ColdStartConfig, ColdStartModel, State, Training
+from causal_ranker.coldstart.ranking import rows_at_once
 from causal_ranker.coldstart.training import (
     DescentConfig,
     descend,
@@ -33,7 +34,6 @@ from causal_ranker.coldstart.training import (
 __all__ = ["DropoutNet", "DropoutNetConfig"]
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]
-_BLOCK = 1024
 
 
 class DropoutNetConfig(ColdStartConfig):
@@ -146,9 +146,9 @@ def _highest(
     users: NDArray[np.float32], items: NDArray[np.float32], *, count: int
 ) -> NDArray[np.int64]:
     """Find each user's items with the highest scores, shape (n_users, count), in no order."""
-    count = min(count, len(items))
+    count, step = min(count, len(items)), rows_at_once(len(items))
     parts = [
-        np.argpartition(-(users[start : start + _BLOCK] @ items.T), count - 1, axis=1)[:, :count]
-        for start in range(0, len(users), _BLOCK)
+        np.argpartition(-(users[start : start + step] @ items.T), count - 1, axis=1)[:, :count]
+        for start in range(0, len(users), step)
     ]
     return np.concatenate(parts)

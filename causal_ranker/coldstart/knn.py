@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from causal_ranker.coldstart.model import ColdStartConfig, ColdStartModel, State, Training
+from causal_ranker.coldstart.ranking import rows_at_once
 from causal_ranker.errors import ConfigError
 
 __all__ = ["NearestNeighbours", "NearestNeighboursConfig"]
-
-_BLOCK = 1024
 
 
 class NearestNeighboursConfig(ColdStartConfig):
@@ -50,9 +49,9 @@ class NearestNeighbours(ColdStartModel[NearestNeighboursConfig]):
 
     def _embed(self, content: NDArray[np.float32], *, state: State) -> NDArray[np.float32]:
         wanted, known = _directions(content), state["content"]
-        parts = []
-        for start in range(0, len(wanted), _BLOCK):
-            likeness = wanted[start : start + _BLOCK] @ known.T
+        parts, step = [], rows_at_once(len(known))
+        for start in range(0, len(wanted), step):
+            likeness = wanted[start : start + step] @ known.T
             nearest = np.argsort(-likeness, axis=1, kind="stable")[:, : self._config.neighbours]
             parts.append(state["vectors"][nearest].mean(axis=1, dtype=np.float64))
         return np.concatenate(parts).astype(np.float32)

@@ -17,6 +17,7 @@ from scipy.optimize import nnls
 from scipy.sparse import csr_array
 
 from causal_ranker.coldstart.model import ColdStartConfig, ColdStartModel, State, Training
+from causal_ranker.coldstart.ranking import rows_at_once
 
 __all__ = ["MetadataAlignment", "MetadataAlignmentConfig"]
 
@@ -60,16 +61,18 @@ class MetadataAlignment(ColdStartModel[MetadataAlignmentConfig]):
 
     def _learn(self, training: Training) -> State:
         config = self._config
-        played = training.interactions.matrix.toarray()
+        played = training.interactions.matrix
         aligned = _alignment(training.interactions.matrix, training.content.astype(np.float64))
         known = _directions(training.content, aligned)
         likeness = np.square(known.astype(np.float64) @ known.T)
-        # Both products with A at once; it is symmetric.
-        placed = np.linalg.solve(_raised(likeness, config.likeness_l2), played.T).T
-        padded = played + config.padding * (placed @ likeness)
-        passed = np.linalg.solve(_raised(padded.T @ padded, config.l2), padded.T @ placed)
+        # Z = X B and X A are never built: all that is solved for is as wide as the warm items.
+        count = len(likeness)
+        placed = np.linalg.solve(_raised(likeness, config.likeness_l2), np.eye(count))
+        padded = np.eye(count) + config.padding * (placed @ likeness)
+        together = padded.T @ (played.T @ played).toarray()
+        passed = np.linalg.solve(_raised(together @ padded, config.l2), together @ placed)
         return {
-            "users": (padded @ passed).astype(np.float32),
+            "users": _product(played, padded @ passed),
             "known": known,
             "alignment": aligned.astype(np.float32),
         }
@@ -77,6 +80,14 @@ class MetadataAlignment(ColdStartModel[MetadataAlignmentConfig]):
     def _embed(self, content: NDArray[np.float32], *, state: State) -> NDArray[np.float32]:
         likeness = _directions(content, state["alignment"]) @ state["known"].T
         return np.asarray(np.square(likeness))
+
+
+def _product(played: csr_array, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    product = np.empty((played.shape[0], weights.shape[1]), dtype=np.float32)
+    step = rows_at_once(weights.shape[1])
+    for start in range(0, len(product), step):
+        product[start : start + step] = played[start : start + step] @ weights
+    return product
 
 
 def _alignment(played: csr_array, content: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -169,7 +169,7 @@ class ColdStartModel(BaseEstimator, ABC, Generic[_Config]):  # type: ignore[misc
         SchemaError, RowError
             If shapes do not fit each other, a value is not finite, or an item has no content.
         EmptyError
-            If nobody likes any warm item.
+            If there is no warm item, or nobody likes any.
         MissingExtraError
             If the model needs PyTorch and it is not installed.
         """
@@ -296,6 +296,12 @@ def _checked(
     *,
     validation: Validation | None,
 ) -> Training:
+    if not len(warm.items):
+        raise EmptyError(
+            expected="at least one warm item to learn from",
+            came="none",
+            do="Pass items that have logs; without any there is nothing to learn from.",
+        )
     users = checked_embeddings(warm.users, name="users of warm_embeddings")
     items = checked_embeddings(warm.items, name="items of warm_embeddings")
     described = checked_embeddings(content, name="content")

@@ -19,9 +19,19 @@ from causal_ranker.errors import RowError, SchemaError
 if TYPE_CHECKING:
     from causal_ranker.coldstart.scores import Scores
 
-__all__ = ["Audience", "RankedBlock", "checked_embeddings", "ranked_blocks", "ranks_of"]
+__all__ = [
+    "Audience",
+    "RankedBlock",
+    "check_matrix",
+    "checked_embeddings",
+    "ranked_blocks",
+    "ranks_of",
+    "rows_at_once",
+]
 
 _BLOCK = 1024
+#: Scores of a block: 16 MiB of them in float32, and ranks are a few whole numbers for each.
+_CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -56,9 +66,19 @@ class Audience:
 
         Raises
         ------
+        SchemaError
+            If the positions are no whole numbers, or not two for each pair.
         RowError
             If a position is outside the shape.
         """
+        if users.ndim != 1 or users.shape != items.shape or not _whole(users, items):
+            raise SchemaError(
+                expected="the users and the items of some pairs, as whole numbers of shape "
+                "(n_pairs,)",
+                came=f"shapes {users.shape} and {items.shape} of types {users.dtype} and "
+                f"{items.dtype}",
+                do="Number users and items as the rows of their embeddings.",
+            )
         for name, positions, size in (("users", users, shape[0]), ("items", items, shape[1])):
             bad = np.flatnonzero((positions < 0) | (positions >= size))
             if bad.size:
@@ -69,7 +89,7 @@ class Audience:
                     do="Number users and items as the rows of their embeddings.",
                 )
         ones = np.ones(len(users), dtype=np.float64)
-        matrix = csr_array((ones, (users, items)), shape=shape)
+        matrix = csr_array((ones, (users.astype(np.int64), items.astype(np.int64))), shape=shape)
         matrix.sum_duplicates()
         matrix.data[:] = 1.0
         return cls(matrix)
@@ -119,6 +139,29 @@ class RankedBlock:
     ranks: NDArray[np.int64]
 
 
+def check_matrix(matrix: NDArray[np.generic], *, name: str) -> None:
+    """Refuse what is no matrix of numbers.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray
+        Shape (n_rows, width).
+    name : str
+        What it is called, for messages.
+
+    Raises
+    ------
+    SchemaError
+        If it is not a matrix of numbers with at least one row and column.
+    """
+    if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "fiu":
+        raise SchemaError(
+            expected=f"numbers of shape (rows, width) in '{name}'",
+            came=f"shape {matrix.shape} of type {matrix.dtype}",
+            do="Pass one embedding, or one user's scores, per row.",
+        )
+
+
 def checked_embeddings(values: NDArray[np.floating], *, name: str) -> NDArray[np.float32]:
     """Check a matrix of embeddings.
 
@@ -142,12 +185,7 @@ def checked_embeddings(values: NDArray[np.floating], *, name: str) -> NDArray[np
         If a row holds NaN or infinity.
     """
     matrix = np.asarray(values)
-    if matrix.ndim != 2 or 0 in matrix.shape or matrix.dtype.kind not in "fiu":
-        raise SchemaError(
-            expected=f"numbers of shape (rows, width) in '{name}'",
-            came=f"shape {matrix.shape} of type {matrix.dtype}",
-            do="Pass one embedding per row.",
-        )
+    check_matrix(matrix, name=name)
     # NaN is not below anything, and what is beyond float32 would become infinite in it.
     bad = np.flatnonzero(~(np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1))
     if bad.size:
@@ -158,6 +196,27 @@ def checked_embeddings(values: NDArray[np.floating], *, name: str) -> NDArray[np
             do="Leave these rows out, or give their items content.",
         )
     return matrix.astype(np.float32, copy=False)
+
+
+def rows_at_once(columns: int) -> int:
+    """Say how many rows are looked at together, so that they fit in memory however wide they are.
+
+    Parameters
+    ----------
+    columns : int
+        Length of a row.
+
+    Returns
+    -------
+    int
+        From 1 to 1,024.
+    """
+    return max(1, min(_BLOCK, _CELLS // max(1, columns)))
+
+
+def _whole(*arrays: NDArray[np.generic]) -> bool:
+    """Whole numbers, and not those that a cast would make of others; nothing is of any type."""
+    return all(array.dtype.kind in "iu" or not array.size for array in arrays)
 
 
 def ranked_blocks(scores: Scores, *, audience: Audience) -> Iterator[RankedBlock]:
@@ -190,10 +249,11 @@ def ranked_blocks(scores: Scores, *, audience: Audience) -> Iterator[RankedBlock
             came=f"one of shape {audience.matrix.shape}",
             do="Pass the users and items that the audience was built for.",
         )
-    for start in range(0, scores.shape[0], _BLOCK):
-        part = audience.matrix[start : start + _BLOCK].tocoo()
+    step = rows_at_once(scores.shape[1])
+    for start in range(0, scores.shape[0], step):
+        part = audience.matrix[start : start + step].tocoo()
         row, column = (axis.astype(np.int64) for axis in part.coords)
-        ranks = ranks_of(scores.block(start, start + _BLOCK), first_user=start)
+        ranks = ranks_of(scores.block(start, start + step), first_user=start)
         yield RankedBlock(users=row + start, items=column, ranks=ranks[row, column])
 
 

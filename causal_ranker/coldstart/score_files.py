@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from causal_ranker.coldstart.named import NamedScores
+from causal_ranker.coldstart.ranking import rows_at_once
 from causal_ranker.coldstart.scores import FactoredScores, MatrixScores, Scores
 from causal_ranker.coldstart.tables import read_columns, read_vectors
 from causal_ranker.columns import Columns as C
@@ -33,7 +34,6 @@ KINDS: Final = (".npz", ".parquet")
 
 _USER_IDS: Final = "user_ids"
 _ITEM_IDS: Final = "item_ids"
-_BLOCK: Final = 512
 
 
 def read_scores(path: str) -> NamedScores:
@@ -196,8 +196,9 @@ def _from_table(path: str) -> NamedScores:
 
 
 def _blocks(scores: Scores) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    for start in range(0, scores.shape[0], _BLOCK):
-        yield start, scores.block(start, start + _BLOCK)
+    step = rows_at_once(scores.shape[1])
+    for start in range(0, scores.shape[0], step):
+        yield start, scores.block(start, start + step)
 
 
 def _to_npz(scores: Scores, *, users: Ids, items: Ids, path: Path) -> None:

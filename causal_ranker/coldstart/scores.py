@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.coldstart.ranking import checked_embeddings
+from causal_ranker.coldstart.ranking import check_matrix, checked_embeddings
 from causal_ranker.errors import ConfigError, SchemaError
 
 __all__ = ["FactoredScores", "MatrixScores", "ScoreMap", "Scores", "factorised", "with_one"]
@@ -55,10 +55,19 @@ class MatrixScores:
     Parameters
     ----------
     matrix : numpy.ndarray
-        Shape (n_users, n_items).
+        Shape (n_users, n_items). Whether all are finite is seen when they are looked at.
+
+    Raises
+    ------
+    SchemaError
+        If it is no matrix of numbers with at least one row and column.
     """
 
     matrix: NDArray[np.floating]
+
+    def __post_init__(self) -> None:
+        check_matrix(np.asarray(self.matrix), name="scores")
+        object.__setattr__(self, "matrix", np.asarray(self.matrix))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,8 +90,8 @@ class MatrixScores:
 
         Raises
         ------
-        SchemaError, RowError
-            If the scores are no numbers, or one is NaN or infinite.
+        RowError
+            If a score is NaN or infinite.
         """
         return checked_embeddings(self.matrix[start:stop], name=f"scores of users from {start}")
 
@@ -245,7 +254,15 @@ class ScoreMap:
         SchemaError
             If the width is another one than in the fit.
         """
-        return FactoredScores(np.ascontiguousarray(self.weights.T), with_one(items))
+        width = len(self.weights) - 1
+        vectors = checked_embeddings(items, name="items")
+        if vectors.shape[1] != width:
+            raise SchemaError(
+                expected=f"item embeddings of width {width}, as in the fit",
+                came=f"width {vectors.shape[1]}",
+                do="Pass embeddings of the model whose scores were made fairer.",
+            )
+        return FactoredScores(np.ascontiguousarray(self.weights.T), with_one(vectors))
 
 
 def with_one(items: NDArray[np.floating]) -> NDArray[np.float32]:

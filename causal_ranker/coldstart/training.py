@@ -15,7 +15,7 @@ from causal_ranker.coldstart.metrics import evaluate_embeddings
 from causal_ranker.coldstart.model import State, Training
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.config import FrozenConfig
-from causal_ranker.errors import ConfigError
+from causal_ranker.errors import ConfigError, EmptyError
 from causal_ranker.reporting.progress import Stages
 from causal_ranker.seeds import stage_rng
 
@@ -121,6 +121,8 @@ def descend(
     ------
     ConfigError
         If the loss is no longer finite.
+    EmptyError
+        If an epoch has no batch.
     """
     torch = require("torch", extra="coldstart")
     optimiser = torch.optim.SGD(list(parameters), lr=config.rate, momentum=config.momentum)
@@ -138,6 +140,12 @@ def descend(
                 value.backward()
                 optimiser.step()
                 losses.append(float(value.detach()))
+            if not losses:
+                raise EmptyError(
+                    expected="at least two rows to train on, as batches are normalised",
+                    came="fewer",
+                    do="Pass more warm items, or take a model that is solved for.",
+                )
             mean = float(np.mean(losses))
             if not np.isfinite(mean):
                 raise ConfigError(

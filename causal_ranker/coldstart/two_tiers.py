@@ -14,13 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_ranker.coldstart.ranking import ranks_of
+from causal_ranker.coldstart.ranking import ranks_of, rows_at_once
 from causal_ranker.coldstart.scores import Scores
 from causal_ranker.errors import ConfigError
 
 __all__ = ["TwoTiers", "two_tiers"]
-
-_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,9 @@ def two_tiers(scores: Scores, *, head: int = 30) -> TwoTiers:
         )
     total, squares = np.zeros(n_items), np.zeros(n_items)
     first = scores.block(0, 1)[0].astype(np.float64)  # near the mean: squares stay precise
-    for start in range(0, n_users, _BLOCK):
-        apart = scores.block(start, start + _BLOCK) - first
+    step = rows_at_once(n_items)
+    for start in range(0, n_users, step):
+        apart = scores.block(start, start + step) - first
         total += apart.sum(axis=0)
         squares += np.square(apart).sum(axis=0)
     mean = total / n_users

@@ -16,7 +16,7 @@ from causal_ranker.coldstart.knn import NearestNeighbours, NearestNeighboursConf
 from causal_ranker.coldstart.model import WarmEmbeddings
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.scores import MatrixScores, ScoreMap
-from causal_ranker.errors import EmptyError, SchemaError
+from causal_ranker.errors import ConfigError, EmptyError, RowError, SchemaError
 from causal_ranker.recommenders.base import BaseRecommender
 from causal_ranker.recommenders.callable import CallableRecommender
 from tests.recommenders.contract import RecommenderContract
@@ -93,6 +93,27 @@ def test_it_was_trained_when_its_base_was() -> None:
 def test_ids_that_do_not_fit_the_scores_are_refused(settings: Any) -> None:
     with pytest.raises(SchemaError):
         both(**settings)
+
+
+def test_fewer_than_no_cold_items_are_refused_and_more_than_there_are_is_all() -> None:
+    with pytest.raises(ConfigError, match="0 or more cold items for each user; got -1"):
+        both(offered=-1)
+    with pytest.raises(ConfigError, match="got -2"):
+        both().cold_candidates([7], k=-2)
+    assert both(offered=99).offered == 2
+    assert len(both().cold_candidates([7], k=99)) == 2
+
+
+def test_cold_scores_that_are_no_numbers_are_refused() -> None:
+    spoilt = WithColdItems(
+        warm(),
+        MatrixScores(np.array([[0.0, np.nan], [2.0, 1.0]])),
+        users=[7, 8],
+        items=["c", "d"],
+        scale=CommonScale(1.0, 0.5),
+    )
+    with pytest.raises(RowError, match="1 of 2 rows with NaN"):
+        answers(spoilt, [8])
 
 
 def test_a_models_scores_are_put_where_it_agrees_with_the_base() -> None:

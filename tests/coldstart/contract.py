@@ -155,8 +155,10 @@ class ColdStartContract:
             self.model().fit(warm, content[:-1], liked)
         with pytest.raises(SchemaError, match="one width"):
             self.model().fit(WarmEmbeddings(warm.users[:, :3], warm.items), content, liked)
-        with pytest.raises(SchemaError, match="items of warm_embeddings"):
+        with pytest.raises(EmptyError, match="at least one warm item"):
             self.model().fit(WarmEmbeddings(warm.users, warm.items[:0]), content[:0], liked)
+        with pytest.raises(SchemaError, match="items of warm_embeddings"):
+            self.model().fit(WarmEmbeddings(warm.users, warm.items[:, :0]), content, liked)
         with pytest.raises(SchemaError, match="'interactions' of shape"):
             self.model().fit(warm, content, world.cold_liked)
         nobody = Audience.from_pairs(

@@ -66,6 +66,8 @@ def test_lengths_are_those_asked_for_or_those_that_fit() -> None:
 
 
 def test_rankings_that_share_nothing() -> None:
+    with pytest.raises(EmptyError, match="at least one ranking"):
+        compare({}, PAIRS)
     with pytest.raises(EmptyError, match="50 items of which 0 are not warm"):
         compare({"base": [BASE]}, PAIRS, warm=PAIRS)
     text = NamedScores(SCORES, BASE.users, Ids(map(str, range(50)), name="items"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_ranker.coldstart.metrics import evaluate_embeddings, fairness_of
-from causal_ranker.coldstart.ranking import Audience
+from causal_ranker.coldstart.ranking import Audience, ranked_blocks, rows_at_once
 from causal_ranker.errors import ConfigError, EmptyError, RowError, SchemaError
 
 
@@ -69,6 +69,26 @@ def test_blocks_of_users_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert whole.utility[5].ndcg == pytest.approx(parts.utility[5].ndcg, rel=1e-12)
 
 
+@pytest.mark.parametrize("n_items", [30_000, 5_000_000])
+def test_blocks_of_long_lists_are_no_larger(n_items: int) -> None:
+    asked = []
+
+    class Recorded:
+        shape = (40, n_items)
+
+        def block(self, start: int, stop: int) -> np.ndarray:
+            asked.append(min(stop, 40) - start)
+            return np.zeros((1, 1), dtype=np.float32)  # nobody's positives are looked up in it
+
+    nobody = np.array([], dtype=np.int64)
+    audience = Audience.from_pairs(nobody, nobody, shape=Recorded.shape)
+    assert sum(len(block.users) for block in ranked_blocks(Recorded(), audience=audience)) == 0
+    assert sum(asked) == 40
+    # 16 MiB of single precision, or one user
+    assert max(asked) == max(1, min(40, (16 << 20) // 4 // n_items))
+    assert rows_at_once(10) == 1024
+
+
 @given(st.floats(0.01, 100), st.integers(0, 50))
 def test_the_scale_of_scores_does_not_matter(factor: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -106,7 +126,10 @@ def test_bad_input_is_told() -> None:
         evaluate_embeddings(users[:, :2], items, audience=audience, lengths=(5,))
     with pytest.raises(RowError, match="users from 0 to 2"):
         Audience.from_pairs(np.array([3]), np.array([0]), shape=(3, 1))
-    nobody = Audience.from_pairs(np.array([], dtype=int), np.array([], dtype=int), shape=(40, 23))
+    for who, what in (([0, 1], [0]), ([0.5], [0]), ([[0]], [[0]]), (["a"], [0])):
+        with pytest.raises(SchemaError, match="whole numbers of shape"):
+            Audience.from_pairs(np.array(who), np.array(what), shape=(40, 23))
+    nobody = Audience.from_pairs(np.array([]), np.array([]), shape=(40, 23))
     with pytest.raises(EmptyError, match="at least one pair"):
         evaluate_embeddings(users, items, audience=nobody, lengths=(5,))
 

@@ -95,6 +95,11 @@ def test_bad_input_is_told() -> None:
         factorised(np.ones((5, 3)), width=4)
     with pytest.raises(ConfigError, match="a width from 1 to 2"):
         factorised(np.ones((2, 3)), width=3)
+    for wrong in (np.ones(3), np.ones((3, 0)), np.array([["a"]])):
+        with pytest.raises(SchemaError, match=r"numbers of shape \(rows, width\) in 'scores'"):
+            MatrixScores(wrong)
+    with pytest.raises(SchemaError, match=r"width 2, as in the fit; got width 3"):
+        ScoreMap(np.ones((3, 4)))(np.ones((5, 3)))
     audience = Audience.from_pairs(np.array([0]), np.array([0]), shape=(5, 4))
     with pytest.raises(SchemaError, match=r"shape \(5, 3\)"):
         evaluate(MatrixScores(np.ones((5, 3))), audience=audience, lengths=(1,))

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from causal_ranker.coldstart.deepmusic import DeepMusic
 from causal_ranker.coldstart.dropoutnet import DropoutNet, DropoutNetConfig
 from causal_ranker.coldstart.layers import forward, read_tower, tower
-from causal_ranker.coldstart.model import State
+from causal_ranker.coldstart.model import State, WarmEmbeddings
 from causal_ranker.coldstart.ranking import Audience
 from causal_ranker.coldstart.training import DescentConfig, descend, in_batches, sampled_pairs
-from causal_ranker.errors import ConfigError, MissingExtraError
+from causal_ranker.errors import ConfigError, EmptyError, MissingExtraError
 from tests.coldstart.taste import fit_on, make_world
 
 
@@ -75,6 +76,13 @@ def test_a_loss_that_explodes_is_told() -> None:
     wild = DescentConfig(batch=64, rows_per_epoch=2000, rate=1e6, epochs=3)
     with pytest.raises(ConfigError, match="Take a smaller rate"):
         fit_on(world, DropoutNet(DropoutNetConfig(hidden=8, width=4, descent=wild)))
+
+
+def test_one_row_is_too_few_to_train_on() -> None:
+    world = make_world()
+    one = WarmEmbeddings(world.warm.users, world.warm.items[:1])
+    with pytest.raises(EmptyError, match="at least two rows"):
+        DeepMusic().fit(one, world.content[:1], world.liked.of_items(np.array([0])))
 
 
 def test_pairs_are_positives_once_and_as_many_random_items_for_the_same_users() -> None:

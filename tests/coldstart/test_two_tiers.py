@@ -26,7 +26,7 @@ def slow(matrix: np.ndarray, head: int) -> np.ndarray:
 
 @pytest.mark.parametrize("head", [0, 4, 60, 99])
 def test_it_is_the_list_by_hand(head: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("causal_ranker.coldstart.two_tiers._BLOCK", 50)
+    monkeypatch.setattr("causal_ranker.coldstart.ranking._BLOCK", 50)
     scores, _ = unfair(3)
     found = np.argsort(-two_tiers(scores, head=head).block(0, 120), axis=1, kind="stable")
     np.testing.assert_array_equal(found, slow(scores.block(0, 120).astype(np.float64), head))
