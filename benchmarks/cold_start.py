@@ -121,7 +121,7 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
         "(the first 30 places by Gen at no loss of validation NDCG, items' own choice behind "
         "them), are ours. Strengths are chosen on validation items: NDCG@15 may fall by 3 %, then "
         "the best gain of the 10 % worst items; 'matched' ones may lose as much as the autoencoder "
-        "of their name lost, and are what it is compared with. "
+        "of their name lost; both are compared with it. "
         + (f"Not reached: {missed or 'nothing'}." if kept else ""),
     )
 

@@ -150,9 +150,11 @@ def test_what_is_reached_is_told_one_by_one() -> None:
     assert {goal.removeprefix("deepmusic: "): kept for goal, kept in found.items()} == {
         "base equals the reference": True,
         "scale within noise of the reference": True,
+        "scale_fast beats scale in both": False,
         "scale_fast beats scale in both, at its loss on validation": True,
         "scale_fast's frontier above scale's": True,
         "gen within noise of the reference": False,
+        "gen_fast beats gen in both": True,
         "gen_fast beats gen in both, at its loss on validation": False,
         "gen_fast's frontier above gen's": False,
         "gen in 120 s of one core": False,
