@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from benchmarks import Result
 from benchmarks._cold_start_contenders import Contenders
+from benchmarks._cold_start_core import one_core
 from benchmarks._cold_start_intervals import intervals
 from benchmarks._cold_start_reached import REFERENCE, Frontiers, reached
 from benchmarks._cold_start_split import Split, load_embeddings, load_split, split_folder
@@ -76,9 +77,9 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
         Figures ``dropoutnet`` and ``deepmusic`` (or embeddings), each with ``base``,
         ``scale``, ``gen``, ``scale_normalised``, ``gen_normalised``, ``scale_fast``, ``gen_fast``,
         ``scale_fast_matched``, ``gen_fast_matched`` and ``two_tiers``, and ``trained``; each of
-        those with ``ndcg15``, ``ndcg30``, ``mdg_mean``, ``mdg_min10`` and ``seconds`` (choice of
-        strength included), of which the processor worked ``cpu_seconds``. Of what is random these
-        are means over the seeds in ``by_seed``; intervals are of these means, over users.
+        those with ``ndcg15``, ``ndcg30``, ``mdg_mean``, ``mdg_min10`` and ``seconds`` on one
+        core (choice of strength included), of which it worked ``cpu_seconds``. Of what is random
+        these are means over the seeds in ``by_seed``; intervals are of these means, over users.
         ``frontiers`` has pairs of ``ndcg15`` and ``mdg_min10`` that no other strength of the method
         beats in both.
         ``reached`` says of each reach whether these figures keep it.
@@ -98,14 +99,15 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
     )
     figures: Figures = {}
     frontiers: dict[str, Frontiers] = {}
-    for name, path in sets.items():
-        scores = load_embeddings(path)
-        split = load_split(folder, shape=scores.shape)
-        methods = Contenders.of(scores, split, quick=quick)
-        figures[name] = _judged(methods)
-        frontiers[name] = _frontiers(methods, published=figures[name])
-    if embeddings is None and part in (None, _TRAINED):
-        figures[_TRAINED] = trained(quick=quick)
+    with one_core():
+        for name, path in sets.items():
+            scores = load_embeddings(path)
+            split = load_split(folder, shape=scores.shape)
+            methods = Contenders.of(scores, split, quick=quick)
+            figures[name] = _judged(methods)
+            frontiers[name] = _frontiers(methods, published=figures[name])
+        if embeddings is None and part in (None, _TRAINED):
+            figures[_TRAINED] = trained(quick=quick)
     kept = reached(figures, frontiers=frontiers)
     missed = "; ".join(goal for goal, is_kept in kept.items() if not is_kept)
     lines = [
