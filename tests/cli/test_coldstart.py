@@ -117,6 +117,44 @@ def test_new_items_are_embedded_later(shop: Path, fitted: Path, tmp_path: Path, 
     assert "30 of 30 items with none" in err
 
 
+def test_long_lists_scores_without_numbers_and_content_of_another_width_are_told(
+    shop: Path, fitted: Path, tmp_path: Path, run: Run
+) -> None:
+    with np.load(fitted / "embeddings.npz") as stored:
+        arrays = dict(stored)
+    matrix = arrays.pop("users") @ arrays.pop("items").T
+    matrix[7, 3] = np.nan
+    spoilt = tmp_path / "spoilt.npz"
+    np.savez(spoilt, scores=matrix, **arrays)
+    plays, later = shop / "plays.parquet", shop / "later.csv"
+    dense = tmp_path / "dense.parquet"
+    vectors = np.random.default_rng(1).normal(size=(N_ITEMS, 3))
+
+    def written(width: int) -> Path:
+        names = [f"film{at}" for at in range(N_ITEMS)]
+        rows = vectors[:, :width].tolist()
+        pd.DataFrame({"item_id": names, "picture": rows}).to_parquet(dense)
+        return dense
+
+    words = ("coldstart", "fit", "--interactions", plays, "--dense", "picture", "--width", 4)
+    assert run(*words, "--items", written(3), "--out", tmp_path / "seen")[0] == 0
+    judge = ("coldstart", "evaluate", "--interactions", later)
+    made = ("--out", tmp_path / "new.npz")
+    for asked, told in (
+        ((*judge, "--scores", fitted / "embeddings.npz", "--k", 321), "from 1 to 320"),
+        ((*judge, "--scores", spoilt), "1 of 90 rows with NaN or infinity, e.g. rows [7]"),
+        (("coldstart", "debias", "--interactions", plays, "--scores", spoilt, *made), "[7]"),
+        (
+            ("coldstart", "embed", "--model", tmp_path / "seen", "--items", written(2), *made),
+            "dense vectors of width 3, as in fit; got width 2",
+        ),
+    ):
+        code, out, err = run(*asked)
+        assert (code, out) == (2, "")
+        assert MESSAGE.fullmatch(err.strip().splitlines()[-1])
+        assert told in err
+
+
 def test_what_is_fitted_is_told_in_one_line(shop: Path, tmp_path: Path, run: Run) -> None:
     config = tmp_path / "knn.toml"
     config.write_text("neighbours = 7\n")
