@@ -5,17 +5,18 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, Final
 
 from benchmarks import Result
 from benchmarks._cold_start_contenders import Contenders
-from benchmarks._cold_start_core import one_core
 from benchmarks._cold_start_intervals import intervals
 from benchmarks._cold_start_reached import REFERENCE, Frontiers, reached
 from benchmarks._cold_start_split import Split, load_embeddings, load_split, split_folder
 from benchmarks._cold_start_trained import trained
+from benchmarks._pool import each_on_a_core
 from causal_ranker.coldstart.frontier import undominated
 from causal_ranker.coldstart.metrics import ListMetrics, evaluate
 from causal_ranker.coldstart.scores import ScoreMap, Scores
@@ -97,17 +98,12 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
         if embeddings is not None
         else {name: folder / file for name, file in _SHIPPED.items() if part in (None, name)}
     )
-    figures: Figures = {}
-    frontiers: dict[str, Frontiers] = {}
-    with one_core():
-        for name, path in sets.items():
-            scores = load_embeddings(path)
-            split = load_split(folder, shape=scores.shape)
-            methods = Contenders.of(scores, split, quick=quick)
-            figures[name] = _judged(methods)
-            frontiers[name] = _frontiers(methods, published=figures[name])
-        if embeddings is None and part in (None, _TRAINED):
-            figures[_TRAINED] = trained(quick=quick)
+    jobs = [_Job(name, path, quick) for name, path in sets.items()]
+    if embeddings is None and part in (None, _TRAINED):
+        jobs.append(_Job(_TRAINED, None, quick))
+    done = list(map(_part, jobs) if quick else each_on_a_core(_part, jobs))
+    figures = {job.name: found for job, (found, _) in zip(jobs, done, strict=True)}
+    frontiers = {job.name: found for job, (_, found) in zip(jobs, done, strict=True) if found}
     kept = reached(figures, frontiers=frontiers)
     missed = "; ".join(goal for goal, is_kept in kept.items() if not is_kept)
     lines = [
@@ -126,6 +122,25 @@ def run(*, quick: bool, part: str | None = None, embeddings: Path | None = None)
         "of their name lost; both are compared with it. "
         + (f"Not reached: {missed or 'nothing'}." if kept else ""),
     )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A part; without a file, our own models."""
+
+    name: str
+    path: Path | None
+    quick: bool
+
+
+def _part(job: _Job) -> tuple[Figures, Frontiers]:
+    if job.path is None:
+        return trained(quick=job.quick), {}
+    scores = load_embeddings(job.path)
+    split = load_split(split_folder(), shape=scores.shape)
+    methods = Contenders.of(scores, split, quick=job.quick)
+    figures = _judged(methods)
+    return figures, _frontiers(methods, published=figures)
 
 
 def _judged(methods: Contenders) -> dict[str, Figures]:

@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks import cold_start
 from benchmarks.__main__ import main
-from benchmarks._cold_start_core import one_core
 from benchmarks._cold_start_reached import reached
 from benchmarks._cold_start_split import load_embeddings, load_split
 from tests.coldstart.worlds import unfair
@@ -194,25 +193,6 @@ def test_embeddings_that_are_not_there_or_not_wanted(
         np.savez(small / "other.npz", U=np.ones((users, 2)), I=np.ones((items, 2)))
         with pytest.raises(ValueError, match=f"150 items are asked for.*of {users} and {items}"):
             cold_start.run(quick=True, embeddings=small / "other.npz")
-
-
-def test_what_is_measured_has_one_thread_and_others_have_theirs_back() -> None:
-    import torch
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    def threads() -> set[int]:
-        return {each["num_threads"] for each in threadpool_info()} | {torch.get_num_threads()}
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with threadpool_limits(2):
-            assert threads() == {2}
-            with one_core():
-                assert threads() == {1}
-            assert threads() == {2}
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_no_data_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
