@@ -43,7 +43,8 @@ def test_credits_are_written(
     organic = int(credits[C.IMPRESSION].isna().sum())
     assert 0 < organic < len(tables["plays"])
     assert re.search(rf"organic +{organic:,}\b", out)
-    assert list(target.parent.iterdir()) == [target]
+    record = target.with_name(f"{target.name}.run.json")
+    assert sorted(target.parent.iterdir()) == [target, record]
 
 
 def test_learned_shares_of_surfaces_are_told_and_used(
