@@ -94,8 +94,8 @@ def _walk(config: BaseModel, given: Any, *, prefix: str) -> Iterator[Setting]:
     told, rules = _meanings(type(config)), _rules(type(config))
     plain = config.model_dump(mode="json")
     for name, field in type(config).model_fields.items():
-        value, key = getattr(config, name, None), f"{prefix}{name}"
-        inner = said.get(name)
+        value: Any = getattr(config, name, None)
+        key, inner = f"{prefix}{name}", said.get(name)
         members = None if hasattr(config, name) else _member_kind(field.annotation)
         if members is not None:
             yield from _walk(members.model_construct(), None, prefix=f"{key}[0].")
