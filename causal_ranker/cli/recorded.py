@@ -66,7 +66,7 @@ def recorded(
     from causal_ranker.runs.record import recording
 
     if record is not None:
-        make_folder(record)  # before the work, not after it
+        make_folder(record, option="--record")  # before the work, not after it
     program = str(context.find_root().info_name)
     command = context.command_path.removeprefix(program).strip() or program
     settings = {name: value for name, value in context.params.items() if name not in _ASIDE}
