@@ -50,8 +50,8 @@ class Setting:
     value, default : object
         What it is, and what it would be if it were left out, as JSON knows them. A member of a
         list has no default.
-    given : bool
-        Whether the file says it.
+    given, required : bool
+        Whether the file says it, and whether every file has to.
     meaning : str
         What it is for.
     allowed : str
@@ -64,6 +64,7 @@ class Setting:
     value: Any
     default: Any
     given: bool
+    required: bool
     meaning: str
     allowed: str
     refused: tuple[str, ...]
@@ -75,7 +76,8 @@ def explain(config: FrozenConfig, *, given: Mapping[str, Any]) -> list[Setting]:
     Parameters
     ----------
     config : FrozenConfig
-        The settings in force.
+        The settings in force; what has to be given and is not (`FrozenConfig.model_construct`) is
+        told all the same, its value None.
     given : mapping of str to values
         What the file says, as it was read.
 
@@ -92,9 +94,12 @@ def _walk(config: BaseModel, given: Any, *, prefix: str) -> Iterator[Setting]:
     told, rules = _meanings(type(config)), _rules(type(config))
     plain = config.model_dump(mode="json")
     for name, field in type(config).model_fields.items():
-        value, key = getattr(config, name), f"{prefix}{name}"
-        inner = said.get(name)
-        if isinstance(value, BaseModel):
+        value: Any = getattr(config, name, None)
+        key, inner = f"{prefix}{name}", said.get(name)
+        members = None if hasattr(config, name) else _member_kind(field.annotation)
+        if members is not None:
+            yield from _walk(members.model_construct(), None, prefix=f"{key}[0].")
+        elif isinstance(value, BaseModel):
             yield from _walk(value, inner, prefix=f"{key}.")
         elif _holds_models(value):
             for number, each in enumerate(value):
@@ -103,9 +108,10 @@ def _walk(config: BaseModel, given: Any, *, prefix: str) -> Iterator[Setting]:
         else:
             yield Setting(
                 key=key,
-                value=plain[name],
+                value=plain.get(name),
                 default=_default(field),
                 given=name in said,
+                required=field.is_required(),
                 meaning=told.get(name, ""),
                 allowed=_allowed(field.annotation, field.metadata),
                 refused=tuple(rules.get(name, ())),
@@ -114,6 +120,13 @@ def _walk(config: BaseModel, given: Any, *, prefix: str) -> Iterator[Setting]:
 
 def _holds_models(value: Any) -> bool:
     return isinstance(value, tuple) and bool(value) and isinstance(value[0], BaseModel)
+
+
+def _member_kind(annotation: Any) -> type[BaseModel] | None:
+    """Return the class of which a list of settings has members, if it is such a list."""
+    inner = get_args(annotation)
+    one = inner[0] if get_origin(annotation) is tuple and inner else None
+    return one if isinstance(one, type) and issubclass(one, BaseModel) else None
 
 
 def _default(field: FieldInfo) -> Any:

@@ -319,8 +319,7 @@ assert any("none is of a row that was not shown" in warning for warning in lost.
 # 5. **Ask what decides about T** at t0, and make each of those things a column of the candidates.
 #
 # ```sh
-# causal-ranker init --impressions impressions.parquet --plays plays.parquet \
-#     --candidates candidates.parquet
+# causal-ranker init impressions.parquet plays.parquet --candidates candidates.parquet
 # causal-ranker attribute --impressions impressions.parquet --plays plays.parquet \
 #     --window-hours 24 --out credits.parquet
 # causal-ranker label --impressions impressions.parquet --plays plays.parquet \

@@ -494,6 +494,6 @@ assert abs(caused.difference.point - true_gap) < 4 * caused.difference.standard_
 #
 # **Experiments.** Write the assignment down where it is made (`assign_arms`), one row per member
 # with what was played in the week before, and say what will be read before anybody looks.
-# `causal-ranker experiment plan` says how many members a difference takes, `experiment read` reads.
+# `causal-ranker experiment design` says how many members a difference takes, `experiment read` reads.
 # Give `planned` if you will look before the end. Take plays of *any* title on any surface as the
 # metric: plays from the list alone reward the ranker that shows what is played anyway.

@@ -27,8 +27,16 @@ class BackfillFlow(FlowSpec):
     def start(self):
         """List the days."""
         from pipelines.backfill import days_to_do
+        from pipelines.records import begin
 
-        self.portions = days_to_do(self._settings())
+        settings = self._settings()
+        self.portions = days_to_do(settings)
+        # Some days are credited without a look at the others, and so is what they are made of.
+        some = settings.since is not None or settings.until is not None
+        self.begun = begin(
+            {"impressions": settings.impressions, "plays": settings.plays},
+            hashed="nothing" if some else "rows",
+        )
         # Without a play there is nothing to do, which an empty foreach would call an error.
         self.work = "some" if self.portions else "none"
         self.next({"some": self.split, "none": self.end}, condition="work")
@@ -57,11 +65,23 @@ class BackfillFlow(FlowSpec):
 
     @step
     def end(self):
-        """Say what was done."""
-        if self.work == "none":
+        """Say what was done, and write the run's record."""
+        from pipelines.records import finish
+
+        settings = self._settings()
+        done = [] if self.work == "none" else self.counts.itertuples()
+        by_day = {each.day.isoformat(): each.credits for each in done}
+        finish(
+            self.begun,
+            settings.out,
+            command="backfill flow",
+            settings=settings,
+            figures={"credits": by_day},
+        )
+        if not by_day:
             print("No plays in these days.")
         else:
-            print(f"{len(self.counts)} days, {self.counts['credits'].sum():,} credits")
+            print(f"{len(by_day)} days, {sum(by_day.values()):,} credits")
 
     def _settings(self):
         import tomllib

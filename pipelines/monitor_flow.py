@@ -26,10 +26,15 @@ class MonitorFlow(FlowSpec):
     @step
     def start(self):
         """Open the run's folder."""
+        from pipelines.records import begin
+        from pipelines.watching import inputs_of
+
+        settings = self._settings()
         folder = Path(self.out).absolute() / str(current.run_id)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = str(folder)
-        self.tables = sorted(self._settings().tables)
+        self.begun = begin(inputs_of(settings))
+        self.tables = sorted(settings.tables)
         self.next(self.watch, foreach="tables")
 
     @card(type="html")
@@ -54,10 +59,23 @@ class MonitorFlow(FlowSpec):
 
     @step
     def end(self):
-        """Say what to do."""
+        """Say what to do, and write the run's record."""
+        from pipelines.records import finish
         from pipelines.watching import advise
 
         self.advice, self.sentences = advise(self.all_found)
+        finish(
+            self.begun,
+            Path(self.folder),
+            command="monitor flow",
+            settings=self._settings(),
+            figures={
+                "advice": self.advice,
+                "verdicts": self.sentences,
+                "drifted": {each.table: each.report.drifted for each in self.all_found},
+                "new_alerts_to_review": self.to_review,
+            },
+        )
         print(*self.sentences, sep="\n")
         print(f"advice: {self.advice}; {self.to_review} new alerts to review")
 

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.attribution.config import AttributionConfig
-from causal_ranker.cli.options import moment
+from causal_ranker.cli.options import Record, moment
+from causal_ranker.cli.recorded import recorded
 from causal_ranker.labels.collect import LabelConfig, collect_labels
 from causal_ranker.logs.spark import spark_frame
 from pipelines.on_spark import Connection, check_free, read_checked, run, started, write
@@ -98,6 +99,7 @@ def write_labels(
 
 
 def _write(
+    context: typer.Context,
     impressions: Annotated[str, typer.Option(help="Impression log.")],
     plays: Annotated[str, typer.Option(help="Play log, all surfaces.")],
     candidates: Annotated[str, typer.Option(help="Candidate log.")],
@@ -115,12 +117,18 @@ def _write(
         Path | None,
         typer.Option(help="TOML file with settings of causal_ranker.attribution.config."),
     ] = None,
+    record: Record = None,
     connection: Connection = None,
 ) -> None:
     """Write credits and labels of logs that lie where Spark reads them."""
     rules = None if attribution is None else AttributionConfig.from_toml(attribution)
-    with started(connection, name="labels") as session:
-        for folder in write_labels(
+    read = {"impressions": impressions, "plays": plays, "candidates": candidates, "items": items}
+    with (
+        # What lies where Spark alone reads it is not read here for a hash.
+        recorded(context, inputs=read, record=record, config=rules, hashed="nothing") as figures,
+        started(connection, name="labels") as session,
+    ):
+        credits, labels = write_labels(
             session,
             impressions,
             plays,
@@ -130,8 +138,9 @@ def _write(
             items=items,
             horizon_hours=horizon_hours,
             attribution=rules,
-        ):
-            typer.echo(folder)
+        )
+        figures.update({"credits": credits, "labels": labels})
+        typer.echo(f"{credits}\n{labels}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -30,7 +30,8 @@ from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.infer import infer_features
 from causal_ranker.chain.latest import latest_rows
 from causal_ranker.chain.logs import Logs, label_logs
-from causal_ranker.cli.options import moment
+from causal_ranker.cli.options import Record, moment
+from causal_ranker.cli.recorded import recorded
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import ConfigError, SchemaError
 from causal_ranker.features.asof import AsOfFeatures, Levels
@@ -294,6 +295,7 @@ def _check_features(bundle: Bundle, config: FeatureConfig) -> None:
 
 
 def _write(
+    context: typer.Context,
     model: Annotated[Path, typer.Option(help="Registry of models, or one bundle.")],
     impressions: Annotated[str, typer.Option(help="Impression log.")],
     plays: Annotated[str, typer.Option(help="Play log, all surfaces.")],
@@ -319,29 +321,39 @@ def _write(
     k: Annotated[
         int | None, typer.Option(min=1, help="Longest list; whole lists by default.")
     ] = None,
+    record: Record = None,
     connection: Connection = None,
 ) -> None:
     """Write a ranked list for every user of the candidate log."""
     settings = None if config is None else ChainConfig.from_toml(config)
     bundle = load_bundle(model)
-    with started(connection, name="lists") as session:
-        typer.echo(
-            write_lists(
-                session,
-                bundle,
-                impressions=impressions,
-                plays=plays,
-                candidates=candidates,
-                out=out,
-                log_end=log_end,
-                users=users,
-                items=items,
-                horizon_hours=horizon_hours,
-                config=settings,
-                at=at,
-                k=k,
-            )
+    logs = {"impressions": impressions, "plays": plays, "candidates": candidates}
+    with (
+        # What lies where Spark alone reads it is not read here for a hash.
+        recorded(
+            context,
+            inputs={**logs, "users": users, "items": items},
+            record=record,
+            config=settings,
+            hashed="nothing",
+        ) as figures,
+        started(connection, name="lists") as session,
+    ):
+        figures["lists"] = write_lists(
+            session,
+            bundle,
+            **logs,
+            out=out,
+            log_end=log_end,
+            users=users,
+            items=items,
+            horizon_hours=horizon_hours,
+            config=settings,
+            at=at,
+            k=k,
         )
+        figures["model"] = bundle.version
+        typer.echo(figures["lists"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -27,10 +27,7 @@ class TrainFlow(FlowSpec):
     @step
     def start(self):
         """Check the logs, and open the run's folder."""
-        from datetime import UTC, datetime
-
-        from causal_ranker.evaluation.origin import package_versions
-        from causal_ranker.runs.inputs import fingerprints
+        from pipelines.records import begin
         from pipelines.training import check_logs
 
         settings = self._settings()
@@ -38,9 +35,7 @@ class TrainFlow(FlowSpec):
         folder = Path(self.out).absolute() / str(current.run_id)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = str(folder)
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
-        self.inputs_read = fingerprints(settings.logs.model_dump())
-        self.versions = package_versions()
+        self.begun = begin(settings.logs.model_dump())
         self.learners = list(settings.learners)
         self.next(self.attribute)
 
@@ -129,9 +124,7 @@ class TrainFlow(FlowSpec):
         told = record_run(
             self._settings(),
             Path(self.folder),
-            started=self.started,
-            inputs=self.inputs_read,
-            versions=self.versions,
+            begun=self.begun,
             kept=self.trial,
             reasons=self.reasons,
             version=self.version,

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from causal_ranker.attribution.attribute import attribute
 from causal_ranker.chain.config import ChainConfig
@@ -24,9 +23,9 @@ from causal_ranker.labels.report import describe_labels
 from causal_ranker.ranker import CausalRanker
 from causal_ranker.reporting.files import write_page
 from causal_ranker.runs.mlflow import open_tracking
-from causal_ranker.runs.record import RunRecord, write_run
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.serving.registry import check_target
+from pipelines.records import Begun, finish
 from pipelines.settings import Gate, TrainSettings
 
 if TYPE_CHECKING:
@@ -280,9 +279,7 @@ def record_run(
     settings: TrainSettings,
     folder: Path,
     *,
-    started: str,
-    inputs: dict[str, dict[str, Any]],
-    versions: dict[str, str],
+    begun: Begun,
     kept: Trial,
     reasons: Sequence[str],
     version: str | None,
@@ -295,12 +292,8 @@ def record_run(
         Settings.
     folder : Path
         The run's folder.
-    started : str
-        When it began, ISO 8601 with a time zone.
-    inputs : dict of str to dict
-        Fingerprints of the logs.
-    versions : dict of str to str
-        Versions of packages.
+    begun : Begun
+        What the first step knew of it.
     kept : Trial
         The learner that was chosen.
     reasons : sequence of str
@@ -313,12 +306,11 @@ def record_run(
     str
         A sentence.
     """
-    record = RunRecord(
+    record = finish(
+        begun,
+        folder,
         command="train flow",
-        started=started,
-        settings=settings.model_dump(mode="json"),
-        inputs=inputs,
-        versions=versions,
+        settings=settings,
         figures={
             "learner": kept.learner,
             "gain_on_choosing_days": kept.value,
@@ -326,9 +318,7 @@ def record_run(
             "promoted": version is not None and settings.promote,
             "held_because": list(reasons),
         },
-        seconds=round((datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds(), 1),
     )
-    write_run(folder, record)
     if settings.mlflow is not None:
         open_tracking(settings.mlflow)(record, folder)
     if version is None:

@@ -18,7 +18,7 @@ from causal_ranker.reporting.files import write_page
 from causal_ranker.reporting.json import to_line
 from pipelines.settings import MonitorSettings
 
-__all__ = ["Watched", "advise", "send_to_review", "watch"]
+__all__ = ["Watched", "advise", "inputs_of", "send_to_review", "watch"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,26 @@ class Watched:
     table: str
     report: MonitorReport
     folder: str
+
+
+def inputs_of(settings: MonitorSettings) -> dict[str, str]:
+    """Say what is read.
+
+    Parameters
+    ----------
+    settings : MonitorSettings
+        Settings.
+
+    Returns
+    -------
+    dict of str to str
+        Paths of windows and references, by table.
+    """
+    return {
+        f"{name} {side}": path
+        for name, table in settings.tables.items()
+        for side, path in (("reference", table.reference), ("window", table.window))
+    }
 
 
 def watch(settings: MonitorSettings, folder: Path, *, table: str) -> Watched:

@@ -66,6 +66,7 @@ def test_value_default_meaning_range_and_rules() -> None:
         value="up",
         default="up",
         given=False,
+        required=False,
         meaning="Where to.",
         allowed="one of 'up', 'down'",
         refused=(),

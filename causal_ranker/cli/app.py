@@ -148,13 +148,20 @@ def _demo(
 
     from causal_ranker.demo import run_demo
     from causal_ranker.evaluation.origin import package_versions
+    from causal_ranker.logs.datasets.complete_journey import journey_folder
     from causal_ranker.runs.record import recording
 
-    settings = {"data": data, "full": full, "seed": seed}
     with recording(
-        out, "demo", settings=settings, inputs={}, versions=package_versions()
+        out,
+        "demo",
+        settings={"data": data, "full": full, "seed": seed},
+        # A world is made of its seed and reads nothing.
+        inputs={"complete journey": str(journey_folder())} if data == "journey" else {},
+        versions=package_versions(),
+        hashed="bytes",
     ) as record:
         result = run_demo(data=data, out=out, full=full, seed=seed, console=Console())
+        record.settings["config"] = result.config
         record.figures = result.figures
 
 

@@ -28,6 +28,7 @@ app = typer.Typer()
 @app.command("attribute")
 @on_tables
 def _attribute(
+    context: typer.Context,
     impressions: o.ImpressionsIfAny = None,
     plays: o.PlaysIfAny = None,
     touch: Annotated[
@@ -66,6 +67,7 @@ def _attribute(
     quarantine: o.Quarantine = None,
     threads: o.Threads = None,
     memory: o.Memory = None,
+    record: o.Record = None,
     by_day: Annotated[
         bool,
         typer.Option(
@@ -101,9 +103,15 @@ def _attribute(
     from causal_ranker.attribution.config import AttributionConfig
     from causal_ranker.attribution.shapley import learn_surface_shares
     from causal_ranker.attribution.warnings import attribution_warnings
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.cli.settings import open_engine, project_config
     from causal_ranker.cli.sources import find_sources
-    from causal_ranker.cli.tables import TableFile, credits_section, surface_shares_section
+    from causal_ranker.cli.tables import (
+        TableFile,
+        count_credits,
+        credits_section,
+        surface_shares_section,
+    )
     from causal_ranker.columns import Columns as C
     from causal_ranker.reporting.console import print_section
 
@@ -126,27 +134,41 @@ def _attribute(
     )
     connection = open_engine(chain, threads=threads, memory=memory)
     first = None if since is None else since.date()
-    shown, played = _read(connection, sources, since=first, chain=chain, rules=rules)
-    if by_day:
-        shown = _parsed_once(shown, sources.paths["impressions"], connection)
-        played = _parsed_once(played, sources.paths["plays"], connection)
-    if learned:
-        end = played[C.PLAYED_AT].max().to_pyarrow().as_py()
-        shares = learn_surface_shares(shown, played, config=rules, log_end=end)
-        print_section(surface_shares_section(shares), Console())
-        rules = AttributionConfig(**{**dict(rules), "touch": touch, "surface_shares": shares})
-    if folder is not None:
-        credits = _write_days(connection, shown, played, folder=folder, since=first, rules=rules)
-    else:
-        credits = attribute(shown, played, config=rules)
-        credits = connection.create_table("credits", credits, temp=True)
-    print_section(credits_section(credits), Console())
-    if file is not None:
-        typer.echo(f"credits: {file.write(credits)}")
-    elif folder is not None:
-        typer.echo(f"credits: {folder}")
-    for warning in attribution_warnings(shown, played, config=rules):
-        typer.echo(f"Warning: {warning}")
+    with recorded(
+        context,
+        inputs=sources.paths,
+        written=out,
+        record=record,
+        config=rules,
+        hashed="rows" if first is None else "nothing",  # some days are run so as not to read all
+    ) as figures:
+        shown, played = _read(connection, sources, since=first, chain=chain, rules=rules)
+        if by_day:
+            shown = _parsed_once(shown, sources.paths["impressions"], connection)
+            played = _parsed_once(played, sources.paths["plays"], connection)
+        if learned:
+            end = played[C.PLAYED_AT].max().to_pyarrow().as_py()
+            shares = learn_surface_shares(shown, played, config=rules, log_end=end)
+            print_section(surface_shares_section(shares), Console())
+            rules = AttributionConfig(**{**dict(rules), "touch": touch, "surface_shares": shares})
+            figures["surface_shares"] = shares.model_dump(mode="json")
+        if folder is not None:
+            credits = _write_days(
+                connection, shown, played, folder=folder, since=first, rules=rules
+            )
+        else:
+            credits = attribute(shown, played, config=rules)
+            credits = connection.create_table("credits", credits, temp=True)
+        counts = count_credits(credits)
+        print_section(credits_section(counts), Console())
+        if file is not None:
+            typer.echo(f"credits: {file.write(credits)}")
+        elif folder is not None:
+            typer.echo(f"credits: {folder}")
+        warnings = attribution_warnings(shown, played, config=rules)
+        for warning in warnings:
+            typer.echo(f"Warning: {warning}")
+        figures |= {"plays": counts, "warnings": list(warnings)}
 
 
 def _folder(

@@ -6,7 +6,7 @@ Scores and embeddings travel between them in one file, so that those of any reco
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -55,6 +55,7 @@ _Out = Annotated[
 @app.command("fit")
 @on_tables
 def _fit(
+    context: typer.Context,
     interactions: _Interactions,
     items: _Items,
     text: Annotated[list[str] | None, typer.Option(help="Column of text; once for each.")] = None,
@@ -106,6 +107,7 @@ def _fit(
     """Learn to embed items by their content, and embed those that nobody has seen."""
     from time import perf_counter
 
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.coldstart.recommender import MODELS, FitConfig, fit_recommender
     from causal_ranker.coldstart.score_files import write_scores
     from causal_ranker.coldstart.tables import ContentColumns, read_content, read_pairs
@@ -129,38 +131,49 @@ def _fit(
     learner = kind.settings() if config is None else kind.settings.from_toml(config)
     learner = learner.model_copy(update={"seed": seed, "without_content": without_content})
     make_folder(out)
-    given = None
-    if embeddings or user_embeddings or item_embeddings:
-        given = _scores(embeddings, user_embeddings, item_embeddings, option="--embeddings")
-    pairs = read_pairs(interactions, name="interactions")
-    ids, content = read_content(items, columns, name="items")
-    started = perf_counter()
-    fitted = fit_recommender(
-        kind(learner, progress=not as_json),
-        pairs,
-        items=ids,
-        content=content,
-        columns=columns,
-        embeddings=given,
-        config=settings,
-    )
-    seconds = perf_counter() - started
-    recommender = fitted.recommender
-    recommender.save(out)
-    named = recommender.embed(ids, content)
-    write_scores(named.scores, users=named.users, items=ids, path=out / _EMBEDDINGS)
-    _tell_fit(fitted, model=model, seconds=seconds, out=out, as_json=as_json)
+    read = {
+        "interactions": interactions,
+        "items": items,
+        "embeddings": embeddings,
+        "user_embeddings": user_embeddings,
+        "item_embeddings": item_embeddings,
+    }
+    with recorded(context, inputs=read, written=out, config=learner) as figures:
+        given = None
+        if embeddings or user_embeddings or item_embeddings:
+            given = _scores(embeddings, user_embeddings, item_embeddings, option="--embeddings")
+        pairs = read_pairs(interactions, name="interactions")
+        ids, content = read_content(items, columns, name="items")
+        started = perf_counter()
+        fitted = fit_recommender(
+            kind(learner, progress=not as_json),
+            pairs,
+            items=ids,
+            content=content,
+            columns=columns,
+            embeddings=given,
+            config=settings,
+        )
+        seconds = perf_counter() - started
+        recommender = fitted.recommender
+        recommender.save(out)
+        named = recommender.embed(ids, content)
+        write_scores(named.scores, users=named.users, items=ids, path=out / _EMBEDDINGS)
+        figures.update(_fit_figures(fitted, model=model, seconds=seconds))
+        _tell_fit(fitted, figures, out=out, as_json=as_json)
 
 
 @app.command("embed")
 @on_tables
 def _embed(
+    context: typer.Context,
     model: Annotated[Path, typer.Option(help="Folder that coldstart fit wrote.")],
     items: _Items,
     out: _Out,
     as_json: _Json = False,
 ) -> None:
     """Embed new items by their content, with a model that was fitted before."""
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.coldstart.recommender import ColdStartRecommender
     from causal_ranker.coldstart.score_files import KINDS, write_scores
     from causal_ranker.coldstart.tables import read_content
@@ -168,22 +181,24 @@ def _embed(
     from causal_ranker.reporting.places import check_file
 
     check_file(out, kinds=KINDS)
-    recommender = ColdStartRecommender.load(model)
-    ids, content = read_content(items, recommender.columns, name="items")
-    before = recommender.model.fallbacks_
-    named = recommender.embed(ids, content)
-    write_scores(named.scores, users=named.users, items=ids, path=out)
-    without = recommender.model.fallbacks_ - before
-    if as_json:
-        told = {"items": len(ids.ids), "without_content": without, "out": out}
-        typer.echo(to_line(told))
-        return
-    typer.echo(f"{len(ids.ids):,} items embedded, {without:,} of them without content: {out}")
+    with recorded(context, inputs={"items": items}, written=out) as figures:
+        recommender = ColdStartRecommender.load(model)
+        ids, content = read_content(items, recommender.columns, name="items")
+        before = recommender.model.fallbacks_
+        named = recommender.embed(ids, content)
+        write_scores(named.scores, users=named.users, items=ids, path=out)
+        without = recommender.model.fallbacks_ - before
+        figures.update({"items": len(ids.ids), "without_content": without})
+        if as_json:
+            typer.echo(to_line({**figures, "out": out}))
+            return
+        typer.echo(f"{len(ids.ids):,} items embedded, {without:,} of them without content: {out}")
 
 
 @app.command("debias")
 @on_tables
 def _debias(
+    context: typer.Context,
     interactions: _Interactions,
     out: _Out,
     scores: Annotated[
@@ -218,6 +233,7 @@ def _debias(
     """Make the scores of new items fairer: those of items without interactions are written."""
     from rich.console import Console
 
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.coldstart.debias import DebiasConfig, debias
     from causal_ranker.coldstart.score_files import KINDS, write_scores
     from causal_ranker.coldstart.tables import read_pairs
@@ -233,19 +249,28 @@ def _debias(
         seed=seed,
     )
     check_file(out, kinds=KINDS)
-    named = _scores(scores, user_embeddings, item_embeddings, option="--scores")
-    pairs = read_pairs(interactions, name="interactions")
-    stages = Stages(None if as_json else Console(stderr=True))
-    with stages.stage(f"{method}: strengths on held-out items"):
-        found = debias(named, pairs, config=settings)
-    with stages.stage("writing"):
-        write_scores(found.scores, users=found.users, items=found.items, path=out)
-    _tell_debias(found, method=method, out=out, as_json=as_json)
+    read = {
+        "interactions": interactions,
+        "scores": scores,
+        "user_embeddings": user_embeddings,
+        "item_embeddings": item_embeddings,
+    }
+    with recorded(context, inputs=read, written=out, config=settings) as figures:
+        named = _scores(scores, user_embeddings, item_embeddings, option="--scores")
+        pairs = read_pairs(interactions, name="interactions")
+        stages = Stages(None if as_json else Console(stderr=True))
+        with stages.stage(f"{method}: strengths on held-out items"):
+            found = debias(named, pairs, config=settings)
+        with stages.stage("writing"):
+            write_scores(found.scores, users=found.users, items=found.items, path=out)
+        figures.update(_debias_figures(found, method=method))
+        _tell_debias(found, figures, out=out, as_json=as_json)
 
 
 @app.command("evaluate")
 @on_tables
 def _evaluate(
+    context: typer.Context,
     scores: Annotated[
         list[str],
         typer.Option(
@@ -268,11 +293,13 @@ def _evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="Where to write the drawing alone, an .svg file.")
     ] = None,
+    record: o.Record = None,
     as_json: _Json = False,
 ) -> None:
     """Say what rankings of new items give users, and what they give the items."""
     from rich.console import Console
 
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.coldstart.compare import compare
     from causal_ranker.coldstart.sections import judged_sections, metric_figures
     from causal_ranker.coldstart.tables import read_pairs
@@ -281,23 +308,30 @@ def _evaluate(
     from causal_ranker.reporting.progress import Stages
 
     _check_pages(html, plot)
-    named = _rankings(scores)
-    later = read_pairs(interactions, name="interactions")
-    earlier = None if warm is None else read_pairs(warm, name="warm interactions")
-    stages = Stages(None if as_json else Console(stderr=True))
-    with stages.stage("ranking"):
-        compared = compare(named, later, warm=earlier, lengths=k)
-    rankings = compared.rankings
-    _write_pages(compared, html, plot)
-    if as_json:
-        figures = {name: [metric_figures(each) for each in of] for name, of in rankings.items()}
-        typer.echo(to_line({**compared.counts, "rankings": figures}))
-        return
-    for section in judged_sections(rankings):
-        print_section(section, Console())
-    _tell_counts(compared.counts)
-    for path in filter(None, (html, plot)):
-        typer.echo(f"written: {path}")
+    read = {
+        "interactions": interactions,
+        "warm": warm,
+        **{f"scores {at}": word.partition("=")[2] or word for at, word in enumerate(scores)},
+    }
+    with recorded(context, inputs=read, written=html or plot, record=record) as figures:
+        named = _rankings(scores)
+        later = read_pairs(interactions, name="interactions")
+        earlier = None if warm is None else read_pairs(warm, name="warm interactions")
+        stages = Stages(None if as_json else Console(stderr=True))
+        with stages.stage("ranking"):
+            compared = compare(named, later, warm=earlier, lengths=k)
+        rankings = compared.rankings
+        _write_pages(compared, html, plot)
+        judged = {name: [metric_figures(each) for each in of] for name, of in rankings.items()}
+        figures.update({**compared.counts, "rankings": judged})
+        if as_json:
+            typer.echo(to_line(figures))
+            return
+        for section in judged_sections(rankings):
+            print_section(section, Console())
+        _tell_counts(compared.counts)
+        for path in filter(None, (html, plot)):
+            typer.echo(f"written: {path}")
 
 
 def _rankings(words: list[str]) -> dict[str, list[NamedScores]]:
@@ -365,45 +399,53 @@ def _write_pages(compared: Compared, html: Path | None, plot: Path | None) -> No
         plot.write_text(frontier_figure(compared.rankings).svg + "\n", encoding="utf-8")
 
 
-def _tell_fit(fitted: Fitted, *, model: str, seconds: float, out: Path, as_json: bool) -> None:
+def _fit_figures(fitted: Fitted, *, model: str, seconds: float) -> dict[str, Any]:
+    from causal_ranker.coldstart.sections import metric_figures
+
+    judged = fitted.held_out
+    told = None if judged is None else metric_figures(judged)
+    return {"model": model, "seconds": seconds, **fitted.counts, "held_out": told}
+
+
+def _tell_fit(fitted: Fitted, figures: dict[str, Any], *, out: Path, as_json: bool) -> None:
     from rich.console import Console
 
-    from causal_ranker.coldstart.sections import judged_sections, metric_figures
+    from causal_ranker.coldstart.sections import judged_sections
     from causal_ranker.reporting.console import print_section
     from causal_ranker.reporting.json import to_line
 
-    judged = fitted.held_out
     if as_json:
-        told = None if judged is None else metric_figures(judged)
-        line = {"model": model, "seconds": seconds, **fitted.counts, "held_out": told, "out": out}
-        typer.echo(to_line(line))
+        typer.echo(to_line({**figures, "out": out}))
         return
     _tell_counts(fitted.counts)
-    if judged is not None:
-        for section in judged_sections({f"{model}, items held out": [judged]}):
+    if fitted.held_out is not None:
+        title = f"{figures['model']}, items held out"
+        for section in judged_sections({title: [fitted.held_out]}):
             print_section(section, Console())
-    typer.echo(f"model and {_EMBEDDINGS}: {out} ({seconds:.1f} s)")
+    typer.echo(f"model and {_EMBEDDINGS}: {out} ({figures['seconds']:.1f} s)")
 
 
-def _tell_debias(found: Debiased, *, method: str, out: Path, as_json: bool) -> None:
+def _debias_figures(found: Debiased, *, method: str) -> dict[str, Any]:
+    config = None if found.choice is None else found.choice.config
+    chosen = None if config is None else config.model_dump()
+    return {"method": method, "chosen": chosen, **found.counts, "missed": found.missed}
+
+
+def _tell_debias(found: Debiased, figures: dict[str, Any], *, out: Path, as_json: bool) -> None:
     from rich.console import Console
 
     from causal_ranker.coldstart.sections import choice_section
     from causal_ranker.reporting.console import print_section
     from causal_ranker.reporting.json import to_line
 
-    choice = found.choice
     if as_json:
-        config = None if choice is None else choice.config
-        chosen = None if config is None else config.model_dump()
-        told = {"method": method, "chosen": chosen, **found.counts, "missed": found.missed}
-        typer.echo(to_line({**told, "out": out}))
+        typer.echo(to_line({**figures, "out": out}))
         return
     _tell_counts(found.counts)
     if found.missed:
         typer.echo(f"share of the scores' squares that embeddings miss: {found.missed:.2%}")
-    if choice is not None:
-        print_section(choice_section(choice), Console())
+    if found.choice is not None:
+        print_section(choice_section(found.choice), Console())
     typer.echo(f"scores of new items: {out}")
 
 

@@ -23,6 +23,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 @app.command("compact")
 @on_tables
 def _compact(
+    context: typer.Context,
     log: Annotated[Path, typer.Argument(help="Folder of the decision log.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables; more is added to it.")],
     ids: Annotated[
@@ -37,6 +38,7 @@ def _compact(
     from rich.console import Console
 
     from causal_ranker._extras import require
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.reporting.blocks import Table
     from causal_ranker.reporting.console import rich_table
     from causal_ranker.reporting.json import to_line
@@ -46,9 +48,12 @@ def _compact(
     from causal_ranker.serving.decisions.compact import compact
 
     stages = Stages(None if as_json else Console())
-    done = compact(log, out=out, ids=ids, stages=stages)
+    # Only closed segments that are not in the tables are read, and no others for a hash.
+    with recorded(context, inputs={"log": str(log)}, written=out, hashed="nothing") as figures:
+        done = compact(log, out=out, ids=ids, stages=stages)
+        figures.update({**dict(_summary(done)), "advice": _advice(done)})
     if as_json:
-        typer.echo(to_line({**dict(_summary(done)), "advice": _advice(done)}))
+        typer.echo(to_line(figures))
         return
     note = (
         "Explained: lists whose chance of showing each candidate is known; only their rows are in "

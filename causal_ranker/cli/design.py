@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from causal_ranker.cli.options import metric_named
+from causal_ranker.cli.options import Record, metric_named
 from causal_ranker.cli.told import on_tables
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ app = typer.Typer()
 @app.command("design")
 @on_tables
 def _design(
+    context: typer.Context,
     effect: Annotated[float, typer.Option(help="Smallest difference worth finding.")],
     users_a_week: Annotated[
         list[float],
@@ -101,6 +102,7 @@ def _design(
         int, typer.Option(help="Days that the last user is still followed.")
     ] = 0,
     html: Annotated[Path | None, typer.Option(help="Where to write the plan's page.")] = None,
+    record: Record = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Say how many users and weeks a test needs, on one page."""
@@ -108,6 +110,7 @@ def _design(
 
     from rich.console import Console
 
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.errors import ConfigError
     from causal_ranker.experiments.design import TestDesign
     from causal_ranker.experiments.plan import Guardrail, make_plan
@@ -140,48 +143,50 @@ def _design(
             came="both" if data is not None else "columns without --data",
             do="Past logs tell correlations and clusters; leave the numbers out, or the logs.",
         )
-    if data is not None:
-        learned = _past_of(
-            data, metric, past=past, cluster=cluster, strata=strata, many_rows=many_rows
+    with recorded(context, inputs={"data": data}, written=html, record=record) as figures:
+        if data is not None:
+            learned = _past_of(
+                data, metric, past=past, cluster=cluster, strata=strata, many_rows=many_rows
+            )
+            varies = {"deviation": learned.deviation, "correlation": learned.correlation}
+        elif rate is not None:
+            varies["deviation"], varies["treated_deviation"] = rate_deviations(rate, effect=effect)
+        else:
+            varies["deviation"] = deviation
+        design = TestDesign.model_validate(
+            {
+                **varies,
+                "metric": metric,
+                "effect": effect,
+                "share_treated": share_treated,
+                "level": level,
+                "comparisons": comparisons,
+                "power": power,
+                "trigger_share": trigger_share,
+                "cost_ratio": cost_ratio,
+                "peeking": peeking,
+            }
         )
-        varies = {"deviation": learned.deviation, "correlation": learned.correlation}
-    elif rate is not None:
-        varies["deviation"], varies["treated_deviation"] = rate_deviations(rate, effect=effect)
-    else:
-        varies["deviation"] = deviation
-    design = TestDesign.model_validate(
-        {
-            **varies,
-            "metric": metric,
-            "effect": effect,
-            "share_treated": share_treated,
-            "level": level,
-            "comparisons": comparisons,
-            "power": power,
-            "trigger_share": trigger_share,
-            "cost_ratio": cost_ratio,
-            "peeking": peeking,
-        }
-    )
-    traffic = Traffic(
-        users_a_week=tuple(users_a_week),
-        start=None if start is None else start.date(),
-        holidays=tuple(day.date() for day in holiday or ()),
-        follow_up_days=follow_up_days,
-        strata=dict(_parts(stratum, 2, form="NAME:SHARE")),
-    )
-    guards = tuple(
-        Guardrail(name=name, deviation=spread, margin=margin)
-        for name, spread, margin in _parts(guardrail, 3, form="NAME:DEVIATION:MARGIN")
-    )
-    found = make_plan(design, traffic, guardrails=guards)
-    if html is not None:
-        write_page(plan_document(found, traffic), html)
-    if as_json:
-        typer.echo(to_line({**asdict(found), "design": design.model_dump()}))
-        return
-    print_section(plan_section(found, traffic), Console())
-    typer.echo(plan_words(found))
+        traffic = Traffic(
+            users_a_week=tuple(users_a_week),
+            start=None if start is None else start.date(),
+            holidays=tuple(day.date() for day in holiday or ()),
+            follow_up_days=follow_up_days,
+            strata=dict(_parts(stratum, 2, form="NAME:SHARE")),
+        )
+        guards = tuple(
+            Guardrail(name=name, deviation=spread, margin=margin)
+            for name, spread, margin in _parts(guardrail, 3, form="NAME:DEVIATION:MARGIN")
+        )
+        found = make_plan(design, traffic, guardrails=guards)
+        if html is not None:
+            write_page(plan_document(found, traffic), html)
+        figures.update({**asdict(found), "design": design.model_dump()})
+        if as_json:
+            typer.echo(to_line(figures))
+            return
+        print_section(plan_section(found, traffic), Console())
+        typer.echo(plan_words(found))
 
 
 def _past_of(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from causal_ranker.cli import design
-from causal_ranker.cli.options import Memory, Threads, metric_named
+from causal_ranker.cli.options import Memory, Record, Threads, metric_named
 from causal_ranker.cli.told import on_tables
 
 __all__ = ["app"]
@@ -26,6 +26,7 @@ def _experiment() -> None:
 @app.command("read")
 @on_tables
 def _read(
+    context: typer.Context,
     data: Annotated[str, typer.Option(help="Parquet or CSV file(s), one row per user.")],
     metric: Annotated[
         list[str] | None,
@@ -68,11 +69,13 @@ def _read(
     html: Annotated[Path | None, typer.Option(help="Where to write a page.")] = None,
     threads: Threads = None,
     memory: Memory = None,
+    record: Record = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Read a test; exit code 1 if the sizes of the arms forbid it."""
     from rich.console import Console
 
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.experiments.config import ReadoutConfig
     from causal_ranker.experiments.read import read_test
     from causal_ranker.experiments.section import readout_document, readout_section
@@ -97,14 +100,18 @@ def _read(
         )
     if html is not None:
         check_page(html)
-    connection = connect(threads=threads, memory_limit=memory)
-    found = read_test(read_table(data, connection, name="the test"), settings)
-    if html is not None:
-        write_page(readout_document(found), html)
-    if as_json:
-        typer.echo(to_line(found.to_dict()))
-    else:
-        print_section(readout_section(found), Console())
-        typer.echo(verdict(found))
+    with recorded(
+        context, inputs={"data": data}, written=html, record=record, config=settings
+    ) as figures:
+        connection = connect(threads=threads, memory_limit=memory)
+        found = read_test(read_table(data, connection, name="the test"), settings)
+        if html is not None:
+            write_page(readout_document(found), html)
+        figures.update(found.to_dict())
+        if as_json:
+            typer.echo(to_line(figures))
+        else:
+            print_section(readout_section(found), Console())
+            typer.echo(verdict(found))
     if found.blocked:
         raise typer.Exit(1)

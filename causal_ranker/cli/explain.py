@@ -46,7 +46,10 @@ def _explain(
     from causal_ranker.reporting.json import to_line
 
     given: dict[str, Any] = {} if file is None else read_toml(file)
-    found = explain(_kind(of)(**given), given=given)
+    kind = _kind(of)
+    # Without a file there is nothing to refuse: what a file has to say is told as such.
+    config = kind.model_construct() if file is None else kind(**given)
+    found = explain(config, given=given)
     if key is not None:
         found = _below(found, key)
     if as_json:
@@ -116,7 +119,9 @@ def _lines(each: Setting) -> str:
     import json
 
     value = json.dumps(each.value, ensure_ascii=False)
-    if each.given:
+    if each.required:
+        whence = "given" if each.given else "has to be given"
+    elif each.given:
         default = json.dumps(each.default, ensure_ascii=False, default=str)
         whence = f"given; the default is {default}"
     else:

@@ -17,6 +17,7 @@ app = typer.Typer()
 @app.command("interleave")
 @on_tables
 def _interleave(
+    context: typer.Context,
     candidates: Annotated[
         str,
         typer.Option(
@@ -32,6 +33,7 @@ def _interleave(
     method: Annotated[
         Literal["causal-balanced", "team-draft"], typer.Option(help="How the lists were drawn.")
     ] = "causal-balanced",
+    record: o.Record = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Read lists that two rankers filled in turn."""
@@ -43,6 +45,7 @@ def _interleave(
     from causal_ranker.chain.config import ChainConfig
     from causal_ranker.chain.logs import read_checked
     from causal_ranker.chain.reach import last_event
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.experiments.interleaving.sections import credit_section, uplift_section
     from causal_ranker.experiments.interleaving.tables import read_credit, read_uplift
     from causal_ranker.labels.collect import LabelConfig
@@ -50,19 +53,25 @@ def _interleave(
     from causal_ranker.reporting.console import print_section
     from causal_ranker.reporting.json import to_line
 
-    connection, config = connect(), ChainConfig()
-    offered, _ = read_checked(connection, candidates, name="candidates", config=config)
-    played, _ = read_checked(connection, plays, name="plays", config=config)
-    if method == "team-draft":
-        credit = read_credit(offered, played, config=AttributionConfig(window_hours=horizon_hours))
-        section, figures = credit_section(credit), asdict(credit)
-    else:
-        end = log_end or last_event(played, offered)
-        labels = LabelConfig(log_end=end, horizon_hours=horizon_hours)
-        uplift = read_uplift(offered, played, config=labels)
-        section, figures = uplift_section(uplift), asdict(uplift)
-        del figures["by_request"]  # as long as the log
-    if as_json:
-        typer.echo(to_line(figures))
-    else:
-        print_section(section, Console())
+    read = {"candidates": candidates, "plays": plays}
+    with recorded(context, inputs=read, record=record) as figures:
+        connection, config = connect(), ChainConfig()
+        offered, _ = read_checked(connection, candidates, name="candidates", config=config)
+        played, _ = read_checked(connection, plays, name="plays", config=config)
+        if method == "team-draft":
+            credit = read_credit(
+                offered, played, config=AttributionConfig(window_hours=horizon_hours)
+            )
+            section = credit_section(credit)
+            figures.update(asdict(credit))
+        else:
+            end = log_end or last_event(played, offered)
+            labels = LabelConfig(log_end=end, horizon_hours=horizon_hours)
+            uplift = read_uplift(offered, played, config=labels)
+            section = uplift_section(uplift)
+            figures.update(asdict(uplift))
+            del figures["by_request"]  # as long as the log
+        if as_json:
+            typer.echo(to_line(figures))
+        else:
+            print_section(section, Console())

@@ -24,6 +24,7 @@ app = typer.Typer()
 @app.command("label")
 @on_tables
 def _label(
+    context: typer.Context,
     impressions: o.ImpressionsIfAny = None,
     plays: o.PlaysIfAny = None,
     candidates: o.CandidatesIfAny = None,
@@ -52,6 +53,7 @@ def _label(
     quarantine: o.Quarantine = None,
     threads: o.Threads = None,
     memory: o.Memory = None,
+    record: o.Record = None,
     out: o.Table = None,
 ) -> None:
     """Label every candidate whose horizon has ended, and count the kinds."""
@@ -59,9 +61,11 @@ def _label(
 
     from causal_ranker.chain.logs import label_logs, read_logs
     from causal_ranker.chain.reach import last_event
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.cli.settings import open_engine, project_config, tell
     from causal_ranker.cli.sources import find_sources, with_candidates
     from causal_ranker.cli.tables import TableFile
+    from causal_ranker.columns import Columns as C
     from causal_ranker.evaluation.background import label_report_sections
     from causal_ranker.labels.presence import mark_presence
     from causal_ranker.labels.report import describe_labels
@@ -77,37 +81,44 @@ def _label(
         candidates=candidates,
         items=items,
     )
-    connection = open_engine(chain, threads=threads, memory=memory)
-    sources = with_candidates(connection, sources, config=chain)
-    if sources.candidates is None or controls is not None:
-        sources = _with_controls(connection, sources, controls=controls, seed=seed, chain=chain)
-    logs = read_logs(
-        connection,
-        impressions=sources.impressions,
-        plays=sources.plays,
-        candidates=sources.candidates,
-        items=sources.items,
-        config=chain,
-    )
-    tell(*logs.quarantines)
-    labelled = label_logs(
-        connection,
-        logs,
-        log_end=log_end or last_event(logs.plays, logs.candidates),
-        horizon_hours=chain.run.horizon_hours if horizon_hours is None else horizon_hours,
-        config=chain,
-        censoring=censoring,
-    )
-    dataset = labelled.dataset
-    if thin:
-        before = dataset.table.count().execute()
-        dataset = dataset.thin()
-        typer.echo(f"thinned: {dataset.table.count().execute():,} of {before:,} rows stay.")
-    for section in label_report_sections(describe_labels(dataset)):
-        print_section(section, Console())
-    if file is not None:
-        rows = mark_presence(dataset.table, logs.impressions, logs.plays)
-        typer.echo(f"labels: {file.write(rows)}")
+    with recorded(
+        context, inputs=sources.paths, written=out, record=record, config=chain
+    ) as figures:
+        connection = open_engine(chain, threads=threads, memory=memory)
+        sources = with_candidates(connection, sources, config=chain)
+        if sources.candidates is None or controls is not None:
+            sources = _with_controls(connection, sources, controls=controls, seed=seed, chain=chain)
+        logs = read_logs(
+            connection,
+            impressions=sources.impressions,
+            plays=sources.plays,
+            candidates=sources.candidates,
+            items=sources.items,
+            config=chain,
+        )
+        tell(*logs.quarantines)
+        labelled = label_logs(
+            connection,
+            logs,
+            log_end=log_end or last_event(logs.plays, logs.candidates),
+            horizon_hours=chain.run.horizon_hours if horizon_hours is None else horizon_hours,
+            config=chain,
+            censoring=censoring,
+        )
+        dataset = labelled.dataset
+        if thin:
+            before = dataset.table.count().execute()
+            dataset = dataset.thin()
+            typer.echo(f"thinned: {dataset.table.count().execute():,} of {before:,} rows stay.")
+        told = describe_labels(dataset)
+        for section in label_report_sections(told):
+            print_section(section, Console())
+        if file is not None:
+            rows = mark_presence(dataset.table, logs.impressions, logs.plays)
+            typer.echo(f"labels: {file.write(rows)}")
+        kinds = told.by(C.LABEL_KIND)
+        figures["rows"] = dict(zip(kinds[C.LABEL_KIND], kinds["rows"], strict=True))
+        figures["warnings"] = list(told.warnings)
 
 
 def _with_controls(

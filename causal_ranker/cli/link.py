@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from causal_ranker.cli.options import Record
 from causal_ranker.cli.told import on_tables
 
 __all__ = ["app"]
@@ -17,6 +18,7 @@ app = typer.Typer()
 @app.command("link")
 @on_tables
 def _link(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Option(
@@ -26,6 +28,7 @@ def _link(
     ],
     level: Annotated[float, typer.Option(help="Level of the intervals in it.")] = 0.95,
     html: Annotated[Path | None, typer.Option(help="Where to write a page with the plot.")] = None,
+    record: Record = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Compare offline estimates with what tests then measured."""
@@ -33,6 +36,7 @@ def _link(
 
     from rich.console import Console
 
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.experiments.link import link
     from causal_ranker.experiments.link_document import link_document, read_past
     from causal_ranker.logs.sources import connect, read_table
@@ -42,12 +46,14 @@ def _link(
 
     if html is not None:
         check_page(html)
-    past = read_past(read_table(data, connect(), name="past experiments"))
-    found = link(past, level=level)
-    document = link_document(past, found)
-    if html is not None:
-        write_page(document, html)
-    if as_json:
-        typer.echo(to_line(asdict(found)))
-    else:
-        print_document(document, Console())
+    with recorded(context, inputs={"data": data}, written=html, record=record) as figures:
+        past = read_past(read_table(data, connect(), name="past experiments"))
+        found = link(past, level=level)
+        document = link_document(past, found)
+        if html is not None:
+            write_page(document, html)
+        figures.update(asdict(found))
+        if as_json:
+            typer.echo(to_line(figures))
+        else:
+            print_document(document, Console())

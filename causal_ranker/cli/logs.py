@@ -101,6 +101,7 @@ def _fit(
         )
         tell(*ranker.quarantines_)
         _tell_resumed(ranker)
+        record.settings["config"] = ranker.config_.model_dump(mode="json")
         folder = ranker.save(out)
         record.figures = {
             "policy": ranker.policy_name_,
@@ -232,6 +233,7 @@ def _evaluate(
                 log_end=holdout_from,
             )
             _tell_resumed(ranker)
+            record.settings["config"] = ranker.config_.model_dump(mode="json")
             report = ranker.evaluate(
                 later.impressions, later.plays, candidates=later.candidates, log_end=log_end
             ).with_sections([again])
@@ -270,8 +272,7 @@ def _seconds(ranker: CausalRanker) -> dict[str, float]:
 
 
 def _settings(ranker: CausalRanker, **others: object) -> dict[str, object]:
-    config = None if ranker.config is None else ranker.config.model_dump(mode="json")
-    return {**ranker.get_params(deep=False), "config": config, **others}
+    return {**ranker.get_params(deep=False), **others}
 
 
 def _sources(project: ProjectConfig, **options: str | None) -> Sources:

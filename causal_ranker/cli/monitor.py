@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from causal_ranker.cli.options import Memory, Threads
+from causal_ranker.cli.options import Memory, Record, Threads
 from causal_ranker.cli.told import on_tables
 
 if TYPE_CHECKING:
@@ -21,10 +21,14 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
+# Of what is found this is kept in the record of a run; a page or --json tells all.
+_KEPT = ("verdict", "advice", "exit_code", "drifted", "new_alerts_to_review")
+
 
 @app.command("monitor")
 @on_tables
 def _monitor(
+    context: typer.Context,
     reference: Annotated[str, typer.Option(help="Parquet or CSV file(s) of the reference.")],
     window: Annotated[str, typer.Option(help="Parquet or CSV file(s) to judge.")],
     columns: Annotated[
@@ -98,6 +102,7 @@ def _monitor(
     ] = None,
     threads: Threads = None,
     memory: Memory = None,
+    record: Record = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """Say what has drifted, and what to do.
@@ -107,6 +112,7 @@ def _monitor(
     """
     from rich.console import Console
 
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.drift.gauges import write_gauges
     from causal_ranker.drift.monitor import MonitorConfig, monitor
     from causal_ranker.drift.sections import drift_document, drift_summary
@@ -129,40 +135,60 @@ def _monitor(
         )
     if html is not None:
         check_page(html)
-    before, now = (
-        None if path is None else read_metrics(_text(path)) for path in (metrics_before, metrics)
-    )
-    raised = () if review is None else _raised(review)
-    connection = connect(threads=threads, memory_limit=memory)
-    tables = [
-        read_table(source, connection, name=name)
-        for source, name in ((reference, "reference"), (window, "window"))
-    ]
-    served = []
-    if decisions is not None:
-        served = _served(decisions_before, decisions, tables, day=settings.day)
-    report = monitor(
-        *tables,
-        columns=None if columns is None else [name.strip() for name in columns.split(",")],
-        config=settings,
-        findings=[] if now is None else service_findings(now, before=before),
-        served=served,
-        raised=raised,
-    )
-    if html is not None:
-        write_page(drift_document(report), html)
-    if gauges is not None:
-        write_gauges(report, gauges)
-    new = None if review is None else _enter(report, review)
-    if as_json:
-        typer.echo(to_line({**report.to_dict(), "new_alerts_to_review": new}))
-    else:
-        print_section(drift_summary(report), Console())
-        typer.echo(report.verdict.sentence)
-        if new:
-            typer.echo(f"{new} new alerts to review: causal-ranker review list {review}")
+    read = {
+        "reference": reference,
+        "window": window,
+        **_paths(
+            metrics_before=metrics_before,
+            metrics=metrics,
+            decisions_before=decisions_before,
+            decisions=decisions,
+        ),
+    }
+    with recorded(
+        context, inputs=read, written=html or gauges, record=record, config=settings
+    ) as figures:
+        before, now = (
+            None if path is None else read_metrics(_text(path))
+            for path in (metrics_before, metrics)
+        )
+        raised = () if review is None else _raised(review)
+        connection = connect(threads=threads, memory_limit=memory)
+        tables = [
+            read_table(source, connection, name=name)
+            for source, name in ((reference, "reference"), (window, "window"))
+        ]
+        served = []
+        if decisions is not None:
+            served = _served(decisions_before, decisions, tables, day=settings.day)
+        report = monitor(
+            *tables,
+            columns=None if columns is None else [name.strip() for name in columns.split(",")],
+            config=settings,
+            findings=[] if now is None else service_findings(now, before=before),
+            served=served,
+            raised=raised,
+        )
+        if html is not None:
+            write_page(drift_document(report), html)
+        if gauges is not None:
+            write_gauges(report, gauges)
+        new = None if review is None else _enter(report, review)
+        told = {**report.to_dict(), "new_alerts_to_review": new}
+        figures.update({name: told[name] for name in _KEPT})
+        if as_json:
+            typer.echo(to_line(told))
+        else:
+            print_section(drift_summary(report), Console())
+            typer.echo(report.verdict.sentence)
+            if new:
+                typer.echo(f"{new} new alerts to review: causal-ranker review list {review}")
     if code := report.verdict.exit_code:
         raise typer.Exit(code)
+
+
+def _paths(**inputs: Path | None) -> dict[str, str | None]:
+    return {name: None if path is None else str(path) for name, path in inputs.items()}
 
 
 def _roles(words: list[str]) -> Roles:

@@ -28,6 +28,7 @@ __all__ = [
     "PlaysIfAny",
     "PolicyName",
     "Quarantine",
+    "Record",
     "Resume",
     "Seed",
     "Slots",
@@ -180,6 +181,14 @@ Mlflow = Annotated[
     typer.Option(
         help="Tracking URI of an MLflow that the run is logged to as well: sqlite:///mlflow.db, "
         "http://host:5000. The package mlflow has to be installed."
+    ),
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        help="Folder for the record of the run (run.json); by default it lies beside what is "
+        "written, and a run that only prints leaves none.",
     ),
 ]
 Quarantine = Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from causal_ranker.cli.options import Record
 from causal_ranker.cli.told import on_tables
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 @app.command("match")
 @on_tables
 def _match(
+    context: typer.Context,
     data: _Data,
     outcome: _Outcome,
     covariate: Annotated[
@@ -40,27 +42,31 @@ def _match(
     caliper: Annotated[
         float, typer.Option(help="Largest distance, in standard deviations of the log odds.")
     ] = 0.2,
+    record: Record = None,
     as_json: _Json = False,
 ) -> None:
     """Compare treated rows with controls of the same propensity, and show the balance."""
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.experiments.quasi.sections import matched_section
     from causal_ranker.experiments.quasi.tables import read_matched
 
-    found = read_matched(
-        _table(data),
-        outcome=outcome,
-        treatment=treatment,
-        covariates=covariate,
-        user=user,
-        propensity=propensity,
-        caliper=caliper,
-    )
-    _show(found, matched_section(found, covariates=covariate), as_json)
+    with recorded(context, inputs={"data": data}, record=record) as figures:
+        found = read_matched(
+            _table(data),
+            outcome=outcome,
+            treatment=treatment,
+            covariates=covariate,
+            user=user,
+            propensity=propensity,
+            caliper=caliper,
+        )
+        _show(found, matched_section(found, covariates=covariate), figures=figures, as_json=as_json)
 
 
 @app.command("fixed-effects")
 @on_tables
 def _fixed_effects(
+    context: typer.Context,
     data: _Data,
     outcome: _Outcome,
     unit: Annotated[
@@ -69,26 +75,30 @@ def _fixed_effects(
     period: Annotated[str, typer.Option(help="Column of the time.")],
     treatment: _Treatment = "treatment",
     cluster: _User = "user_id",
+    record: Record = None,
     as_json: _Json = False,
 ) -> None:
     """Compare units with themselves at other times (two-way fixed effects)."""
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.experiments.quasi.sections import fixed_effects_section
     from causal_ranker.experiments.quasi.tables import read_fixed_effects
 
-    found = read_fixed_effects(
-        _table(data),
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        cluster=cluster,
-    )
-    _show(found, fixed_effects_section(found), as_json)
+    with recorded(context, inputs={"data": data}, record=record) as figures:
+        found = read_fixed_effects(
+            _table(data),
+            outcome=outcome,
+            treatment=treatment,
+            unit=unit,
+            period=period,
+            cluster=cluster,
+        )
+        _show(found, fixed_effects_section(found), figures=figures, as_json=as_json)
 
 
 @app.command("differences")
 @on_tables
 def _differences(
+    context: typer.Context,
     data: _Data,
     outcome: _Outcome,
     unit: Annotated[str, typer.Option(help="Column of what the change came to.")],
@@ -97,21 +107,25 @@ def _differences(
     treated: Annotated[
         str, typer.Option(help="Column of whether the change came to the unit, 0 or 1.")
     ] = "treated",
+    record: Record = None,
     as_json: _Json = False,
 ) -> None:
     """Compare the change of one group with that of another, and check the trends before."""
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.experiments.quasi.sections import differences_section
     from causal_ranker.experiments.quasi.tables import read_differences
 
-    found, periods = read_differences(
-        _table(data), outcome=outcome, treated=treated, unit=unit, period=period, since=since
-    )
-    _show(found, differences_section(found, periods=periods), as_json)
+    with recorded(context, inputs={"data": data}, record=record) as figures:
+        found, periods = read_differences(
+            _table(data), outcome=outcome, treated=treated, unit=unit, period=period, since=since
+        )
+        _show(found, differences_section(found, periods=periods), figures=figures, as_json=as_json)
 
 
 @app.command("discontinuity")
 @on_tables
 def _discontinuity(
+    context: typer.Context,
     data: _Data,
     outcome: _Outcome,
     running: Annotated[str, typer.Option(help="Column that decides on the treatment.")],
@@ -128,23 +142,26 @@ def _discontinuity(
     bandwidth: Annotated[
         float | None, typer.Option(help="How near rows must be; chosen by default.")
     ] = None,
+    record: Record = None,
     as_json: _Json = False,
 ) -> None:
     """Compare rows just above a cut-off with rows just below."""
+    from causal_ranker.cli.recorded import recorded
     from causal_ranker.experiments.quasi.sections import discontinuity_section
     from causal_ranker.experiments.quasi.tables import read_discontinuity
 
-    found = read_discontinuity(
-        _table(data),
-        outcome=outcome,
-        treatment=treatment,
-        running=running,
-        user=user,
-        request=request or (),
-        cutoff=cutoff,
-        bandwidth=bandwidth,
-    )
-    _show(found, discontinuity_section(found), as_json)
+    with recorded(context, inputs={"data": data}, record=record) as figures:
+        found = read_discontinuity(
+            _table(data),
+            outcome=outcome,
+            treatment=treatment,
+            running=running,
+            user=user,
+            request=request or (),
+            cutoff=cutoff,
+            bandwidth=bandwidth,
+        )
+        _show(found, discontinuity_section(found), figures=figures, as_json=as_json)
 
 
 def _table(data: str) -> ibis.Table:
@@ -153,7 +170,7 @@ def _table(data: str) -> ibis.Table:
     return read_table(data, connect(), name="the table")
 
 
-def _show(found: Any, section: Section, as_json: bool) -> None:
+def _show(found: Any, section: Section, *, figures: dict[str, Any], as_json: bool) -> None:
     from dataclasses import asdict
 
     from rich.console import Console
@@ -161,7 +178,8 @@ def _show(found: Any, section: Section, as_json: bool) -> None:
     from causal_ranker.reporting.console import print_section
     from causal_ranker.reporting.json import to_line
 
+    figures.update(asdict(found))
     if as_json:
-        typer.echo(to_line(asdict(found)))
+        typer.echo(to_line(figures))
     else:
         print_section(section, Console())

@@ -17,7 +17,7 @@ from causal_ranker.logs.sources import connect, read_table, reading
 from causal_ranker.reporting.blocks import Section, Table
 from causal_ranker.reporting.places import check_file
 
-__all__ = ["TableFile", "credits_section", "read_offer", "surface_shares_section"]
+__all__ = ["TableFile", "count_credits", "credits_section", "read_offer", "surface_shares_section"]
 
 _UNKNOWN = "(unknown)"
 
@@ -110,7 +110,7 @@ def read_offer(path: str) -> list[tuple[int | str, float]]:
     return list(zip(offer[C.ITEM].to_pylist(), offer[C.BASE_SCORE].to_pylist(), strict=True))
 
 
-def credits_section(credits: ibis.Table) -> Section:
+def count_credits(credits: ibis.Table) -> dict[str, int]:
     """Count plays by whether an impression led to them.
 
     Parameters
@@ -120,8 +120,8 @@ def credits_section(credits: ibis.Table) -> Section:
 
     Returns
     -------
-    Section
-        One table.
+    dict of str to int
+        Plays by what led to them, and all of them.
     """
     organic = credits[C.IMPRESSION].isnull()
     counts = credits.aggregate(
@@ -131,12 +131,27 @@ def credits_section(credits: ibis.Table) -> Section:
     with reading("credits"):
         found = counts.to_pyarrow().to_pylist()[0]
     plays, alone = int(found["plays"]), int(found["organic"] or 0)
-    rows = [
-        ("credited to an impression", plays - alone),
-        ("organic", alone),
-        ("plays that count", plays),
-    ]
-    return Section("Attribution", [Table(("plays", "count"), rows)])
+    return {
+        "credited to an impression": plays - alone,
+        "organic": alone,
+        "plays that count": plays,
+    }
+
+
+def credits_section(counts: dict[str, int]) -> Section:
+    """Show what `count_credits` counted.
+
+    Parameters
+    ----------
+    counts : dict of str to int
+        Plays by what led to them.
+
+    Returns
+    -------
+    Section
+        One table.
+    """
+    return Section("Attribution", [Table(("plays", "count"), list(counts.items()))])
 
 
 def surface_shares_section(shares: SurfaceShares) -> Section:

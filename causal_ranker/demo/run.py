@@ -36,11 +36,14 @@ class DemoResult:
         The registry that the model was published in.
     figures : dict
         The numbers, as in ``figures.json`` beside the report.
+    config : dict
+        The chain's settings, as plain values.
     """
 
     report_path: Path
     model_path: Path
     figures: dict[str, Any]
+    config: dict[str, Any]
 
 
 def run_demo(
@@ -109,7 +112,12 @@ def run_demo(
     if console is not None:
         show(done, report_path=report_path, console=console)
         console.print(f"time    {figures['seconds']:.0f} s", soft_wrap=True)
-    return DemoResult(report_path=report_path, model_path=done.model, figures=figures)
+    return DemoResult(
+        report_path=report_path,
+        model_path=done.model,
+        figures=figures,
+        config=done.ranker.config_.model_dump(mode="json"),
+    )
 
 
 def _figures(done: Demonstration, *, seconds: float) -> dict[str, Any]:

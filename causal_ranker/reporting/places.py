@@ -9,13 +9,15 @@ from causal_ranker.errors import ConfigError
 __all__ = ["check_file", "make_folder"]
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, *, option: str = "--out") -> None:
     """Create a folder for results.
 
     Parameters
     ----------
     folder : Path
         The folder; its parents are created too.
+    option : str
+        What it was named by.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def make_folder(folder: Path) -> None:
         raise ConfigError(
             expected=f"a folder at {folder}, or a place to create it",
             came=error.strerror or str(error),
-            do="Choose another path with --out.",
+            do=f"Choose another path with {option}.",
         ) from error
 
 

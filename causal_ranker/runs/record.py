@@ -1,7 +1,8 @@
 """The record of runs: what was run on what, with which settings, and what came of it.
 
-Each run writes one ``run.json`` beside its results; a folder of runs is the whole store. Whoever
-keeps theirs in MLflow has it there, too (`causal_ranker.runs.mlflow`).
+Each run writes one ``run.json`` into the folder of its results, or one ``NAME.run.json`` beside the
+file NAME where its result is one file; a folder of runs is the whole store. Whoever keeps theirs in
+MLflow has it there, too (`causal_ranker.runs.mlflow`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from causal_ranker.errors import ConfigError
 from causal_ranker.reporting.json import to_line
-from causal_ranker.runs.inputs import fingerprints
+from causal_ranker.runs.inputs import Hashed, fingerprints
 
 __all__ = [
     "RunRecord",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _FILE: Final = "run.json"
+_BESIDE: Final = f".{_FILE}"
 
 
 @dataclass
@@ -72,6 +74,7 @@ def recording(
     settings: Mapping[str, Any],
     inputs: Mapping[str, str | None],
     versions: Mapping[str, str],
+    hashed: Hashed = "rows",
     also: Callable[[RunRecord, Path], None] | None = None,
 ) -> Iterator[RunRecord]:
     """Record a run; the record is written when the block ends without an error.
@@ -79,7 +82,7 @@ def recording(
     Parameters
     ----------
     folder : Path
-        The folder of the run's results.
+        The folder of the run's results, or the one file that it writes.
     command : str
         What is run.
     settings : mapping of str to values
@@ -88,6 +91,8 @@ def recording(
         Paths of what is read, by name; None is left out.
     versions : mapping of str to str
         Versions of packages.
+    hashed : {"rows", "bytes", "nothing"}
+        What of the inputs is hashed (`causal_ranker.runs.inputs.fingerprints`).
     also : callable, optional
         Is told the record and the folder once it is written: what
         `causal_ranker.runs.mlflow.open_tracking` returned.
@@ -106,7 +111,7 @@ def recording(
         command=command,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         settings=dict(settings),
-        inputs=fingerprints(inputs),
+        inputs=fingerprints(inputs, hashed=hashed),
         versions=dict(versions),
     )
     begun = time.perf_counter()
@@ -123,7 +128,7 @@ def write_run(folder: Path, record: RunRecord) -> None:
     Parameters
     ----------
     folder : Path
-        The folder of the run's results, made where it is missing.
+        The folder of the run's results, made where it is missing; or the one file that it wrote.
     record : RunRecord
         The record.
 
@@ -132,17 +137,26 @@ def write_run(folder: Path, record: RunRecord) -> None:
     ConfigError
         If it cannot be written.
     """
-    aside = folder / f"{_FILE}.part"
+    path = _path_of(folder)
+    aside = path.with_name(f"{path.name}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         aside.write_text(to_line(asdict(record)) + "\n", encoding="utf-8")
-        os.replace(aside, folder / _FILE)
+        os.replace(aside, path)
     except OSError as error:
         raise ConfigError(
-            expected=f"a folder for the run's record at {folder}",
+            expected=f"a folder for the run's record at {path.parent}",
             came=error.strerror or str(error),
             do="Choose another folder with --out.",
         ) from error
+
+
+def _path_of(place: Path) -> Path:
+    """Say where the record of a place lies; a file that is gone since has one still."""
+    beside = place.with_name(f"{place.name}{_BESIDE}") if place.name else place / _FILE
+    if place.is_file() or (beside.is_file() and not place.is_dir()):
+        return beside
+    return place / _FILE
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -151,7 +165,7 @@ def read_run(folder: Path) -> RunRecord:
     Parameters
     ----------
     folder : Path
-        The folder of its results.
+        The folder of its results, or the file.
 
     Returns
     -------
@@ -163,7 +177,7 @@ def read_run(folder: Path) -> RunRecord:
     ConfigError
         If there is none, or it is not one.
     """
-    path = folder / _FILE
+    path = _path_of(folder)
     try:
         return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
@@ -185,17 +199,18 @@ def list_runs(root: Path) -> dict[str, RunRecord]:
     Returns
     -------
     dict of str to RunRecord
-        Records by folder, relative to `root`.
+        Records by folder or file, relative to `root`.
 
     Raises
     ------
     ConfigError
         If a record cannot be read.
     """
-    found = {
-        str(path.parent.relative_to(root)): read_run(path.parent)
-        for path in sorted(root.rglob(_FILE))
-    }
+    places = [path.parent for path in root.rglob(_FILE)]
+    places += [
+        path.with_name(path.name.removesuffix(_BESIDE)) for path in root.rglob(f"?*{_BESIDE}")
+    ]
+    found = {str(place.relative_to(root)): read_run(place) for place in sorted(places)}
     return dict(sorted(found.items(), key=lambda pair: pair[1].started, reverse=True))
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from causal_ranker.cli.coldstart import _fit
 from causal_ranker.coldstart.recommender import MODELS
+from causal_ranker.runs.record import read_run
 from tests.cli.calling import MESSAGE, Run
 
 N_USERS, N_ITEMS, N_NEW = 90, 320, 80
@@ -54,6 +55,10 @@ def test_from_plays_to_a_fair_page(shop: Path, fitted: Path, tmp_path: Path, run
     code, out, _ = run(*words, "--out", fair)
     assert code == 0
     assert "new items: 80" in out
+    record = read_run(fair)
+    assert (record.command, record.figures["new_items"]) == ("coldstart debias", N_NEW)
+    assert set(record.inputs) == {"interactions", "scores"}
+    assert all(len(each["content"]) == 32 for each in record.inputs.values())
     assert "Strengths tried on items held out" in out
     code, out, err = run(*words, "--method", "two_tiers", "--out", tmp_path / "t.parquet", "--json")
     assert (code, err) == (0, "")
@@ -81,6 +86,10 @@ def test_from_plays_to_a_fair_page(shop: Path, fitted: Path, tmp_path: Path, run
         assert words_told in out
     assert page.read_text("utf-8").count("<svg") == 1
     assert drawing.read_text("utf-8").startswith("<svg")
+    record = read_run(page)
+    assert record.command == "coldstart evaluate"
+    assert set(record.inputs) == {"interactions", "warm", "scores 0", "scores 1", "scores 2"}
+    assert set(record.figures["rankings"]) == {"base", "gen", "t"}
     code, out, err = run(*judge, "--k", 15, "--k", 20, "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)
@@ -106,6 +115,7 @@ def test_new_items_are_embedded_later(shop: Path, fitted: Path, tmp_path: Path, 
     code, printed, err = run(*words)
     assert (code, err) == (0, "")
     assert "30 items embedded, 0 of them without content" in printed
+    assert read_run(out).figures == {"items": 30, "without_content": 0}
     with np.load(out) as new, np.load(fitted / "embeddings.npz") as all_items:
         np.testing.assert_array_equal(new["items"], all_items["items"][:30])
         np.testing.assert_array_equal(new["users"], all_items["users"])
@@ -166,6 +176,10 @@ def test_what_is_fitted_is_told_in_one_line(shop: Path, tmp_path: Path, run: Run
     assert (code, err) == (0, "")
     told = json.loads(out)
     assert (told["model"], told["warm_items"], told["held_out"]) == ("knn", 240, None)
+    record = read_run(tmp_path / "knn")
+    assert {**record.figures, "out": told["out"]} == told
+    assert (record.settings["seed"], record.settings["config"]["neighbours"]) == (0, 7)
+    assert set(record.inputs) == {"interactions", "items"}
     saved = json.loads((tmp_path / "knn" / "model.json").read_text("utf-8"))
     assert saved["config"]["neighbours"] == 7
 

@@ -21,7 +21,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def run_demo(**settings: Any) -> DemoResult:
         found.update(settings)
         settings["out"].mkdir(parents=True)
-        return DemoResult(Path("report.html"), Path("model"), {"diff_vs_base": 0.25})
+        return DemoResult(Path("report.html"), Path("model"), {"diff_vs_base": 0.25}, {"k": 4})
 
     monkeypatch.setattr(causal_ranker.demo, "run_demo", run_demo)
     return found
@@ -45,4 +45,12 @@ def test_every_option_reaches_the_demo(
     assert asked.pop("out") == tmp_path / "out"
     assert asked == expected
     (record,) = (tmp_path / "out").rglob("run*.json")
-    assert json.loads(record.read_text("utf-8"))["figures"] == {"diff_vs_base": 0.25}
+    told = json.loads(record.read_text("utf-8"))
+    assert told["figures"] == {"diff_vs_base": 0.25}
+    assert told["settings"]["config"] == {"k": 4}
+    read = told["inputs"]
+    if expected["data"] == "world":
+        assert read == {}
+    else:
+        assert read["complete journey"]["files"] >= 3
+        assert len(read["complete journey"]["content"]) == 32

@@ -31,11 +31,26 @@ def test_a_setting_with_its_value_meaning_and_range(run: Run, tmp_path: Path) ->
     assert rule in told["features.windows_days"]["refused"]
 
 
-@pytest.mark.parametrize("of", ["serve", "monitor"])
+@pytest.mark.parametrize("of", ["serve", "monitor", "experiment"])
 def test_settings_of_other_commands(run: Run, of: str) -> None:
     code, out, _ = run("explain-config", "--of", of)
     assert code == 0
     assert "May be" in out
+
+
+def test_what_a_file_has_to_say_is_told_without_one(run: Run, tmp_path: Path) -> None:
+    words = ("explain-config", "--of", "experiment", "--key", "metrics[0].column")
+    code, out, _ = run(*words)
+    assert code == 0
+    assert out.splitlines()[0] == "metrics[0].column = null  (has to be given)"
+    _, out, _ = run("explain-config", "--of", "experiment", "--json")
+    told = {each["key"]: each for each in json.loads(out)["settings"]}
+    assert {key for key, each in told.items() if each["required"]} == {"metrics[0].column"}
+    assert told["level"]["value"] == 0.95
+    file = tmp_path / "test.toml"
+    file.write_text("[[metrics]]\ncolumn = 'plays'\n", "utf-8")
+    _, out, _ = run("explain-config", file, *words[1:])
+    assert out.splitlines()[0] == 'metrics[0].column = "plays"  (given)'
 
 
 @pytest.mark.parametrize(

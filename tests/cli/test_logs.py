@@ -16,6 +16,7 @@ import pytest
 from causal_ranker import CausalRanker
 from causal_ranker.columns import Columns as C
 from causal_ranker.errors import OverlapError
+from causal_ranker.runs.record import read_run
 from causal_ranker.serving.bundle import load_bundle
 from causal_ranker.worlds.logs import WorldLogs
 from tests.cli.calling import MESSAGE, TABLES, Files, Run
@@ -43,7 +44,8 @@ def test_credits_are_written(
     organic = int(credits[C.IMPRESSION].isna().sum())
     assert 0 < organic < len(tables["plays"])
     assert re.search(rf"organic +{organic:,}\b", out)
-    assert list(target.parent.iterdir()) == [target]
+    record = target.with_name(f"{target.name}.run.json")
+    assert sorted(target.parent.iterdir()) == [target, record]
 
 
 def test_learned_shares_of_surfaces_are_told_and_used(
@@ -234,6 +236,10 @@ def test_evaluation_learns_before_the_cut_and_reports_after_it(
     assert pairs[0] == pairs[1]
     assert [row[0] for row in files["rows"]] == [*TABLES, "users", "items"]
     assert files["rows"][0][3] == Path(words[1]).stat().st_size
+    record = read_run(tmp_path / "a report")
+    assert record.settings["config"] == ranker.config_.model_dump(mode="json")  # as it was found
+    assert record.inputs["candidates"]["rows"] == len(logs.candidates)
+    assert record.figures["verdict"] == report.document.verdict
 
 
 def test_a_refusal_is_written_where_an_older_report_was(

@@ -25,6 +25,7 @@ from causal_ranker.attribution.config import AttributionConfig
 from causal_ranker.chain.config import ChainConfig
 from causal_ranker.chain.logs import label_logs, read_logs
 from causal_ranker.logs.sources import connect, read_table
+from causal_ranker.runs.record import read_run
 from causal_ranker.worlds.logs import WorldLogs
 from pipelines.spark_labels import main
 from tests.cli.calling import MESSAGE, ROOT, environment, small_world
@@ -291,8 +292,9 @@ def test_it_runs_on_the_cluster_that_spark_submit_names(options: Options, tmp_pa
         ),
     ):
         script = ROOT / "pipelines" / "spark_labels.py"
+        told = [*words(options), "--record", str(tmp_path / "record")]
         done = subprocess.run(
-            [str(bin_ / "spark-submit"), "--master", master, str(script), *words(options)],
+            [str(bin_ / "spark-submit"), "--master", master, str(script), *told],
             env=env,
             capture_output=True,
             text=True,
@@ -301,4 +303,7 @@ def test_it_runs_on_the_cluster_that_spark_submit_names(options: Options, tmp_pa
         )
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in work.glob("app-*/*")) == ["0", "1"]
+    record = read_run(tmp_path / "record")
+    assert Path(record.figures["labels"]).is_dir()
+    assert record.inputs["plays"]["bytes"] > 0
     check_what_was_written(options, *by_the_chain(options, AttributionConfig()))

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,14 @@ import pytest
 
 from causal_ranker.drift.review.queue import ReviewQueue
 from causal_ranker.logs.sources import connect, read_table
+from causal_ranker.runs.record import read_run
 from causal_ranker.serving.registry import Registry
 from tests.cli.calling import ROOT, small_world
 
 pytestmark = pytest.mark.slow
 
 _LIMIT_S = 900
-STEPS = (
+TRAIN = (
     "start",
     "attribute",
     "label",
@@ -37,6 +39,10 @@ STEPS = (
     "promote",
     "end",
 )
+BACKFILL = ("start", "split", "credit", "join", "end")
+MONITOR = ("start", "watch", "review", "end")
+#: Soon enough for a step that does little: its process has hardly begun.
+SOON = {"credit": 1.0, "watch": 1.0, "others": 0.3}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +126,19 @@ def kill_in(process: subprocess.Popen[str], step: str, *, after_s: float) -> tup
     return run, begun
 
 
+def killed_in_each(
+    flow: str, steps: Sequence[str], *words: object, folder: Path, after_s: Mapping[str, float]
+) -> str:
+    """Run a flow, kill it in each of its steps, go on each time, and return what the end told."""
+    for at, step in enumerate(steps):
+        process = start(flow, *words, folder=folder)
+        run, begun = kill_in(process, step, after_s=after_s.get(step, after_s["others"]))
+        # What had ended is not done again: the step that was killed before is the first to begin.
+        assert begun[0] == steps[max(at - 1, 0)]
+        words = ("resume", "--origin-run-id", run)
+    return finish(start(flow, *words, folder=folder))
+
+
 def _kill(process: subprocess.Popen[str]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -132,15 +151,9 @@ def test_a_run_that_is_killed_in_each_step_ends_as_one_that_is_not(
     logs: Path, tmp_path: Path
 ) -> None:
     file = settings(tmp_path, logs, least_gain=-1.0)
-    first = ("run", "--settings", file, "--out", tmp_path / "runs")
-    words: tuple[object, ...] = first
-    for at, step in enumerate(STEPS):
-        process = start("train", *words, folder=tmp_path)
-        run, begun = kill_in(process, step, after_s=1.0 if step != "learn" else 4.0)
-        # What had ended is not done again: the step that was killed before is the first to begin.
-        assert begun[0] == STEPS[max(at - 1, 0)]
-        words = ("resume", "--origin-run-id", run)
-    told = finish(start("train", *words, folder=tmp_path))
+    words = ("run", "--settings", file, "--out", tmp_path / "runs")
+    after = {"learn": 4.0, "others": 1.0}
+    told = killed_in_each("train", TRAIN, *words, folder=tmp_path, after_s=after)
 
     registry = Registry(tmp_path / "models")
     (version,) = registry.versions()
@@ -173,7 +186,9 @@ def test_what_fails_the_gate_is_not_published_and_the_run_says_why(
     assert "Causal Ranker, learner" in card.read_text(encoding="utf-8")
 
 
-def test_days_are_filled_in_parallel_and_after_a_kill(logs: Path, tmp_path: Path) -> None:
+def test_days_are_filled_in_parallel_and_after_a_kill_in_each_step(
+    logs: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "backfill.toml"
     file.write_text(
         f"""
@@ -183,17 +198,23 @@ def test_days_are_filled_in_parallel_and_after_a_kill(logs: Path, tmp_path: Path
         days_a_task = 3
         """
     )
-    kill_in(start("backfill", "run", "--settings", file, folder=tmp_path), "credit", after_s=1.0)
-    told = finish(start("backfill", "resume", folder=tmp_path))
+    words = ("run", "--settings", file)
+    told = killed_in_each("backfill", BACKFILL, *words, folder=tmp_path, after_s=SOON)
     days = sorted((tmp_path / "credits").glob("date=*/credits.parquet"))
     assert f"{len(days)} days" in told
     plays = pq.read_table(logs / "plays.parquet")
     connection = connect()
     found = read_table(str(tmp_path / "credits"), connection, name="credits")
     assert found["play_id"].nunique().to_pyarrow().as_py() == plays.num_rows
+    record = read_run(tmp_path / "credits")
+    assert record.command == "backfill flow"
+    assert record.inputs["plays"]["rows"] == plays.num_rows
+    assert record.settings["days_a_task"] == 3
+    assert len(record.figures["credits"]) == len(days)
 
 
-def test_tables_are_watched_and_alerts_go_to_review(tmp_path: Path) -> None:
+def watched(tmp_path: Path) -> Path:
+    """Settings of a table that moves and of one that does not."""
     rng = np.random.default_rng(7)
     for name, shift in (("before", 0.0), ("now", 1.5)):
         rows = {"score": rng.normal(shift, 1, 3_000), "calm": rng.normal(size=3_000)}
@@ -210,6 +231,11 @@ def test_tables_are_watched_and_alerts_go_to_review(tmp_path: Path) -> None:
         window = "{tmp_path / "before.parquet"}"
         """
     )
+    return file
+
+
+def test_tables_are_watched_and_alerts_go_to_review(tmp_path: Path) -> None:
+    file = watched(tmp_path)
     words = ("run", "--settings", file, "--out", tmp_path / "runs")
     told = finish(start("monitor", *words, folder=tmp_path))
     assert "advice: stop; 1 new alerts to review" in told or "advice: retrain; 1 new" in told
@@ -217,6 +243,22 @@ def test_tables_are_watched_and_alerts_go_to_review(tmp_path: Path) -> None:
     assert json.loads((folder / "scores.json").read_text())["drifted"] == ["score"]
     assert json.loads((folder / "still.json").read_text())["advice"] == "nothing"
     assert {each.suffix for each in folder.iterdir()} == {".html", ".json", ".prom"}
+    record = read_run(folder)
+    assert record.command == "monitor flow"
+    assert record.inputs["scores window"]["rows"] == 3_000
+    assert record.figures["drifted"] == {"scores": ["score"], "still": []}
+    assert set(record.settings["tables"]) == {"scores", "still"}
     with ReviewQueue(tmp_path / "review.sqlite") as queue:
         (entry,) = queue.entries(kind="alert")
     assert entry.about.subject == "score"
+
+
+def test_a_watch_that_is_killed_in_each_step_tells_of_each_alert_once(tmp_path: Path) -> None:
+    words = ("run", "--settings", watched(tmp_path), "--out", tmp_path / "runs")
+    told = killed_in_each("monitor", MONITOR, *words, folder=tmp_path, after_s=SOON)
+    assert "scores: " in told
+    assert "still: " in told
+    (record,) = (tmp_path / "runs").glob("*/run.json")
+    assert read_run(record.parent).figures["drifted"] == {"scores": ["score"], "still": []}
+    with ReviewQueue(tmp_path / "review.sqlite") as queue:
+        assert [each.about.subject for each in queue.entries(kind="alert")] == ["score"]
