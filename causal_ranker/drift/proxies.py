@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from causal_ranker.drift.protocol import Decision, DetectorConfig, decide, fitted
 from causal_ranker.errors import EmptyError, SchemaError
-from causal_ranker.stats._arrays import Array, IntArray, binary_vector, same_size
+from causal_ranker.stats._arrays import Array, IntArray, as_numbers, binary_vector, same_size
 from causal_ranker.stats._codes import whole_numbers
 from causal_ranker.stats._student import two_sided_quantile
 from causal_ranker.stats.intervals import Interval, clustered_ratio
@@ -273,12 +273,7 @@ class Proxy(DetectorConfig):
 
 
 def _values(values: ArrayLike, *, name: str) -> Array:
-    try:
-        vector = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SchemaError(
-            expected=f"numbers in the {name}", came=str(error), do="Convert the column to numbers."
-        ) from None
+    vector = as_numbers(values, name=name)
     if vector.ndim != 1:
         raise SchemaError(
             expected=f"one dimension in the {name}",
