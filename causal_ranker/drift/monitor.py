@@ -16,6 +16,7 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.drift.check import Check
 from causal_ranker.drift.columns import ColumnDrift, Levels, compare_columns
+from causal_ranker.drift.dated import require_days, wholly_before
 from causal_ranker.drift.days import Calendar
 from causal_ranker.drift.health.checks import check_model
 from causal_ranker.drift.health.roles import Roles, Sides, lists_of, read_rows
@@ -206,7 +207,7 @@ def monitor(
     RowError
         If rows have no day, or the window does not begin after the reference's last day.
     SchemaError
-        If a named column is absent, or no column can be compared.
+        If a named column is absent, that of days holds none, or no column can be compared.
     """
     config = config or MonitorConfig()
     tables = [
@@ -215,6 +216,8 @@ def monitor(
     keys = [name for name in (config.day, config.segment) if name is not None]
     for table, name in zip(tables, ("the reference", "the window"), strict=True):
         require_columns(table, keys, name=name)
+        if config.day is not None:
+            require_days(table, config.day, name=name)
     require_columns(tables[0], config.roles.columns, name="the reference")
     keys += config.roles.columns
     if columns is not None:
@@ -249,6 +252,8 @@ def monitor(
         notes.append(f"Too many values to be categories, not compared: {listed(cells.uncounted)}.")
     if left := [name for name in wanted if name not in compared]:
         notes.append(f"Neither numbers, text nor booleans, not compared: {listed(left)}.")
+    if config.day is None and (odd := wholly_before(*tables, left)):
+        notes.append(f"By {listed(odd)} the window is older than the reference: were they swapped?")
     calendar = Calendar.of_days(
         before.days, now.days, weekly=config.weekly and config.day is not None
     )
@@ -305,6 +310,11 @@ def monitor(
         )
     if absent := sorted(s for s in before.rows if s is not None and not now.rows[s].sum()):
         notes.append(f"Segments without a row in the window: {listed(absent)}.")
+    if now.new_segments:
+        notes.append(
+            "Segments that the reference does not have, compared within all rows alone: "
+            f"{listed(now.new_segments)}."
+        )
     looked = [
         f"{count} {what}"
         for count, what in (

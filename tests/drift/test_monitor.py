@@ -95,6 +95,8 @@ def test_what_happens_in_one_segment_only_is_seen_there() -> None:
     }
     gone = run(before, now[now["device"] == "tv"], segment="device")
     assert "Segments without a row in the window: phone." in gone.notes
+    new = run(before[before["device"] == "tv"], now, segment="device", together=False)
+    assert new.notes[-1].endswith("compared within all rows alone: phone.")
 
 
 def test_what_moved_besides_the_distribution() -> None:
@@ -204,11 +206,20 @@ def test_bad_input_is_told() -> None:
         run(good, later.assign(day=later["day"].where(later["a"] > 1)), day="day")
     with pytest.raises(SchemaError, match="'week'"):
         run(good, later, day="week")
+    with pytest.raises(SchemaError, match="dates or timestamps in 'a' of the reference; got float"):
+        run(good, later, day="a")
+    words = later.assign(day=["2025-01-13", "soon"])
+    with pytest.raises(RowError, match="'day' of the window; got 1 rows of other words"):
+        run(good, words, day="day")
+    with pytest.raises(SchemaError, match="window with one type in each column"):
+        run(good, good.assign(a=[1, "two"]))
     with pytest.raises(ConfigError, match="level"):
         MonitorConfig(level=2)
     many = pd.DataFrame({"a": np.arange(80.0), "s": np.arange(80).astype(str)})
     with pytest.raises(ConfigError, match="at most 50 segments"):
         run(many, many, segment="s")
+    # without a column of days it cannot be known, but for what other columns say
+    assert run(later, good, together=False).notes[-1].startswith("By day the window is older")
     few = run(good, later, day="day")
     assert "teach no level" in few.notes[0]
 
