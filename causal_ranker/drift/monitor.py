@@ -27,7 +27,7 @@ from causal_ranker.drift.schema import SchemaChange, schema_changes
 from causal_ranker.drift.together.looks import Together, look_together
 from causal_ranker.drift.together.sample import draw_sides
 from causal_ranker.drift.verdict import Advice, Finding, Verdict, judge, listed
-from causal_ranker.errors import EmptyError, RowError, SchemaError
+from causal_ranker.errors import ConfigError, EmptyError, RowError, SchemaError
 from causal_ranker.logs.carry import bring_over
 from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import connect, read_table
@@ -88,7 +88,7 @@ class MonitorConfig(FrozenConfig):
     watch_share: _Share = 0.2
     stop_share: _Share = 0.5
     stop_missing: _Share = 0.5
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,8 @@ def monitor(
 
     Raises
     ------
+    ConfigError
+        If the list of columns is empty.
     EmptyError
         If a table has fewer than two rows, or the reference lacks a weekday of the window.
     RowError
@@ -221,12 +223,19 @@ def monitor(
     require_columns(tables[0], config.roles.columns, name="the reference")
     keys += config.roles.columns
     if columns is not None:
+        if not columns:
+            raise ConfigError(
+                expected="at least one column to compare",
+                came="an empty list",
+                do="Name columns, or leave them out for all.",
+            )
         require_columns(tables[0], columns, name="the reference")
-        tables = [
-            table.select(*dict.fromkeys(n for n in [*columns, *keys] if n in table.columns))
-            for table in tables
-        ]
-    changes = schema_changes(*tables)
+        tables = [_narrowed(table, [*columns, *keys]) for table in tables]
+    changes = [
+        change
+        for change in schema_changes(*tables)
+        if columns is None or change.column in {*columns, *keys}
+    ]
     apart = {change.column for change in changes if change.kind != "other_number"}
     kinds = tables[0].schema()
     chosen, own = set(columns or ()), _IDS | set(config.roles.columns)
@@ -369,6 +378,11 @@ def _on_duckdb(table: ibis.Table, name: str) -> ibis.Table:
     connection = connect()
     here = read_table(table, connection, name=name)
     return here if not backends else bring_over(here, connection, name=name)
+
+
+def _narrowed(table: ibis.Table, names: Sequence[str]) -> ibis.Table:
+    here = [name for name in dict.fromkeys(names) if name in table.columns]
+    return table.select(*here) if here else table  # its rows count nevertheless
 
 
 def _comparable(kind: Any) -> bool:

@@ -110,10 +110,10 @@ def plan(
     numbers = {}
     every = max(1, int(table.count().to_pyarrow().as_py()) // _SAMPLE)
     for some in _parts(numeric):
-        picked = ", ".join(f"{number_of(name, kinds[name])} AS {quoted(name)}" for name in some)
+        picked = ", ".join(f"{number_of(n, kinds[n])} AS c{k}" for k, n in enumerate(some))
         query = (
-            f"SELECT {picked} FROM (SELECT *, row_number() OVER () AS __row "
-            f"FROM {relation(table)}) WHERE __row % {every} = 0"
+            f"SELECT * EXCLUDE (place) FROM (SELECT {picked}, row_number() OVER () AS place "
+            f"FROM {relation(table)}) WHERE place % {every} = 0"
         )
         for name, column in zip(some, fetched(table, query).columns, strict=True):
             values = column.drop_null().to_numpy().astype(np.float64)

@@ -125,6 +125,10 @@ def test_the_schema_is_told_first() -> None:
     assert report.verdict.sentence.startswith("The schema changed: 3 columns")
     assert report.advice == "stop"
     assert [each.column for each in report.columns] == ["a"]
+    # named, and gone; what else is in the window was not asked for
+    named = monitor(ibis.memtable(before), ibis.memtable(now), columns=["c"])
+    assert [(c.column, c.kind) for c in named.schema] == [("c", "gone")]
+    assert (named.advice, named.rows_now) == ("stop", 2)
     # whole numbers with a first missing value: told, and compared nevertheless
     gap = run(before[["b"]], pd.DataFrame({"b": [1.0, np.nan]}))
     assert gap.schema[0].kind == "other_number"
@@ -166,6 +170,19 @@ def test_huge_integers_that_move() -> None:
     assert run(before, before + 200 * 2**40).drifted == ("a",)
 
 
+def test_columns_may_have_any_name() -> None:
+    names = ["of", "most", "t", "d", "c0", "n", "day", "__day", "__segment", "__tag", "__row"]
+    before, now = (
+        pd.DataFrame(np.random.default_rng(k).normal(size=(60, len(names))), columns=names)
+        for k in range(2)
+    )
+    found = run(before, now)
+    assert [each.column for each in found.columns] == names
+    assert all(check.decision is not None for check in found.together)
+    dated = [side.assign(t0=MONDAY + k) for k, side in ((0, before), (7, now))]
+    assert all(check.decision for check in run(*dated, day="t0", weekly=False).together)
+
+
 def test_ids_are_left_out_and_told() -> None:
     rng = np.random.default_rng(0)
     before = pd.DataFrame(
@@ -196,6 +213,10 @@ def test_bad_input_is_told() -> None:
         run(good, good[:0])
     with pytest.raises(SchemaError, match="'b'"):
         monitor(ibis.memtable(good), ibis.memtable(good), columns=["b"])
+    with pytest.raises(ConfigError, match="at least one column to compare"):
+        monitor(ibis.memtable(good), ibis.memtable(good), columns=[])
+    with pytest.raises(ConfigError, match="seed"):
+        MonitorConfig(seed=-1)
     with pytest.raises(SchemaError, match="numbers, text or booleans"):
         run(good[["day"]], good[["day"]])
     with pytest.raises(RowError, match="after the reference's last day, 2025-01-14"):
