@@ -7,7 +7,7 @@ many at once         `reconstruction`, `clusters`, `discrepancy`, `domain`; `per
 other libraries      `streaming` (river), `alibi`
 the monitor          `monitor` and its parts: `scan`, `sql`, `profiles`, `histograms`, `schema`,
                      `dated`, `signals`, `days`, `stretches`, `columns`, `family`, `check`,
-                     `service`; `verdict`, `sections`, `gauges`
+                     `service`, `notes`; `verdict`, `sections`, `gauges`
 all columns at once  `together/`: rows by lot, what the detectors of many variables say of them
 the model            `health/`: which of the detectors below the monitor asks, and what it makes of
                      their answers

@@ -16,10 +16,11 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.drift.check import Check
 from causal_ranker.drift.columns import ColumnDrift, Levels, compare_columns
-from causal_ranker.drift.dated import require_days, wholly_before
+from causal_ranker.drift.dated import require_days
 from causal_ranker.drift.days import Calendar
 from causal_ranker.drift.health.checks import check_model
 from causal_ranker.drift.health.roles import Roles, Sides, lists_of, read_rows
+from causal_ranker.drift.notes import of_columns, of_segments, of_verdicts
 from causal_ranker.drift.profiles import Profile
 from causal_ranker.drift.review.feedback import MONITOR, Raised
 from causal_ranker.drift.scan import Scan, plan, scan
@@ -256,13 +257,9 @@ def monitor(
     before = scan(tables[0], cells, name="reference")
     now = scan(tables[1], cells, name="window", like=before)
     _check_sizes(before, now, days=config.day is not None)
-    notes = []
-    if cells.uncounted:
-        notes.append(f"Too many values to be categories, not compared: {listed(cells.uncounted)}.")
-    if left := [name for name in wanted if name not in compared]:
-        notes.append(f"Neither numbers, text nor booleans, not compared: {listed(left)}.")
-    if config.day is None and (odd := wholly_before(*tables, left)):
-        notes.append(f"By {listed(odd)} the window is older than the reference: were they swapped?")
+    ids = [name for name in kinds if name in _IDS and name not in {*chosen, *keys}]
+    left = [name for name in wanted if name not in compared]
+    notes = of_columns(tables, cells, (before, now), left=left, ids=ids)
     calendar = Calendar.of_days(
         before.days, now.days, weekly=config.weekly and config.day is not None
     )
@@ -280,7 +277,7 @@ def monitor(
             (r.subject, r.segment, r.signal): r.effect for r in raised if r.detector == MONITOR
         },
     )
-    notes += _of_raised(raised, found, config.levels)
+    notes += of_verdicts(raised, found, config.levels)
     together = Together((), 0.0)
     if at_once:
         drawn = draw_sides(tables, cells, (before, now), calendar=calendar, seed=config.seed)
@@ -317,13 +314,7 @@ def monitor(
             f"The reference has {before.days.size} days, which teach {learned}; take at least "
             f"{math.ceil(1 / level - 1e-9) - 1}."
         )
-    if absent := sorted(s for s in before.rows if s is not None and not now.rows[s].sum()):
-        notes.append(f"Segments without a row in the window: {listed(absent)}.")
-    if now.new_segments:
-        notes.append(
-            "Segments that the reference does not have, compared within all rows alone: "
-            f"{listed(now.new_segments)}."
-        )
+    notes += of_segments(before, now)
     looked = [
         f"{count} {what}"
         for count, what in (
@@ -417,27 +408,6 @@ def _profiles(one: Scan, other: Scan) -> dict[tuple[str, str | None], Profile]:
 
 def _dates(each: Scan) -> tuple[date, ...]:
     return tuple(day for day in each.days.tolist() if day is not None)
-
-
-def _of_raised(raised: Sequence[Raised], found: Sequence[ColumnDrift], levels: Levels) -> list[str]:
-    here = {
-        (each.column, each.segment, signal.kind): signal
-        for each in found
-        for signal in each.signals
-    }
-    notes = []
-    for each in raised:
-        signal = here.get((each.subject, each.segment, each.signal))  # type: ignore[arg-type]
-        if each.detector != MONITOR or signal is None or each.effect <= levels.least(signal.kind):
-            continue
-        times = f"{each.false_alarms} false alarm" + "s" * (each.false_alarms > 1)
-        where = each.subject if each.segment is None else f"{each.subject} ({each.segment})"
-        notes.append(
-            f"By verdicts on {times}, {signal.kind.replace('_', ' ')} of "
-            f"{where} is told from {each.effect:.3g} on, not from {levels.least(signal.kind):.3g}; "
-            f"now it is {signal.decision.effect_size:.3g}."
-        )
-    return notes
 
 
 def _shown_alone(raised: Sequence[Raised], found: Sequence[ColumnDrift], levels: Levels) -> bool:

@@ -167,7 +167,9 @@ def test_odd_columns_stay_quiet(values: object) -> None:
 
 def test_huge_integers_that_move() -> None:
     before = pd.DataFrame({"a": 2**62 + np.arange(300) * 2**40})
-    assert run(before, before + 200 * 2**40).drifted == ("a",)
+    found = run(before, before + 200 * 2**40)
+    assert found.drifted == ("a",)
+    assert found.notes == ("Numbers beyond 2^53, compared as doubles, to about 16 digits: a.",)
 
 
 def test_columns_may_have_any_name() -> None:
@@ -197,6 +199,7 @@ def test_ids_are_left_out_and_told() -> None:
     found = run(before, now)
     assert [each.column for each in found.columns] == ["x"]
     assert found.notes == (
+        "Ids, not compared: user_id.",
         "Too many values to be categories, not compared: note.",
         "Neither numbers, text nor booleans, not compared: t0.",
     )
