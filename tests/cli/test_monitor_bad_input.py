@@ -36,42 +36,56 @@ def call(run: Run, folder: Path, *words: str, **sides: pd.DataFrame) -> tuple[in
     return run(*found)
 
 
-REFUSED = {
+DAYS = ("--day", "day")
+#: Reference, window, options, and words of the error.
+REFUSED: dict[str, tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...], str]] = {
     "an empty window": (table(0), table(1, first=28)[:0], (), "two rows in the window; got 0"),
     "an empty reference": (table(0)[:0], table(1), (), "two rows in the reference; got 0"),
     "a window of one row": (table(0), table(1)[:1], (), "two rows in the window; got 1"),
     "a reference that is newer": (
-        *(table(0, first=28), table(1), ("--day", "day")),
+        table(0, first=28),
+        table(1),
+        DAYS,
         "a window that begins after the reference's last day, 2026-03-01; got a window that begins "
         "on 2026-01-05",
     ),
     "days that are none": (
-        *(table(0, day=1), table(1, day=2), ("--day", "day")),
+        table(0, day=1),
+        table(1, day=2),
+        DAYS,
         "dates or timestamps in 'day' of the reference; got int64",
     ),
     "words in the place of days": (
-        *(table(0), table(1, day="soon"), ("--day", "day")),
+        table(0),
+        table(1, day="soon"),
+        DAYS,
         "in 'day' of the window; got 280 rows of other words, e.g. 'soon'",
     ),
     "a column that nobody has": (table(0), table(1), ("--columns", "z"), "the column 'z'"),
 }
 HUGE = 2**62 + 2**40 * np.arange(ROWS)
-#: Beside advice and verdict, the columns that drifted.
-TOLD = {
+#: Reference, window, advice, begin of the verdict, and the columns that drifted.
+TOLD: dict[str, tuple[pd.DataFrame, pd.DataFrame, str, str, list[str]]] = {
     "a constant": (table(0, k=1.0), table(1, k=1.0), "nothing", "None of 3 columns", []),
     "a constant that changed": (table(0, k=1), table(1, k=2), "retrain", "1 of 3 columns", ["k"]),
     "all missing": (table(0), table(1, x=np.nan), "stop", "Most values of x are missing", ["x"]),
     "all missing in both": (table(0, x=np.nan), table(1, x=np.nan), "nothing", "None of 2", []),
     "another type": (table(0), table(1, x="1"), "stop", "The schema changed: 1 columns", []),
     "a column gone, and most values of another missing": (
-        *(table(0, k=1.0), table(1, y=np.nan)),
-        *("stop", "The schema changed: 1 columns came, went or changed their type (k)", ["y"]),
+        table(0, k=1.0),
+        table(1, y=np.nan),
+        "stop",
+        "The schema changed: 1 columns came, went or changed their type (k)",
+        ["y"],
     ),
     "mixed types": (table(0), table(1, x=[1.5, "two"] * 140), "stop", "The schema changed", []),
     "huge integers": (table(0, k=HUGE), table(1, k=HUGE[::-1]), "nothing", "None of 3", []),
     "huge integers that moved": (
-        *(table(0, k=HUGE), table(1, k=HUGE + 2**47)),
-        *("retrain", "1 of 3 columns drifted (k)", ["k"]),
+        table(0, k=HUGE),
+        table(1, k=HUGE + 2**47),
+        "retrain",
+        "1 of 3 columns drifted (k)",
+        ["k"],
     ),
 }
 
