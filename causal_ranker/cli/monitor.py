@@ -135,6 +135,7 @@ def _monitor(
         )
     if html is not None:
         check_page(html)
+    _check_ends(metrics=(metrics_before, metrics), decisions=(decisions_before, decisions))
     read = {
         "reference": reference,
         "window": window,
@@ -212,11 +213,23 @@ def _roles(words: list[str]) -> Roles:
     return Roles(**found, proxies=tuple(proxies))
 
 
+def _check_ends(**spans: tuple[Path | None, Path | None]) -> None:
+    from causal_ranker.errors import ConfigError
+
+    for name, (beginning, end) in spans.items():
+        if beginning is not None and end is None:
+            raise ConfigError(
+                expected=f"--{name}, too, where --{name}-before is given",
+                came=f"--{name}-before {beginning} alone",
+                do="Give that of the window, or neither.",
+            )
+
+
 def _served(
     before: Path | None, now: Path, tables: list[ibis.Table], *, day: str | None
 ) -> list[Sides]:
     from causal_ranker._extras import require
-    from causal_ranker.drift.scan import first_and_last_day
+    from causal_ranker.drift.dated import first_and_last_day
     from causal_ranker.errors import ConfigError
 
     require("msgspec", extra="serve")

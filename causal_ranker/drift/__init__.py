@@ -6,8 +6,8 @@ one variable         `detectors` (chance known), `distances` (chance learned), `
 many at once         `reconstruction`, `clusters`, `discrepancy`, `domain`; `permuted`
 other libraries      `streaming` (river), `alibi`
 the monitor          `monitor` and its parts: `scan`, `sql`, `profiles`, `histograms`, `schema`,
-                     `signals`, `days`, `columns`, `family`, `check`, `service`; `verdict`,
-                     `sections`, `gauges`
+                     `dated`, `signals`, `days`, `stretches`, `columns`, `family`, `check`,
+                     `service`, `notes`; `verdict`, `sections`, `gauges`
 all columns at once  `together/`: rows by lot, what the detectors of many variables say of them
 the model            `health/`: which of the detectors below the monitor asks, and what it makes of
                      their answers

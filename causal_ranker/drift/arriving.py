@@ -74,7 +74,8 @@ class ArrivingResiduals(DetectorConfig):
     is the chance that *any* look alarms. Rows of one user are taken together, and the reference's
     own error is allowed for.
 
-    It remembers, and so has `add` in the place of `predict`. The statistic is how far the mean
+    It remembers what `add` takes in; `predict` looks with a window more, and keeps nothing. The
+    level holds for looks at windows that are then added. The statistic is how far the mean
     residual is from the reference's in half-widths of that interval, so that the threshold is 1
     and there is no p-value; the effect size is the distance itself, in probability.
 
@@ -137,9 +138,37 @@ class ArrivingResiduals(DetectorConfig):
         NotFittedError
             Before `fit`.
         EmptyError, RowError, SchemaError
-            If the columns are not chances and outcomes, all rows are of one user, or ids are of
-            another type than before; nothing is taken in then.
+            As `predict`; nothing is taken in then.
         """
+        self._arrived, found = self._look(window, clusters)
+        return found
+
+    def predict(self, window: ArrayLike, *, clusters: ArrayLike) -> Decision:
+        """Look at what has been added and at a window, and keep nothing of it.
+
+        Parameters
+        ----------
+        window : array_like, shape (m, 2)
+            As in `fit`; no rows that were added.
+        clusters : array_like of int or str, shape (m,)
+            The user of each row.
+
+        Returns
+        -------
+        Decision
+            Of all rows added so far and these.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        EmptyError, RowError, SchemaError
+            If the columns are not chances and outcomes, all rows are of one user, or ids are of
+            another type than before.
+        """
+        return self._look(window, clusters)[1]
+
+    def _look(self, window: ArrayLike, clusters: ArrayLike) -> tuple[_Sums, Decision]:
         reference = fitted(self._reference, detector=self)
         arrived = _Sums.of(window, clusters, name="window")
         if self._arrived is not None:
@@ -151,14 +180,14 @@ class ArrivingResiduals(DetectorConfig):
                     do="Pass the same column of ids each time.",
                 )
             arrived = self._arrived.plus(arrived)
-        self._arrived = arrived
         change, seen = arrived.mean - reference.mean, int(arrived.rows.sum())
         error = float(np.hypot(arrived.error, reference.error))
         if not error:  # chances of 0 and 1 alone: whoever breaks one is no chance
             statistic = float("inf") if change else 0.0
-            return decide(self, statistic, threshold=1.0, effect_size=abs(change))
+            return arrived, decide(self, statistic, threshold=1.0, effect_size=abs(change))
         interval = always_valid(
             change, standard_error=error, seen=seen, planned=self.planned, level=1 - self.level
         )
         half = (interval.high - interval.low) / 2
-        return decide(self, abs(change) / half, threshold=1.0, effect_size=abs(change))
+        found = decide(self, abs(change) / half, threshold=1.0, effect_size=abs(change))
+        return arrived, found

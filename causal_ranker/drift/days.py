@@ -17,10 +17,9 @@ from causal_ranker.errors import EmptyError
 from causal_ranker.seeds import stage_rng
 from causal_ranker.stats._arrays import Array, IntArray
 
-__all__ = ["Calendar", "DayChance", "further_than_days", "stretches_of"]
+__all__ = ["Calendar", "DayChance", "further_than_days"]
 
 _DRAWS: Final = 999
-_STRETCHES: Final = 59
 _WEEKDAYS: Final = (
     *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
     *("Saturday", "Sunday"),
@@ -143,48 +142,6 @@ class Calendar:
         worth = 1 / np.sum(per_row * share)
         weights: Array = (worth * per_row)[self.reference][None, :]
         return weights
-
-
-def stretches_of(calendar: Calendar, *, seed: int) -> list[tuple[IntArray, IntArray]]:
-    """Choose days of a reference that stand for a window without drift.
-
-    Of a window of one day it is every day that has others of its group; of a longer one, days of
-    the window's groups, drawn by lot, at most 59 times.
-
-    Parameters
-    ----------
-    calendar : Calendar
-        Which days are comparable.
-    seed : int
-        Decides the draws.
-
-    Returns
-    -------
-    list of (ndarray of int64, ndarray of int64)
-        Positions of the days, and of those that they are compared with; empty where a group has
-        no days left to compare with.
-    """
-    reference = calendar.reference
-    days, others = calendar.beside_reference()
-    if calendar.window.size == 1:
-        return [(days[k : k + 1], np.flatnonzero(others[k])) for k in range(days.size)]
-    groups, times = np.unique(calendar.window, return_counts=True)
-    members = [np.flatnonzero(reference == group) for group in groups]
-    if any(each.size <= n for each, n in zip(members, times, strict=True)):
-        return []
-    rng = stage_rng(seed, "drift-stretches")
-    drawn = {
-        tuple(
-            sorted(
-                int(day)
-                for each, n in zip(members, times, strict=True)
-                for day in rng.choice(each, size=n, replace=False)
-            )
-        )
-        for _ in range(_STRETCHES)
-    }
-    every = np.concatenate(members)
-    return [(np.array(here), np.setdiff1d(every, here)) for here in sorted(drawn)]
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ _RIDGE: Final = 1e-6
 # Of the check: a calibration that fails by chance one time in a hundred.
 _CHECK_LEVEL: Final = 0.01
 _INSIDE: Final = 0.95
+_ROUNDING: Final = 1e-12
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ class LabelFree(DetectorConfig):
         rows = before.by_row.size, now.by_row.size
         shared = shared_clusters(learned.clusters, clusters, rows=rows)
         change = now.value - before.value
+        if abs(change) <= _ROUNDING * max(abs(now.value), abs(before.value)):
+            change = 0.0  # constant scores have no variance, and sums of them only differ so
         covariance = change_covariance(
             shared.sums(before.by_row[:, None], 0), shared.sums(now.by_row[:, None], 1)
         )

@@ -16,9 +16,11 @@ from causal_ranker.columns import Columns as C
 from causal_ranker.config import FrozenConfig
 from causal_ranker.drift.check import Check
 from causal_ranker.drift.columns import ColumnDrift, Levels, compare_columns
+from causal_ranker.drift.dated import require_days
 from causal_ranker.drift.days import Calendar
 from causal_ranker.drift.health.checks import check_model
 from causal_ranker.drift.health.roles import Roles, Sides, lists_of, read_rows
+from causal_ranker.drift.notes import of_columns, of_segments, of_verdicts
 from causal_ranker.drift.profiles import Profile
 from causal_ranker.drift.review.feedback import MONITOR, Raised
 from causal_ranker.drift.scan import Scan, plan, scan
@@ -26,7 +28,7 @@ from causal_ranker.drift.schema import SchemaChange, schema_changes
 from causal_ranker.drift.together.looks import Together, look_together
 from causal_ranker.drift.together.sample import draw_sides
 from causal_ranker.drift.verdict import Advice, Finding, Verdict, judge, listed
-from causal_ranker.errors import EmptyError, RowError, SchemaError
+from causal_ranker.errors import ConfigError, EmptyError, RowError, SchemaError
 from causal_ranker.logs.carry import bring_over
 from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import connect, read_table
@@ -87,7 +89,7 @@ class MonitorConfig(FrozenConfig):
     watch_share: _Share = 0.2
     stop_share: _Share = 0.5
     stop_missing: _Share = 0.5
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -201,12 +203,14 @@ def monitor(
 
     Raises
     ------
+    ConfigError
+        If the list of columns is empty.
     EmptyError
         If a table has fewer than two rows, or the reference lacks a weekday of the window.
     RowError
         If rows have no day, or the window does not begin after the reference's last day.
     SchemaError
-        If a named column is absent, or no column can be compared.
+        If a named column is absent, that of days holds none, or no column can be compared.
     """
     config = config or MonitorConfig()
     tables = [
@@ -215,15 +219,24 @@ def monitor(
     keys = [name for name in (config.day, config.segment) if name is not None]
     for table, name in zip(tables, ("the reference", "the window"), strict=True):
         require_columns(table, keys, name=name)
+        if config.day is not None:
+            require_days(table, config.day, name=name)
     require_columns(tables[0], config.roles.columns, name="the reference")
     keys += config.roles.columns
     if columns is not None:
+        if not columns:
+            raise ConfigError(
+                expected="at least one column to compare",
+                came="an empty list",
+                do="Name columns, or leave them out for all.",
+            )
         require_columns(tables[0], columns, name="the reference")
-        tables = [
-            table.select(*dict.fromkeys(n for n in [*columns, *keys] if n in table.columns))
-            for table in tables
-        ]
-    changes = schema_changes(*tables)
+        tables = [_narrowed(table, [*columns, *keys]) for table in tables]
+    changes = [
+        change
+        for change in schema_changes(*tables)
+        if columns is None or change.column in {*columns, *keys}
+    ]
     apart = {change.column for change in changes if change.kind != "other_number"}
     kinds = tables[0].schema()
     chosen, own = set(columns or ()), _IDS | set(config.roles.columns)
@@ -244,11 +257,9 @@ def monitor(
     before = scan(tables[0], cells, name="reference")
     now = scan(tables[1], cells, name="window", like=before)
     _check_sizes(before, now, days=config.day is not None)
-    notes = []
-    if cells.uncounted:
-        notes.append(f"Too many values to be categories, not compared: {listed(cells.uncounted)}.")
-    if left := [name for name in wanted if name not in compared]:
-        notes.append(f"Neither numbers, text nor booleans, not compared: {listed(left)}.")
+    ids = [name for name in kinds if name in _IDS and name not in {*chosen, *keys}]
+    left = [name for name in wanted if name not in compared]
+    notes = of_columns(tables, cells, (before, now), left=left, ids=ids)
     calendar = Calendar.of_days(
         before.days, now.days, weekly=config.weekly and config.day is not None
     )
@@ -266,7 +277,7 @@ def monitor(
             (r.subject, r.segment, r.signal): r.effect for r in raised if r.detector == MONITOR
         },
     )
-    notes += _of_raised(raised, found, config.levels)
+    notes += of_verdicts(raised, found, config.levels)
     together = Together((), 0.0)
     if at_once:
         drawn = draw_sides(tables, cells, (before, now), calendar=calendar, seed=config.seed)
@@ -303,8 +314,7 @@ def monitor(
             f"The reference has {before.days.size} days, which teach {learned}; take at least "
             f"{math.ceil(1 / level - 1e-9) - 1}."
         )
-    if absent := sorted(s for s in before.rows if s is not None and not now.rows[s].sum()):
-        notes.append(f"Segments without a row in the window: {listed(absent)}.")
+    notes += of_segments(before, now)
     looked = [
         f"{count} {what}"
         for count, what in (
@@ -361,6 +371,11 @@ def _on_duckdb(table: ibis.Table, name: str) -> ibis.Table:
     return here if not backends else bring_over(here, connection, name=name)
 
 
+def _narrowed(table: ibis.Table, names: Sequence[str]) -> ibis.Table:
+    here = [name for name in dict.fromkeys(names) if name in table.columns]
+    return table.select(*here) if here else table  # its rows count nevertheless
+
+
 def _comparable(kind: Any) -> bool:
     return bool(kind.is_numeric() or kind.is_string() or kind.is_boolean())
 
@@ -393,27 +408,6 @@ def _profiles(one: Scan, other: Scan) -> dict[tuple[str, str | None], Profile]:
 
 def _dates(each: Scan) -> tuple[date, ...]:
     return tuple(day for day in each.days.tolist() if day is not None)
-
-
-def _of_raised(raised: Sequence[Raised], found: Sequence[ColumnDrift], levels: Levels) -> list[str]:
-    here = {
-        (each.column, each.segment, signal.kind): signal
-        for each in found
-        for signal in each.signals
-    }
-    notes = []
-    for each in raised:
-        signal = here.get((each.subject, each.segment, each.signal))  # type: ignore[arg-type]
-        if each.detector != MONITOR or signal is None or each.effect <= levels.least(signal.kind):
-            continue
-        times = f"{each.false_alarms} false alarm" + "s" * (each.false_alarms > 1)
-        where = each.subject if each.segment is None else f"{each.subject} ({each.segment})"
-        notes.append(
-            f"By verdicts on {times}, {signal.kind.replace('_', ' ')} of "
-            f"{where} is told from {each.effect:.3g} on, not from {levels.least(signal.kind):.3g}; "
-            f"now it is {signal.decision.effect_size:.3g}."
-        )
-    return notes
 
 
 def _shown_alone(raised: Sequence[Raised], found: Sequence[ColumnDrift], levels: Levels) -> bool:

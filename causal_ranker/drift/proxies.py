@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from causal_ranker.drift.protocol import Decision, DetectorConfig, decide, fitted
 from causal_ranker.errors import EmptyError, SchemaError
-from causal_ranker.stats._arrays import Array, IntArray, binary_vector, same_size
+from causal_ranker.stats._arrays import Array, IntArray, as_numbers, binary_vector, same_size
 from causal_ranker.stats._codes import whole_numbers
 from causal_ranker.stats._student import two_sided_quantile
 from causal_ranker.stats.intervals import Interval, clustered_ratio
@@ -89,6 +89,12 @@ class _Past:
     chance: Array
     said: Array
     before: float
+    spread: float  # variance of what rows foretell
+    rows: float  # of a period, harmonic mean
+
+    def smaller(self, rows: int) -> float:
+        """Say by how much of a row's variance a mean of fewer rows than a period's has more."""
+        return max(1 / rows - 1 / self.rows, 0.0)
 
 
 class Proxy(DetectorConfig):
@@ -103,6 +109,8 @@ class Proxy(DetectorConfig):
 
     As a detector it alarms if the rate that it foretells for the window lies further from those
     it says of the reference's periods than they lie from each other; a refused proxy never does.
+    Of a window of fewer rows than a period has, the mean is taken to be as much less certain as
+    that of independent rows.
     The effect size is the distance from their mean, in plays per row.
 
     Parameters
@@ -175,13 +183,16 @@ class Proxy(DetectorConfig):
             missed.append(gap.point)
             chance.append(max(gap.standard_error**2, float(np.mean(said * (1 - said)) / said.size)))
         curve = _Curve.of(proxy, played, bins=self.bins)
+        rates = curve.rates(proxy)
         self._past = _Past(
             curve,
             clustered_ratio(better, worse, np.arange(len(better)), level=_INSIDE),
             np.array(missed),
             np.array(chance),
-            np.array([curve.rates(proxy[when == each]).mean() for each in periods]),
+            np.array([rates[when == each].mean() for each in periods]),
             float(played.mean()),
+            float(rates.var()),
+            float(1 / np.mean(1 / np.unique(when, return_counts=True)[1])),
         )
         return self
 
@@ -204,12 +215,15 @@ class Proxy(DetectorConfig):
             If there is no row, or the values are no numbers.
         """
         past = fitted(self._past, detector=self)
-        point = float(past.curve.rates(_values(window, name="window")).mean())
+        foretold = past.curve.rates(_values(window, name="window"))
+        point = float(foretold.mean())
         refusal, wander = self._refusal(past)
         rate = None
         if refusal is None:
             # Not less than what labels alone bring about, however lucky the past was.
-            error = np.sqrt(max(np.mean(past.missed**2), np.median(past.chance)))
+            label = float(np.median(past.chance))
+            more = label * past.rows * past.smaller(foretold.size)
+            error = np.sqrt(max(float(np.mean(past.missed**2)), label) + more)
             quantile = two_sided_quantile(_INSIDE, degrees=past.missed.size)
             rate = Interval.around(point, error=float(error), quantile=quantile)
         return ProxyReading(past.weight, wander, refusal, rate, past.before)
@@ -236,9 +250,10 @@ class Proxy(DetectorConfig):
         from scipy.special import stdtr
 
         past = fitted(self._past, detector=self)
-        point = float(past.curve.rates(_values(window, name="window")).mean())
-        count, mean = past.said.size, float(past.said.mean())
-        error = float(past.said.std(ddof=1) * np.sqrt(1 + 1 / count))
+        foretold = past.curve.rates(_values(window, name="window"))
+        point, count, mean = float(foretold.mean()), past.said.size, float(past.said.mean())
+        variance = past.said.var(ddof=1) * (1 + 1 / count)
+        error = float(np.sqrt(variance + past.spread * past.smaller(foretold.size)))
         statistic = abs(point - mean) / error if error else 0.0
         refused = self._refusal(past)[0] is not None
         return decide(
@@ -273,12 +288,7 @@ class Proxy(DetectorConfig):
 
 
 def _values(values: ArrayLike, *, name: str) -> Array:
-    try:
-        vector = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SchemaError(
-            expected=f"numbers in the {name}", came=str(error), do="Convert the column to numbers."
-        ) from None
+    vector = as_numbers(values, name=name)
     if vector.ndim != 1:
         raise SchemaError(
             expected=f"one dimension in the {name}",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 import ibis
@@ -21,12 +20,10 @@ from causal_ranker.drift.histograms import edges_of
 from causal_ranker.drift.profiles import CELLS, HALVINGS, Categories, Numbers, Profile, scale_of
 from causal_ranker.drift.sql import day_of, fetched, number_of, quoted, relation
 from causal_ranker.errors import ConfigError, EmptyError, RowError
-from causal_ranker.logs.rules import require_columns
 from causal_ranker.logs.sources import reading
 from causal_ranker.stats._arrays import Array, IntArray
 
-__all__ = ["MOST_CATEGORIES", "MOST_SEGMENTS", "Cells", "Scan", "first_and_last_day", "plan"]
-__all__ += ["scan"]
+__all__ = ["MOST_CATEGORIES", "MOST_SEGMENTS", "Cells", "Scan", "plan", "scan"]
 
 _SAMPLE: Final = 50_000
 #: Columns of one query: bounds the length of its text and the number of its counters.
@@ -78,39 +75,14 @@ class Scan:
         Rows by segment; None is the whole table.
     columns : dict of (str or None) to dict of str to Numbers or Categories
         Profiles by segment and column.
+    new_segments : tuple of str
+        Segments that the reference does not have; their rows are in the whole table's profiles.
     """
 
     days: NDArray[np.datetime64]
     rows: dict[str | None, IntArray]
     columns: dict[str | None, dict[str, Profile]]
-
-
-def first_and_last_day(table: ibis.Table, column: str) -> tuple[date, date] | None:
-    """Say which days a table is about.
-
-    Parameters
-    ----------
-    table : ibis.Table
-        On DuckDB.
-    column : str
-        Its column of dates or timestamps.
-
-    Returns
-    -------
-    tuple of date, or None
-        The first and the last; None where there is none.
-
-    Raises
-    ------
-    SchemaError
-        If there is no such column.
-    """
-    require_columns(table, [column], name="the table")
-    found = fetched(
-        table,
-        f"SELECT min({day_of(column)}) AS a, max({day_of(column)}) AS b FROM {relation(table)}",
-    ).to_pylist()[0]
-    return None if found["a"] is None else (found["a"], found["b"])
+    new_segments: tuple[str, ...]
 
 
 def plan(
@@ -138,10 +110,10 @@ def plan(
     numbers = {}
     every = max(1, int(table.count().to_pyarrow().as_py()) // _SAMPLE)
     for some in _parts(numeric):
-        picked = ", ".join(f"{number_of(name, kinds[name])} AS {quoted(name)}" for name in some)
+        picked = ", ".join(f"{number_of(n, kinds[n])} AS c{k}" for k, n in enumerate(some))
         query = (
-            f"SELECT {picked} FROM (SELECT *, row_number() OVER () AS __row "
-            f"FROM {relation(table)}) WHERE __row % {every} = 0"
+            f"SELECT * EXCLUDE (place) FROM (SELECT {picked}, row_number() OVER () AS place "
+            f"FROM {relation(table)}) WHERE place % {every} = 0"
         )
         for name, column in zip(some, fetched(table, query).columns, strict=True):
             values = column.drop_null().to_numpy().astype(np.float64)
@@ -213,6 +185,7 @@ def scan(table: ibis.Table, cells: Cells, *, name: str, like: Scan | None = None
     frame = _Frame(table, days, cells.segment, head, like)
     rows = frame.spread(groups, groups["n"].to_numpy())
     parts: dict[str | None, dict[str, Profile]] = {segment: {} for segment in rows}
+    came = set(groups["__segment"].to_pylist()) - {None}
     with reading(name):
         for some in _parts(list(cells.numbers)):
             for column, by_segment in _numbers(frame, some, cells).items():
@@ -223,7 +196,7 @@ def scan(table: ibis.Table, cells: Cells, *, name: str, like: Scan | None = None
             assert before is None or isinstance(before, Categories)
             for segment, found in _categories(frame, column, before, rows).items():
                 parts[segment][column] = found
-    return Scan(days, rows, parts)
+    return Scan(days, rows, parts, tuple(sorted(came - rows.keys())))
 
 
 class _Frame:

@@ -12,7 +12,7 @@ from causal_ranker.config import FrozenConfig
 from causal_ranker.drift.protocol import fitted
 from causal_ranker.errors import EmptyError, SchemaError
 from causal_ranker.seeds import stage_rng
-from causal_ranker.stats._arrays import Array
+from causal_ranker.stats._arrays import Array, as_numbers
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -126,12 +126,7 @@ class Support(FrozenConfig):
 
 
 def _table(values: ArrayLike) -> Array:
-    try:
-        table = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SchemaError(
-            expected="features that are numbers", came=str(error), do="Encode the others first."
-        ) from None
+    table = as_numbers(values, name="features")
     if table.ndim != 2 or np.isinf(table).any():
         raise SchemaError(
             expected="finite features of shape (rows, columns)",

@@ -14,7 +14,7 @@ from causal_ranker.drift.histograms import coarse, jensen_shannon, psi, wasserst
 from causal_ranker.drift.profiles import Numbers
 from causal_ranker.drift.protocol import Decision, DetectorConfig, decide, fitted
 from causal_ranker.drift.signals import Kind, measure
-from causal_ranker.errors import EmptyError, SchemaError
+from causal_ranker.errors import EmptyError, RowError, SchemaError
 from causal_ranker.stats._arrays import Array, float_vector, same_size
 
 __all__ = ["WeeklyDetector", "WeeklyKind"]
@@ -116,11 +116,18 @@ class WeeklyDetector(DetectorConfig):
         Raises
         ------
         EmptyError, NotFittedError, RowError, SchemaError
-            As `fit`, or before it, or if the reference lacks a weekday of the window.
+            As `fit`, or before it, or if the reference lacks a weekday of the window, or is not
+            over when the window begins.
         """
         learned = fitted(self._learned, detector=self)
         values = float_vector(window, name="window")
         known, place = _days(days, size=values.size)
+        if known[0] <= learned.days[-1]:
+            raise RowError(
+                expected=f"days after the reference's last, {learned.days[-1]}",
+                came=f"{known[0]}",
+                do="Fit on the older rows, and pass no day twice.",
+            )
         now = Numbers.of_values(values, place, size=known.size, like=learned.profile)
         calendar = Calendar.of_days(learned.days, known, weekly=self.weekly)
         at, others = calendar.beside_reference()

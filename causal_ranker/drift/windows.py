@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from causal_ranker.errors import SchemaError
-from causal_ranker.stats._arrays import Array, float_vector
+from causal_ranker.stats._arrays import Array, as_numbers, float_vector
 
 __all__ = ["columns_of"]
 
@@ -39,12 +38,7 @@ def columns_of(
     EmptyError, RowError, SchemaError
         If there is no row, another number of columns, or a value that is missing or no number.
     """
-    try:
-        values = np.asarray(window, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SchemaError(
-            expected=f"numbers in the {table}", came=str(error), do="Convert the columns first."
-        ) from None
+    values = as_numbers(window, name=table)
     if values.ndim != 2 or values.shape[1] != len(names):
         raise SchemaError(
             expected=f"{len(names)} columns in the {table}: {', '.join(names)}",

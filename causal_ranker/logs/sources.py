@@ -137,7 +137,7 @@ pyarrow.Table, pyarrow.dataset.Dataset or ibis.Table
     if isinstance(source, ibis.Table):
         backends, _ = source._find_backends()
         if not backends:
-            return _register(source.to_pyarrow(), connection, name)
+            return _register(_in_memory(source, name), connection, name)
         return declare_instants(source) if backends[0].name == "pyspark" else source
     if isinstance(source, TableSource):
         kinds = None if contract is None else their_contract(contract, source)
@@ -209,15 +209,26 @@ def _as_arrow(source: Any, name: str) -> pa.Table | pads.Dataset:
         try:
             return pa.Table.from_pandas(source, preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError) as error:
-            raise SchemaError(
-                expected=f"{name} with one type in each column",
-                came=brief(error),
-                do="Cast the column to one type, e.g. with astype('int64') or astype('str').",
-            ) from error
+            raise _several_types(error, name) from error
     raise DataError(
         expected=f"{name} as {_KINDS}",
         came=f"a {type(source).__module__}.{type(source).__qualname__}",
         do="Convert it to one of these first.",
+    )
+
+
+def _in_memory(table: ibis.Table, name: str) -> pa.Table:
+    try:
+        return table.to_pyarrow()
+    except (pa.ArrowException, TypeError) as error:
+        raise _several_types(error, name) from error
+
+
+def _several_types(error: Exception, name: str) -> SchemaError:
+    return SchemaError(
+        expected=f"{name} with one type in each column",
+        came=brief(error),
+        do="Cast the column to one type, e.g. with astype('int64') or astype('str').",
     )
 
 

@@ -16,6 +16,7 @@ from causal_ranker.errors import (
 __all__ = [
     "Array",
     "IntArray",
+    "as_numbers",
     "binary_vector",
     "float_vector",
     "positive_count",
@@ -71,6 +72,44 @@ def reject_rows(
     )
 
 
+def as_numbers(values: ArrayLike, *, name: str) -> Array:
+    """Return values as doubles, of any shape; the caller's array is not copied or changed.
+
+    Parameters
+    ----------
+    values : array_like
+        Numbers or booleans; None is missing. Text is no number, however it reads: a column that
+        came as text has changed its type.
+    name : str
+        What the array is called, for messages.
+
+    Returns
+    -------
+    ndarray of float64
+        The values, NaN where missing.
+
+    Raises
+    ------
+    SchemaError
+        If a value is text, a moment, or nothing that a double can be.
+    """
+    came = ""
+    try:
+        plain = np.asarray(values)
+        if plain.dtype.kind == "O":
+            kinds = {type(each).__name__ for each in plain.flat if isinstance(each, str | bytes)}
+            came = ", ".join(sorted(kinds))
+        elif plain.dtype.kind not in "biuf":
+            came = f"{plain.dtype}"
+        if not came:
+            return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        came = str(error)
+    raise SchemaError(
+        expected=f"numbers in '{name}'", came=came, do="Convert the column to numbers."
+    )
+
+
 def float_vector(values: ArrayLike, *, name: str, finite: bool = True) -> Array:
     """Return the values as a non-empty float vector; the caller's array is not copied or changed.
 
@@ -97,12 +136,7 @@ def float_vector(values: ArrayLike, *, name: str, finite: bool = True) -> Array:
     RowError
         If a value is NaN, or infinite where that is refused.
     """
-    try:
-        vector = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SchemaError(
-            expected=f"numbers in '{name}'", came=str(error), do="Convert the column to numbers."
-        ) from None
+    vector = as_numbers(values, name=name)
     if vector.ndim != 1:
         raise SchemaError(
             expected=f"one dimension in '{name}'",

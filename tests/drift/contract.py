@@ -120,6 +120,10 @@ class DetectorContract:
             self._fitted().predict(mixed)
         with pytest.raises(DataError):
             self.make().fit(mixed)
+        sample = self.sample(np.random.default_rng(0), self.window_rows)
+        if sample.dtype.kind == "f":  # a column that came as text has changed its type
+            with pytest.raises(DataError):
+                self._fitted().predict(sample.astype(str))
 
     def test_the_same_seed_gives_the_same_answer(self) -> None:
         window = self.sample(np.random.default_rng(3), self.window_rows, shift=self.shifts[1])

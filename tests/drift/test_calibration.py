@@ -162,7 +162,9 @@ def test_in_parts_or_at_once_it_says_the_same_and_a_refused_part_is_not_kept() -
     parts.add(now[:80], clusters=user[:80])
     with pytest.raises(SchemaError, match="ids of one type"):
         parts.add(now[80:], clusters=user[80:].astype(str))
+    looked = parts.predict(now[80:], clusters=user[80:])
     found = parts.add(now[80:], clusters=user[80:])
+    assert looked == found  # to look takes nothing in
     whole = ArrivingResiduals().fit(before, clusters=np.arange(400))
     once = whole.add(now, clusters=user)
     assert found.statistic == pytest.approx(once.statistic)

@@ -156,6 +156,8 @@ def test_bad_input_is_told() -> None:
         WeeklyDetector().fit([np.nan], days=["2025-01-01"])
     with pytest.raises(ConfigError, match="kind"):
         WeeklyDetector(kind="mode")
+    with pytest.raises(RowError, match="after the reference's last, 2025-01-19; got 2025-01-19"):
+        WeeklyDetector().fit(values, days=days).predict([1.0], days=["2025-01-19"])
     constant = WeeklyDetector().fit(np.ones(values.size), days=days)
     assert not constant.predict([1.0], days=["2025-01-20"]).drifted
     assert constant.predict([2.0] * 50, days=["2025-01-20"] * 50).drifted

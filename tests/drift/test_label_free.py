@@ -93,11 +93,23 @@ def test_a_check_fails_by_chance_no_more_often_than_it_says() -> None:
     assert off <= binom.ppf(0.999, 100, 0.01)
 
 
+def test_a_constant_stays_quiet_until_it_changes() -> None:
+    judge = LabelFree().fit(np.column_stack([np.full(400, 0.3), np.arange(400) % 3 == 0]))
+    for rows in (9, 100, 400):
+        found = judge.predict(np.full(rows, 0.3))
+        assert (found.drifted, found.p_value, found.effect_size) == (False, 1.0, 0.0)
+    assert judge.predict(np.full(9, 0.8)).drifted
+
+
 def test_bad_input_is_told() -> None:
     pairs, x = draw(10, 200)
     with pytest.raises(NotFittedError):
         LabelFree().estimate([0.5])
     judge = LabelFree().fit(pairs)
+    with pytest.raises(RowError, match="clusters in the window; got 1"):
+        judge.predict([0.5])
+    with pytest.raises(SchemaError, match="numbers in 'scores'"):
+        judge.predict(["0.5", "0.4"])
     with pytest.raises(RowError, match="strictly between 0 and 1"):
         judge.estimate([0.5, 1.0])
     with pytest.raises(EmptyError):

@@ -95,6 +95,8 @@ def test_what_happens_in_one_segment_only_is_seen_there() -> None:
     }
     gone = run(before, now[now["device"] == "tv"], segment="device")
     assert "Segments without a row in the window: phone." in gone.notes
+    new = run(before[before["device"] == "tv"], now, segment="device", together=False)
+    assert new.notes[-1].endswith("compared within all rows alone: phone.")
 
 
 def test_what_moved_besides_the_distribution() -> None:
@@ -123,6 +125,10 @@ def test_the_schema_is_told_first() -> None:
     assert report.verdict.sentence.startswith("The schema changed: 3 columns")
     assert report.advice == "stop"
     assert [each.column for each in report.columns] == ["a"]
+    # named, and gone; what else is in the window was not asked for
+    named = monitor(ibis.memtable(before), ibis.memtable(now), columns=["c"])
+    assert [(c.column, c.kind) for c in named.schema] == [("c", "gone")]
+    assert (named.advice, named.rows_now) == ("stop", 2)
     # whole numbers with a first missing value: told, and compared nevertheless
     gap = run(before[["b"]], pd.DataFrame({"b": [1.0, np.nan]}))
     assert gap.schema[0].kind == "other_number"
@@ -161,7 +167,22 @@ def test_odd_columns_stay_quiet(values: object) -> None:
 
 def test_huge_integers_that_move() -> None:
     before = pd.DataFrame({"a": 2**62 + np.arange(300) * 2**40})
-    assert run(before, before + 200 * 2**40).drifted == ("a",)
+    found = run(before, before + 200 * 2**40)
+    assert found.drifted == ("a",)
+    assert found.notes == ("Numbers beyond 2^53, compared as doubles, to about 16 digits: a.",)
+
+
+def test_columns_may_have_any_name() -> None:
+    names = ["of", "most", "t", "d", "c0", "n", "day", "__day", "__segment", "__tag", "__row"]
+    before, now = (
+        pd.DataFrame(np.random.default_rng(k).normal(size=(60, len(names))), columns=names)
+        for k in range(2)
+    )
+    found = run(before, now)
+    assert [each.column for each in found.columns] == names
+    assert all(check.decision is not None for check in found.together)
+    dated = [side.assign(t0=MONDAY + k) for k, side in ((0, before), (7, now))]
+    assert all(check.decision for check in run(*dated, day="t0", weekly=False).together)
 
 
 def test_ids_are_left_out_and_told() -> None:
@@ -178,6 +199,7 @@ def test_ids_are_left_out_and_told() -> None:
     found = run(before, now)
     assert [each.column for each in found.columns] == ["x"]
     assert found.notes == (
+        "Ids, not compared: user_id.",
         "Too many values to be categories, not compared: note.",
         "Neither numbers, text nor booleans, not compared: t0.",
     )
@@ -194,6 +216,10 @@ def test_bad_input_is_told() -> None:
         run(good, good[:0])
     with pytest.raises(SchemaError, match="'b'"):
         monitor(ibis.memtable(good), ibis.memtable(good), columns=["b"])
+    with pytest.raises(ConfigError, match="at least one column to compare"):
+        monitor(ibis.memtable(good), ibis.memtable(good), columns=[])
+    with pytest.raises(ConfigError, match="seed"):
+        MonitorConfig(seed=-1)
     with pytest.raises(SchemaError, match="numbers, text or booleans"):
         run(good[["day"]], good[["day"]])
     with pytest.raises(RowError, match="after the reference's last day, 2025-01-14"):
@@ -204,11 +230,20 @@ def test_bad_input_is_told() -> None:
         run(good, later.assign(day=later["day"].where(later["a"] > 1)), day="day")
     with pytest.raises(SchemaError, match="'week'"):
         run(good, later, day="week")
+    with pytest.raises(SchemaError, match="dates or timestamps in 'a' of the reference; got float"):
+        run(good, later, day="a")
+    words = later.assign(day=["2025-01-13", "soon"])
+    with pytest.raises(RowError, match="'day' of the window; got 1 rows of other words"):
+        run(good, words, day="day")
+    with pytest.raises(SchemaError, match="window with one type in each column"):
+        run(good, good.assign(a=[1, "two"]))
     with pytest.raises(ConfigError, match="level"):
         MonitorConfig(level=2)
     many = pd.DataFrame({"a": np.arange(80.0), "s": np.arange(80).astype(str)})
     with pytest.raises(ConfigError, match="at most 50 segments"):
         run(many, many, segment="s")
+    # without a column of days it cannot be known, but for what other columns say
+    assert run(later, good, together=False).notes[-1].startswith("By day the window is older")
     few = run(good, later, day="day")
     assert "teach no level" in few.notes[0]
 

@@ -86,6 +86,18 @@ def test_false_alarms_come_at_their_rate_and_a_shift_is_found() -> None:
     assert found >= 0.99 * runs
 
 
+def test_a_window_of_a_few_rows_is_as_uncertain_as_they_are() -> None:
+    rng = np.random.default_rng(5)
+    proxy = Proxy().fit(**past(rng, strength=3.0))
+    assert not any(proxy.predict([clicks]).drifted for clicks in (0.0, 1.0, 2.0))
+    alarms = sum(proxy.predict(rng.poisson(1.0, 20).astype(float)).drifted for _ in range(400))
+    assert alarms <= binom.ppf(0.999, 400, 0.05)
+    whole, part = (proxy.read(np.tile([0.0, 1.0], rows)).rate for rows in (200, 5))
+    assert whole is not None
+    assert part is not None
+    assert part.high - part.low > 4 * (whole.high - whole.low)
+
+
 def test_missing_values_are_a_sign_of_their_own() -> None:
     rng = np.random.default_rng(2)
     rows = past(rng)

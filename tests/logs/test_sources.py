@@ -254,6 +254,9 @@ BROKEN = {
     "a polars series": lambda _: pl.from_pandas(frame())["play_id"],
     "a polars query that fails": lambda _: pl.LazyFrame({"a": [1]}).select("play_id"),
     "mixed types": lambda _: pd.DataFrame({"user_id": [1, "two"]}, dtype=object),
+    "mixed types in a memtable": lambda _: ibis.memtable(
+        pd.DataFrame({"user_id": ["one", 2]}, dtype=object)
+    ),
 }
 
 

@@ -31,6 +31,10 @@ def test_a_bad_row_is_named_with_column_count_and_position() -> None:
     [
         (lambda: float_vector(["a"], name="x"), SchemaError),
         (lambda: float_vector([[1.0]], name="x"), SchemaError),
+        (lambda: float_vector(["1", "2"], name="x"), SchemaError),
+        (lambda: float_vector(np.array([1, "2"], dtype=object), name="x"), SchemaError),
+        (lambda: float_vector(np.array(["2026-01-01"], "datetime64[D]"), name="x"), SchemaError),
+        (lambda: float_vector([1 + 2j], name="x"), SchemaError),
         (lambda: float_vector([], name="x"), EmptyError),
         (lambda: float_vector([np.nan], name="x", finite=False), RowError),
         (lambda: binary_vector([0, 1, 2], name="treatment"), RowError),

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from causal_ranker.drift.check import Check
 from causal_ranker.drift.columns import AlertLevel, Levels, Track
-from causal_ranker.drift.days import Calendar, further_than_days, stretches_of
+from causal_ranker.drift.days import Calendar
 from causal_ranker.drift.health.advice import finding_of
 from causal_ranker.drift.health.judges import Judge, judges_of
 from causal_ranker.drift.health.roles import Rows, Sides
 from causal_ranker.drift.protocol import Decision, DetectorConfig
 from causal_ranker.drift.review.feedback import Raised, held_to
+from causal_ranker.drift.stretches import further_than_stretches, stretches_of
 from causal_ranker.drift.verdict import Finding
 from causal_ranker.errors import CausalRankerError, EmptyError
 from causal_ranker.stats._arrays import Array
@@ -161,14 +162,12 @@ def _far_enough(
         null = np.array(
             [[_between(case, days[here], days[rest]) for case in group] for here, rest in stretches]
         )
-        seen = np.array([[_effect(case, case.sides.before, case.sides.now) for case in group]])
-        # days may not differ at all, as where nothing ever is missing
-        least = np.array([max(_FLOOR * case.asked.least_effect, _TINY) for case in group])
-        chance = further_than_days(
+        seen = np.array([_effect(case, case.sides.before, case.sides.now) for case in group])
+        chance = further_than_stretches(
+            calendar,
             null,
-            np.broadcast_to(least, null.shape),
-            window_change=seen,
-            window_chance=np.broadcast_to(least, seen.shape),
+            seen,
+            least=np.array([max(_FLOOR * case.asked.least_effect, _TINY) for case in group]),
             level=level * len(group) / len(known),
             seed=seed,
         )

@@ -13,12 +13,13 @@ from causal_ranker.boosting import BoostConfig
 from causal_ranker.drift.check import Check
 from causal_ranker.drift.clusters import ClusterShares
 from causal_ranker.drift.columns import AlertLevel, Levels
-from causal_ranker.drift.days import Calendar, further_than_days, stretches_of
+from causal_ranker.drift.days import Calendar
 from causal_ranker.drift.discrepancy import MeanDiscrepancy
 from causal_ranker.drift.domain import DomainClassifier
 from causal_ranker.drift.protocol import Decision, DetectorConfig
 from causal_ranker.drift.reconstruction import PrincipalComponents
 from causal_ranker.drift.review.feedback import Raised, held_to
+from causal_ranker.drift.stretches import further_than_stretches, stretches_of
 from causal_ranker.drift.together.sample import ROWS_A_DAY, Drawn
 from causal_ranker.drift.verdict import Finding, listed
 from causal_ranker.errors import CausalRankerError
@@ -28,6 +29,8 @@ __all__ = ["Together", "look_together"]
 
 _LEAST_A_DAY: Final = 10
 _LEAST_ROWS: Final = 40
+#: Share of the least effect that is the smallest unit: kernel means are mostly 0 between days.
+_FLOOR: Final = 0.1
 _TINY: Final = 1e-9
 _FEW_TREES: Final = BoostConfig(rounds=10, leaves=8, min_rows_leaf=20)
 _TELLING: Final = 5
@@ -149,7 +152,9 @@ def look_together(
         except CausalRankerError as error:
             decided.append((None, str(error)))
     if dated and any(decision is not None and decision.drifted for decision, _ in decided):
-        far, level, few = _further(before, now, weekly=weekly, level=level, seed=seed)
+        far, level, few = _further(
+            before, now, weekly=weekly, level=level, levels=levels, seed=seed
+        )
         decided = [
             (None if d is None else replace(d, drifted=d.drifted and bool(beyond)), why or few)
             for (d, why), beyond in zip(decided, far, strict=True)
@@ -185,7 +190,7 @@ def _finding(moved: Sequence[Check]) -> Finding:
 
 
 def _further(
-    before: Drawn, now: Drawn, *, weekly: bool, level: float, seed: int
+    before: Drawn, now: Drawn, *, weekly: bool, level: float, levels: Levels, seed: int
 ) -> tuple[NDArray[np.bool_], float, str | None]:
     """Say of each look whether the window is further away than days without drift are.
 
@@ -210,12 +215,11 @@ def _further(
         [apart(days[rest], past.some(np.isin(past.day, days[some]))) for some, rest in stretches]
     )
     alike = days[calendar.beside_window().any(axis=0)]
-    seen = np.array([apart(alike, here)])
-    chance = further_than_days(
+    chance = further_than_stretches(
+        calendar,
         null,
-        np.full(null.shape, _TINY),
-        window_change=seen,
-        window_chance=np.full(seen.shape, _TINY),
+        np.array(apart(alike, here)),
+        least=np.array([max(_FLOOR * getattr(levels, look.effect), _TINY) for look in _LOOKS]),
         level=level,
         seed=seed,
     )

@@ -159,14 +159,16 @@ def draw_rows(
     )
     kinds = table.schema()
     picked = ", ".join(
-        number_of(name, kinds[name]) if name in cells.numbers else f"{quoted(name)}::VARCHAR"
-        for name in places.columns
+        f"{number_of(name, kinds[name])} AS c{k}"
+        if name in cells.numbers
+        else f"{quoted(name)}::VARCHAR AS c{k}"
+        for k, name in enumerate(places.columns)
     )
     tag = f"hash(row_number() OVER (), {stage_seed(seed, 'drift-together')}::UBIGINT)"
     query = (
-        f"SELECT t.__day, t.__tag, {picked} FROM (SELECT *, {day_of(cells.day)} AS __day, {tag} AS "
-        f"__tag FROM {relation(table)}) AS t JOIN (VALUES {limits}) AS d(of, most) "
-        "ON t.__day IS NOT DISTINCT FROM d.of WHERE t.__tag <= d.most ORDER BY t.__day, t.__tag"
+        f"SELECT t.* FROM (SELECT {day_of(cells.day)} AS its_day, {tag} AS tag, {picked} "
+        f"FROM {relation(table)}) AS t JOIN (VALUES {limits}) AS d(day_of, most) "
+        "ON t.its_day IS NOT DISTINCT FROM d.day_of WHERE t.tag <= d.most ORDER BY t.its_day, t.tag"
     )
     with reading("rows of all columns"):
         found = fetched(table, query)

@@ -22,7 +22,8 @@ from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.reporting.files import write_page
 from tests.drift.health.making import ROLES, rows_of, table
 
-BEFORE = table(0, days=21)
+FIRST = 42
+BEFORE = table(0, days=FIRST)
 
 
 def run(now: pd.DataFrame, before: pd.DataFrame = BEFORE, **settings: object) -> MonitorReport:
@@ -52,7 +53,7 @@ def moved(checks: Iterable[Check]) -> set[str]:
 
 
 def test_nothing_moved_is_nothing_to_do() -> None:
-    now = table(1, days=7, first=21)
+    now = table(1, days=7, first=FIRST)
     report = run(now)
     assert report.advice == "nothing"
     assert report.verdict.sentence == "None of 14 checks of the model drifted: nothing to do."
@@ -74,7 +75,7 @@ def test_nothing_moved_is_nothing_to_do() -> None:
         ({"shift": 0.5}, {"base_score", "uplift", "chance", "propensity"}, "watch"),
         ({"loss": 0.15}, {"outcome_residuals", "arriving_residuals"}, "retrain"),
         ({"drawn": 0.2}, {"propensity_residuals"}, "stop"),
-        ({"effect": -0.2}, {"effect"}, "retrain"),
+        ({"effect": 0.5}, {"effect"}, "retrain"),
         ({"effect": -0.6}, {"effect"}, "stop"),
         ({"overlap": 1.5}, {"overlap", "propensity"}, "watch"),
         ({"fell_back": 0.2}, {"fallback"}, "retrain"),
@@ -85,8 +86,7 @@ def test_nothing_moved_is_nothing_to_do() -> None:
 def test_each_cause_is_told_by_its_check(
     change: dict[str, float], found: set[str], advice: str
 ) -> None:
-    # of two days the reference has few stretches, which keeps this quick
-    now = table(2, days=2, first=21, rows=700, **change)
+    now = table(2, days=2, first=FIRST, rows=700, **change)
     checks = checked(rows_of(now), rows_of(BEFORE))
     assert moved(checks) >= found
     findings = [check.finding for check in checks if check.finding is not None]
@@ -97,7 +97,7 @@ def test_each_cause_is_told_by_its_check(
 
 
 def test_an_estimate_without_labels_says_when_it_cannot_tell() -> None:
-    checks = checked(rows_of(table(2, days=2, first=21, rows=700, loss=0.1)), rows_of(BEFORE))
+    checks = checked(rows_of(table(2, days=2, first=FIRST, rows=700, loss=0.1)), rows_of(BEFORE))
     check = by_name(checks)["label_free"]
     assert check.level == "quiet"
     assert check.cannot_tell is not None
@@ -105,7 +105,7 @@ def test_an_estimate_without_labels_says_when_it_cannot_tell() -> None:
 
 
 def test_labels_that_have_not_come_are_waited_for() -> None:
-    now = table(1, days=7, first=21).assign(played=np.nan, aipw=np.nan)
+    now = table(1, days=7, first=FIRST).assign(played=np.nan, aipw=np.nan)
     report = run(now)
     checks = by_name(report.checks)
     for name in ("outcome_residuals", "arriving_residuals", "effect"):
@@ -181,7 +181,7 @@ def test_ranks_say_how_much_of_each_list_is_changed() -> None:
 
 
 def test_verdicts_raise_what_a_check_asks_for() -> None:
-    now = table(2, days=2, first=21, rows=700, effect=-0.2)
+    now = table(2, days=2, first=FIRST, rows=700, effect=0.5)
     config = MonitorConfig(day="day", roles=ROLES)
     tables = ibis.memtable(BEFORE), ibis.memtable(now)
     raised = [Raised("effect", "", None, "effect", 1.0, 1)]
@@ -192,7 +192,7 @@ def test_verdicts_raise_what_a_check_asks_for() -> None:
 
 
 def test_values_that_cannot_be_are_told_and_the_rest_is_judged() -> None:
-    report = run(table(1, days=7, first=21).assign(chance=1.5))
+    report = run(table(1, days=7, first=FIRST).assign(chance=1.5))
     assert moved(report.checks) >= {"label_free", "outcome_residuals"}
     assert "cannot be judged" in report.verdict.sentence
     check = by_name(report.checks)["outcome_residuals"]
@@ -202,7 +202,7 @@ def test_values_that_cannot_be_are_told_and_the_rest_is_judged() -> None:
 
 
 def test_predictions_that_are_missing_stop_serving() -> None:
-    now = table(1, days=1, first=21, rows=400)
+    now = table(1, days=1, first=FIRST, rows=400)
     for share, advice in ((0.0, "nothing"), (0.12, "retrain"), (1.0, "stop")):
         gone = np.arange(len(now)) < share * len(now)
         report = run(now.assign(base_score=now["base_score"].mask(gone)))
@@ -212,7 +212,7 @@ def test_predictions_that_are_missing_stop_serving() -> None:
 
 
 def test_odd_values_are_told_or_stay_quiet() -> None:
-    now = table(1, days=1, first=21, rows=400)
+    now = table(1, days=1, first=FIRST, rows=400)
     alone = by_name(run(now.assign(user_id=1)).checks)
     assert {check.level for check in alone.values()} == {"quiet"}
     assert alone["effect"].cannot_tell == "400 rows of 1 users in the window"
@@ -226,21 +226,21 @@ def test_odd_values_are_told_or_stay_quiet() -> None:
 
 
 def test_a_page_of_a_model_alone(tmp_path: Path) -> None:
-    report = run(table(1, days=2, first=21))
+    report = run(table(1, days=2, first=FIRST))
     page = write_page(drift_document(report), tmp_path / "page.html").read_text()
     assert "base score: mean" in page
     assert "label free" in page
-    undated = run(table(1, days=2, first=21), day=None)
+    undated = run(table(1, days=2, first=FIRST), day=None)
     write_page(drift_document(undated), tmp_path / "page.html")
 
 
 def test_a_column_that_is_gone_is_told_first() -> None:
-    report = run(table(1, days=7, first=21).drop(columns="p"))
+    report = run(table(1, days=7, first=FIRST).drop(columns="p"))
     assert report.verdict.sentence.startswith("The schema changed")
     assert "overlap" not in by_name(report.checks)
     assert "effect" in by_name(report.checks)
     with pytest.raises(SchemaError, match="'p'"):
-        run(table(1, days=7, first=21), BEFORE.drop(columns="p"))
+        run(table(1, days=7, first=FIRST), BEFORE.drop(columns="p"))
     words = BEFORE.assign(user_id=BEFORE["user_id"].astype(str))
     with pytest.raises(SchemaError, match="numbers in 'user_id'"):
         run(words, words, day=None, roles={"base_score": "user_id"})
@@ -248,7 +248,7 @@ def test_a_column_that_is_gone_is_told_first() -> None:
 
 def test_of_long_tables_whole_users_are_read() -> None:
     roles = ROLES.model_copy(update={"most_rows": 1000})
-    report = run(table(1, days=7, first=21), roles=roles)
+    report = run(table(1, days=7, first=FIRST), roles=roles)
     before, now = by_name(report.checks)["base_score"].rows
     assert 300 < now < 1500
     assert before > 300
