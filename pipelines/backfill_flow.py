@@ -69,8 +69,10 @@ class BackfillFlow(FlowSpec):
         from pipelines.records import finish
 
         settings = self._settings()
-        done = [] if self.work == "none" else self.counts.itertuples()
-        by_day = {each.day.isoformat(): each.credits for each in done}
+        by_day = {}
+        if self.work == "some":
+            days, credits = (self.counts[name].tolist() for name in ("day", "credits"))
+            by_day = {day.isoformat(): count for day, count in zip(days, credits, strict=True)}
         finish(
             self.begun,
             settings.out,

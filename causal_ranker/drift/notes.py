@@ -55,7 +55,7 @@ def of_columns(
         if not kinds[name].is_floating()
         and any(_largest(each.columns[None][name]) > _EXACT for each in scans)
     ]
-    old = wholly_before(*tables, left) if cells.day is None else []
+    old = wholly_before(tables[0], tables[1], left) if cells.day is None else []
     told = (
         ("Ids, not compared: {}.", ids),
         ("Too many values to be categories, not compared: {}.", cells.uncounted),
