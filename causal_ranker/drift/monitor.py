@@ -434,8 +434,8 @@ def _of_schema(changes: Sequence[SchemaChange]) -> list[Finding]:
         f"({listed([change.column for change in changes])})"
     )
     if not grave:
-        return [Finding(told, "watch", "see whether the model should read them")]
-    return [Finding(told, "stop", "stop serving, mend the logs or retrain")]
+        return [Finding(told, "watch", "see whether the model should read them", foremost=True)]
+    return [Finding(told, "stop", "stop serving, mend the logs or retrain", foremost=True)]
 
 
 def _of_columns(found: Sequence[ColumnDrift], config: MonitorConfig) -> list[Finding]:

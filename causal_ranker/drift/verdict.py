@@ -28,11 +28,14 @@ class Finding:
         What it calls for by itself.
     do : str
         What to do, as a clause in the imperative.
+    foremost : bool
+        Whether it is told before graver ones, as what they say may follow from it.
     """
 
     what: str
     advice: Advice
     do: str
+    foremost: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Verdict:
     sentence : str
         The verdict in one sentence.
     findings : tuple of Finding
-        Everything that moved, the gravest first.
+        Everything that moved: what is foremost, then the gravest.
     """
 
     advice: Advice
@@ -60,7 +63,7 @@ class Verdict:
 
 
 def judge(findings: Sequence[Finding], *, quiet: str) -> Verdict:
-    """Put findings together; what stands first among equals is told first.
+    """Put findings together; of equals, what stands first is told first.
 
     Parameters
     ----------
@@ -74,13 +77,20 @@ def judge(findings: Sequence[Finding], *, quiet: str) -> Verdict:
     Verdict
         The verdict.
     """
-    ordered = sorted(findings, key=lambda finding: -_ORDER.index(finding.advice))
-    if not ordered or ordered[0].advice == "nothing":
-        return Verdict("nothing", f"{_capital(quiet)}: nothing to do.", tuple(ordered))
+
+    def gravity(finding: Finding) -> int:
+        return _ORDER.index(finding.advice)
+
+    ordered = tuple(sorted(findings, key=lambda each: (not each.foremost, -gravity(each))))
+    gravest = max(ordered, key=gravity, default=None)  # the first told of equals
+    if gravest is None or gravest.advice == "nothing":
+        return Verdict("nothing", f"{_capital(quiet)}: nothing to do.", ordered)
     first = ordered[0]
-    also = [finding.what for finding in ordered[1:] if finding.advice != "nothing"]
+    whats = [first.what] if gravest is first else [first.what, gravest.what]
+    also = [each.what for each in ordered if each.advice != "nothing" and each.what not in whats]
     more = f" (also: {'; '.join(also)})" if also else ""
-    return Verdict(first.advice, f"{_capital(first.what)}: {first.do}{more}.", tuple(ordered))
+    told = _capital("; ".join(whats))
+    return Verdict(gravest.advice, f"{told}: {gravest.do}{more}.", ordered)
 
 
 def listed(names: Sequence[str], *, most: int = 3) -> str:

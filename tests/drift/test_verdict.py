@@ -30,6 +30,13 @@ def test_the_gravest_leads_and_the_others_are_told() -> None:
     )
     assert found.sentence == "B broke: stop serving (also: a moved)."
     assert (found.advice, found.exit_code) == ("stop", 12)
+    foremost = Finding("c came", "watch", "look at it", foremost=True)
+    told = judge([*found.findings, foremost], quiet="nothing moved")
+    assert told.sentence == "C came; b broke: stop serving (also: a moved)."
+    assert told.advice == "stop"
+    assert [each.what for each in told.findings] == ["c came", "b broke", "a moved"]
+    alone = judge([foremost, found.findings[1]], quiet="nothing moved")
+    assert alone.sentence == "C came: look at it (also: a moved)."
     quiet = judge([], quiet="nothing moved")
     assert (quiet.sentence, quiet.exit_code) == ("Nothing moved: nothing to do.", 0)
     assert listed(["a", "b", "c", "d"]) == "a, b, c and others"
