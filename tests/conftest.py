@@ -22,6 +22,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Before a test imports LightGBM by another way: it is told once, at its start, not to spin.
 import causal_ranker.boosting  # noqa: F401
 
+SIDE_BY_SIDE = "PYTEST_XDIST_WORKER" in os.environ
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
 # It installs a library that may be no dependency of ours, which takes a network and its wheels.
@@ -43,6 +44,10 @@ def _missing_data(item: pytest.Item) -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if SIDE_BY_SIDE:
+        # Files with slow tests first: whoever came last to one would keep the others waiting.
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
     without = [(item, name) for item in items if (name := _missing_data(item)) is not None]
     if IN_CI and without:
         left_out = [item for item, _ in without]
