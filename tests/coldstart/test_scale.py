@@ -123,5 +123,5 @@ def test_bad_input_is_told() -> None:
             most_loss=2,
         )
     fitted = fit_scale(scores, audience=audience)
-    with pytest.raises(SchemaError, match="widths 5"):
+    with pytest.raises(SchemaError, match="item embeddings of width 4, as in the fit; got width 3"):
         fitted(scores.items[:, :3])
