@@ -66,8 +66,9 @@ class MatrixScores:
     matrix: NDArray[np.floating]
 
     def __post_init__(self) -> None:
-        check_matrix(np.asarray(self.matrix), name="scores")
-        object.__setattr__(self, "matrix", np.asarray(self.matrix))
+        matrix = np.asarray(self.matrix)
+        check_matrix(matrix, name="scores")
+        object.__setattr__(self, "matrix", matrix)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -5,8 +5,8 @@ what is read        `interactions` (pairs that were shown, played, or both); `co
                     `absent`, which draw from the pairs, listed or not
 the door            `base` (`PairModel`, and the loop of those that learn factors), `factory`
                     (every method by its name)
-factors             `factors`, `kernels` (the compiled loops), `early` (when to stop); methods:
-                    `pointwise`, `pairwise`, `dlce`, `cause`
+factors             `factors`, `kernels` (the compiled loops) with `prefetch`, `early` (when to
+                    stop); methods: `pointwise`, `pairwise`, `dlce`, `cause`
 whole rows          `whole_rows`; methods: `popularity`, `neighbours`
 propensities        `propensities` (by name), `pair_propensity`, `fitted_propensity` with
                     `logistic_factors`, `propcare` (where it is not known what was shown)

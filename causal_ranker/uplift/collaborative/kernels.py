@@ -232,6 +232,7 @@ def compiled(loop: Callable[_P, None]) -> Callable[_P, None]:
 
     Machine code is kept on disk beside the module, or where the user's caches are, for processors
     of the same kind; where neither can be written, each process compiles (half a second a loop).
+    It is made anew when this module changes, not when `prefetch` does.
 
     Parameters
     ----------
