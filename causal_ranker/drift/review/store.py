@@ -132,10 +132,12 @@ def transaction(database: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Co
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
+    # One state of the file for the looks at it: another process may make its tables meanwhile.
+    database.execute("BEGIN")
     found = _marks(database)
-    if found not in {(0, 0), (_APPLICATION, SCHEMA_VERSION)} or (
-        found == (0, 0) and database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    ):
+    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    database.execute("COMMIT")
+    if found not in {(0, 0), (_APPLICATION, SCHEMA_VERSION)} or (found == (0, 0) and tables):
         whose = f"version {found[1]}" if found[0] == _APPLICATION else "another program's database"
         raise DataError(
             expected=f"a review queue of version {SCHEMA_VERSION} at {path}",

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -159,8 +160,24 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     assert sum(len(e.verdicts) for e in found) == 30
 
 
+def test_whoever_opens_while_another_makes_the_file_finds_a_queue(tmp_path: Path) -> None:
+    start = threading.Barrier(4)
+
+    def work(_: int) -> int:
+        found = 0
+        for k in range(25):
+            start.wait(60)
+            with ReviewQueue(tmp_path / f"{k}.sqlite") as mine:
+                found += len(mine.entries()) + 1
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [25] * 4
+
+
 _CHILD = """
 import sys
+import threading
 from pathlib import Path
 from causal_ranker.drift.review.entries import VerdictKind
 from causal_ranker.drift.review.queue import ReviewQueue
