@@ -27,8 +27,8 @@ class TrainFlow(FlowSpec):
     @step
     def start(self):
         """Check the logs, and open the run's folder."""
+        from pipelines.labelling import check_logs
         from pipelines.records import begin
-        from pipelines.training import check_logs
 
         settings = self._settings()
         check_logs(settings)
@@ -42,7 +42,7 @@ class TrainFlow(FlowSpec):
     @step
     def attribute(self):
         """Credit the plays."""
-        from pipelines.training import write_credits
+        from pipelines.labelling import write_credits
 
         self.credits = write_credits(self._settings(), Path(self.folder))
         self.next(self.label)
@@ -50,7 +50,7 @@ class TrainFlow(FlowSpec):
     @step
     def label(self):
         """Label every candidate whose horizon has ended."""
-        from pipelines.training import write_labels
+        from pipelines.labelling import write_labels
 
         self.labels = write_labels(self._settings(), Path(self.folder))
         self.next(self.features)
@@ -67,7 +67,8 @@ class TrainFlow(FlowSpec):
     @step
     def learn(self):
         """Train one learner, and judge it on the hold-out."""
-        from pipelines.training import PAGE, learn
+        from pipelines.training import learn
+        from pipelines.trials import PAGE
 
         self.trial = learn(self._settings(), Path(self.folder), learner=self.input)
         self.html = (Path(self.trial.folder) / PAGE).read_text(encoding="utf-8")
@@ -76,7 +77,7 @@ class TrainFlow(FlowSpec):
     @step
     def choose(self, inputs):
         """Keep one learner; the hold-out has no say."""
-        from pipelines.training import choose
+        from pipelines.trials import choose
 
         self.trials = [each.trial for each in inputs]
         self.trial = choose(self.trials)
@@ -88,7 +89,7 @@ class TrainFlow(FlowSpec):
     @step
     def gate(self):
         """Say whether the one that was kept may be published, and if not, why."""
-        from pipelines.training import PAGE, judge
+        from pipelines.trials import PAGE, judge
 
         self.reasons = judge(self.trial, self._settings().gate)
         self.html = (Path(self.trial.folder) / PAGE).read_text(encoding="utf-8")
@@ -100,7 +101,7 @@ class TrainFlow(FlowSpec):
     def publish(self):
         """Verify the model in a process of its own, and add it to the registry."""
         from causal_ranker.serving.registry import Registry
-        from pipelines.training import MODELS
+        from pipelines.trials import MODELS
 
         registry = Registry(self._settings().registry)
         self.version = registry.adopt(Path(self.trial.folder) / MODELS)
@@ -119,7 +120,7 @@ class TrainFlow(FlowSpec):
     @step
     def end(self):
         """Write the run's record."""
-        from pipelines.training import record_run
+        from pipelines.trials import record_run
 
         told = record_run(
             self._settings(),

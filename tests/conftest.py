@@ -7,6 +7,7 @@ skipped on a developer's machine; in CI they are left out of the run and counted
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -21,6 +22,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # Before a test imports LightGBM by another way: it is told once, at its start, not to spin.
 import causal_ranker.boosting  # noqa: F401
+
+# Seldom: each time, the collector goes through all that Ibis makes and the libraries hold.
+gc.set_threshold(100_000, 50, 100)
 
 SIDE_BY_SIDE = "PYTEST_XDIST_WORKER" in os.environ
 IN_CI = os.environ.get("CI", "").lower() == "true"
@@ -59,6 +63,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item, name in without:
         reason = f"no data set '{name}' at {DATA}; say where with CAUSAL_RANKER_DATA"
         item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # the collector passes over modules and tests: they stay
 
 
 @pytest.fixture

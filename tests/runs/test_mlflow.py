@@ -14,8 +14,8 @@ from causal_ranker.cli.app import app
 from causal_ranker.errors import MissingExtraError, UpstreamError
 from causal_ranker.runs.mlflow import EXPERIMENT, open_tracking
 from causal_ranker.runs.record import recording
+from pipelines.labelling import check_logs
 from pipelines.settings import TrainSettings
-from pipelines.training import check_logs
 from tests.runs.standin import MlflowClient, Stored, put_in
 
 STORE = "sqlite:///runs.db"

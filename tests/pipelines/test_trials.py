@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_ranker.errors import ConfigError
-from pipelines import training
+from pipelines import trials
 from pipelines.settings import Gate, TrainSettings
-from pipelines.training import FIGURES, Trial, choose, judge
+from pipelines.trials import FIGURES, Trial, choose, judge
 
 _FINITE = st.floats(-1, 1)
 
@@ -50,7 +50,7 @@ def judged(
 ) -> tuple[str, ...]:
     told = {"policy": "uplift", "difference_to_base": 0.02, "low": low, "high": 0.03}
     manifest = SimpleNamespace(manifest=SimpleNamespace(evaluation=told))
-    monkeypatch.setattr(training, "load_bundle", lambda path: manifest)
+    monkeypatch.setattr(trials, "load_bundle", lambda path: manifest)
     checks = [{"refuter": f"refuter {at}", "verdict": v} for at, v in enumerate(verdicts)]
     figures: dict[str, Any] = {"share_left_out": outside, "refutation": {"checks": checks}}
     (tmp_path / FIGURES).write_text(json.dumps({"figures": figures}))
