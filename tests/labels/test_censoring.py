@@ -135,7 +135,7 @@ def simulate(seed: int) -> tuple[float, float, float]:
 
 @pytest.mark.slow
 def test_the_rate_of_play_is_recovered_and_more_sharply_than_by_dropping() -> None:
-    drawn = np.array([simulate(seed) for seed in range(60)])
+    drawn = np.array([simulate(seed) for seed in range(30)])
     mean, spread = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
     error = spread / np.sqrt(len(drawn))
     assert abs(mean[0] - 0.45) < 3.5 * error[0]

@@ -82,7 +82,7 @@ def as_tuples(rows: pd.DataFrame) -> Counter[Any]:
 
 
 @given(ROWS)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_in_are_rows_kept_and_rows_set_aside(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, ...]]
 ) -> None:
