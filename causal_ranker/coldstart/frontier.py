@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from causal_ranker.coldstart.choice import NDCG_AT
 from causal_ranker.coldstart.metrics import ListMetrics
@@ -67,7 +68,8 @@ def frontier_figure(methods: Mapping[str, Sequence[ListMetrics]]) -> Figure:
             f"{[name for name, points in frontiers.items() if not points]}",
             do="Judge a ranking of each method first.",
         )
-    svg = trade_offs(
+    drawing = partial(
+        trade_offs,
         {
             name: ([utility for utility, _ in points], [fairness for _, fairness in points])
             for name, points in frontiers.items()
@@ -81,8 +83,8 @@ def frontier_figure(methods: Mapping[str, Sequence[ListMetrics]]) -> Figure:
         for name, points in frontiers.items()
     )
     return Figure(
-        svg=svg,
-        caption="Mean Discounted Gain of the items that are found the least, over what lists are "
+        drawing,
+        "Mean Discounted Gain of the items that are found the least, over what lists are "
         "worth to users. Only rankings that no other of the same method beats on both.",
-        alt=f"Gain of the 10 % worst items at NDCG@{NDCG_AT}, by method: {ends}.",
+        f"Gain of the 10 % worst items at NDCG@{NDCG_AT}, by method: {ends}.",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,8 @@ def overlap_section(evaluation: Evaluation) -> Section:
         f"candidates and above {high:g} for {percent(overlap.share_above)}."
         + estimand_text(evaluation.estimand)
     )
-    drawing = histogram(
+    drawing = partial(
+        histogram,
         overlap.bin_edges,
         {name: 100 * counts / max(counts.sum(), 1e-300) for name, counts in arms.items()},
         xlabel="chance of being exposed (propensity)",
@@ -120,7 +123,8 @@ def _drawing(balance: Balance, shown: NDArray[np.intp]) -> list[Figure]:
     """Draw the differences that are known; none where none is."""
     if not shown.size:
         return []
-    svg = points(
+    drawing = partial(
+        points,
         [balance.names[j] for j in shown],
         {"before weighting": balance.before[shown], "after": balance.after[shown]},
         xlabel="difference (standard deviations)",
@@ -130,4 +134,4 @@ def _drawing(balance: Balance, shown: NDArray[np.intp]) -> list[Figure]:
         "Means of the covariates, exposed minus not exposed, before and after weighting; upright "
         f"rules mark {_TOLERABLE:g} standard deviations either way."
     )
-    return [Figure(svg, said, "Standardised mean differences of covariates, before and after")]
+    return [Figure(drawing, said, "Standardised mean differences of covariates, before and after")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from causal_ranker.evaluation.evaluate import Evaluation
@@ -114,7 +116,8 @@ def _table(evaluation: Evaluation, *, unit: str, level: str) -> Table:
 
 def _drawing(evaluation: Evaluation, *, unit: str, level: str) -> Figure:
     groups = evaluation.groups
-    svg = calibration_points(
+    drawing = partial(
+        calibration_points,
         100 * groups.predicted,
         [100 * group.point for group in groups.observed],
         low=[100 * _end(group.low, group) for group in groups.observed],
@@ -123,7 +126,7 @@ def _drawing(evaluation: Evaluation, *, unit: str, level: str) -> Figure:
         ylabel=f"observed ({unit})",
     )
     return Figure(
-        svg,
+        drawing,
         "Observed against predicted effects in finer groups of equal size by predicted uplift; "
         f"bars are {level} intervals. On the dashed line predictions are right. Calibration "
         "error, debiased for the noise of rows, and for what rows of one user or unit share "

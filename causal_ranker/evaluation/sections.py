@@ -6,6 +6,9 @@ be read; the evaluation itself and its JSON are per 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -166,7 +169,7 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
     start = _readable_from(q, [bands.toc for bands in curves.values()])
     cut = f" Drawn from the best {q[start]:.0f} % on: before, bands leave no room for the curves."
 
-    def drawing(bands: dict[str, Band], *, ylabel: str, start: int = 0) -> str:
+    def drawing(bands: dict[str, Band], *, ylabel: str, start: int = 0) -> Callable[[], str]:
         lines = [
             Curve(
                 name,
@@ -176,7 +179,7 @@ def curves_section(evaluation: Evaluation, *, outcome: str = "plays") -> Section
             )
             for name, b in bands.items()
         ]
-        return line_with_band(q[start:], lines, xlabel=shown, ylabel=ylabel)
+        return partial(line_with_band, q[start:], lines, xlabel=shown, ylabel=ylabel)
 
     toc = drawing(
         {name: bands.toc for name, bands in curves.items()},

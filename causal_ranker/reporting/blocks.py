@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 from causal_ranker.errors import SchemaError
@@ -76,17 +77,23 @@ class Figure:
 
     Parameters
     ----------
-    svg : str
-        An ``<svg>`` element, as `causal_ranker.reporting.figures` draws it.
+    drawing : str or callable
+        An ``<svg>`` element, as `causal_ranker.reporting.figures` draws it, or what draws it: that
+        is called when somebody first looks, for most of what is evaluated is never looked at.
     caption : str
         What the reader should see in it.
     alt : str
         The same for somebody who cannot see it.
     """
 
-    svg: str
+    drawing: str | Callable[[], str]
     caption: str
     alt: str
+
+    @cached_property
+    def svg(self) -> str:
+        """The ``<svg>`` element."""
+        return self.drawing if isinstance(self.drawing, str) else self.drawing()
 
 
 Block: TypeAlias = Text | Code | Table | Figure

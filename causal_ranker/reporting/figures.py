@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "Curve",
@@ -61,8 +62,6 @@ _SETTINGS: Final[Any] = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
-#: Of the process, not of a drawing.
-_NOT_STYLE: Final = frozenset(key for key in mpl.rcParamsDefault if key.startswith("backend"))
 
 
 class Svg(str):
@@ -118,8 +117,13 @@ def _draw(paint: Callable[[Figure, Axes], None], *, size: tuple[float, float] = 
 
 def _render(paint: Callable[[Figure], None], *, size: tuple[float, float]) -> Svg:
     """Paint on a figure of its own, without pyplot's global state, and return its SVG."""
-    # Other packages set a style of their own as they are imported, CausalML among them.
-    plain = {key: value for key, value in mpl.rcParamsDefault.items() if key not in _NOT_STYLE}
+    # It takes most of a second to load, and most reports are read as numbers.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    # Other packages set a style of their own as they are imported, CausalML among them. The
+    # backend is of the process, not of a drawing.
+    plain = {k: value for k, value in mpl.rcParamsDefault.items() if not k.startswith("backend")}
     with mpl.rc_context({**plain, **_SETTINGS}):
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)

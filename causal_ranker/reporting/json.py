@@ -50,8 +50,9 @@ def _block(block: Block) -> dict[str, Any]:
                 "rows": [_plain(list(row)) for row in rows],
                 "note": note,
             }
-        case Figure(svg, caption, alt):
-            return {"kind": "figure", "caption": caption, "alt": alt, "svg": svg}
+        case Figure():
+            told = {"caption": block.caption, "alt": block.alt, "svg": block.svg}
+            return {"kind": "figure", **told}
 
 
 def to_dict(document: Document) -> dict[str, Any]:

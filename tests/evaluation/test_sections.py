@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 from dataclasses import replace
 from typing import Any
@@ -118,6 +119,21 @@ def test_the_three_curves_stand_there() -> None:
     curves = {name: replace(bands, uplift=bands.qini) for name, bands in EVALUATION.curves.items()}
     as_qini = curves_section(replace(EVALUATION, curves=curves), outcome="purchases").blocks
     assert as_qini[2].svg == as_qini[1].svg != figures[2].svg  # type: ignore[union-attr]
+
+
+def test_nothing_is_drawn_before_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[object] = []
+
+    def render(paint: object, *, size: tuple[float, float]) -> str:
+        drawn.append(paint)
+        return f"<svg>{len(drawn)}</svg>"
+
+    monkeypatch.setattr("causal_ranker.reporting.figures._render", render)
+    sections = pickle.loads(pickle.dumps(evaluation_sections(EVALUATION)))
+    figures = [b for section in sections for b in section.blocks if isinstance(b, Figure)]
+    assert drawn == []
+    assert [figure.svg for figure in figures] == [figure.svg for figure in figures]
+    assert len(drawn) == len(figures) == 6
 
 
 def test_the_table_of_group_effects() -> None:
