@@ -40,7 +40,9 @@ _NOT_RUN: Final = (
     r"@overload",
     r"@(numba\.)?njit",
 )
-_PYTEST: Final = ("-q", "-m", "not slow", "-p", "no:cacheprovider")
+# None is loaded by itself here; without its own, Hypothesis refuses tests that classes share.
+_PLUGINS: Final = ("-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin")
+_PYTEST: Final = ("-q", "-m", "not slow", *_PLUGINS)
 
 
 class _Recorder:
