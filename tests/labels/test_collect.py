@@ -300,6 +300,29 @@ def test_a_true_negative_could_have_been_played(start: Any, end: Any, kind: str)
     assert only(control)[2] == "control_negative"
 
 
+def test_bounds_of_one_item_are_nothing_to_another() -> None:
+    items = [{"item_id": item, "available_until": at(-1)} for item in (1, 3)]
+    rows = collect([candidate(0, item_id=item) for item in (1, 2, 3, 4)], [], items=items)[0]
+    assert rows.table.count().execute() == 4
+    kinds = {item: kind for (_, item, _), (*_, kind) in arms(rows).items()}
+    assert kinds == {1: "unplayable", 2: "true_negative", 3: "unplayable", 4: "true_negative"}
+
+
+def test_an_until_without_a_from_column_is_checked_too() -> None:
+    both = [{"item_id": 1, "available_from": at(0), "available_until": "tomorrow"}]
+    with pytest.raises(SchemaError, match="'available_until' of the items as instants"):
+        collect([candidate(0)], [], items=both)
+
+
+def test_a_horizon_of_hours_ends_that_many_hours_later() -> None:
+    row = {name: value for name, value in candidate(3).items() if name != "horizon_end"}
+    for play_at, played in ((4.49, 1), (4.51, 0)):
+        rows, _ = collect([row], [play(1, play_at)], horizon_hours=1.5)
+        assert only(rows)[1] == played
+        (end,) = rows.table["horizon_end"].to_pyarrow().to_pylist()
+        assert end == at(4.5)
+
+
 def test_bounds_that_are_no_instants_are_refused() -> None:
     items = [{"item_id": 1, "available_until": "yesterday"}]
     with pytest.raises(SchemaError, match="'available_until' of the items as instants"):

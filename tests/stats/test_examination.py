@@ -144,6 +144,9 @@ def test_two_positions_shown_equally_often_give_the_ratio_of_plays() -> None:
     a, b = played.reshape(300, 2, 2).sum(axis=2).T
     error = np.sqrt(((b - ratio * a) ** 2).sum() * 300 / 299) / a.sum()
     assert found.standard_error[1] == pytest.approx(error)
+    # symmetric as ratios are: as far below, in times, as above
+    assert found.low[1] < ratio < found.high[1]
+    assert found.low[1] * found.high[1] == pytest.approx(ratio**2)
 
 
 @pytest.mark.parametrize(("world", "how"), [(randomised, by_chance), (swaps, by_swaps)])

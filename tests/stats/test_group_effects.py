@@ -131,6 +131,12 @@ def test_a_group_of_one_cluster_has_no_interval() -> None:
         assert np.isfinite(interval.point)
         assert np.isnan([interval.low, interval.high, interval.standard_error]).all()
     assert np.isfinite(found.observed[0].standard_error)
+    # the difference looks at the last group, however many are between
+    three = np.where(table["cluster"] == 3, 5.0, np.arange(400) % 2)
+    found = found_in({**table, "predicted": three}, groups=12)
+    assert found.lowest.tolist() == [0.0, 1.0, 5.0]
+    assert found.difference is not None
+    assert np.isnan(found.difference.standard_error)
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, f_oneway
 
-from causal_ranker.errors import RowError
+from causal_ranker.errors import RowError, SchemaError
 from causal_ranker.stats.two_windows import change_covariance, shared_clusters, wald_test
 
 
@@ -34,6 +34,10 @@ def test_ids_may_be_text_and_a_window_of_one_user_is_refused() -> None:
     shared = shared_clusters(["a", "b"], ["b", "c"], rows=(2, 2))
     assert shared.count == 3
     assert shared.first[1] == shared.second[0]
+    with pytest.raises(SchemaError, match="got numbers in the reference and none in the window"):
+        shared_clusters([1, 2], None, rows=(2, 2))
+    with pytest.raises(SchemaError, match="got none in the reference and text in the window"):
+        shared_clusters(None, ["a", "b"], rows=(2, 2))
     with pytest.raises(RowError, match="in the window"):
         shared_clusters([1, 2], [3, 3], rows=(2, 2))
     with pytest.raises(RowError, match="in the reference"):
