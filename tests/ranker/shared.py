@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import Any
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from causal_ranker.evaluation.report import Report
 from causal_ranker.ranker import CausalRanker
+from causal_ranker.reporting.json import to_line
 from tests.ranker.season import fit, season, tables
 
 
@@ -30,7 +30,7 @@ def told_report() -> Report:
 
 
 def figures(report: Report) -> bytes:
-    return json.dumps(json.loads(report.to_json())["figures"]).encode()
+    return to_line(report.figures).encode()
 
 
 def offer(table: pd.DataFrame, user: Any) -> list[tuple[Any, float]]:
