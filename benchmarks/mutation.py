@@ -92,9 +92,10 @@ def run(*, quick: bool, part: str | None = None) -> Result:
     Returns
     -------
     Result
-        A row for each room, and one for each fault that no test noticed. Figures by room: ``score``
-        (the share that was noticed), the ends of its 95 % interval (Wilson's) for all places that
-        could have been drawn, and the counts behind it.
+        A row for each room, and one for each fault that no test noticed. Figures: ``ROOM_score``
+        (the share that was noticed), ``ROOM_low`` and ``ROOM_high`` (its 95 % interval, Wilson's,
+        for all places that could have been drawn), ``ROOM_places``, and of these those that were
+        ``ROOM_timed_out`` or ``ROOM_not_run``.
     """
     rows: list[tuple[object, ...]] = []
     survivors: list[tuple[object, ...]] = []
