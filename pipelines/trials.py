@@ -1,6 +1,6 @@
 """Which learner of `pipelines.train_flow` is kept, whether it may be published, and what is told.
 
-Steps that decide load nothing that learns.
+Steps that decide do not load what trains learners.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # the collector passes over modules and tests: they stay
+    gc.freeze()  # the collector passes over modules and tests, until a service thaws them
 
 
 @pytest.fixture

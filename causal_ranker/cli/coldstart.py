@@ -378,7 +378,7 @@ def _check_pages(html: Path | None, plot: Path | None) -> None:
 
 
 def _write_pages(compared: Compared, html: Path | None, plot: Path | None) -> None:
-    """Draw only where a drawing is asked for: that is what loads matplotlib."""
+    """Make a document only where a page or a drawing is asked for; drawing loads matplotlib."""
     if html is None and plot is None:
         return
     from causal_ranker.coldstart.choice import NDCG_AT

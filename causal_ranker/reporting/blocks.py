@@ -79,7 +79,8 @@ class Figure:
     ----------
     drawing : str or callable
         An ``<svg>`` element, as `causal_ranker.reporting.figures` draws it, or what draws it: that
-        is called when somebody first looks, for most of what is evaluated is never looked at.
+        is called when somebody first looks, for most of what is evaluated is never looked at. Two
+        figures with drawings to come are equal only if they are the same.
     caption : str
         What the reader should see in it.
     alt : str

@@ -10,7 +10,7 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from causal_ranker.errors import DataError
-from causal_ranker.reporting.blocks import Block, Code, Document, Table, Text
+from causal_ranker.reporting.blocks import Block, Code, Document, Figure, Table, Text
 from causal_ranker.reporting.cells import flush_right, format_cell, format_rows
 
 __all__ = ["to_html"]
@@ -56,8 +56,10 @@ def _breaks(escaped: str) -> str:
     return _JOINT.sub(r"\1<wbr>", str(escaped))
 
 
-def _drawing(svg: str, name: str) -> str:
+def _drawing(figure: Figure, name: str) -> str:
     """Return a drawing safe to stand in a page as markup, its ids made the page's own."""
+    # Here and not in the template, which takes an AttributeError for a name that is not there.
+    svg = figure.svg
     start = svg.find("<svg")
     if start < 0 or _ACTIVE.search(svg):
         raise DataError(

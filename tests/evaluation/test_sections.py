@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -119,6 +121,15 @@ def test_the_three_curves_stand_there() -> None:
     curves = {name: replace(bands, uplift=bands.qini) for name, bands in EVALUATION.curves.items()}
     as_qini = curves_section(replace(EVALUATION, curves=curves), outcome="purchases").blocks
     assert as_qini[2].svg == as_qini[1].svg != figures[2].svg  # type: ignore[union-attr]
+
+
+def test_a_report_loads_matplotlib_only_to_draw() -> None:
+    code = (
+        "import sys; from causal_ranker.evaluation import report; "
+        "assert 'matplotlib' not in sys.modules; from causal_ranker.reporting import figures; "
+        "figures.bars(['a'], [1.0], xlabel='b'); assert 'matplotlib' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_nothing_is_drawn_before_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:

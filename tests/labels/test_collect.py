@@ -308,7 +308,7 @@ def test_bounds_of_one_item_are_nothing_to_another() -> None:
     assert kinds == {1: "unplayable", 2: "true_negative", 3: "unplayable", 4: "true_negative"}
 
 
-def test_an_until_without_a_from_column_is_checked_too() -> None:
+def test_an_until_beside_a_good_from_is_checked_too() -> None:
     both = [{"item_id": 1, "available_from": at(0), "available_until": "tomorrow"}]
     with pytest.raises(SchemaError, match="'available_until' of the items as instants"):
         collect([candidate(0)], [], items=both)

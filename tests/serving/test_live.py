@@ -218,6 +218,7 @@ def test_a_version_that_cannot_be_explored_is_a_bad_one(folders: dict[str, Path]
 
 def test_the_interpreter_is_left_as_it_was(bundle: Bundle) -> None:
     before = sys.getswitchinterval()
+    gc.unfreeze()  # what the tests themselves had frozen
 
     async def run() -> None:
         async with running(Service(bundle, config=PATIENT)):

@@ -177,7 +177,6 @@ def test_whoever_opens_while_another_makes_the_file_finds_a_queue(tmp_path: Path
 
 _CHILD = """
 import sys
-import threading
 from pathlib import Path
 from causal_ranker.drift.review.entries import VerdictKind
 from causal_ranker.drift.review.queue import ReviewQueue
