@@ -51,8 +51,7 @@ def _block(block: Block) -> dict[str, Any]:
                 "note": note,
             }
         case Figure():
-            told = {"caption": block.caption, "alt": block.alt, "svg": block.svg}
-            return {"kind": "figure", **told}
+            return {"kind": "figure", "caption": block.caption, "alt": block.alt, "svg": block.svg}
 
 
 def to_dict(document: Document) -> dict[str, Any]:
